@@ -1,0 +1,1 @@
+"""Data set builders: recordings and pictures become training text."""

@@ -1,0 +1,204 @@
+"""Questions and answers about poses: training text made on the fly out of a pool of poses.
+
+The same (seed, step) gives the same samples in any process. A pair for comparing and editing is a
+pose and the same pose with some limbs taken from elsewhere: from a moment later in the recording,
+or from any other frame; what the text does not speak of stays as it was.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from data_builders.pose_pool import LIMBS, PoolConfig, PosePool
+from data_builders.posecodes.captions import write_captions_with_codes
+from data_builders.posecodes.claims import Claim, claimed, true_claims
+from data_builders.posecodes.modifiers import write_modifiers_with_codes
+from data_builders.posecodes.reader import read_statements
+from unipose.body.facing import without_yaw
+from unipose.body.kinematics import forward_kinematics
+from unipose.body.skeletons import SMPL
+from unipose.language.rendering import Practice, Row, render_sample
+from unipose.language.templates import Task, ask, choose_phrasing
+from unipose.language.vocabulary import Vocabulary
+
+Rotations = Float[Tensor, "pose 22 3 3"]
+Encode = Callable[[Rotations], Int[Tensor, "pose code"]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TalkConfig:
+    """How many samples of each task a batch holds, and what its poses are like."""
+
+    shares: tuple[tuple[Task, float], ...] = (
+        (Task.DESCRIBE, 0.3),
+        (Task.GENERATE, 0.25),
+        (Task.COMPARE, 0.2),
+        (Task.EDIT, 0.25),
+    )
+    pool: PoolConfig = field(default_factory=lambda: PoolConfig(mixed=0.5, tilt=0.15))
+    moments: float = 0.4
+    """Share of pairs that are two moments of one recording; the others replace limbs."""
+    plain_typing: float = 0.2
+    """Share of people who type in lower case and without a full stop."""
+    few_words: float = 0.35
+    """Share of descriptions to generate from that are cut to their first sentences."""
+
+
+def face_front(rotations: Rotations) -> Rotations:
+    """Return the poses turned to the front; how the body leans or lies is kept."""
+    return torch.cat([without_yaw(rotations[:, 0])[:, None], rotations[:, 1:]], dim=1)
+
+
+class PoseTalk:
+    """Draws batches of samples, rendered and ready to learn from."""
+
+    def __init__(
+        self,
+        pool: PosePool,
+        *,
+        joints_at_rest: Float[Tensor, "24 3"],
+        encode: Encode,
+        vocabulary: Vocabulary,
+        config: TalkConfig,
+    ) -> None:
+        self.pool, self.config, self.vocabulary = pool, config, vocabulary
+        self.joints_at_rest, self.encode = joints_at_rest, encode
+
+    def draw(self, count: int, *, seed: int, step: int) -> list[Row]:
+        """Return `count` samples of mixed tasks."""
+        chance = random.Random(f"{seed} {step}")
+        generator = torch.Generator().manual_seed(chance.getrandbits(62))
+        tasks, weights = zip(*self.config.shares, strict=True)
+        drawn = chance.choices(tasks, weights, k=count)
+        rows: list[Row] = []
+        for task in tasks:
+            wanted = drawn.count(task)
+            if wanted:
+                rows += self._samples(task, wanted, generator, chance)
+        return rows
+
+    def practise(self, count: int, *, seed: int, step: int) -> Practice:
+        """Return `count` pairs without words: half of them one pose that a caption asks for."""
+        generator = torch.Generator().manual_seed(random.Random(f"{seed} {step} p").getrandbits(62))
+        writer_seed = int(torch.randint(2**31, (), generator=generator))
+        single = count // 2
+        alone = face_front(self.pool.draw(single, generator, self.config.pool))
+        first, second = self._pairs(count - single, generator)
+        joints, others = self._joints(first), self._joints(second)
+        posed = self._joints(alone)
+        captions = write_captions_with_codes(posed, seed=writer_seed, indices=range(single))
+        texts = write_modifiers_with_codes(
+            joints, others, seed=writer_seed, indices=range(len(first))
+        )
+        told = torch.from_numpy(claimed([said for _, said in [*captions, *texts]]))
+        facts = np.concatenate([true_claims(posed, posed), true_claims(joints, others)])
+        codes = self.encode(torch.cat([alone, first, second])).split(
+            [single, len(first), len(second)]
+        )
+        return Practice(
+            first=torch.cat([codes[0], codes[1]]),
+            second=torch.cat([codes[0], codes[2]]),
+            facts=torch.from_numpy(facts),
+            told=self._some(told, generator),
+            edits=torch.arange(count) >= single,
+        )
+
+    def _some(
+        self, told: Bool[Tensor, "text claim"], generator: torch.Generator
+    ) -> Bool[Tensor, "text claim"]:
+        """Return the claims with some left out, for people who say little."""
+        few = torch.rand(len(told), 1, generator=generator) < self.config.few_words
+        kept = torch.rand(len(told), 1, generator=generator)
+        return told & ~(few & (torch.rand(told.shape, generator=generator) > kept))
+
+    def _samples(
+        self, task: Task, count: int, generator: torch.Generator, chance: random.Random
+    ) -> list[Row]:
+        seed = chance.getrandbits(31)
+        if task in (Task.DESCRIBE, Task.GENERATE):
+            poses = self.pool.draw(count, generator, self.config.pool)
+            joints = self._joints(poses)
+            texts = write_captions_with_codes(joints, seed=seed, indices=range(count))
+            if task == Task.GENERATE:
+                codes = self.encode(face_front(poses))
+                pairs = zip(codes, texts, strict=True)
+                return [self._generate(code, text, said, chance) for code, (text, said) in pairs]
+            facts = torch.from_numpy(true_claims(joints, joints))
+            rows = [
+                self._describe(code, text, chance)
+                for code, (text, _) in zip(self.encode(poses), texts, strict=True)
+            ]
+        else:
+            first, second = self._pairs(count, generator)
+            joints, others = self._joints(first), self._joints(second)
+            texts = write_modifiers_with_codes(joints, others, seed=seed, indices=range(count))
+            newest = others if task == Task.COMPARE else joints
+            facts = torch.from_numpy(true_claims(joints, newest))
+            rows = []
+            codes = zip(self.encode(first), self.encode(second), strict=True)
+            for (a, b), (text, said) in zip(codes, texts, strict=True):
+                phrasing = choose_phrasing(task, chance)
+                if task == Task.COMPARE:
+                    parts = ask(phrasing, first=a, second=b)
+                    rows.append(render_sample(parts, text, self.vocabulary))
+                else:
+                    parts = ask(phrasing, pose=a, text=self._as_typed(text, chance))
+                    rows.append(render_sample(parts, b, self.vocabulary))
+                    rows[-1].told = torch.from_numpy(claimed([said]))[0]
+        for row, fact in zip(rows, facts, strict=True):
+            row.facts = fact
+        return rows
+
+    def _pairs(self, count: int, generator: torch.Generator) -> tuple[Rotations, Rotations]:
+        moments = round(count * self.config.moments)
+        one, two = self.pool.draw_moments(moments, generator, self.config.pool)
+        first = self.pool.draw(count - moments, generator, self.config.pool)
+        second = replace_limbs(first, self.pool, generator, self.config.pool)
+        return torch.cat([one, first]), torch.cat([two, second])
+
+    def _describe(self, codes: Int[Tensor, " code"], text: str, chance: random.Random) -> Row:
+        parts = ask(choose_phrasing(Task.DESCRIBE, chance), pose=codes)
+        return render_sample(parts, text, self.vocabulary)
+
+    def _generate(
+        self,
+        codes: Int[Tensor, " code"],
+        text: str,
+        said: Iterable[Claim],
+        chance: random.Random,
+    ) -> Row:
+        if chance.random() < self.config.few_words:
+            sentences = text.split(". ")
+            text = ". ".join(sentences[: chance.randint(1, len(sentences))])
+            said = read_statements(text)
+        parts = ask(choose_phrasing(Task.GENERATE, chance), text=self._as_typed(text, chance))
+        row = render_sample(parts, codes, self.vocabulary)
+        row.told = torch.from_numpy(claimed([said]))[0]
+        return row
+
+    def _as_typed(self, text: str, chance: random.Random) -> str:
+        return text.lower().rstrip(".") if chance.random() < self.config.plain_typing else text
+
+    def _joints(self, rotations: Rotations) -> Float[np.ndarray, "pose 22 3"]:
+        return forward_kinematics(face_front(rotations), self.joints_at_rest).numpy()
+
+
+def replace_limbs(
+    poses: Rotations, pool: PosePool, generator: torch.Generator, config: PoolConfig
+) -> Rotations:
+    """Return the poses with one to three limbs (never the root) taken from other frames."""
+    others = pool.draw(len(poses), generator, config)
+    order = torch.rand(len(poses), len(LIMBS) - 1, generator=generator).argsort(dim=1)
+    limbs = torch.randint(1, 4, (len(poses), 1), generator=generator)
+    chosen = order.argsort(dim=1) < limbs
+    replaced = torch.zeros(poses.shape[:2], dtype=torch.bool)
+    for i, limb in enumerate(LIMBS[1:]):
+        replaced[:, SMPL.indices(*limb)] = chosen[:, i : i + 1]
+    return torch.where(replaced[..., None, None], others, poses)

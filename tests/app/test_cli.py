@@ -1,0 +1,160 @@
+"""The `unipose` command, from the command line to files and exit statuses, with a fake model."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.fakes.assistant import FakeAssistant
+from unipose.app import cli, sources
+from unipose.app.examples import example_pose
+from unipose.app.wording import WELCOME
+from unipose.files import open_pose, save_pose
+
+AT_ONE_SECOND = math.pi / 2 + 30 / 59
+"""How far the recording's joints are turned: AMASS is z up, so the root is turned upright."""
+
+
+@pytest.fixture
+def unipose(monkeypatch, capsys, tmp_path):
+    """Return a function that runs the command with its words and gives (status, out, err)."""
+    monkeypatch.setattr(sources, "load_assistant", FakeAssistant.load)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["unipose", *words])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        said = capsys.readouterr()
+        return int(left.value.code or 0), said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def squat(tmp_path: Path) -> str:
+    return str(save_pose(example_pose("squat"), tmp_path / "squat.npz"))
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> str:
+    turns = np.zeros((60, 72))
+    turns[:, 50] = np.linspace(0, 1, 60)
+    np.savez(tmp_path / "arm.npz", poses=turns, mocap_framerate=30.0)
+    return str(tmp_path / "arm.npz")
+
+
+def test_describe_prints_the_words_and_nothing_else(unipose, squat):
+    status, out, err = unipose("describe", squat)
+    assert (status, err) == (0, "")
+    assert out.startswith("turned by ")
+    assert out.count("\n") == 1
+
+
+def test_describe_takes_the_second_of_a_recording_that_was_asked_for(unipose, recording):
+    _, out, err = unipose("describe", recording, "--at", "1", "--json")
+    answer = json.loads(out)
+    assert answer == {"file": recording, "at": 1.0, "text": f"turned by {AT_ONE_SECOND:.2f}"}
+    assert err == ""
+
+
+def test_describe_without_a_second_says_which_pose_it_took(unipose, recording):
+    status, _, err = unipose("describe", recording)
+    assert status == 0
+    assert "holds 60 poses; this is the first" in err
+
+
+def test_compare_prints_one_json_object_with_both_files(unipose, squat, recording):
+    _, out, _ = unipose("compare", squat, recording, "--at-b", "1", "--json")
+    answer = json.loads(out)
+    assert answer["files"] == [squat, recording]
+    assert answer["text"].endswith(f"to {AT_ONE_SECOND:.2f}")
+
+
+def test_generate_writes_the_same_pose_for_the_same_seed(unipose):
+    unipose("generate", "someone waves", "-o", "a.npz", "--seed", "3")
+    unipose("generate", "someone waves", "-o", "b.npz", "--seed", "3")
+    assert np.array_equal(open_pose("a.npz").rotations, open_pose("b.npz").rotations)
+
+
+def test_several_samples_stay_together_where_the_format_holds_them(unipose):
+    status, out, _ = unipose("generate", "someone waves", "-o", "a.npz", "--samples", "3")
+    assert (status, out) == (0, "a.npz\n")
+    assert len(open_pose("a.npz")) == 3
+
+
+def test_several_samples_get_a_file_each_where_the_format_holds_one(unipose):
+    _, out, _ = unipose("generate", "someone waves", "-o", "a.obj", "--samples", "2", "--json")
+    assert json.loads(out)["files"] == ["a-1.obj", "a-2.obj"]
+    assert Path("a-2.obj").read_text().count("\nv ") > 6000
+
+
+def test_edit_changes_the_pose_and_writes_it(unipose, squat):
+    status, _, _ = unipose("edit", squat, "raise the left arm", "-o", "up.json")
+    change = open_pose("up.json").axis_angle - example_pose("squat").axis_angle
+    assert status == 0
+    assert float(change.abs().max()) == pytest.approx(0.5, abs=1e-3)
+
+
+@pytest.mark.parametrize("ending", ["npz", "json", "npy", "bvh"])
+def test_convert_keeps_the_pose_in_every_format_that_is_also_read(unipose, squat, ending):
+    status, out, _ = unipose("convert", squat, f"again.{ending}")
+    assert (status, out) == (0, f"again.{ending}\n")
+    before, after = example_pose("squat").rotations, open_pose(f"again.{ending}").rotations
+    assert float((before - after)[:, :22].abs().max()) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["describe", "nobody.npz"], "nobody.npz"),
+        (["convert", "nobody.npz", "x.bvh"], "nobody.npz"),
+        (["describe", "photo.tiff"], "ending"),
+        (["describe", "esc\x1b[31m.npz"], "esc?[31m.npz"),
+        (["describe", "line\nbreak.npz"], "line break.npz"),
+        (["describe", "nobody.npz", "--body", "none.npz"], "none.npz"),
+    ],
+)
+def test_a_problem_is_one_line_with_status_2_and_no_traceback(unipose, words, problem):
+    status, out, err = unipose(*words)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert problem in err
+
+
+def test_a_folder_that_cannot_be_written_is_named(unipose, squat):
+    status, _, err = unipose("convert", squat, "nowhere/x.npz")
+    assert status == 2
+    assert "nowhere/x.npz" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["generate", "someone waves"],
+        ["generate", "someone waves", "-o", "a.npz", "--samples", "0"],
+        ["generate", "someone waves", "-o", "a.npz", "--seed", "-1"],
+        ["describe"],
+        ["dance"],
+        ["describe", "a.npz", "--at", "noon"],
+    ],
+)
+def test_a_wrong_command_line_is_refused_with_status_2(unipose, words):
+    status, out, err = unipose(*words)
+    assert (status, out) == (2, "")
+    assert "Usage:" in err
+
+
+def test_version_is_that_of_the_package(unipose):
+    _, out, _ = unipose("version")
+    assert out == "unipose 0.1.0\n"
+
+
+def test_the_first_screen_says_what_to_type_and_how_to_leave():
+    assert all(words in WELCOME for words in ("/pose example", "describe the pose", "/quit"))

@@ -1,0 +1,80 @@
+"""What coding costs: errors of known damage are exact."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from eval.reconstruction import ReconstructionOptions, load_codec, main, measure
+from tests.fakes.tiny_model import TINY_CODEC
+from tokenizer.codec import CodecError, PoseTokenizer
+from unipose.body.body import Body, load_body
+from unipose.body.pose import Pose
+from unipose.body.skeletons import SMPL
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    return load_body()
+
+
+class Damaging(PoseTokenizer):
+    """Gives every pose back as `told`."""
+
+    def __init__(self, told: Pose) -> None:
+        super().__init__(TINY_CODEC)
+        self.told = told
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        return self.told.sixd.expand(len(codes), -1, -1)
+
+
+def turned(joint: str, angle: float) -> Pose:
+    turns = torch.zeros(1, 24, 3)
+    turns[0, SMPL.index[joint], 0] = angle
+    return Pose.from_axis_angle(turns)
+
+
+def test_a_pose_that_comes_back_unchanged_has_no_error(body: Body) -> None:
+    pose = turned("left_hip", -1.0)
+    found = measure(Damaging(pose), body, pose)
+    assert float(found.mpjpe.max()) < 1e-6
+    assert float(found.pa_mpjpe.max()) < 1e-6
+
+
+def test_a_turned_knee_moves_what_hangs_on_it(body: Body) -> None:
+    found = measure(Damaging(turned("left_knee", 0.3)), body, turned("left_knee", 0.0))
+    rest = body.rest_joints
+    knee, *below = rest[SMPL.indices("left_knee", "left_ankle", "left_foot")]
+    across = torch.tensor([0.0, 1.0, 1.0])  # the turn is about x
+    moved = sum(2 * torch.sin(torch.tensor(0.15)) * ((j - knee) * across).norm() for j in below)
+    assert float(found.mpjpe[0]) == pytest.approx(float(moved) / 22, rel=1e-4)
+    assert float(found.mpjpe_all[0]) == pytest.approx(float(moved) / 24, rel=1e-4)
+
+
+def test_a_turn_of_the_root_is_an_error_only_without_alignment(body: Body) -> None:
+    found = measure(Damaging(turned("pelvis", 0.5)), body, turned("pelvis", 0.0))
+    assert float(found.mpjpe[0]) > 0.1
+    assert float(found.pa_mpjpe[0]) < 1e-5
+
+
+def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CodecError, match="is no pose tokenizer"):
+        load_codec(tmp_path)
+
+
+def test_the_program_reports_its_keys(
+    mocap_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    PoseTokenizer(TINY_CODEC).save_pretrained(tmp_path)
+    options = ReconstructionOptions(
+        data=mocap_folder, tokenizer=tmp_path, limit=2, fps=5.0, json=True
+    )
+    main(options)
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["mpjpe_mm"] >= result["pa_mpjpe_mm"] > 0
+    assert 0 < result["codebook_use"] <= 1
+    assert result["poses"] == sum(source["poses"] for source in result["sources"].values())

@@ -1,0 +1,56 @@
+"""An assistant without a model: it answers at once and remembers what it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from unipose.body.pose import Pose
+from unipose.errors import PoseQueryError
+
+
+class FakeAssistant:
+    """Answers like `unipose.UniPose`; `asked` holds each text exactly as it came."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> FakeAssistant:
+        return cls()
+
+    def describe(self, pose: Pose, *, heard: Callable[[str], None] | None = None) -> str:
+        return self._say(["turned", " by", f" {self._turn(pose):.2f}"], heard)
+
+    def generate(self, text: str, *, seed: int | None = None, samples: int = 1) -> Pose:
+        self._hear(text)
+        turns = torch.zeros(samples, 24, 3)
+        turns[:, 1, 0] = 0.1 * len(text) % 1.5
+        turns[:, 2, 0] = torch.arange(samples) * 0.1 + (seed or 0) * 0.01
+        return Pose.from_axis_angle(turns)
+
+    def edit(self, pose: Pose, text: str) -> Pose:
+        self._hear(text)
+        turns = pose.axis_angle.clone()
+        turns[:, 4, 0] += 0.5
+        return Pose.from_axis_angle(turns)
+
+    def compare(self, a: Pose, b: Pose, *, heard: Callable[[str], None] | None = None) -> str:
+        return self._say([f"from {self._turn(a):.2f}", f" to {self._turn(b):.2f}"], heard)
+
+    @staticmethod
+    def _say(pieces: list[str], heard: Callable[[str], None] | None) -> str:
+        for piece in pieces if heard else []:
+            heard(piece)
+        return "".join(pieces)
+
+    def _hear(self, text: str) -> None:
+        if not text.strip():
+            raise PoseQueryError("an empty request; say what is wanted")
+        self.asked.append(text)
+
+    @staticmethod
+    def _turn(pose: Pose) -> float:
+        return float(pose.axis_angle.norm(dim=-1).sum())

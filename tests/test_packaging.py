@@ -1,0 +1,126 @@
+"""The rooms are ours, imports are light, and the environment's shim leaves good installs alone."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("tokenizer", "unipose", "data_builders", "train", "eval")
+
+
+def run(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, timeout=250, check=False
+    )
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_is_the_one_of_this_checkout(room: str):
+    # A package called `tokenizer` exists on the index; installed, it would come before ours.
+    spec = find_spec(room)
+    assert spec is not None
+    assert Path(str(spec.origin)) == ROOT / room / "__init__.py"
+
+
+def test_from_another_folder_the_rooms_are_still_ours(tmp_path: Path):
+    program = "import importlib, json\n" + (
+        f"print(json.dumps([importlib.import_module(m).__file__ for m in {ROOMS}]))"
+    )
+    done = run(sys.executable, "-c", program, cwd=tmp_path)
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == [str(ROOT / room / "__init__.py") for room in ROOMS]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_file_in_a_room_is_named_like_a_room(room: str):
+    assert [p for p in (ROOT / room).rglob("*.py") if p.stem in ROOMS] == []
+
+
+def test_no_file_has_a_name_that_says_nothing():
+    empty_names = {"utils", "helpers", "misc", "common"}
+    assert [p for room in ROOMS for p in (ROOT / room).rglob("*.py") if p.stem in empty_names] == []
+
+
+def test_importing_unipose_and_its_command_imports_nothing_heavy():
+    heavy = ("torch", "numpy", "transformers", "torchvision", "rich", "scipy")
+    program = (
+        f"import unipose, unipose.app.cli, sys; print([m for m in {heavy} if m in sys.modules])"
+    )
+    assert run(sys.executable, "-c", program).stdout == "[]\n"
+
+
+def test_help_comes_at_once():
+    command = str(Path(sys.executable).with_name("unipose"))
+    taken = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = run(command, "--help")
+        taken.append(time.perf_counter() - start)
+        assert done.returncode == 0
+    assert min(taken) < 1.0
+
+
+def test_what_the_package_offers_is_found_where_it_lives():
+    import unipose
+    from unipose.body.pose import Pose
+
+    assert unipose.Pose is Pose
+    with pytest.raises(AttributeError, match="no attribute 'Poses'"):
+        _ = unipose.Poses
+
+
+def test_torchvision_open_clip_and_accelerate_can_be_imported_here():
+    program = "import open_clip, torchvision, timm, accelerate.commands.accelerate_cli as a"
+    done = run(sys.executable, "-W", "ignore", "-c", f"{program}; print(a.main)")
+    assert done.stdout.startswith("<function main"), done.stderr
+
+
+def test_beside_a_cuda_torch_the_shim_declares_nothing():
+    program = (
+        "import torch; torch.version.cuda = '13.0'\n"
+        "from unipose.torchvision_cpu import declare_missing_operators\n"
+        "print(declare_missing_operators())"
+    )
+    assert run(sys.executable, "-c", program).stdout == "False\n"
+
+
+def test_the_shim_declares_an_operator_only_once():
+    program = (
+        "import torchvision\n"
+        "from unipose.torchvision_cpu import declare_missing_operators\n"
+        "print(declare_missing_operators())"
+    )
+    assert run(sys.executable, "-c", program).stdout == "False\n"
+
+
+def test_the_shim_in_site_packages_costs_nothing_until_torchvision_is_imported():
+    program = "import sys; print('torch' in sys.modules, 'importlib.util' in sys.modules)"
+    assert run(sys.executable, "-S", "-c", program).stdout.startswith("False")
+    assert run(sys.executable, "-c", program).stdout.startswith("False")
+
+
+def test_every_dependency_is_locked_to_an_exact_version_from_the_index():
+    lines = [
+        line
+        for line in (ROOT / "requirements.lock").read_text().splitlines()
+        if not line.startswith("#")
+    ]
+    assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
+    locked = {re.split("==", line)[0].lower().replace("-", "_") for line in lines}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["dev"],
+        *project["build-system"]["requires"],
+    ]
+    names = {re.match(r"[\w-]+", need)[0].lower().replace("-", "_") for need in wanted}
+    assert names <= locked

@@ -1,0 +1,142 @@
+"""What the README tells people to type works as it stands there."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from unipose.app import cli
+from unipose.app.examples import example_pose
+from unipose.body.pose import Pose
+from unipose.files import save_pose
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands(first: str) -> list[str]:
+    """Return the README's shell lines that begin with a word, without their comments."""
+    lines = "\n".join(blocks("bash")).splitlines()
+    return [line.split("  #")[0].strip() for line in lines if line.startswith(f"{first} ")]
+
+
+@pytest.fixture
+def reader_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder, made the current one, with the one recording that a reader brings."""
+    step = example_pose("step").axis_angle
+    swing = step + step.new_tensor([[i / 100] for i in range(60)])[:, :, None] * (step != 0)
+    save_pose(Pose.from_axis_angle(swing, fps=30.0), tmp_path / "walk.bvh")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_two_commands_are_targets_of_the_makefile():
+    assert commands("make") == ["make chat", "make test"] + [
+        line for line in commands("make") if line not in ("make chat", "make test")
+    ]
+    for line in [*commands("make"), "make help"]:
+        done = subprocess.run(
+            [*shlex.split(line), "-n"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")},
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_every_target_named_in_the_text_is_in_the_help():
+    done = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True
+    )
+    offered = set(re.findall(r"^  make ([a-z-]+)", done.stdout, re.MULTILINE))
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(
+        re.findall(
+            r"\bmake ((?!s\b)[a-z]+(?:-[a-z]+)?)\b",
+            "\n".join(re.findall(r"`[^`]*`|^make .*$", README + contributing, re.MULTILINE)),
+        )
+    )
+    assert named <= offered
+
+
+def test_ci_runs_the_test_command_of_the_readme_last():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").strip().splitlines()
+    assert script[-1] == "make test"
+    assert "make test" in commands("make")
+
+
+def test_the_unipose_lines_work_one_after_the_other(reader_folder, monkeypatch, capsys):
+    lines = [line for line in commands("unipose") if line != "unipose doctor"]
+    assert len(lines) >= 6
+    for line in lines:
+        monkeypatch.setattr(sys, "argv", shlex.split(line))
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        assert not left.value.code, f"{line}: {capsys.readouterr().err}"
+    made = {word for line in lines for word in shlex.split(line) if word.endswith((".glb", ".png"))}
+    assert all(Path(name).stat().st_size > 1000 for name in made)
+
+
+def test_the_pipe_line_answers(reader_folder):
+    (line,) = commands("printf")
+    done = subprocess.run(
+        ["bash", "-c", line],
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_the_python_example_runs(reader_folder, capsys):
+    (program,) = blocks("python")
+    Path("example.py").write_text(program, encoding="utf-8")
+    runpy.run_path("example.py")
+    assert "torch.Size([4, 24, 3, 3])" in capsys.readouterr().out
+    assert Path("raised.npz").is_file()
+
+
+@pytest.mark.parametrize("line", commands("accelerate"))
+def test_a_training_line_names_a_program_and_one_of_its_presets(line: str):
+    words = shlex.split(line)
+    assert words[:3] == ["accelerate", "launch", "-m"]
+    program = importlib.import_module(words[3])
+    assert words[words.index("--preset") + 1] in program.PRESETS
+    assert shutil.which("accelerate", path=str(Path(sys.executable).parent))
+
+
+@pytest.mark.parametrize("line", commands("python"))
+def test_a_benchmark_line_names_a_program(line: str):
+    words = shlex.split(line)
+    assert words[1] == "-m"
+    assert callable(importlib.import_module(words[2]).main)
+
+
+def test_every_file_that_the_texts_link_to_is_there():
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    links = [
+        page.parent / link.split("#")[0]
+        for page in pages
+        for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+        if not link.startswith(("http", "#"))
+    ]
+    assert [str(link) for link in links if not link.exists()] == []

@@ -1,0 +1,172 @@
+"""The training programs: two steps on the debug preset, then resumed; noise that really works."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from train import align, pose_codes
+from train.program import cosine, read_config
+from train.run_folder import RunFolder
+from unipose.errors import ConfigError, FileError
+
+
+def final_weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(sorted(folder.glob("step-*.safetensors"))[-1])
+
+
+def same(one: Path, other: Path) -> bool:
+    a, b = final_weights(one), final_weights(other)
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+PROGRAMS = pytest.mark.parametrize(
+    ("program", "shown"), [(pose_codes, "codec"), (align, "model")], ids=["pose_codes", "align"]
+)
+
+
+@PROGRAMS
+def test_a_resumed_run_equals_an_unbroken_one(program: object, shown: str, tmp_path: Path):
+    debug = program.PRESETS["debug"]
+    program.main(replace(debug, out=tmp_path / "unbroken"))
+    broken = replace(debug, out=tmp_path / "broken")
+    stop_after(program, broken, step=2)
+    program.main(broken)
+    assert same(tmp_path / "unbroken", tmp_path / "broken")
+    assert (tmp_path / "broken" / shown).is_dir()
+
+
+def stop_after(program: object, config: object, *, step: int) -> None:
+    """Run until the checkpoint of `step` is written, then stop as if the power had failed."""
+
+    class PowerCutError(Exception):
+        pass
+
+    real = RunFolder.save
+
+    def save_then_fail(self: RunFolder, at: int, *rest: object) -> None:
+        real(self, at, *rest)
+        if at == step:
+            raise PowerCutError
+
+    RunFolder.save = save_then_fail
+    try:
+        with pytest.raises(PowerCutError):
+            program.main(config)
+    finally:
+        RunFolder.save = real
+
+
+@pytest.mark.slow
+@PROGRAMS
+def test_a_killed_run_loses_only_the_steps_since_its_checkpoint(
+    program: object, shown: str, tmp_path: Path
+):
+    name = program.__name__
+    command = [
+        sys.executable,
+        "-m",
+        name,
+        "--preset",
+        "debug",
+        "--steps",
+        "40",
+        "--save-every",
+        "3",
+    ]
+    subprocess.run([*command, "--out", tmp_path / "unbroken"], check=True)
+    killed = tmp_path / "killed"
+    for wait in (1, 2, 4):  # before, at and after different checkpoints
+        process = subprocess.Popen([*command, "--out", killed])
+        before = {p.name for p in killed.glob("step-*")} if killed.exists() else set()
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            if len({p.name for p in killed.glob("step-*")} - before) >= 1:
+                time.sleep(0.05 * wait)
+                break
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL) if process.poll() is None else None
+        process.wait()
+    subprocess.run([*command, "--out", killed], check=True)
+    assert same(tmp_path / "unbroken", killed)
+
+
+@pytest.mark.slow
+@PROGRAMS
+def test_two_processes_train_one_model(program: object, shown: str, tmp_path: Path):
+    arguments = ["-m", program.__name__, "--preset", "debug", "--out", str(tmp_path)]
+    launch = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
+    subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", *launch, *arguments],
+        check=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        timeout=600,
+    )
+    assert (tmp_path / shown).is_dir()
+    steps = program.PRESETS["debug"].steps
+    assert [p.name for p in tmp_path.glob("step-*")][-1:] or steps == 0
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) >= 1
+
+
+def test_joint_noise_changes_one_limb_of_half_the_poses():
+    sixd = torch.zeros(400, 22, 6)
+    noisy = pose_codes.add_joint_noise(sixd, torch.Generator().manual_seed(0), 0.1)
+    changed = (noisy != 0).any(dim=-1)
+    assert 0.4 < changed.any(dim=1).float().mean() < 0.6
+    assert changed.sum(dim=1).max() <= 5
+    assert (sixd == 0).all()
+
+
+def test_the_same_seed_draws_the_same_noise():
+    sixd = torch.zeros(8, 22, 6)
+    one, again = (
+        pose_codes.add_joint_noise(sixd, torch.Generator().manual_seed(5), 0.1) for _ in range(2)
+    )
+    assert torch.equal(one, again)
+
+
+def test_another_configuration_does_not_continue_a_run(tmp_path: Path):
+    debug = replace(pose_codes.PRESETS["debug"], out=tmp_path, steps=2)
+    pose_codes.main(debug)
+    with pytest.raises(ConfigError, match="another configuration"):
+        pose_codes.main(replace(debug, peak_rate=1.0))
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path):
+    debug = replace(pose_codes.PRESETS["debug"], out=tmp_path, steps=2)
+    pose_codes.main(debug)
+    newest = sorted(tmp_path.glob("step-*"))[-1]
+    newest.write_bytes(newest.read_bytes()[:100])
+    with pytest.raises(FileError, match=newest.name):
+        pose_codes.main(debug)
+
+
+def test_the_run_folder_says_what_was_started(tmp_path: Path):
+    pose_codes.main(replace(pose_codes.PRESETS["debug"], out=tmp_path, steps=2))
+    assert '"steps": 2' in (tmp_path / "config.json").read_text()
+    assert (tmp_path / "code.txt").read_text().strip()
+    assert (tmp_path / "metrics.jsonl").read_text().count("\n") >= 2
+
+
+def test_presets_are_chosen_by_name_and_flags_lie_over_them():
+    config = read_config(pose_codes.PRESETS, ["--preset", "paper", "--batch", "8"])
+    assert (config.codec.width, config.batch) == (512, 8)
+    with pytest.raises(SystemExit, match="mini, debug, paper"):
+        read_config(pose_codes.PRESETS, ["--preset", "huge"])
+
+
+def test_the_learning_rate_warms_up_and_ends_at_zero():
+    rates = [cosine(step, steps=100, warmup=10, peak=1.0) for step in range(101)]
+    assert rates[9] == pytest.approx(1.0)
+    assert max(rates) == pytest.approx(1.0)
+    assert rates[100] == pytest.approx(0.0, abs=1e-9)

@@ -1,0 +1,1 @@
+"""A pose becomes a short string of codes and back."""

@@ -1,0 +1,368 @@
+"""Teach a language model to speak poses: `accelerate launch -m train.align --preset mini`.
+
+UniPose's first stage (pose-text alignment) on all four tasks of this size: describe, generate,
+compare, edit. `--preset mini` trains a small model from nothing; `--preset paper` takes any
+Hugging Face causal language model (`--llm PATH_OR_NAME`), adds LoRA to its linear layers, and
+trains these, the embeddings and the output layer, as published.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+from tqdm import trange
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    PreTrainedTokenizerBase,
+)
+
+from data_builders.pose_pool import PoolConfig, PosePool
+from data_builders.pose_talk import PoseTalk, TalkConfig, face_front, replace_limbs
+from data_builders.posecodes.captions import write_captions
+from data_builders.posecodes.claims import claims
+from data_builders.posecodes.modifiers import write_modifiers
+from tokenizer.codec import PoseTokenizer
+from tokenizer.rotations import rotations_to_6d
+from train.program import cosine, generator_of, run_program, start_accelerator
+from train.run_folder import RunFolder
+from unipose.body.body import load_body
+from unipose.body.kinematics import forward_kinematics
+from unipose.errors import ConfigError
+from unipose.language.losses import Losses
+from unipose.language.model import PoseLanguageConfig, PoseLanguageModel
+from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch, Practice, Row, collate
+from unipose.language.templates import PHRASINGS
+from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallLlama:
+    """Sizes of a Llama-type model that is trained from nothing."""
+
+    hidden: int = 192
+    layers: int = 4
+    heads: int = 4
+    feed_forward: int = 512
+    text_tokens: int = 1024
+    """Size of its own byte-level BPE vocabulary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignConfig:
+    """One alignment run."""
+
+    codec: Path = Path("runs/pose_codes/codec")
+    """Folder of the trained pose tokenizer; "" takes an untrained one (debug)."""
+    llm: str = ""
+    """A Hugging Face causal language model, by path or name; empty trains `small` from nothing."""
+    small: SmallLlama = field(default_factory=SmallLlama)
+    lora_rank: int = 64
+    lora_alpha: int = 16
+    lora_dropout: float = 0.05
+    geometry: int = 512
+    """Width of the perceptron that reads the joints of a pose; 0 reads codes alone."""
+    digits: bool = True
+    read_both_ways: bool = True
+    talk: TalkConfig = field(default_factory=TalkConfig)
+    data: Path = Path("../shared/mocap")
+    """Folder with a manifest.csv; "" trains on made-up poses."""
+    out: Path = Path("runs/align")
+    steps: int = 6500
+    batch: int = 32
+    pieces: int = 2
+    """A step's rows are sorted by length and run in this many pieces: less is filled up."""
+    peak_rate: float = 1.5e-3
+    warmup: int = 200
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    text_weight: float = 1.0
+    code_weight: float = 0.3
+    geometry_weight: float = 20.0
+    claim_weight: float = 3.0
+    """Weight of the true-or-false claims learned beside; 0 leaves them out."""
+    shown_weight: float = 0.5
+    """Weight of reading the told claims off the poses that are written."""
+    practice: int = 64
+    """Pairs per step by which reading and writing poses is practised without words."""
+    save_every: int = 200
+    seed: int = 0
+
+
+PRESETS = {
+    "mini": AlignConfig(),
+    "debug": AlignConfig(
+        codec=Path(),
+        small=SmallLlama(hidden=32, layers=2, heads=2, feed_forward=64, text_tokens=400),
+        geometry=16,
+        data=Path(),
+        out=Path("runs/align_debug"),
+        steps=4,
+        batch=8,
+        practice=8,
+        warmup=2,
+        save_every=2,
+    ),
+    "paper": AlignConfig(
+        codec=Path("runs/pose_codes_paper/codec"),
+        llm="mistralai/Mistral-7B-Instruct-v0.2",
+        geometry=0,
+        digits=False,
+        read_both_ways=False,
+        talk=TalkConfig(pool=PoolConfig(mixed=0.0)),
+        out=Path("runs/align_paper"),
+        steps=20_466,
+        batch=24,
+        peak_rate=1.5e-4,
+        warmup=614,
+        weight_decay=0.0,
+        code_weight=1.0,
+        geometry_weight=0.0,
+        claim_weight=0.0,
+        shown_weight=0.0,
+        practice=0,
+    ),
+}
+
+TRAINED = {
+    "small": ("",),
+    "paper": ("lora_", "embed_tokens", "lm_head", "slots", "reader", "code_digits"),
+}
+"""What learns: parameters whose names hold one of these; "" is all but the frozen codec."""
+
+TOLD = 10.0
+"""A text claims some seven of all claims where a pose makes fifty true: each counts for more."""
+
+
+def training_texts(
+    pool: PosePool, joints_at_rest: torch.Tensor, talk: TalkConfig, *, count: int, seed: int
+) -> list[str]:
+    """Return captions, modifiers and phrasings to learn a text vocabulary from."""
+    generator = generator_of(seed=seed, step=-1)
+    first = pool.draw(count, generator, talk.pool)
+    second = replace_limbs(first, pool, generator, talk.pool)
+    joints, others = (
+        forward_kinematics(face_front(poses), joints_at_rest).numpy() for poses in (first, second)
+    )
+    texts = write_captions(joints, seed=seed, indices=range(count))
+    texts += write_modifiers(joints, others, seed=seed, indices=range(count))
+    texts += [text.lower() for text in texts]
+    return texts + [phrasing for kinds in PHRASINGS.values() for phrasing in kinds] * 20
+
+
+def build_model(
+    config: AlignConfig,
+    codec: PoseTokenizer,
+    joints_at_rest: torch.Tensor,
+    text: PreTrainedTokenizerBase | None,
+) -> tuple[PoseLanguageModel, Vocabulary]:
+    """Return the model to train and its vocabulary; `text` is the tokenizer of a small model."""
+    sizes = {"codes": codec.config.codes, "length": codec.config.length}
+    if config.llm:
+        vocabulary = Vocabulary.from_pretrained(config.llm, **sizes)
+        llm = AutoConfig.from_pretrained(config.llm)
+    elif text is not None:
+        vocabulary = Vocabulary(text=text, **sizes)
+        small = config.small
+        llm = LlamaConfig(
+            hidden_size=small.hidden,
+            num_hidden_layers=small.layers,
+            num_attention_heads=small.heads,
+            intermediate_size=small.feed_forward,
+            tie_word_embeddings=True,
+            max_position_embeddings=2048,
+            bos_token_id=None,
+            eos_token_id=None,
+        )
+    else:
+        raise ConfigError("a small model needs a text tokenizer of its own")
+    llm.vocab_size = len(vocabulary)
+    model = PoseLanguageModel(
+        PoseLanguageConfig(
+            llm=llm.to_dict(),
+            codec=asdict(codec.config),
+            text_tokens=vocabulary.first_code,
+            geometry=config.geometry,
+            claims=len(claims()) if config.claim_weight else 0,
+            digits=config.digits,
+            read_both_ways=config.read_both_ways,
+        )
+    )
+    if config.llm:
+        model.llm = AutoModelForCausalLM.from_pretrained(config.llm)
+        model.llm.resize_token_embeddings(len(vocabulary))
+    model.codec.load_state_dict(codec.state_dict(), strict=True)
+    model.joints_at_rest.copy_(joints_at_rest)
+    if config.llm:
+        model.add_adapters(
+            {"r": config.lora_rank, "lora_alpha": config.lora_alpha,
+             "lora_dropout": config.lora_dropout}
+        )  # fmt: skip
+    choose_what_learns(model, large=bool(config.llm))
+    return model, vocabulary
+
+
+def choose_what_learns(model: PoseLanguageModel, *, large: bool) -> None:
+    """Freeze what does not learn: the codec, and the weights of a large language model."""
+    learning = TRAINED["paper" if large else "small"]
+    for name, parameter in model.named_parameters():
+        frozen = name.startswith("codec.") or not any(part in name for part in learning)
+        parameter.requires_grad_(not frozen)
+
+
+def by_length(rows: list[Row], pieces: int, *, pad: int) -> list[Batch]:
+    """Return the rows as a few batches of about equal lengths, so that little is filled up."""
+    rows = sorted(rows, key=lambda row: len(row.ids))
+    size = -(-len(rows) // pieces)
+    return [collate(rows[i : i + size], pad=pad) for i in range(0, len(rows), size)]
+
+
+def train_step(
+    model: nn.Module, batches: list[Batch], practice: Practice | None, config: AlignConfig
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Return the loss of one step and its parts: means over all that the batches supervise."""
+    counts = {
+        "text": torch.tensor([int((b.targets != NOTHING).sum()) for b in batches]),
+        "poses": torch.tensor([int(b.writing.sum()) for b in batches]),
+        "facts": torch.tensor([int(b.reading.sum()) for b in batches]),
+    }
+    counts["text"] -= torch.tensor([int((b.kinds == WRITTEN_POSE).sum()) for b in batches])
+    share = {name: count / count.sum().clamp(min=1) for name, count in counts.items()}
+    parts: dict[str, torch.Tensor] = {
+        name: torch.zeros(()) for name in ("text", "codes", "geometry", "facts", "told", "shown")
+    }
+    for i, batch in enumerate(batches):
+        losses: Losses = model(batch)
+        parts["text"] = parts["text"] + share["text"][i] * losses.text
+        parts["codes"] = parts["codes"] + share["poses"][i] * losses.codes
+        parts["geometry"] = parts["geometry"] + share["poses"][i] * losses.geometry
+        parts["facts"] = parts["facts"] + share["facts"][i] * losses.facts
+        parts["told"] = parts["told"] + share["poses"][i] * losses.told
+        parts["shown"] = parts["shown"] + share["poses"][i] * losses.shown
+    weights = {
+        "text": config.text_weight,
+        "codes": config.code_weight,
+        "geometry": config.geometry_weight,
+        "facts": config.claim_weight,
+        "told": config.claim_weight * TOLD,
+        "shown": config.shown_weight,
+    }
+    if practice is not None:
+        losses = model(practice)
+        for name in ("codes", "geometry", "facts", "shown"):
+            parts[f"practised {name}"] = getattr(losses, name)
+            weights[f"practised {name}"] = weights[name]
+    loss = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
+    return loss, parts
+
+
+class Step(nn.Module):
+    """One step as one forward pass: what is spread over processes is the whole step."""
+
+    def __init__(self, model: PoseLanguageModel, config: AlignConfig) -> None:
+        super().__init__()
+        self.model, self.config = model, config
+
+    def forward(
+        self, batches: list[Batch], practice: Practice | None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return the loss and its parts; see `train_step`."""
+        return train_step(self.model, batches, practice, self.config)
+
+
+def main(config: AlignConfig) -> None:
+    """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
+    accelerator = start_accelerator()
+    torch.manual_seed(config.seed)
+    codec = _codec(config)
+    body = load_body()
+    pool = (
+        PosePool.random(64, seed=1)
+        if config.data == Path()
+        else PosePool.read(config.data, "train")
+    )
+    with accelerator.main_process_first():
+        run = RunFolder(config.out, config)
+        text = None if config.llm else _text_tokenizer(config, pool, body.rest_joints)
+    model, vocabulary = build_model(config, codec, body.rest_joints, text)
+    talk = PoseTalk(
+        pool,
+        joints_at_rest=body.rest_joints,
+        encode=lambda rotations: codec.encode(rotations_to_6d(rotations)),
+        vocabulary=vocabulary,
+        config=config.talk,
+    )
+    optimizer = torch.optim.AdamW(
+        [parameter for parameter in model.parameters() if parameter.requires_grad],
+        lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True,
+    )  # fmt: skip
+    done = run.resume(model, optimizer)
+    trained, optimizer = accelerator.prepare(Step(model, config), optimizer)
+    progress = trange(
+        done, config.steps, initial=done, total=config.steps,
+        desc="align", disable=not accelerator.is_main_process,
+    )  # fmt: skip
+    trained.train()
+    for step in progress:
+        for group in optimizer.param_groups:
+            group["lr"] = cosine(
+                step, steps=config.steps, warmup=config.warmup, peak=config.peak_rate
+            )
+        place = step * accelerator.num_processes + accelerator.process_index
+        rows = talk.draw(config.batch, seed=config.seed, step=place)
+        batches = by_length(rows, config.pieces, pad=vocabulary.pad)
+        batches = [batch.to(accelerator.device) for batch in batches]
+        practice = None
+        if config.practice:
+            practice = talk.practise(config.practice, seed=config.seed, step=place)
+            practice = practice.to(accelerator.device)
+        torch.manual_seed(config.seed + place)  # dropout, the same after a resume
+        loss, losses = trained(batches, practice)
+        optimizer.zero_grad()
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(trained.parameters(), config.clip)
+        optimizer.step()
+        if (step % 20 == 0 or step + 1 == config.steps) and accelerator.is_main_process:
+            parts = {name: round(value.item(), 5) for name, value in losses.items()}
+            run.log(step=step, **parts)
+            progress.set_postfix(parts)
+        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            if accelerator.is_main_process:
+                run.save(step + 1, model, optimizer)
+                save_model(model, vocabulary, config.out / "model")
+            accelerator.wait_for_everyone()
+
+
+def save_model(model: PoseLanguageModel, vocabulary: Vocabulary, folder: Path) -> None:
+    """Write model and text tokenizer as `from_pretrained` reads them."""
+    model.save_pretrained(folder)
+    vocabulary.text.save_pretrained(folder)
+
+
+def _text_tokenizer(
+    config: AlignConfig, pool: PosePool, joints_at_rest: torch.Tensor
+) -> PreTrainedTokenizerBase:
+    """Return the small model's text tokenizer, learned once per run and kept in its folder."""
+    folder = config.out / "text"
+    if not (folder / "tokenizer.json").exists():
+        count = min(4000, 4 * len(pool))
+        texts = training_texts(pool, joints_at_rest, config.talk, count=count, seed=config.seed)
+        train_text_tokenizer(texts, size=config.small.text_tokens).save_pretrained(folder)
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def _codec(config: AlignConfig) -> PoseTokenizer:
+    if config.codec == Path():
+        from train.pose_codes import PRESETS as CODEC_PRESETS
+
+        return PoseTokenizer(CODEC_PRESETS["debug"].codec).eval()
+    return PoseTokenizer.from_pretrained(config.codec)
+
+
+if __name__ == "__main__":
+    run_program(main, PRESETS)

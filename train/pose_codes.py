@@ -1,0 +1,219 @@
+"""Train a pose tokenizer: `accelerate launch -m train.pose_codes --preset mini`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm import trange
+
+from data_builders.pose_pool import LIMBS, PoolConfig, PosePool
+from tokenizer.codec import (
+    LEFT_ARM,
+    LEFT_LEG,
+    PAPER,
+    RIGHT_ARM,
+    RIGHT_LEG,
+    TRUNK,
+    CodecConfig,
+    Group,
+    PoseTokenizer,
+)
+from tokenizer.rotations import rotations_to_6d
+from train.program import cosine, generator_of, run_program, start_accelerator
+from train.run_folder import RunFolder
+from unipose.body.body import Body, load_body
+from unipose.body.skeletons import POSED_JOINTS, SMPL
+from unipose.metrics import mpjpe, pa_mpjpe
+
+MINI = CodecConfig(
+    groups=(
+        Group((0,), 2),
+        Group(TRUNK, 4),
+        Group(LEFT_ARM, 4),
+        Group(RIGHT_ARM, 4),
+        Group(LEFT_LEG, 3),
+        Group(RIGHT_LEG, 3),
+    ),
+    network="perceptron",
+    width=512,
+    quantiser="residual_fsq",
+    stages=2,
+    latent=4,
+    levels=(8, 8, 8, 4),
+)
+"""unipose-mini: codes belong to one limb each, coarse before fine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseCodesConfig:
+    """One training run of a pose tokenizer."""
+
+    codec: CodecConfig
+    pool: PoolConfig = field(default_factory=PoolConfig)
+    data: Path = Path("../shared/mocap")
+    """Folder with a manifest.csv; "" trains on made-up poses."""
+    out: Path = Path("runs/pose_codes")
+    steps: int = 40_000
+    batch: int = 256
+    peak_rate: float = 4e-4
+    warmup: int = 200
+    weight_decay: float = 1e-5
+    rotation_weight: float = 20.0
+    joint_weight: float = 100.0
+    vertex_weight: float = 100.0
+    commitment_weight: float = 1.0
+    sampled_vertices: int = 256
+    """Vertices drawn per step, by area, for the vertex loss; 0 takes all, weighted by area."""
+    joint_noise: float = 0.05
+    """Noise on the 6D entries of one limb in half of the batch (input only)."""
+    save_every: int = 1000
+    seed: int = 0
+
+
+PRESETS = {
+    "mini": PoseCodesConfig(codec=MINI, steps=4500, peak_rate=1e-3, save_every=500),
+    "debug": PoseCodesConfig(
+        codec=replace(MINI, width=32),
+        data=Path(),
+        out=Path("runs/pose_codes_debug"),
+        steps=4,
+        batch=8,
+        warmup=2,
+        save_every=2,
+    ),
+    "paper": PoseCodesConfig(
+        codec=PAPER,
+        pool=PoolConfig(mixed=0.0, yaw=0.785, tilt=0.349),
+        out=Path("runs/pose_codes_paper"),
+        steps=200_000,
+        peak_rate=2e-4,
+        sampled_vertices=0,
+    ),
+}
+
+
+def add_joint_noise(
+    sixd: Float[Tensor, "batch joint 6"], generator: torch.Generator, scale: float
+) -> Float[Tensor, "batch joint 6"]:
+    """Return `sixd` with noise on one random limb of every second pose.
+
+    The published code adds in place to an indexed copy, which changes nothing; this does not.
+    """
+    limb_of_joint = torch.zeros(sixd.shape[1], dtype=torch.long)
+    for i, limb in enumerate(LIMBS):
+        limb_of_joint[SMPL.indices(*limb)] = i
+    limb = torch.randint(len(LIMBS), (len(sixd), 1), generator=generator)
+    chosen = (limb_of_joint == limb) & (torch.rand(len(sixd), 1, generator=generator) < 0.5)
+    noise = torch.randn(sixd.shape, generator=generator) * scale
+    return sixd + noise * chosen[..., None]
+
+
+def train_step(
+    codec: torch.nn.Module,
+    body: Body,
+    rotations: Float[Tensor, "batch 22 3 3"],
+    generator: torch.Generator,
+    config: PoseCodesConfig,
+) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+    """Return the loss of one batch and its parts.
+
+    Mean squared errors of rotation matrices, joints, and vertices by the area they stand for
+    (supplement, eq. 1): all vertices weighted, or some drawn with the area as probability.
+    """
+    noisy = add_joint_noise(rotations_to_6d(rotations), generator, config.joint_noise)
+    rebuilt, _, commitment = codec(noisy)
+    hands = torch.eye(3, device=rotations.device).expand(2 * len(rotations), 2, 3, 3)
+    both = torch.cat([torch.cat([rebuilt, rotations]), hands], dim=1)
+    if config.sampled_vertices:
+        drawn = torch.multinomial(body.vertex_areas, config.sampled_vertices, generator=generator)
+        mesh = body.some_vertices(both, drawn)
+        weights = torch.full_like(mesh.vertices[0, :, 0], 1 / len(drawn))
+    else:
+        mesh, weights = body(both), body.vertex_areas
+    joints, true_joints = mesh.joints[:, :POSED_JOINTS].chunk(2)
+    vertices, true_vertices = mesh.vertices.chunk(2)
+    losses = {
+        "rotations": (rebuilt - rotations).square().mean(),
+        "joints": (joints - true_joints).square().mean(),
+        "vertices": ((vertices - true_vertices).square().mean(-1) * weights).sum(-1).mean(),
+    }
+    loss = (
+        config.rotation_weight * losses["rotations"]
+        + config.joint_weight * losses["joints"]
+        + config.vertex_weight * losses["vertices"]
+        + config.commitment_weight * commitment
+    )
+    return loss, losses
+
+
+@torch.no_grad()
+def validate(codec: PoseTokenizer, body: Body, pool: PosePool, count: int) -> dict[str, float]:
+    """Return errors (mm) and codebook use on `count` evenly spaced poses of the pool."""
+    rotations = pool.rotations[:: max(1, len(pool) // count)]
+    codes = codec.encode(rotations_to_6d(rotations))
+    rebuilt = codec.rotations(codes)
+    hands = torch.eye(3).expand(len(rotations), 2, 3, 3)
+    joints = body.joints(torch.cat([rebuilt, hands], dim=1))[:, :POSED_JOINTS]
+    truth = body.joints(torch.cat([rotations, hands], dim=1))[:, :POSED_JOINTS]
+    return {
+        "mpjpe_mm": float(mpjpe(joints, truth).mean() * 1000),
+        "pa_mpjpe_mm": float(pa_mpjpe(joints, truth).mean() * 1000),
+        "codebook_use": len(codes.unique()) / codec.config.codes,
+    }
+
+
+def main(config: PoseCodesConfig) -> None:
+    """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
+    accelerator = start_accelerator()
+    torch.manual_seed(config.seed)
+    codec = PoseTokenizer(config.codec)
+    body = load_body()
+    made_up = config.data == Path()
+    pool = PosePool.random(64, seed=1) if made_up else PosePool.read(config.data, "train")
+    held_out = PosePool.random(64, seed=2) if made_up else PosePool.read(config.data, "val")
+    optimizer = torch.optim.AdamW(
+        codec.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
+    )
+    with accelerator.main_process_first():
+        run = RunFolder(config.out, config)
+    done = run.resume(codec, optimizer)
+    model, optimizer = accelerator.prepare(codec, optimizer)
+    progress = trange(
+        done, config.steps, initial=done, total=config.steps,
+        desc="pose codes", disable=not accelerator.is_main_process,
+    )  # fmt: skip
+    for step in progress:
+        model.train()
+        for group in optimizer.param_groups:
+            group["lr"] = cosine(
+                step, steps=config.steps, warmup=config.warmup, peak=config.peak_rate
+            )
+        generator = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
+        rotations = pool.draw(config.batch, generator, config.pool)
+        loss, losses = train_step(model, body, rotations, generator, config)
+        optimizer.zero_grad()
+        accelerator.backward(loss)
+        optimizer.step()
+        if step % 50 == 0 and accelerator.is_main_process:
+            progress.set_postfix(loss=f"{loss.item():.4f}")
+            run.log(step=step, loss=loss.item(), **{k: v.item() for k, v in losses.items()})
+        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            if accelerator.is_main_process:
+                codec.eval()
+                scores = validate(codec, body, held_out, 2000)
+                run.log(step=step + 1, **scores)
+                progress.write(
+                    f"{step + 1}: " + ", ".join(f"{k} {v:.3g}" for k, v in scores.items())
+                )
+                run.save(step + 1, codec, optimizer)
+            accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        codec.save_pretrained(config.out / "codec")
+
+
+if __name__ == "__main__":
+    run_program(main, PRESETS)

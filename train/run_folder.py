@@ -1,0 +1,119 @@
+"""A training run on disk: what it was started with, its log, and checkpoints that survive a kill.
+
+A checkpoint is one safetensors file, written under a temporary name, flushed, then renamed: it is
+complete or it is not there. Batches are drawn from (seed, step), so the step number is all the
+random state a run needs, and a resumed run equals an unbroken one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from unipose.errors import ConfigError, FileError
+
+KEEP = 2
+
+
+class RunFolder:
+    """The folder of one run; creating it records the config and the state of the code."""
+
+    def __init__(self, path: Path, config: object) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        if not is_dataclass(config) or isinstance(config, type):
+            raise ConfigError(f"expected a config dataclass, got {config!r}")
+        text = json.dumps(asdict(config), indent=2, default=str)
+        known = path / "config.json"
+        if known.exists() and self.checkpoints() and known.read_text() != text:
+            raise ConfigError(
+                f"{path} holds a run with another configuration; choose another --out, "
+                "or remove it to start over"
+            )
+        known.write_text(text)
+        (path / "code.txt").write_text(_state_of_the_code())
+
+    def log(self, **values: float | int | str) -> None:
+        """Append one line to the run's metrics."""
+        with (self.path / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(values) + "\n")
+
+    def checkpoints(self) -> list[Path]:
+        """Return the complete checkpoints, oldest first."""
+        return sorted(self.path.glob("step-*.safetensors"))
+
+    def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Write everything needed to go on after `step` steps; older checkpoints are removed."""
+        tensors = {f"model.{k}": v.detach().contiguous() for k, v in model.state_dict().items()}
+        for index, state in optimizer.state_dict()["state"].items():
+            for key, value in state.items():
+                tensors[f"optimizer.{index}.{key}"] = torch.as_tensor(value).contiguous()
+        unfinished = self.path / "unfinished.safetensors.tmp"
+        save_file(_unshared(tensors), unfinished, metadata={"step": str(step)})
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.rename(self.path / f"step-{step:08d}.safetensors")
+        for old in self.checkpoints()[:-KEEP]:
+            old.unlink()
+
+    def resume(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+        """Load the newest checkpoint into model and optimizer; return the steps already done."""
+        checkpoints = self.checkpoints()
+        if not checkpoints:
+            return 0
+        path = checkpoints[-1]
+        try:
+            with safe_open(path, framework="pt") as file:
+                step = int(file.metadata()["step"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            raise FileError(
+                path, f"is damaged ({error}).", "Remove it to resume earlier."
+            ) from error
+        state: dict[int, dict[str, Tensor]] = {}
+        weights: dict[str, Tensor] = {}
+        for name, value in tensors.items():
+            kind, rest = name.split(".", 1)
+            if kind == "model":
+                weights[rest] = value
+            else:
+                index, key = rest.split(".")
+                state.setdefault(int(index), {})[key] = value
+        model.load_state_dict(weights, strict=True)
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
+        return step
+
+
+def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors with a copy wherever two names share memory (safetensors refuses that)."""
+    seen: set[int] = set()
+    result = {}
+    for name, value in tensors.items():
+        pointer = value.untyped_storage().data_ptr()
+        result[name] = value.clone() if pointer in seen else value
+        seen.add(pointer)
+    return result
+
+
+def _state_of_the_code() -> str:
+    """Return the commit and the uncommitted difference, or say that there is no repository."""
+    root = Path(__file__).parent
+    answers = []
+    for command in (["git", "rev-parse", "HEAD"], ["git", "diff", "HEAD"]):
+        try:
+            done = subprocess.run(  # noqa: S603
+                command, cwd=root, capture_output=True, text=True, check=False
+            )
+        except FileNotFoundError:
+            return "no git\n"
+        answers.append(done.stdout)
+    return "\n".join(answers)

@@ -1,0 +1,1 @@
+"""The `unipose` command and the terminal chat, on top of everything else."""

@@ -1,0 +1,202 @@
+"""The `unipose` command: one word per thing that can be asked. Heavy imports wait for the work."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unipose.app.wording import WELCOME, problem_in_words
+from unipose.errors import UniPoseError
+
+app = typer.Typer(
+    name="unipose",
+    help="Talk with a computer about 3D human pose.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+PoseFile = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="A pose: .npz .json .npy .bvh .amc", show_default=False),
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out", "-o", metavar="OUT", help="Where to: .npz .json .bvh .glb .obj .png .gif .mp4"
+    ),
+]
+Text = Annotated[str, typer.Argument(metavar="TEXT", help="What is wanted, in plain English.")]
+At = Annotated[
+    float | None, typer.Option("--at", metavar="SECONDS", help="Which pose of a recording.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+BodyFile = Annotated[
+    Path | None,
+    typer.Option("--body", metavar="FILE", help="Your own SMPL, SMPL-H or SMPL-X file."),
+]
+ModelFolder = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="FOLDER", help="Another model than the embedded one."),
+]
+
+
+@app.command()
+def describe(
+    file: PoseFile,
+    at: At = None,
+    as_json: AsJson = False,
+    body: BodyFile = None,
+    model: ModelFolder = None,
+) -> None:
+    """Say a pose in words."""
+    from unipose.app import sources
+
+    pose = sources.read_one(file, at, sources.own_body(body))
+    text = sources.load_assistant(model).describe(pose)
+    _answer(text, as_json, file=str(file), at=at, text=text)
+
+
+@app.command()
+def generate(
+    text: Text,
+    out: Out,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="The same seed gives the same pose.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, max=1000, help="How many poses to make.")] = 1,
+    as_json: AsJson = False,
+    body: BodyFile = None,
+    model: ModelFolder = None,
+) -> None:
+    """Make a pose from words; several share one .npz, .json or .png, or are OUT-1, OUT-2."""
+    from unipose.app import sources
+
+    shape = sources.own_body(body)
+    poses = sources.load_assistant(model).generate(text, seed=seed, samples=samples)
+    files = sources.write(poses, out, shape)
+    _answer("\n".join(files), as_json, text=text, seed=seed, files=files)
+
+
+@app.command()
+def edit(
+    file: PoseFile,
+    text: Text,
+    out: Out,
+    at: At = None,
+    as_json: AsJson = False,
+    body: BodyFile = None,
+    model: ModelFolder = None,
+) -> None:
+    """Change a pose as the words say."""
+    from unipose.app import sources
+
+    shape = sources.own_body(body)
+    pose = sources.read_one(file, at, shape)
+    files = sources.write(sources.load_assistant(model).edit(pose, text), out, shape)
+    _answer("\n".join(files), as_json, file=str(file), at=at, text=text, files=files)
+
+
+@app.command()
+def compare(
+    first: PoseFile,
+    second: PoseFile,
+    at: At = None,
+    at_b: Annotated[
+        float | None, typer.Option("--at-b", metavar="SECONDS", help="Which pose of the second.")
+    ] = None,
+    as_json: AsJson = False,
+    body: BodyFile = None,
+    model: ModelFolder = None,
+) -> None:
+    """Say what changes from the first pose to the second."""
+    from unipose.app import sources
+
+    shape = sources.own_body(body)
+    poses = sources.read_one(first, at, shape), sources.read_one(second, at_b, shape)
+    text = sources.load_assistant(model).compare(*poses)
+    _answer(text, as_json, files=[str(first), str(second)], at=at, at_b=at_b, text=text)
+
+
+@app.command()
+def convert(
+    file: PoseFile,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Where to, in which format.")],
+    at: At = None,
+    as_json: AsJson = False,
+    body: BodyFile = None,
+) -> None:
+    """Write a pose file in another format."""
+    from unipose.body.body import load_body
+    from unipose.files import open_pose, save_pose
+
+    shape = load_body(body) if body else None
+    written = save_pose(open_pose(file, at=at, body=shape), out, body=shape)
+    _answer(str(written), as_json, file=str(file), at=at, files=[str(written)])
+
+
+@app.command()
+def chat(body: BodyFile = None, model: ModelFolder = None) -> None:
+    """Talk about poses in the terminal; from a pipe, answer line by line."""
+    at_terminal = sys.stdin.isatty()
+    if at_terminal:
+        print(WELCOME, flush=True)  # something to read while the imports below take their second
+    from unipose.app import sources
+    from unipose.app.chat import Chat
+    from unipose.app.terminal import answer_lines, talk
+
+    conversation = Chat(lambda: sources.load_assistant(model), body=sources.own_body(body))
+    raise typer.Exit(talk(conversation) if at_terminal else answer_lines(conversation))
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check that everything needed is installed and works."""
+    from unipose.app.doctor import examine
+
+    findings = examine()
+    lines = [f"{'ok  ' if f.good else 'FAIL'}  {f.what}: {f.found}" for f in findings]
+    healthy = all(finding.good for finding in findings)
+    _answer(
+        "\n".join(lines),
+        as_json,
+        healthy=healthy,
+        findings=[{"what": f.what, "good": f.good, "found": f.found} for f in findings],
+    )
+    raise typer.Exit(0 if healthy else 1)
+
+
+@app.command()
+def version(as_json: AsJson = False) -> None:
+    """Print the version."""
+    from importlib.metadata import version as version_of
+
+    _answer(f"unipose {version_of('unipose')}", as_json, version=version_of("unipose"))
+
+
+def _answer(plain: str, as_json: bool, **fields: object) -> None:
+    print(json.dumps(fields, ensure_ascii=False) if as_json else plain)
+
+
+def main() -> None:
+    """Run the command; a problem that unipose knows is one line on standard error, status 2."""
+    try:
+        app()
+    except (UniPoseError, OSError) as error:
+        if isinstance(error, BrokenPipeError):  # whoever read our output has left
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
+        print(f"error: {problem_in_words(error)}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""`unipose doctor`: is everything there, and does it work together?"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from unipose.errors import UniPoseError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    good: bool
+    found: str
+
+
+def examine() -> list[Finding]:
+    """Return what was found, each thing tried for real: packages, torch, body, model."""
+    return [
+        Finding(what="python", good=sys.version_info >= (3, 11), found=platform.python_version()),
+        *_packages(),
+        _try("torch", _torch),
+        _try("torchvision", _torchvision),
+        _try("body", _body),
+        _try("model", _model),
+    ]
+
+
+def _packages() -> Iterator[Finding]:
+    """Compare what is installed with what the project asks for; only what is wrong is listed."""
+    from packaging.requirements import Requirement
+
+    wrong = []
+    wanted = [Requirement(line) for line in requires("unipose") or []]
+    wanted = [need for need in wanted if need.marker is None or need.marker.evaluate()]
+    for need in wanted:
+        try:
+            found = version(need.name)
+        except PackageNotFoundError:
+            wrong.append(f"{need.name} is missing")
+            continue
+        if not need.specifier.contains(found, prereleases=True):
+            wrong.append(f"{need.name} {found} is not {need.specifier}")
+    found = "; ".join(wrong) + "; `make setup` mends it" if wrong else f"all {len(wanted)} there"
+    yield Finding(what="packages", good=not wrong, found=found)
+
+
+def _torch() -> str:
+    import torch
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    return f"{torch.__version__} on {device}, {torch.get_num_threads()} threads of {os.cpu_count()}"
+
+
+def _torchvision() -> str:
+    import torchvision
+
+    return str(torchvision.__version__)
+
+
+def _body() -> str:
+    from unipose.body.body import load_body
+
+    body = load_body()
+    return f"{body.id}, {len(body.template):,} vertices"
+
+
+def _model() -> str:
+    from unipose.app.examples import example_pose
+    from unipose.app.sources import load_assistant
+
+    said = load_assistant(None).describe(example_pose("squat"))
+    return f'embedded; it says of a squat: "{said}"'
+
+
+def _try(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what=what, good=True, found=look())
+    except (UniPoseError, ImportError, OSError, RuntimeError) as error:
+        problem = " ".join(str(error).split())
+        return Finding(what=what, good=False, found=f"{type(error).__name__}: {problem}")

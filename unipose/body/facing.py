@@ -1,0 +1,24 @@
+"""Which way a body faces: the turn about the vertical, and poses without it."""
+
+from __future__ import annotations
+
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def yaw_of(root: Float[Tensor, "batch 3 3"]) -> Float[Tensor, " batch"]:
+    """Return the turn about the vertical (radians, counter-clockwise seen from above).
+
+    It is the heading of the body's left axis, as in the Euler order that PoseScript normalises
+    by: steady for people who bend or lie on back or front, undefined only for lying on a side.
+    """
+    return torch.atan2(-root[:, 2, 0], root[:, 0, 0])
+
+
+def without_yaw(root: Float[Tensor, "batch 3 3"]) -> Float[Tensor, "batch 3 3"]:
+    """Return root rotations turned to face +z; how far the body leans or lies is kept."""
+    yaw = yaw_of(root)
+    turn = torch.stack([torch.zeros_like(yaw), -yaw, torch.zeros_like(yaw)], dim=-1)
+    return roma.rotvec_to_rotmat(turn) @ root

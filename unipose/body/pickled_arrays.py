@@ -1,0 +1,238 @@
+"""Arrays out of a pickle without running it: every object becomes a record of what was written.
+
+The official SMPL files are Python 2 pickles of numpy arrays, scipy sparse matrices and chumpy
+containers. A pickle is a program; here its names are never looked up. Each name on a short list
+stands for a `Record` that only remembers the arguments and the state it was given, any other name
+ends the reading, and what is then needed is rebuilt by this module from plain bytes and shapes.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import pickletools
+import re
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy import ndarray
+
+MAX_OPERATIONS = 1_000_000
+"""A body file's pickle has some hundreds of operations."""
+
+MAX_ELEMENTS = 500_000_000
+"""Of one array; SMPL-X's largest has 15 million."""
+
+_KINDS: dict[tuple[str, str], str] = {
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): "array" for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): "scalar" for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): "buffer" for core in ("core", "_core")},
+    ("numpy", "ndarray"): "ndarray",
+    ("numpy", "dtype"): "dtype",
+    **{
+        (f"scipy.sparse.{dot}{layout}", f"{layout}_{kind}"): layout
+        for dot in ("", "_")
+        for layout in ("csc", "csr", "coo")
+        for kind in ("matrix", "array")
+    },
+    ("copy_reg", "_reconstructor"): "object",
+    ("copyreg", "_reconstructor"): "object",
+    ("__builtin__", "object"): "plain",
+    ("builtins", "object"): "plain",
+    ("__builtin__", "set"): "set",
+    ("builtins", "set"): "set",
+    ("_codecs", "encode"): "bytes",
+    ("collections", "OrderedDict"): "mapping",
+}
+"""Names that a pickle may use, and the kind of record each stands for; chumpy's are added."""
+
+_NUMBER_TYPE = re.compile(r"[fiu][1248]|b1")
+
+
+class PickleRefusedError(ValueError):
+    """A pickle holds something that is not an array, or cannot be followed."""
+
+
+class Record:
+    """What a pickle said about one object; nothing is done with it."""
+
+    kind: ClassVar[str] = ""
+    args: tuple[object, ...]
+    state: object
+    items: dict[object, object]
+
+    def __new__(cls, *args: object) -> Record:  # noqa: D102
+        record = super().__new__(cls)
+        record.args, record.state, record.items = args, None, {}
+        return record
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+    def __setitem__(self, key: object, value: object) -> None:
+        self.items[key] = value
+
+
+class _RecordingUnpickler(pickle.Unpickler):
+    """An unpickler that knows records only."""
+
+    def find_class(self, module: str, name: str) -> type[Record]:
+        kind = _KINDS.get((module, name))
+        if kind is None and (module == "chumpy" or module.startswith("chumpy.")):
+            kind = f"chumpy {name}"
+        if kind is None:
+            raise PickleRefusedError(f"it asks for {module}.{name}, which is not data")
+        return type("Record", (Record,), {"kind": kind})
+
+    def persistent_load(self, pid: object) -> object:
+        raise PickleRefusedError(f"it refers to an object outside the file ({pid!r})")
+
+
+def read_pickle(data: bytes) -> object:
+    """Return what the pickle holds, with records in place of objects. Executes nothing.
+
+    Raises PickleRefusedError if it names anything but arrays and their containers, or is damaged.
+    """
+    try:
+        for count, (operation, argument, _) in enumerate(pickletools.genops(data)):
+            # a place in the memo beyond the file's own length would only cost memory
+            if "PUT" in operation.name and int(argument or 0) > len(data):
+                raise PickleRefusedError("it is not a pickle that a program wrote")
+            if count > MAX_OPERATIONS:
+                raise PickleRefusedError(f"it has more than {MAX_OPERATIONS:,} operations")
+        return _RecordingUnpickler(io.BytesIO(data), encoding="latin1").load()
+    except PickleRefusedError:
+        raise
+    except (
+        pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, KeyError,
+        IndexError, OverflowError, MemoryError, RecursionError,
+    ) as error:  # fmt: skip
+        raise PickleRefusedError(f"it is cut short or damaged ({error})") from error
+
+
+def as_array(value: object, *, depth: int = 0) -> ndarray:
+    """Return the array that a record describes (dense, if it is sparse).
+
+    Raises PickleRefusedError if it describes none.
+    """
+    if depth > 10:
+        raise PickleRefusedError("containers are nested too deeply")
+    if isinstance(value, ndarray):
+        return value
+    if not isinstance(value, Record):
+        raise PickleRefusedError(f"expected an array, found {type(value).__name__}")
+    kind, state = _kind_of(value), value.state
+    if kind == "array":
+        # numpy: (version, shape, type, Fortran order, bytes); the first is missing in old files
+        return _from_parts(*_tuple_of(state, at_least=4)[-4:], depth=depth)
+    if kind == "buffer":
+        data, number, shape, order = _tuple_of(value.args, at_least=4)[:4]
+        return _from_parts(shape, number, order == "F", data, depth=depth)
+    if not isinstance(state, dict):
+        raise PickleRefusedError(f"expected an array, found {kind or 'an object'} without content")
+    parts: dict[Any, Any] = state
+    if kind in ("csc", "csr", "coo"):
+        return _from_sparse(kind, parts, depth=depth)
+    if kind.startswith("chumpy"):
+        return _from_chumpy(kind, parts, depth=depth)
+    raise PickleRefusedError(f"expected an array, found {kind}")
+
+
+def _kind_of(record: Record) -> str:
+    """Return a record's kind, looking through copyreg's way of writing objects."""
+    if record.kind == "object" and record.args:
+        written = record.args[0]
+        if isinstance(written, type) and issubclass(written, Record):
+            return written.kind
+    return record.kind
+
+
+def _tuple_of(value: object, *, at_least: int) -> tuple[Any, ...]:
+    if not isinstance(value, tuple) or len(value) < at_least:
+        raise PickleRefusedError("an array without shape, type and content")
+    return value
+
+
+def _from_parts(shape: Any, number: Any, fortran: Any, data: Any, *, depth: int) -> ndarray:
+    """Return the array of these raw parts, after checking that they fit each other."""
+    if not isinstance(shape, tuple) or not all(isinstance(n, int) and n >= 0 for n in shape):
+        raise PickleRefusedError("an array whose shape is not a shape")
+    if not isinstance(number, Record) or number.kind != "dtype" or not number.args:
+        raise PickleRefusedError("an array without a type of numbers")
+    code = str(number.args[0])
+    size = 1
+    for length in shape:
+        size *= length
+    if code[:1] == "O":  # an array of one object is how numpy saves a sparse matrix in an .npz
+        if size == 1 and isinstance(data, list) and len(data) == 1:
+            return as_array(data[0], depth=depth + 1)
+        raise PickleRefusedError("an array of objects where numbers were expected")
+    if not _NUMBER_TYPE.fullmatch(code):
+        raise PickleRefusedError(f"an array of {code!r} where numbers were expected")
+    order = number.state[1] if isinstance(number.state, tuple) and len(number.state) > 1 else "|"
+    kind = np.dtype(code).newbyteorder(order if order in ("<", ">") else "=")
+    raw = _as_bytes(data)
+    if size > MAX_ELEMENTS or len(raw) != size * kind.itemsize:
+        raise PickleRefusedError(f"an array of shape {shape} with {len(raw)} bytes of content")
+    array = np.frombuffer(raw, kind).reshape(shape, order="F" if fortran else "C")
+    return array.astype(kind.newbyteorder("="))
+
+
+def _as_bytes(data: Any) -> bytes:
+    """Return raw content, which Python 2 wrote as text and protocol 2 as encoded text."""
+    if isinstance(data, Record) and data.kind == "bytes" and data.args:
+        data = data.args[0]
+    if isinstance(data, str):
+        try:
+            return data.encode("latin1")
+        except UnicodeEncodeError as error:
+            raise PickleRefusedError("an array whose content is text") from error
+    if isinstance(data, (bytes, bytearray)):
+        return bytes(data)
+    raise PickleRefusedError("an array without content")
+
+
+def _from_sparse(layout: str, parts: dict[Any, Any], *, depth: int) -> ndarray:
+    """Return a scipy sparse matrix as a dense array."""
+    from scipy import sparse
+
+    shape = parts.get("_shape", parts.get("shape"))
+    if (
+        not isinstance(shape, tuple)
+        or len(shape) != 2
+        or not all(isinstance(n, int) and n >= 0 for n in shape)
+        or shape[0] * shape[1] > MAX_ELEMENTS
+    ):
+        raise PickleRefusedError("a sparse matrix whose shape is not a shape")
+    names = ("row", "col") if layout == "coo" else ("indices", "indptr")
+    try:
+        values, first, second = (
+            as_array(parts[name], depth=depth + 1) for name in ("data", *names)
+        )
+        if layout == "coo":
+            return sparse.coo_array((values, (first, second)), shape=shape).toarray()
+        build = sparse.csc_array if layout == "csc" else sparse.csr_array
+        matrix = build((values, first, second), shape=shape)
+        matrix.check_format(full_check=True)
+        return matrix.toarray()
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise PickleRefusedError(f"a sparse matrix that does not fit together ({error})") from error
+
+
+def _from_chumpy(kind: str, parts: dict[Any, Any], *, depth: int) -> ndarray:
+    """Return what a chumpy container holds: plain ones, selections and new shapes."""
+    name = kind.removeprefix("chumpy ")
+    try:
+        if name == "Ch":
+            return as_array(parts["x"], depth=depth + 1)
+        inner = as_array(parts["a"], depth=depth + 1)
+        if name == "Select":
+            chosen = inner.ravel()[as_array(parts["idxs"], depth=depth + 1).astype(np.int64)]
+            return chosen.reshape(parts.get("preferred_shape", chosen.shape))
+        if name == "Reshape":
+            return inner.reshape(parts["newshape"])
+        if name == "transpose":
+            return inner.transpose(parts.get("axes"))
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise PickleRefusedError(f"a chumpy container without its array ({error!r})") from error
+    raise PickleRefusedError(f"a chumpy {name}, which is a computation and not an array")

@@ -1,0 +1,51 @@
+"""Every error a user can meet: what was expected, what came, what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class UniPoseError(Exception):
+    """Base of all errors raised on purpose; the command line prints them in one line."""
+
+
+class ConfigError(UniPoseError, ValueError):
+    """A configuration contradicts itself or asks for something that does not exist."""
+
+
+class PoseError(UniPoseError, ValueError):
+    """An array that should be a pose is not one (shape, not finite, not a rotation)."""
+
+
+class SkeletonError(UniPoseError, ValueError):
+    """A skeleton lacks a joint that is needed, or names one that is unknown."""
+
+
+class PoseParseError(UniPoseError, ValueError):
+    """A model's answer should hold a pose and does not."""
+
+
+class FileError(UniPoseError, ValueError):
+    """A file cannot be used; the message names the file, what is wrong and what to do."""
+
+    def __init__(self, path: str | Path, problem: str, remedy: str = "") -> None:
+        self.path = Path(path)
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{path}: {problem}" + (f" {remedy}" if remedy else ""))
+
+
+class MissingFileError(FileError, FileNotFoundError):
+    """A file that was asked for is not there."""
+
+
+class BodyFileError(FileError):
+    """A body model file is of the wrong family, incomplete, or holds something that is not data."""
+
+
+class WeightsError(FileError):
+    """Weights on disk do not fit the model that should load them."""
+
+
+class PoseQueryError(UniPoseError, ValueError):
+    """A question cannot be answered as asked (an empty prompt, a pose that is not there)."""

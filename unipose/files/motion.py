@@ -1,0 +1,127 @@
+"""A recording on its own skeleton: joints, offsets and angle tracks, as motion files hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceJoint:
+    """One joint of a source skeleton.
+
+    In the rest pose every joint's frame is parallel to the world. A joint lies at its parent's
+    position plus the parent's global rotation times `offset`; its local rotation is the product,
+    left to right, of the turns about the axes in `turns`, seen in the frame `basis`.
+    """
+
+    name: str
+    parent: int
+    offset: tuple[float, float, float]
+    """Metres, from the parent's origin, in the rest pose."""
+    turns: tuple[tuple[int, int], ...] = ()
+    """(column of the tracks, axis 0/1/2) of each turn, in the order of multiplication."""
+    basis: Float[np.ndarray, "3 3"] | None = None
+    """Frame in which the turns happen (ASF's `axis`); None is the world's."""
+    end: tuple[float, float, float] | None = None
+    """Offset of the bone's free end, if the file knows one."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Motion:
+    """What a BVH or an ASF/AMC file says: angles stay angles until they are asked for."""
+
+    joints: tuple[SourceJoint, ...]
+    tracks: Float[np.ndarray, "frame column"]
+    """Angles in radians and root positions in metres."""
+    root_columns: tuple[int, int, int] | None
+    """Columns of the root's x, y, z; None if the file holds no path."""
+    fps: float
+    hinges: dict[str, Float[np.ndarray, "3"]] = field(default_factory=dict)
+    """Axis of joints that the file declares to have one degree of freedom, in the rest pose."""
+
+    def __len__(self) -> int:
+        return self.tracks.shape[0]
+
+    @property
+    def index(self) -> dict[str, int]:
+        """Joint name -> position."""
+        return {joint.name: i for i, joint in enumerate(self.joints)}
+
+    def rest_positions(self) -> Float[np.ndarray, "joint 3"]:
+        """Return where the joints lie in the rest pose, the root at the origin (metres)."""
+        positions = np.zeros((len(self.joints), 3))
+        for i, joint in enumerate(self.joints):
+            if joint.parent >= 0:
+                positions[i] = positions[joint.parent] + np.asarray(joint.offset)
+        return positions
+
+    def global_rotations(
+        self, frames: Int[np.ndarray, "frame"], wanted: Sequence[int]
+    ) -> dict[int, Float[np.ndarray, "frame 3 3"]]:
+        """Return the world rotations of `wanted` joints and their ancestors; identity at rest."""
+        needed: set[int] = set()
+        for joint_wanted in wanted:
+            i = joint_wanted
+            while i >= 0 and i not in needed:
+                needed.add(i)
+                i = self.joints[i].parent
+        rotations: dict[int, np.ndarray] = {}
+        for i in sorted(needed):
+            joint = self.joints[i]
+            local = self._local_rotation(joint, frames)
+            above = rotations.get(joint.parent)
+            rotations[i] = local if above is None else above @ local
+        return rotations
+
+    def joint_positions(
+        self, frames: Int[np.ndarray, "frame"], wanted: Sequence[int]
+    ) -> dict[int, Float[np.ndarray, "frame 3"]]:
+        """Return where `wanted` joints and their ancestors lie, from the root on (metres)."""
+        rotations = self.global_rotations(frames, wanted)
+        positions = {}
+        for i in sorted(rotations):
+            joint = self.joints[i]
+            if joint.parent < 0:
+                positions[i] = np.zeros((len(frames), 3))
+            else:
+                bone = rotations[joint.parent] @ np.asarray(joint.offset)
+                positions[i] = positions[joint.parent] + bone
+        return positions
+
+    def root_positions(
+        self, frames: Int[np.ndarray, "frame"]
+    ) -> Float[np.ndarray, "frame 3"] | None:
+        """Return the root's path in metres, if the file holds one."""
+        if self.root_columns is None:
+            return None
+        return self.tracks[frames][:, list(self.root_columns)]
+
+    def _local_rotation(
+        self, joint: SourceJoint, frames: Int[np.ndarray, "frame"]
+    ) -> Float[np.ndarray, "frame 3 3"]:
+        if not joint.turns:
+            return np.broadcast_to(np.eye(3), (len(frames), 3, 3))
+        rotation: np.ndarray | None = None
+        for column, axis in joint.turns:
+            turn = turn_about_axis(self.tracks[frames, column], axis)
+            rotation = turn if rotation is None else rotation @ turn
+        assert rotation is not None
+        return rotation if joint.basis is None else joint.basis @ rotation @ joint.basis.T
+
+
+def turn_about_axis(
+    angles: Float[np.ndarray, "*frame"] | float, axis: int
+) -> Float[np.ndarray, "*frame 3 3"]:
+    """Return right-handed rotations by `angles` (radians) about the x, y or z axis (0, 1, 2)."""
+    cosine, sine = np.cos(angles), np.sin(angles)
+    rotation = np.zeros((*np.shape(angles), 3, 3))
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    rotation[..., axis, axis] = 1
+    rotation[..., first, first] = rotation[..., second, second] = cosine
+    rotation[..., second, first] = sine
+    rotation[..., first, second] = -sine
+    return rotation

@@ -1,0 +1,142 @@
+"""Pictures of poses as files: .png (one pose, or a sheet of a sequence), .gif and .mp4 (moving)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+
+from unipose.body.body import Body
+from unipose.body.pose import Pose
+from unipose.errors import FileError
+from unipose.files.atomic import written_whole
+from unipose.render.drawing import contact_sheet, draw_pose, draw_sequence
+
+SHEET_POSES = 24
+"""At most so many poses of a sequence are drawn on a sheet, evenly spread over it."""
+
+SMOOTH_FPS = 30.0
+"""Faster recordings are drawn with every second, third ... pose, to at most this rate."""
+
+GIF_FRAMES = 600
+"""More would make a file that viewers hold in memory by the hundred megabytes."""
+
+SHOWN_FROM = 45
+"""Sequences of so many frames show a progress bar (on a terminal)."""
+
+
+def write_picture(pose: Pose, path: str | Path, body: Body) -> Path:
+    """Draw one pose or a sequence into a .png, .gif or .mp4, picked by the ending; return the path.
+
+    A .png of a sequence is a sheet of up to 24 poses with their times. A moving picture lasts
+    poses / fps seconds. Raises FileError if one pose should move, if a sequence has no frame
+    rate, if a .gif would be too long, or for another ending.
+    """
+    path = Path(path)
+    match path.suffix.lower():
+        case ".png":
+            picture = still(pose, body)
+            with written_whole(path) as temporary:
+                Image.fromarray(picture).save(temporary, format="PNG")
+        case ".gif":
+            _write_gif(_moving(pose, path), path, body)
+        case ".mp4":
+            _write_mp4(_moving(pose, path), path, body)
+        case _:
+            raise FileError(path, "is no kind of picture we draw.", "Write .png, .gif or .mp4.")
+    return path
+
+
+def still(pose: Pose, body: Body) -> UInt8[np.ndarray, "height width 3"]:
+    """Return the picture of one pose, or a sheet of several."""
+    if len(pose) == 1:
+        return draw_pose(pose, body, size=768)
+    chosen = torch.linspace(0, len(pose) - 1, min(len(pose), SHEET_POSES)).round().long()
+    labels = [f"{i / pose.fps:.2f} s" if pose.fps else str(i + 1) for i in chosen.tolist()]
+    return contact_sheet(pose[chosen], body, labels=labels, same_view=pose.fps is not None)
+
+
+def _moving(pose: Pose, path: Path) -> Pose:
+    """Return the sequence at a rate worth drawing; FileError if it is none."""
+    if len(pose) == 1:
+        raise FileError(path, "one pose does not move.", "Write it as a .png.")
+    if pose.fps is None:
+        raise FileError(
+            path,
+            f"these {len(pose)} poses have no frame rate.",
+            "Write a .png, or give them an fps.",
+        )
+    return pose[:: math.ceil(pose.fps / SMOOTH_FPS - 1e-6)]
+
+
+def _frames(pose: Pose, body: Body, size: int) -> Iterable[UInt8[np.ndarray, "height width 3"]]:
+    console = Console(stderr=True)
+    return track(
+        draw_sequence(pose, body, size=size),
+        total=len(pose),
+        description="drawing",
+        console=console,
+        transient=True,
+        disable=len(pose) < SHOWN_FROM or not console.is_terminal,
+    )
+
+
+def _write_gif(pose: Pose, path: Path, body: Body) -> None:
+    if len(pose) > GIF_FRAMES:
+        raise FileError(
+            path, f"{len(pose)} frames are too many for a .gif.", "Write an .mp4, or cut it first."
+        )
+    frames = _with_one_palette(_frames(pose, body, size=320))
+    with written_whole(path) as temporary:
+        next(frames).save(
+            temporary,
+            format="GIF",
+            save_all=True,
+            append_images=frames,
+            duration=gif_durations(len(pose), pose.fps or SMOOTH_FPS),
+            loop=0,
+        )
+
+
+def gif_durations(frames: int, fps: float) -> list[int]:
+    """Return milliseconds per frame: whole hundredths of a second (GIF's clock) that do not drift.
+
+    At 30 frames per second: 30, 40, 30, 30, 40, 30 ... which is 100 ms per 3 frames.
+    """
+    ends = np.floor(np.arange(frames + 1) / fps * 100 + 0.5).astype(int) * 10
+    return np.diff(ends).tolist()
+
+
+def _with_one_palette(
+    frames: Iterable[UInt8[np.ndarray, "height width 3"]],
+) -> Iterator[Image.Image]:
+    """Give the frames in 256 colours, those of the first one, so that nothing flickers."""
+    palette = None
+    for frame in frames:
+        picture = Image.fromarray(frame)
+        if palette is None:
+            palette = picture.quantize(256, dither=Image.Dither.NONE)
+        yield picture.quantize(palette=palette, dither=Image.Dither.NONE)
+
+
+def _write_mp4(pose: Pose, path: Path, body: Body) -> None:
+    import av  # 0.2 s: only those who write a film wait for it
+
+    rate = Fraction(pose.fps or SMOOTH_FPS).limit_denominator(1001)
+    with written_whole(path) as temporary, av.open(str(temporary), "w", format="mp4") as film:
+        stream = film.add_stream("libx264", rate=rate, options={"crf": "20", "preset": "fast"})
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
+        for i, frame in enumerate(_frames(pose, body, size=400)):
+            if i == 0:
+                stream.height, stream.width = frame.shape[:2]
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        film.mux(stream.encode(None))

@@ -1,0 +1,224 @@
+"""Answers out of the model: text token by token, a pose in one forward pass of its slots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from transformers import DynamicCache
+
+from unipose.language.attention import mixed_attention
+from unipose.language.model import Known, PoseLanguageModel
+from unipose.language.rendering import WRITTEN_POSE, Batch, Part, Row, collate, render_question
+from unipose.language.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoding:
+    """How answers are chosen."""
+
+    temperature: float = 0.0
+    """0 takes the likeliest token and code; higher samples."""
+    max_tokens: int = 200
+    """Text tokens and poses after which an answer is cut."""
+    mix: bool = True
+    """Take the codes nearest to the mean under the softmax (TokenHMR's soft decode, as codes);
+    False takes each slot's likeliest code."""
+    guess: bool = False
+    """Guess that the answer is one pose and write it in the pass that reads the question. The guess
+    is checked: where the model would have said something else, the question is read again."""
+    slots_per_pass: int | None = None
+    """None fills all slots in one pass; 1 is the plain way, one forward pass per code."""
+
+
+@dataclass(kw_only=True)
+class Answer:
+    """What the model said to one question."""
+
+    ids: list[int] = field(default_factory=list)
+    """Text ids, in order."""
+    poses: list[Tensor] = field(default_factory=list)
+    """Codes of each pose it wrote."""
+    complete: bool = False
+    """False if the answer was cut at max_tokens."""
+
+
+@dataclass(kw_only=True)
+class _State:
+    """All rows of a running batch; grows to the right."""
+
+    kinds: Int[Tensor, "row place"]
+    spans: Int[Tensor, "row place"]
+    real: Bool[Tensor, "row place"]
+    cache: DynamicCache
+    passes: int = 0
+
+    def extend(
+        self, model: PoseLanguageModel, block: Batch, known: Known
+    ) -> Float[Tensor, "row new width"]:
+        """Run one forward pass over the places of `block` behind everything so far."""
+        self.kinds = torch.cat([self.kinds, block.kinds], dim=1)
+        self.spans = torch.cat([self.spans, block.spans], dim=1)
+        self.real = torch.cat([self.real, block.real], dim=1)
+        new = block.ids.shape[1]
+        seen = mixed_attention(
+            kinds=self.kinds, spans=self.spans, real=self.real, new=new,
+            read_both_ways=model.config.read_both_ways,
+        )  # fmt: skip
+        positions = (self.real.cumsum(dim=1) - 1).clamp(min=0)[:, -new:]
+        self.passes += 1
+        return model.run(known.embeddings, seen, positions, self.cache)
+
+
+@torch.inference_mode()
+def answer(
+    model: PoseLanguageModel,
+    vocabulary: Vocabulary,
+    questions: Sequence[Sequence[Part]],
+    decoding: Decoding,
+    *,
+    generator: torch.Generator | None = None,
+    heard: Callable[[str], None] | None = None,
+) -> tuple[list[Answer], int]:
+    """Answer a batch of questions of any tasks; also return the number of forward passes.
+
+    Each row goes its own way: a row that opens a pose gets its slots (all in one pass), the others
+    their next word in the same pass. `heard` is called with each new piece of text of row 0.
+    """
+    if decoding.guess and decoding.slots_per_pass is None and decoding.temperature <= 0:
+        guessed = _guess_poses(model, vocabulary, questions, decoding)
+        if guessed is not None:
+            return guessed, 1
+    rows = [render_question(parts, vocabulary) for parts in questions]
+    start = collate(rows, pad=vocabulary.pad, left=True)
+    empty = torch.zeros(len(rows), 0, dtype=torch.long)
+    state = _State(kinds=empty, spans=empty, real=empty.bool(), cache=DynamicCache())
+    answers = [Answer() for _ in rows]
+    known = model.embed(start)
+    hidden = state.extend(model, start, known)
+    told = model.listen(hidden, start)
+    last = model.finish(hidden, start, known, told)[:, -1]
+    said = ""
+    for _ in range(decoding.max_tokens):
+        tokens = _choose(model.text_logits(last), decoding, generator)
+        block: list[Row] = []
+        for i, token in enumerate(tokens.tolist()):
+            row = Row(source=rows[i].source)
+            if not answers[i].complete:
+                _follow(row, token, answers[i], state.spans[i], vocabulary)
+            block.append(row)
+        if heard and answers[0].ids:
+            text = vocabulary.decode(answers[0].ids)
+            if not text.endswith("\ufffd"):
+                heard(text[len(said) :])
+                said = text
+        if all(a.complete for a in answers):
+            break
+        rows_of_block = collate(block, pad=vocabulary.pad)
+        last = _run_block(model, state, rows_of_block, known, told, answers, decoding, generator)
+    return answers, state.passes
+
+
+def _follow(
+    row: Row, token: int, so_far: Answer, spans: Int[Tensor, " place"], vocabulary: Vocabulary
+) -> None:
+    """Put the chosen token into the row; the start of a pose brings all its slots and the end."""
+    if token == vocabulary.answer_end:
+        so_far.complete = True
+    elif token == vocabulary.first_code:  # the last column of text_logits: a pose starts
+        _add_slots(row, int(spans.max()) + 1, vocabulary)
+    else:
+        so_far.ids.append(token)
+        row.add(token, answering=True)
+
+
+def _add_slots(row: Row, span: int, vocabulary: Vocabulary) -> None:
+    row.add(vocabulary.pose_start)
+    for slot in range(vocabulary.length):
+        row.add(vocabulary.first_query + slot, kind=WRITTEN_POSE, span=span)
+    row.add(vocabulary.pose_end)
+
+
+def _guess_poses(
+    model: PoseLanguageModel,
+    vocabulary: Vocabulary,
+    questions: Sequence[Sequence[Part]],
+    decoding: Decoding,
+) -> list[Answer] | None:
+    """Return one pose for each question, all in one pass; None if any answer is not just a pose."""
+    rows = [render_question(parts, vocabulary) for parts in questions]
+    for row in rows:
+        _add_slots(row, max(row.spans) + 1, vocabulary)
+    batch = collate(rows, pad=vocabulary.pad, left=True)
+    seen = mixed_attention(
+        kinds=batch.kinds, spans=batch.spans, real=batch.real, new=batch.ids.shape[1],
+        read_both_ways=model.config.read_both_ways,
+    )  # fmt: skip
+    positions = (batch.real.cumsum(dim=1) - 1).clamp(min=0)
+    known = model.embed(batch)
+    hidden = model.run(known.embeddings, seen, positions)
+    hidden = model.finish(hidden, batch, known, model.listen(hidden, batch))
+    opens = model.text_logits(hidden[:, -vocabulary.length - 3]).argmax(dim=-1)
+    ends = model.text_logits(hidden[:, -1]).argmax(dim=-1)
+    if not bool(((opens == vocabulary.first_code) & (ends == vocabulary.answer_end)).all()):
+        return None
+    slots = hidden[:, -vocabulary.length - 1 : -1]
+    codes = _choose_codes(model, model.code_logits(slots, batch.sources), decoding, None)
+    return [Answer(poses=[some], complete=True) for some in codes]
+
+
+def _run_block(
+    model: PoseLanguageModel,
+    state: _State,
+    block: Batch,
+    question: Known,
+    told: Float[Tensor, "row claim"] | None,
+    answers: list[Answer],
+    decoding: Decoding,
+    generator: torch.Generator | None,
+) -> Float[Tensor, "row width"]:
+    """Run the rows' new places, read codes off the slots, return each row's last hidden state."""
+    known = model.embed(block, question)
+    step = decoding.slots_per_pass
+    has_pose = block.kinds == WRITTEN_POSE
+    if step is None or not bool(has_pose.any()):
+        hidden = state.extend(model, block, known)
+    else:
+        pieces = []
+        for begin in range(0, block.ids.shape[1], step):
+            # seen one after the other, a slot cannot look ahead
+            piece = block.places(begin, begin + step)
+            pieces.append(state.extend(model, piece, model.embed(piece, question)))
+        hidden = torch.cat(pieces, dim=1)
+    hidden = model.finish(hidden, block, known, told)
+    for i in has_pose.any(dim=1).nonzero().flatten().tolist():
+        source = block.sources[i][None] if block.sources is not None else None
+        logits = model.code_logits(hidden[i][has_pose[i]][None], source)
+        answers[i].poses.append(_choose_codes(model, logits, decoding, generator)[0])
+    final = (block.real.sum(dim=1) - 1).clamp(min=0)
+    return hidden[torch.arange(len(hidden)), final]
+
+
+def _choose(
+    logits: Float[Tensor, "*row choice"], decoding: Decoding, generator: torch.Generator | None
+) -> Int[Tensor, "*row"]:
+    if decoding.temperature <= 0:
+        return logits.argmax(dim=-1)
+    chances = (logits / decoding.temperature).softmax(dim=-1)
+    flat = torch.multinomial(chances.flatten(0, -2), 1, generator=generator)
+    return flat.view(logits.shape[:-1])
+
+
+def _choose_codes(
+    model: PoseLanguageModel,
+    logits: Float[Tensor, "pose slot code"],
+    decoding: Decoding,
+    generator: torch.Generator | None,
+) -> Int[Tensor, "pose slot"]:
+    """Return one code per slot: the nearest to the mean, the likeliest, or a sample."""
+    if decoding.temperature > 0 or not decoding.mix:
+        return _choose(logits, decoding, generator)
+    return model.codec.mixed_codes(logits.softmax(dim=-1))

@@ -1,0 +1,397 @@
+"""The pose language model: a causal language model that reads and writes poses as codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers.cache_utils import Cache
+
+from tokenizer.codec import CodecConfig, PoseTokenizer
+from tokenizer.rotations import rotations_to_6d
+from unipose.body.facing import without_yaw
+from unipose.body.kinematics import forward_kinematics
+from unipose.errors import ConfigError
+from unipose.language.claim_memory import ClaimMemory, perceptron, starts_at_zero
+from unipose.language.code_digits import CodeDigits
+from unipose.language.losses import Losses, losses, practice_losses
+from unipose.language.rendering import READ_POSE, WRITTEN_POSE, Batch, Practice
+
+JOINT_SCALE = 0.5
+"""Metres; brings joint positions to the size of a network's inputs."""
+
+
+CONTEXT_SCALE = 0.02
+"""Brings what is known of a pose to the size of a word's embedding; without it, it drowns them."""
+
+UNHEARD = -8.0
+"""Where the logit of a claim starts at each word: unlikely, also after fifty words."""
+
+TRUTH = 0.75
+"""How often, in training, words and slots are told the truth instead of what the model believes."""
+
+
+class PoseLanguageConfig(PreTrainedConfig):
+    """How a language model is made to speak poses.
+
+    `llm` is the configuration of any Hugging Face causal language model, `codec` that of the pose
+    tokenizer, `text_tokens` how many ids are text. With `geometry` > 0 a read pose also brings
+    along the joints that its codes decode to, through a perceptron of that width; with `digits`
+    the slots and read codes know the levels that make up a code of finite scalar quantisation, and
+    a pose that is written can keep the codes of the pose that was read. `claims` is how many true
+    or false claims about poses are learned beside (0: none). `lora` is what peft's LoraConfig takes
+    for adapters on the linear layers of the language model.
+    """
+
+    model_type = "unipose"
+
+    def __init__(
+        self,
+        *,
+        llm: dict | None = None,
+        codec: dict | None = None,
+        text_tokens: int = 0,
+        geometry: int = 0,
+        digits: bool = False,
+        claims: int = 0,
+        read_both_ways: bool = False,
+        lora: dict | None = None,
+        **known: Any,
+    ) -> None:
+        self.llm = llm or {}
+        self.codec = codec or {}
+        self.text_tokens = text_tokens
+        self.geometry = geometry
+        self.digits = digits
+        self.claims = claims
+        self.read_both_ways = read_both_ways
+        self.lora = lora
+        super().__init__(**known)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known of a batch before the language model runs."""
+
+    embeddings: Float[Tensor, "row place width"]
+    newest: Float[Tensor, "row group width"] | None
+    """What the geometry of each row's newest read pose was read as; zeros in rows without."""
+    facts: Float[Tensor, "row claim"] | None
+    """Logits of what is true of that pose, and of the way to it from the one before."""
+    believed: Float[Tensor, "row claim"] | None
+    """How likely each of these is; in training, most rows are told the truth."""
+
+
+class PoseLanguageModel(PreTrainedModel):
+    """A causal language model with pose codes in its vocabulary and the tokenizer that made them.
+
+    The codec is frozen. `joints_at_rest` (24, 3) are the resting joints of the body whose poses it
+    speaks about, needed to turn codes into joints.
+    """
+
+    config_class = PoseLanguageConfig
+    config: PoseLanguageConfig
+    base_model_prefix = "llm"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    joints_at_rest: Tensor
+
+    def __init__(self, config: PoseLanguageConfig) -> None:
+        super().__init__(config)
+        kind = dict(config.llm)
+        llm_config = AutoConfig.for_model(kind.pop("model_type"), **kind)
+        codec_config = CodecConfig.from_dict(config.codec)
+        self.codes, self.length = codec_config.codes, codec_config.length
+        if llm_config.vocab_size < config.text_tokens + self.codes + 4 + self.length:
+            raise ConfigError(
+                f"the language model's vocabulary of {llm_config.vocab_size} has no room for "
+                f"{config.text_tokens} text tokens, {self.codes} codes and {self.length} slots"
+            )
+        self.llm = AutoModelForCausalLM.from_config(llm_config)
+        if config.lora:
+            self.add_adapters(config.lora)
+        width = llm_config.hidden_size
+        # from_pretrained builds on the meta device; the codec's tables are computed, not loaded
+        with torch.device("cpu"):
+            self.codec = PoseTokenizer(codec_config).requires_grad_(requires_grad=False)
+            digits = self.codec.quantiser.digits
+        self.register_buffer("joints_at_rest", torch.zeros(24, 3))
+        self.code_digits = None
+        if config.digits:
+            if digits is None:
+                raise ConfigError(f"{codec_config.quantiser} codes have no digits")
+            self.code_digits = CodeDigits(digits, slots=self.length, width=width)
+        self.slots = nn.Parameter(torch.randn(self.length, width) * 0.5)
+        self.reader = None
+        self.groups = groups = len(codec_config.groups)
+        if config.geometry:
+            self.reader = perceptron(
+                2 * 22 * (3 + 6), config.geometry, groups=groups, outputs=width
+            ).append(nn.LayerNorm(width))
+            self.context = nn.Linear(groups * width, width)
+            starts_at_zero(self.context)
+            counts = [group.positions * codec_config.stages for group in codec_config.groups]
+            self.group_of_slot = [i for i, count in enumerate(counts) for _ in range(count)]
+        self.first_look = self.last_look = None
+        if config.claims:
+            if self.reader is None:
+                raise ConfigError("claims are read off the geometry; give it a width")
+            self.read_facts = nn.Linear(groups * width, config.claims)
+            self.hear = nn.Linear(width, config.claims)
+            nn.init.constant_(self.hear.bias, UNHEARD)
+            self.first_look = ClaimMemory(config.claims, width=width)
+            self.last_look = ClaimMemory(config.claims, width=width)
+            self.writer = perceptron(
+                config.claims + groups * width, config.geometry, groups=groups, outputs=width
+            )
+            starts_at_zero(self.writer[-2])
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Leave the weights as the modules made them."""
+
+    @classmethod
+    def from_pretrained(cls, *arguments: Any, **options: Any) -> Any:
+        """Load a model as Hugging Face does, then compute again the tables that are not saved.
+
+        Hugging Face builds on the meta device and hands back every buffer outside the state dict
+        uninitialised; the codec's tables follow from its config.
+        """
+        loaded = super().from_pretrained(*arguments, **options)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        _restore_tables(model.codec, PoseTokenizer(model.codec.config))
+        digits = model.codec.quantiser.digits
+        if model.code_digits is not None and digits is not None:
+            _restore_tables(model.code_digits, CodeDigits(digits, slots=1, width=1))
+        return loaded
+
+    def train(self, mode: bool = True) -> PoseLanguageModel:
+        """Set the training mode of all but the frozen codec."""
+        super().train(mode)
+        self.codec.eval()
+        return self
+
+    def add_adapters(self, lora: dict) -> None:
+        """Put LoRA adapters beside all linear layers of the language model but the last."""
+        from peft import LoraConfig, inject_adapter_in_model  # slow to import, and seldom needed
+
+        self.config.lora = lora
+        adapters = LoraConfig(target_modules="all-linear", exclude_modules=["lm_head"], **lora)
+        inject_adapter_in_model(adapters, self.llm)
+
+    @property
+    def first_code(self) -> int:
+        """Id of the first pose code."""
+        return self.config.text_tokens
+
+    def joints(
+        self, rotations: Float[Tensor, "pose 22 3 3"], *, facing: bool = False
+    ) -> Float[Tensor, "pose 22 3"]:
+        """Return joints (metres, pelvis at the origin); `facing` turns every pose to the front."""
+        if facing:
+            root = without_yaw(rotations[:, 0])
+            rotations = torch.cat([root[:, None], rotations[:, 1:]], dim=1)
+        return forward_kinematics(rotations, self.joints_at_rest)
+
+    def embed(self, batch: Batch, earlier: Known | None = None) -> Known:
+        """Return input embeddings, and what is known of the poses that were read.
+
+        Words are embedded as ever; codes of read poses and query slots get what is known besides,
+        and the words of an answer what the newest read pose is like. `earlier` is what was known
+        of the same rows when their question was read.
+        """
+        embeddings = self.llm.get_input_embeddings()(batch.ids)
+        read = batch.kinds == READ_POSE
+        newest = earlier.newest if earlier else None
+        if bool(read.any()):
+            codes = (batch.ids[read] - self.first_code).view(-1, self.length)
+            row = read.nonzero()[:: self.length, 0]
+            follows = row[1:] == row[:-1]
+            before = torch.arange(len(row), device=row.device)
+            before[1:] -= follows.long()
+            geometry = self.read_geometry(codes, codes[before])
+            embeddings = embeddings.masked_scatter(
+                read[..., None],
+                embeddings[read] + self._pose_embeddings(codes, geometry).flatten(0, 1),
+            )
+            if geometry is not None:
+                last = functional.pad(~follows, (0, 1), value=True)
+                newest = geometry.new_zeros(len(batch.ids), *geometry.shape[1:])
+                newest = newest.index_put((row[last],), geometry[last])
+        written = batch.kinds == WRITTEN_POSE
+        if bool(written.any()):
+            slot = batch.ids[written] - (self.first_code + self.codes + 4)
+            added = self.slots[slot]
+            if batch.sources is not None:
+                row = written.nonzero()[:, 0]
+                started = self._pose_embeddings(batch.sources.clamp(min=0), newest)
+                added = added + started[row, slot] * batch.reading[row, None]
+            embeddings = embeddings.masked_scatter(written[..., None], embeddings[written] + added)
+        facts = earlier.facts if earlier else None
+        believed = earlier.believed if earlier else None
+        if newest is not None:
+            context = self.context(newest.flatten(1)) * CONTEXT_SCALE * batch.reading[:, None]
+            embeddings = embeddings + context[:, None] * batch.answering[..., None]
+            if self.first_look is not None:
+                if facts is None or believed is None:
+                    facts = self.read_facts(newest.flatten(1))
+                    believed = self._believed(facts, batch.facts) * batch.reading[:, None]
+                embeddings = self._look_up(self.first_look, embeddings, batch, believed)
+        return Known(embeddings=embeddings, newest=newest, facts=facts, believed=believed)
+
+    @staticmethod
+    def _look_up(
+        memory: ClaimMemory,
+        hidden: Float[Tensor, "row place width"],
+        batch: Batch,
+        believed: Float[Tensor, "row claim"],
+    ) -> Float[Tensor, "row place width"]:
+        """Return the hidden states with what the words of answers recall."""
+        words = batch.answering
+        if not bool(words.any()):
+            return hidden
+        recalled = memory(hidden[words], believed[words.nonzero()[:, 0]])
+        return hidden.masked_scatter(words[..., None], hidden[words] + recalled)
+
+    def listen(
+        self, hidden: Float[Tensor, "row place width"], batch: Batch
+    ) -> Float[Tensor, "row claim"] | None:
+        """Return logits of what each question claims: each of its words may claim something."""
+        if self.last_look is None:
+            return None
+        asking = batch.asking
+        said = hidden.new_full((*asking.shape, self.config.claims), -torch.inf)
+        said = said.masked_scatter(asking[..., None], self.hear(hidden[asking]))
+        return said.logsumexp(dim=1)
+
+    def finish(
+        self,
+        hidden: Float[Tensor, "row place width"],
+        batch: Batch,
+        known: Known,
+        told: Float[Tensor, "row claim"] | None,
+    ) -> Float[Tensor, "row place width"]:
+        """Return the hidden states after a last look at claims.
+
+        Words of an answer look up what is true of the newest read pose; a written pose is planned
+        from what the question claims of it (`told`, logits) and from the pose it starts from.
+        """
+        if self.last_look is None or told is None:
+            return hidden
+        if known.believed is not None:
+            hidden = self._look_up(self.last_look, hidden, batch, known.believed)
+        writing = batch.writing
+        if bool(writing.any()):
+            claims = self._believed(told, batch.told)[writing]
+            newest = None if known.newest is None else known.newest[writing]
+            planned = self.plan(claims, newest)
+            written = batch.kinds == WRITTEN_POSE
+            hidden = hidden.masked_scatter(
+                written[..., None], hidden[written] + planned.flatten(0, 1)
+            )
+        return hidden
+
+    def _believed(
+        self, logits: Float[Tensor, "row claim"], truth: Bool[Tensor, "row claim"] | None
+    ) -> Float[Tensor, "row claim"]:
+        """Return how likely each claim is; in training, most rows are told the truth."""
+        likely = logits.sigmoid()
+        if truth is None or not self.training:
+            return likely
+        told = torch.rand(len(likely), 1, device=likely.device) < TRUTH
+        return torch.where(told, truth.to(likely.dtype), likely)
+
+    def plan(
+        self,
+        claims: Float[Tensor, "pose claim"],
+        start: Float[Tensor, "pose group width"] | None,
+    ) -> Float[Tensor, "pose slot width"]:
+        """Return what claims, and the pose to start from, say about each slot."""
+        if start is None:
+            start = claims.new_zeros(len(claims), self.groups, self.llm.config.hidden_size)
+        return self.writer(torch.cat([claims, start.flatten(1)], dim=1))[:, self.group_of_slot]
+
+    def _pose_embeddings(
+        self,
+        codes: Int[Tensor, "pose slot"],
+        geometry: Float[Tensor, "pose group width"] | None,
+    ) -> Float[Tensor, "pose slot width"]:
+        """Return what a known pose adds to the embedding of each of its places."""
+        added = self.slots.expand(len(codes), -1, -1)
+        if geometry is not None:
+            added = added + geometry[:, self.group_of_slot]
+        if self.code_digits is not None:
+            added = added + self.code_digits.embed(codes)
+        return added
+
+    def read_geometry(
+        self, codes: Int[Tensor, "pose slot"], before: Int[Tensor, "pose slot"]
+    ) -> Float[Tensor, "pose group width"] | None:
+        """Return what the joints of poses say, beside how they differ from the poses before."""
+        if self.reader is None:
+            return None
+        with torch.no_grad():
+            now, then = (self.measure(self.codec.rotations(some)) for some in (codes, before))
+        return self.reader(torch.cat([now, now - then], dim=1))
+
+    def measure(self, rotations: Float[Tensor, "pose 22 3 3"]) -> Float[Tensor, "pose number"]:
+        """Return joints (facing the front) and rotations, relative to the pose at rest."""
+        rest = self.joints_at_rest[:22] - self.joints_at_rest[:1]
+        joints = (self.joints(rotations, facing=True) - rest) / JOINT_SCALE
+        turned = rotations_to_6d(rotations) - rotations_to_6d(torch.eye(3, device=rest.device))
+        return torch.cat([joints.flatten(1), turned.flatten(1)], dim=1)
+
+    def run(
+        self,
+        embeddings: Float[Tensor, "row new width"],
+        seen: Bool[Tensor, "row 1 new place"],
+        positions: Int[Tensor, "row new"],
+        cache: Cache | None = None,
+    ) -> Float[Tensor, "row new width"]:
+        """Return the language model's last hidden states."""
+        return self.llm.get_decoder()(
+            inputs_embeds=embeddings,
+            attention_mask=seen,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        ).last_hidden_state
+
+    def text_logits(self, hidden: Float[Tensor, "place width"]) -> Float[Tensor, "place token"]:
+        """Return logits over text and, in the last column, the start of a pose."""
+        weight = self.llm.get_output_embeddings().weight
+        start = self.first_code + self.codes
+        words = functional.linear(hidden, weight[: self.first_code])
+        return torch.cat([words, functional.linear(hidden, weight[start : start + 1])], dim=-1)
+
+    def code_logits(
+        self,
+        hidden: Float[Tensor, "pose slot width"],
+        source: Int[Tensor, "pose slot"] | None = None,
+    ) -> Float[Tensor, "pose slot code"]:
+        """Return logits over pose codes alone: a slot can answer with nothing else."""
+        weight = self.llm.get_output_embeddings().weight
+        logits = functional.linear(hidden, weight[self.first_code : self.first_code + self.codes])
+        if self.code_digits is None:
+            return logits
+        return logits + self.code_digits.score(hidden, source)
+
+    def forward(self, batch: Batch | Practice) -> Losses:
+        """Return the losses of a batch that may mix tasks, or of practice without words."""
+        return practice_losses(self, batch) if isinstance(batch, Practice) else losses(self, batch)
+
+
+def _restore_tables(module: nn.Module, fresh: nn.Module) -> None:
+    """Copy the buffers that are not saved from a fresh module."""
+    saved = fresh.state_dict().keys()
+    for name, table in fresh.named_buffers():
+        if name not in saved:
+            module.get_buffer(name).copy_(table)
+
+
+AutoConfig.register(PoseLanguageConfig.model_type, PoseLanguageConfig)

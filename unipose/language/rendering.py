@@ -1,0 +1,228 @@
+"""A conversation turn becomes ids, what to learn from each place, and what sees what.
+
+One describe sample (a pose of three codes; S and E open and close a pose, . ends the answer):
+
+    ids     user  Describe  S   c0  c1  c2  E   model  Knees  bent  .
+    kind    0     0         0   1   1   1   0   0      0      0     0
+    target  -     -         -   -   -   -   -   Knees  bent   .     -     (next token)
+
+One generate sample; the slots hold queries, and slot i answers with code i, unshifted:
+
+    ids     user  Kneel  model  S   q0  q1  q2  E   .
+    kind    0     0      0      0   2   2   2   0   0
+    target  -     -      S      -   c0  c1  c2  .   -
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from unipose.errors import PoseQueryError
+from unipose.language.vocabulary import Vocabulary
+
+TEXT, READ_POSE, WRITTEN_POSE = 0, 1, 2
+"""What a place in a row is: causal text, a code of a pose that is read, a slot to be written."""
+
+NOTHING = -100
+
+Part = str | Tensor
+"""A piece of a message: text, or the codes of one pose."""
+
+
+@dataclass(kw_only=True)
+class Row:
+    """One rendered sample; all lists have the same length."""
+
+    ids: list[int] = field(default_factory=list)
+    kinds: list[int] = field(default_factory=list)
+    spans: list[int] = field(default_factory=list)
+    """Which pose of the row (from 1) a place belongs to; 0 for text."""
+    targets: list[int] = field(default_factory=list)
+    """Id to be predicted at this place (shifted for text, unshifted for slots), or NOTHING."""
+    answering: list[bool] = field(default_factory=list)
+    """Whether a place opens the answer or is a word of it."""
+    source: list[int] = field(default_factory=list)
+    """Codes of the newest pose that is read; a pose that is written starts from it."""
+    facts: Tensor | None = None
+    """In training, which claims are true of the newest pose that is read and of the way to it from
+    the one before (booleans), to be read off it."""
+    told: Tensor | None = None
+    """In training, which claims the question makes of a pose to be written, to be heard in it."""
+
+    def add(
+        self,
+        identity: int,
+        *,
+        kind: int = TEXT,
+        span: int = 0,
+        target: int = NOTHING,
+        answering: bool = False,
+    ) -> None:
+        """Append one place."""
+        self.ids.append(identity)
+        self.kinds.append(kind)
+        self.spans.append(span)
+        self.targets.append(target)
+        self.answering.append(answering)
+
+
+def render_question(parts: Sequence[Part], vocabulary: Vocabulary) -> Row:
+    """Return the row of a user's turn, up to and including the marker that opens the answer."""
+    row = Row()
+    row.add(vocabulary.user)
+    for part in parts:
+        if isinstance(part, str):
+            for identity in vocabulary.encode(part):
+                row.add(identity)
+        else:
+            _add_read_pose(row, part, vocabulary)
+    row.add(vocabulary.model, answering=True)
+    return row
+
+
+def render_sample(question: Sequence[Part], answer: Part, vocabulary: Vocabulary) -> Row:
+    """Return the row of a question with its answer, with targets on the answer alone."""
+    row = render_question(question, vocabulary)
+    if isinstance(answer, str):
+        ids = vocabulary.encode(answer)
+        row.targets[-1] = ids[0] if ids else vocabulary.answer_end
+        for identity, following in zip(ids, [*ids[1:], vocabulary.answer_end], strict=True):
+            row.add(identity, target=following, answering=True)
+    else:
+        row.targets[-1] = vocabulary.pose_start
+        row.add(vocabulary.pose_start)
+        span = max(row.spans) + 1
+        for slot, code in enumerate(_codes(answer, vocabulary)):
+            row.add(
+                vocabulary.first_query + slot, kind=WRITTEN_POSE, span=span,
+                target=vocabulary.first_code + code,
+            )  # fmt: skip
+        row.add(vocabulary.pose_end, target=vocabulary.answer_end)
+    row.add(vocabulary.answer_end)
+    return row
+
+
+def _add_read_pose(row: Row, codes: Tensor, vocabulary: Vocabulary) -> None:
+    span = max(row.spans) + 1
+    row.add(vocabulary.pose_start)
+    row.source = _codes(codes, vocabulary)
+    for code in row.source:
+        row.add(vocabulary.first_code + code, kind=READ_POSE, span=span)
+    row.add(vocabulary.pose_end)
+
+
+def _codes(codes: Tensor, vocabulary: Vocabulary) -> list[int]:
+    values = codes.tolist()
+    if len(values) != vocabulary.length or not all(0 <= c < vocabulary.codes for c in values):
+        raise PoseQueryError(
+            f"expected a pose of {vocabulary.length} codes below {vocabulary.codes}, got "
+            f"{len(values)} in {min(values, default=0)}..{max(values, default=0)}"
+        )
+    return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Rows of any tasks side by side, filled up to the longest."""
+
+    ids: Int[Tensor, "row place"]
+    kinds: Int[Tensor, "row place"]
+    spans: Int[Tensor, "row place"]
+    targets: Int[Tensor, "row place"]
+    answering: Bool[Tensor, "row place"]
+    real: Bool[Tensor, "row place"]
+    """False where a row is filled up."""
+    sources: Int[Tensor, "row slot"] | None = None
+    """Codes of the newest pose that is read, -1 in rows without; None if no row has any."""
+    facts: Bool[Tensor, "row claim"] | None = None
+    """All false in rows that read no pose; None if no row brings any."""
+    told: Bool[Tensor, "row claim"] | None = None
+    """All false in rows that write no pose; None if no row brings any."""
+
+    @property
+    def asking(self) -> Bool[Tensor, "row place"]:
+        """Which places are words of the question."""
+        before = self.answering.cumsum(dim=1) == 0
+        return before & self.real & (self.kinds == TEXT)
+
+    @property
+    def reading(self) -> Bool[Tensor, " row"]:
+        """Which rows have read a pose."""
+        if self.sources is None:
+            return torch.zeros(len(self.ids), dtype=torch.bool, device=self.ids.device)
+        return self.sources[:, 0] >= 0
+
+    @property
+    def writing(self) -> Bool[Tensor, " row"]:
+        """Which rows write a pose."""
+        return (self.kinds == WRITTEN_POSE).any(dim=1)
+
+    def places(self, begin: int, end: int) -> Batch:
+        """Return some places of every row."""
+        per_place = ("ids", "kinds", "spans", "targets", "answering", "real")
+        some = {name: getattr(self, name)[:, begin:end] for name in per_place}
+        return Batch(**some, sources=self.sources)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Return the batch on a device."""
+        there = {name: value.to(device) for name, value in vars(self).items() if value is not None}
+        return Batch(**there)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Practice:
+    """Pairs of poses with claims and without words, to practise reading and writing by."""
+
+    first: Int[Tensor, "pair slot"]
+    second: Int[Tensor, "pair slot"]
+    facts: Bool[Tensor, "pair claim"]
+    """What is true of the second pose and of the way to it from the first."""
+    told: Bool[Tensor, "pair claim"]
+    """What a text claims that asks for the second pose."""
+    edits: Bool[Tensor, " pair"]
+    """Whether the text starts from the first pose."""
+
+    def to(self, device: torch.device | str) -> Practice:
+        """Return the pairs on a device."""
+        return Practice(**{name: value.to(device) for name, value in vars(self).items()})
+
+
+def collate(rows: Sequence[Row], *, pad: int, left: bool = False) -> Batch:
+    """Return the rows as one batch; filled on the right, or on the left for generation."""
+    longest = max(len(row.ids) for row in rows)
+
+    def filled(name: str, value: int) -> Tensor:
+        result = torch.full((len(rows), longest), value)
+        for i, row in enumerate(rows):
+            values = torch.tensor(getattr(row, name))
+            result[i, slice(longest - len(values), None) if left else slice(len(values))] = values
+        return result
+
+    length = max(len(row.source) for row in rows)
+    sources = [row.source or [-1] * length for row in rows]
+    lengths = torch.tensor([len(row.ids) for row in rows])[:, None]
+    place = torch.arange(longest)
+    return Batch(
+        ids=filled("ids", pad),
+        kinds=filled("kinds", TEXT),
+        spans=filled("spans", 0),
+        targets=filled("targets", NOTHING),
+        answering=filled("answering", 0).bool(),
+        real=place >= longest - lengths if left else place < lengths,
+        sources=torch.tensor(sources) if length else None,
+        facts=_stacked([row.facts for row in rows]),
+        told=_stacked([row.told for row in rows]),
+    )
+
+
+def _stacked(claims: Sequence[Tensor | None]) -> Tensor | None:
+    known = next((some for some in claims if some is not None), None)
+    if known is None:
+        return None
+    nothing = torch.zeros_like(known)
+    return torch.stack([nothing if some is None else some for some in claims])

@@ -1,0 +1,129 @@
+"""The words of the pose language: text tokens, pose codes, pose start and end, query slots.
+
+Ids, in this order (UniPose's order; supplement B.3 and its public code):
+
+    text tokens | <pose_id_0> ... <pose_id_2047> | pose start | pose end |
+    <im_start> <im_end> | <pose_query_0> ... <pose_query_79>
+
+What a user types can never become one of the added ids: user text is tokenised with special
+tokens split, and the added ids are joined in by us, as numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from unipose.errors import ConfigError, WeightsError
+
+USER, MODEL, ANSWER_END, PAD = "<|user|>", "<|model|>", "<|end|>", "<|pad|>"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Vocabulary:
+    """A text tokenizer and the ids that poses add behind it."""
+
+    text: PreTrainedTokenizerBase
+    codes: int
+    """Size of the pose codebook."""
+    length: int
+    """Codes per pose, and so query slots."""
+
+    @cached_property
+    def first_code(self) -> int:
+        """Id of <pose_id_0>; every id below is text."""
+        return len(self.text)
+
+    @cached_property
+    def pose_start(self) -> int:
+        """Id that opens a pose."""
+        return self.first_code + self.codes
+
+    @cached_property
+    def pose_end(self) -> int:
+        """Id that closes a pose."""
+        return self.pose_start + 1
+
+    @cached_property
+    def first_query(self) -> int:
+        """Id of <pose_query_0>."""
+        return self.pose_start + 4
+
+    def __len__(self) -> int:
+        return self.first_query + self.length
+
+    @cached_property
+    def user(self) -> int:
+        """Id that opens the user's turn."""
+        return self._special(USER)
+
+    @cached_property
+    def model(self) -> int:
+        """Id that opens the model's answer."""
+        return self._special(MODEL)
+
+    @cached_property
+    def answer_end(self) -> int:
+        """Id that ends the model's answer."""
+        return self._special(ANSWER_END)
+
+    @cached_property
+    def pad(self) -> int:
+        """Id that fills short rows; never attended to."""
+        return self._special(PAD)
+
+    def _special(self, token: str) -> int:
+        identity = self.text.convert_tokens_to_ids(token)
+        if identity is None or identity == self.text.unk_token_id:
+            raise ConfigError(
+                f"the text tokenizer lacks {token}; load it with Vocabulary.from_pretrained"
+            )
+        return int(identity)  # type: ignore[arg-type]
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a user's text; whatever it says, none of them is special."""
+        return self.text.encode(text, add_special_tokens=False, split_special_tokens=True)
+
+    def decode(self, ids: list[int]) -> str:
+        """Return the text of `ids`; special and pose ids are left out."""
+        words = [i for i in ids if i < self.first_code]
+        return str(self.text.decode(words, skip_special_tokens=True)).strip()
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *, codes: int, length: int) -> Vocabulary:
+        """Load a Hugging Face tokenizer and add the turn markers it lacks.
+
+        Raises WeightsError if there is no tokenizer at `name`.
+        """
+        try:
+            text = AutoTokenizer.from_pretrained(str(name))
+        except (OSError, ValueError) as error:
+            raise WeightsError(name, f"holds no text tokenizer ({error}).") from error
+        missing = [t for t in (USER, MODEL, ANSWER_END, PAD) if t not in text.get_vocab()]
+        if missing:
+            text.add_special_tokens({"additional_special_tokens": missing})
+        return cls(text=text, codes=codes, length=length)
+
+
+def train_text_tokenizer(texts: list[str], *, size: int) -> PreTrainedTokenizerFast:
+    """Return a byte-level BPE tokenizer learned from `texts`; it can spell any text at all."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=[PAD, USER, MODEL, ANSWER_END],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=ANSWER_END,
+        clean_up_tokenization_spaces=False,
+    )

@@ -1,0 +1,1 @@
+"""Our own rasteriser and the pictures it draws: no window, no graphics driver, same bytes."""
