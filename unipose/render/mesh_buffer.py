@@ -1,0 +1,202 @@
+"""Several meshes in one z-buffer, fast: which mesh, which triangle, where on it, how far away.
+
+The arithmetic is that of `unipose.render.rasterizer` (and a test compares them pixel by pixel);
+here projecting, culling and filling are one loop over the triangles, which keeps nothing between
+them, and pixels also remember every mesh that lies behind the first one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+
+from unipose.body.camera import Camera
+from unipose.errors import ConfigError
+from unipose.render.compiled import compiled
+from unipose.render.rasterizer import Backend, rasterize
+
+NO_MESH = 255
+
+MESHES = 8
+"""Meshes 0 to 7 are remembered behind others (`covered` has a bit for each)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MeshBuffer:
+    """What a camera sees of some meshes; `draw` adds one."""
+
+    camera: Camera
+    height_px: int
+    width_px: int
+    near: float = 0.05
+    depth: Float[np.ndarray, "height width"] = field(init=False)
+    """Distance along the viewing axis (metres); infinite where nothing is seen."""
+    mesh: UInt8[np.ndarray, "height width"] = field(init=False)
+    """Number of the mesh; NO_MESH where nothing is seen."""
+    faces: Int[np.ndarray, "height width"] = field(init=False)
+    """Triangle of that mesh; -1 where nothing is seen."""
+    barycentrics: Float[np.ndarray, "height width 2"] = field(init=False)
+    """Weights of the triangle's first two corners."""
+    covered: UInt8[np.ndarray, "height width"] = field(init=False)
+    """Bit i: mesh i is on this pixel's ray, seen or not."""
+
+    def __post_init__(self) -> None:
+        if self.height_px < 1 or self.width_px < 1:
+            raise ConfigError(
+                f"expected a picture of at least 1 x 1 pixels, got {self.height_px, self.width_px}"
+            )
+        shape = (self.height_px, self.width_px)
+        for name, value in {
+            "depth": np.full(shape, np.inf),
+            "mesh": np.full(shape, NO_MESH, dtype=np.uint8),
+            "faces": np.full(shape, -1, dtype=np.int32),
+            "barycentrics": np.zeros((*shape, 2), dtype=np.float32),
+            "covered": np.zeros(shape, dtype=np.uint8),
+        }.items():
+            object.__setattr__(self, name, value)
+
+    def draw(
+        self,
+        vertices: Float[np.ndarray, "vertex 3"],
+        faces: Int[np.ndarray, "face 3"],
+        number: int,
+        *,
+        backend: Backend = "numba",
+    ) -> None:
+        """Add a mesh (world frame, metres; corners counter-clockwise outside).
+
+        Of two surfaces at exactly the same depth the one drawn first stays.
+        """
+        if backend == "torch":
+            self._draw_with_torch(vertices, faces, number)
+            return
+        columns, rows = self.camera.rays(height_px=self.height_px, width_px=self.width_px)
+        focal_px = self.camera.focal * self.height_px
+        compiled(_fill)(
+            np.ascontiguousarray(vertices, dtype=np.float64),
+            np.ascontiguousarray(faces, dtype=np.int32),
+            self.camera.camera_from_world.numpy(),
+            self.camera.position.numpy(),
+            columns.numpy(),
+            rows.numpy(),
+            focal_px,
+            self.width_px / 2 + self.camera.centre[0] * self.height_px,
+            self.height_px / 2 + self.camera.centre[1] * self.height_px,
+            self.near,
+            number,
+            1 << number if number < MESHES else 0,
+            self.depth,
+            self.mesh,
+            self.faces,
+            self.barycentrics,
+            self.covered,
+        )
+
+    def _draw_with_torch(
+        self, vertices: Float[np.ndarray, "vertex 3"], faces: Int[np.ndarray, "face 3"], number: int
+    ) -> None:
+        raster = rasterize(
+            torch.from_numpy(vertices),
+            torch.from_numpy(faces).long(),
+            self.camera,
+            height_px=self.height_px,
+            width_px=self.width_px,
+            near=self.near,
+            backend="torch",
+        )
+        hit = raster.faces.numpy() >= 0
+        if number < MESHES:
+            self.covered[hit] |= 1 << number
+        nearer = hit & (raster.depth.numpy() < self.depth)
+        self.depth[nearer] = raster.depth.numpy()[nearer]
+        self.mesh[nearer] = number
+        self.faces[nearer] = raster.faces.numpy()[nearer]
+        self.barycentrics[nearer] = raster.barycentrics.numpy()[nearer][:, :2]
+
+
+def _fill(  # noqa: C901 - one loop, for speed
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    turn: np.ndarray,
+    position: np.ndarray,
+    columns: np.ndarray,
+    rows: np.ndarray,
+    focal_px: float,
+    middle_x: float,
+    middle_y: float,
+    near: float,
+    number: int,
+    bit: int,
+    depth: np.ndarray,
+    mesh: np.ndarray,
+    triangle: np.ndarray,
+    barycentrics: np.ndarray,
+    covered: np.ndarray,
+) -> None:
+    """Draw one mesh into the last five arrays (compiled)."""
+    height, width = depth.shape
+    count = len(vertices)
+    seen = np.empty((count, 5))  # x, y, z of the camera's frame, pixel x, pixel y
+    for i in range(count):
+        x = vertices[i, 0] - position[0]
+        y = vertices[i, 1] - position[1]
+        z = vertices[i, 2] - position[2]
+        for k in range(3):
+            seen[i, k] = turn[k, 0] * x + turn[k, 1] * y + turn[k, 2] * z
+        if seen[i, 2] > near:
+            seen[i, 3] = seen[i, 0] / seen[i, 2] * focal_px + middle_x
+            seen[i, 4] = seen[i, 1] / seen[i, 2] * focal_px + middle_y
+    for face in range(len(faces)):
+        a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+        az, bz, cz = seen[a, 2], seen[b, 2], seen[c, 2]
+        x0, x1, y0, y1 = 0, width, 0, height
+        if az > near and bz > near and cz > near:
+            low_x = min(seen[a, 3], seen[b, 3], seen[c, 3])
+            high_x = max(seen[a, 3], seen[b, 3], seen[c, 3])
+            low_y = min(seen[a, 4], seen[b, 4], seen[c, 4])
+            high_y = max(seen[a, 4], seen[b, 4], seen[c, 4])
+            if high_x < 0.5 or high_y < 0.5 or low_x > width - 0.5 or low_y > height - 0.5:
+                continue
+            x0 = max(int(np.ceil(low_x - 0.5)), 0)
+            y0 = max(int(np.ceil(low_y - 0.5)), 0)
+            x1 = min(int(np.floor(high_x - 0.5)) + 1, width)
+            y1 = min(int(np.floor(high_y - 0.5)) + 1, height)
+            if x1 <= x0 or y1 <= y0:
+                continue
+        elif az <= near and bz <= near and cz <= near:
+            continue
+        ax, ay, bx, by, cx, cy = (
+            seen[a, 0], seen[a, 1], seen[b, 0], seen[b, 1], seen[c, 0], seen[c, 1]
+        )  # fmt: skip
+        ux, uy, uz = by * cz - bz * cy, bz * cx - bx * cz, bx * cy - by * cx
+        det = ax * ux + ay * uy + az * uz
+        if not det < 0:  # we see its back
+            continue
+        vx, vy, vz = cy * az - cz * ay, cz * ax - cx * az, cx * ay - cy * ax
+        wx, wy, wz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+        for y in range(y0, y1):
+            u_row = -(uy * rows[y]) - uz
+            v_row = -(vy * rows[y]) - vz
+            w_row = -(wy * rows[y]) - wz
+            for x in range(x0, x1):
+                u = u_row - ux * columns[x]
+                v = v_row - vx * columns[x]
+                w = w_row - wx * columns[x]
+                if u < 0 or v < 0 or w < 0:
+                    continue
+                total = u + v + w
+                if total <= 0:
+                    continue
+                z = -det / total
+                if z < near:
+                    continue
+                covered[y, x] |= bit
+                if z < depth[y, x]:
+                    depth[y, x] = z
+                    mesh[y, x] = number
+                    triangle[y, x] = face
+                    barycentrics[y, x, 0] = u / total
+                    barycentrics[y, x, 1] = v / total
