@@ -1,8 +1,8 @@
-"""What every reader of a source yields and every builder takes: one person, in a picture or not."""
+"""What every reader of a source yields and every builder takes: people, and pairs of people."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +10,54 @@ from jaxtyping import Float
 
 from unipose.body.camera import Camera
 from unipose.body.pose import Pose
+from unipose.errors import PoseError, SkeletonError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Keypoints:
-    """Named landmarks of one person."""
+    """Named landmarks of one person.
+
+    Raises PoseError if names, points and visibility do not fit each other.
+    """
 
     names: tuple[str, ...]
     points: Float[np.ndarray, "keypoint axis"]
-    """2D: pixels, x right, y down. 3D: metres, body frame (x left, y up, z front)."""
+    """2D: pixels, x right, y down. 3D: metres, y up, in the world of the record's camera; where the
+    source knows no world, x to the picture's right and z towards the viewer: what a person who
+    faces the camera has to its left and its front."""
     visible: Float[np.ndarray, " keypoint"]
-    """1 seen, 0.5 labelled but hidden, 0 not labelled (the point is NaN)."""
+    """1 seen (or not known to be hidden), 0.5 known but hidden or outside of the picture, 0 not
+    labelled (the point is NaN)."""
+
+    def __post_init__(self) -> None:
+        if self.points.ndim != 2 or self.points.shape[1] not in (2, 3):
+            raise PoseError(f"expected points (keypoint, 2 or 3), got {self.points.shape}")
+        if not len(self.names) == len(self.points) == len(self.visible):
+            raise PoseError(
+                f"{len(self.names)} names, {len(self.points)} points and {len(self.visible)} marks "
+                "of visibility; expected as many of each"
+            )
+        if not np.array_equal(np.isnan(self.points).any(axis=1), self.visible == 0):
+            raise PoseError("a point must be NaN exactly where it is not labelled (visible is 0)")
+
+    def point(self, name: str) -> Float[np.ndarray, " axis"]:
+        """Return one landmark; NaN if it is not labelled, SkeletonError if there is no such."""
+        if name not in self.names:
+            raise SkeletonError(f"no keypoint {name!r}; there are {', '.join(self.names)}")
+        return self.points[self.names.index(name)]
+
+    def facing_front(self) -> Keypoints:
+        """Return 3D landmarks in the body's frame: turned about the vertical, left hip to +x.
+
+        Raises PoseError if a hip is not labelled, or one lies above the other.
+        """
+        across = self.point("left_hip") - self.point("right_hip")
+        length = np.hypot(across[0], across[-1])
+        if self.points.shape[1] != 3 or not length > 1e-6:
+            raise PoseError("expected two hips in 3D, side by side")
+        cosine, sine = across[0] / length, across[2] / length
+        turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
+        return replace(self, points=self.points @ turn.T)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,9 +80,24 @@ class Record:
     label: str = ""
     """What the source calls the action."""
     texts: tuple[str, ...] = ()
-    """Descriptions that people wrote."""
+    """Descriptions that people wrote (or a source's automatic ones, when they were asked for)."""
     other: dict[str, str | float | int] = field(default_factory=dict)
-    """Small extras by name: subject, frame, licence ..."""
+    """Small extras by name: subject, frame, gender ..."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RecordPair:
+    """Two people, and how the first must move to become the second."""
+
+    key: str
+    source: str
+    split: str
+    first: Record
+    second: Record
+    texts: tuple[str, ...] = ()
+    """Instructions that people wrote."""
+    same_world: bool = False
+    """Both are of one recording, so that a turn of the whole body between them means something."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,3 +49,15 @@ class WeightsError(FileError):
 
 class PoseQueryError(UniPoseError, ValueError):
     """A question cannot be answered as asked (an empty prompt, a pose that is not there)."""
+
+
+class SourceError(FileError):
+    """A public data set is not where it was said to be, or is there only in part."""
+
+
+class EmptySourceError(SourceError):
+    """Nothing that a data set holds could be used; the message counts what was left out."""
+
+
+class UnusableRecordError(UniPoseError, ValueError):
+    """One record of a data set cannot be used; readers leave it out and say why."""

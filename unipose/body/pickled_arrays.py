@@ -1,9 +1,10 @@
 """Arrays out of a pickle without running it: every object becomes a record of what was written.
 
 The official SMPL files are Python 2 pickles of numpy arrays, scipy sparse matrices and chumpy
-containers. A pickle is a program; here its names are never looked up. Each name on a short list
-stands for a `Record` that only remembers the arguments and the state it was given, any other name
-ends the reading, and what is then needed is rebuilt by this module from plain bytes and shapes.
+containers; several data sets come as pickled dictionaries and lists of arrays. A pickle is a
+program; here its names are never looked up. Each name on a short list stands for a `Record` that
+only remembers the arguments and the state it was given, any other name ends the reading, and what
+is then needed is rebuilt by this module from plain bytes and shapes.
 """
 
 from __future__ import annotations
@@ -44,9 +45,15 @@ _KINDS: dict[tuple[str, str], str] = {
     ("_codecs", "encode"): "bytes",
     ("collections", "OrderedDict"): "mapping",
 }
-"""Names that a pickle may use, and the kind of record each stands for; chumpy's are added."""
+"""Names that a pickle may use, and the kind of record each stands for."""
+
+_LEFT_ALONE = ("chumpy", "omegaconf", "typing")
+"""Packages whose objects lie in real files beside the arrays: recorded, and rarely asked for."""
 
 _NUMBER_TYPE = re.compile(r"[fiu][1248]|b1")
+_TEXT_TYPE = re.compile(r"[US]\d{1,4}")
+MAX_DEPTH = 20
+"""Of containers within containers."""
 
 
 class PickleRefusedError(ValueError):
@@ -78,8 +85,9 @@ class _RecordingUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> type[Record]:
         kind = _KINDS.get((module, name))
-        if kind is None and (module == "chumpy" or module.startswith("chumpy.")):
-            kind = f"chumpy {name}"
+        package = module.split(".")[0]
+        if kind is None and package in _LEFT_ALONE:
+            kind = f"{package} {name}"
         if kind is None:
             raise PickleRefusedError(f"it asks for {module}.{name}, which is not data")
         return type("Record", (Record,), {"kind": kind})
@@ -138,6 +146,57 @@ def as_array(value: object, *, depth: int = 0) -> ndarray:
     raise PickleRefusedError(f"expected an array, found {kind}")
 
 
+def as_plain(value: object) -> Any:
+    """Return dictionaries, lists, text, numbers and arrays for what a pickle said.
+
+    An array of Python objects becomes the list of them (one of shape () the object itself). Raises
+    PickleRefusedError for an object that is none of these, and for containers that are nested too
+    deeply or hold themselves.
+    """
+    return _plain(value, {}, 0)
+
+
+_PENDING = object()
+
+
+def _plain(value: Any, done: dict[int, Any], depth: int) -> Any:
+    """Return `value` as plain data; what was met before (`done`, by identity) is not redone."""
+    if value is None or isinstance(value, (bool, int, float, str, bytes, ndarray)):
+        return value
+    if depth > MAX_DEPTH or done.get(id(value)) is _PENDING:
+        raise PickleRefusedError("containers are nested too deeply")
+    if id(value) not in done:
+        done[id(value)] = _PENDING
+        done[id(value)] = _container(value, done, depth + 1)
+    return done[id(value)]
+
+
+def _container(value: Any, done: dict[int, Any], depth: int) -> Any:
+    if isinstance(value, Record) and value.kind == "mapping":
+        value = value.items
+    if isinstance(value, dict):
+        if not all(isinstance(key, (str, int, float, bytes)) for key in value):
+            raise PickleRefusedError("a dictionary whose keys are neither words nor numbers")
+        return {key: _plain(item, done, depth) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, done, depth) for item in value]
+    if not isinstance(value, Record):
+        raise PickleRefusedError(f"expected plain data, found {type(value).__name__}")
+    if value.kind == "bytes":
+        return _as_bytes(value)
+    if value.kind == "scalar":
+        number, data = _tuple_of(value.args, at_least=2)[:2]
+        return _from_parts((), number, False, data, depth=0).item()
+    if value.kind != "array":
+        return as_array(value)
+    shape, number, fortran, data = _tuple_of(value.state, at_least=4)[-4:]
+    code = str(number.args[0]) if isinstance(number, Record) and number.args else ""
+    if code[:1] == "O" and isinstance(data, list):
+        items = _plain(data, done, depth)
+        return items[0] if shape == () and len(items) == 1 else items
+    return _from_parts(shape, number, fortran, data, depth=0, text=code[:1] in ("U", "S"))
+
+
 def _kind_of(record: Record) -> str:
     """Return a record's kind, looking through copyreg's way of writing objects."""
     if record.kind == "object" and record.args:
@@ -153,7 +212,9 @@ def _tuple_of(value: object, *, at_least: int) -> tuple[Any, ...]:
     return value
 
 
-def _from_parts(shape: Any, number: Any, fortran: Any, data: Any, *, depth: int) -> ndarray:
+def _from_parts(
+    shape: Any, number: Any, fortran: Any, data: Any, *, depth: int, text: bool = False
+) -> ndarray:
     """Return the array of these raw parts, after checking that they fit each other."""
     if not isinstance(shape, tuple) or not all(isinstance(n, int) and n >= 0 for n in shape):
         raise PickleRefusedError("an array whose shape is not a shape")
@@ -167,7 +228,7 @@ def _from_parts(shape: Any, number: Any, fortran: Any, data: Any, *, depth: int)
         if size == 1 and isinstance(data, list) and len(data) == 1:
             return as_array(data[0], depth=depth + 1)
         raise PickleRefusedError("an array of objects where numbers were expected")
-    if not _NUMBER_TYPE.fullmatch(code):
+    if not (_TEXT_TYPE if text else _NUMBER_TYPE).fullmatch(code):
         raise PickleRefusedError(f"an array of {code!r} where numbers were expected")
     order = number.state[1] if isinstance(number.state, tuple) and len(number.state) > 1 else "|"
     kind = np.dtype(code).newbyteorder(order if order in ("<", ">") else "=")

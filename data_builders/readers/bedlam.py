@@ -1,0 +1,132 @@
+"""BEDLAM: rendered people with exact SMPL-X parameters, an .npz of labels per scene.
+
+The labels' world is the camera's without its pitch and roll: x right, y DOWN, z ahead, the camera
+at its origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from data_builders.readers.cameras import (
+    Y_DOWN,
+    box_of,
+    make_camera,
+    projected_keypoints,
+)
+from data_builders.readers.pictures import check_picture
+from data_builders.readers.safe_files import inside, numbers, read_arrays
+from data_builders.readers.source import Choice, Drops, Expected, Source
+from data_builders.records import Record
+from unipose.body.keypoint_sets import SMPL_22
+from unipose.body.pose import Pose
+from unipose.errors import UniPoseError, UnusableRecordError
+from unipose.files.smpl_parameters import mean_pelvis
+
+KEYS = (
+    "imgname", "pose_world", "trans_world", "shape", "gtkps", "cam_int", "cam_ext", "gender", "sub",
+)  # fmt: skip
+NEEDED = KEYS[:7]
+
+
+def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+    """Yield each person of each labelled picture, scene by scene; a damaged one is left out."""
+    for file in sorted((folder / "labels").glob("*.npz")):
+        split = "val" if "val" in file.stem.split("_") else "train"
+        if not choice.wants(split, file.stem):
+            continue
+        try:
+            arrays = read_arrays(file, KEYS)
+            lacking = [name for name in NEEDED if name not in arrays]
+            if lacking:
+                raise UnusableRecordError(f"{file} has no {', '.join(lacking)}")
+            if len({len(arrays[name]) for name in arrays}) != 1:
+                raise UnusableRecordError(f"the arrays of {file} are not of one length")
+        except UniPoseError as error:
+            drops.add(f"bedlam/{file.stem}", str(error))
+            continue
+        for row in range(len(arrays["imgname"])):
+            key = f"bedlam/{file.stem}:{row}"
+            build = partial(_record, folder, choice, split, key, file.stem, arrays, row)
+            yield from drops.keep(key, build)
+
+
+def _record(
+    folder: Path,
+    choice: Choice,
+    split: str,
+    key: str,
+    scene: str,
+    arrays: dict[str, Any],
+    row: int,
+) -> Record:
+    values = numbers(arrays["pose_world"][row], (165,), "pose_world")
+    place = numbers(arrays["trans_world"][row], (3,), "trans_world")
+    shape = numbers(arrays["shape"][row], (-1,), "shape")
+    points = numbers(arrays["gtkps"][row], (-1, -1), "gtkps")
+    intrinsics = numbers(arrays["cam_int"][row], (3, 3), "cam_int")
+    extrinsics = numbers(arrays["cam_ext"][row], (4, 4), "cam_ext")
+    if len(points) < len(SMPL_22):
+        raise UnusableRecordError(f"gtkps has {len(points)} joints, expected 22 or more")
+    name = str(arrays["imgname"][row])
+    path = inside((choice.images or folder / "images") / scene / "png", name)
+    centre = intrinsics[:2, 2]
+    size = (round(2 * centre[0]), round(2 * centre[1]))
+    stored = check_picture(path, choice)
+    if stored not in ((0, 0), size):
+        raise UnusableRecordError(
+            f"{path} has {stored[0]} x {stored[1]} pixels, its camera {size[0]} x {size[1]}; "
+            "close-ups are stored on their side and must be turned clockwise first"
+        )
+    keypoints = projected_keypoints(SMPL_22, points[: len(SMPL_22), :2], size)
+    other: dict[str, str | float | int] = {"frame": row}
+    other |= {name: str(arrays[name][row]) for name in ("gender", "sub") if name in arrays}
+    return Record(
+        key=key,
+        source="bedlam",
+        split=split,
+        pose=_turned_up(values, place, shape),
+        image=path,
+        box=box_of(keypoints, size),
+        camera=make_camera(
+            rotation=extrinsics[:3, :3], translation_m=extrinsics[:3, 3],
+            focal_px=np.diag(intrinsics)[:2], centre_px=centre, size_px=size, turn=Y_DOWN,
+        ),
+        keypoints_2d=keypoints,
+        other=other,
+    )  # fmt: skip
+
+
+def _turned_up(values: np.ndarray, place: np.ndarray, shape: np.ndarray) -> Pose:
+    """Return the pose in a world that is y up; it turns about the pelvis, as in AMASS."""
+    pose = Pose.from_axis_angle(torch.from_numpy(values[:66].reshape(1, 22, 3)).float())
+    turn = torch.from_numpy(Y_DOWN).float()
+    pelvis = mean_pelvis("smplx")
+    translation = (pelvis + torch.from_numpy(place).float()) @ turn.T - pelvis
+    betas = torch.zeros(1, 10)
+    betas[0, : min(10, len(shape))] = torch.from_numpy(shape[:10]).float()
+    rotations = pose.rotations.clone()
+    rotations[:, 0] = turn @ rotations[:, 0]
+    return Pose(rotations=rotations, betas=betas, translation=translation[None], body="smplx")
+
+
+SOURCE = Source(
+    name="bedlam",
+    about="BEDLAM's labels in labels/<scene>.npz and pictures in images/<scene>/png/",
+    files=(
+        Expected(path="labels/*.npz", size="some 100 MB each"),
+        Expected(path="images/*/png/*", size="some 10 GB a scene"),
+    ),
+    licence="BEDLAM licence: non-commercial research, registration",
+    cite="Black et al., BEDLAM: A Synthetic Dataset of Bodies Exhibiting Detailed Lifelike "
+    "Animated Motion, CVPR 2023",
+    home="https://bedlam.is.tue.mpg.de",
+    read=read,
+    takes=("split", "only", "images", "pictures"),
+)

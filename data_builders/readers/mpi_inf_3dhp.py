@@ -1,0 +1,260 @@
+"""MPI-INF-3DHP: 28 joints in 3D seen by eight cameras, and a test set of 17 joints; y up, mm."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from data_builders.readers.cameras import (
+    Y_UP,
+    box_of,
+    known_in_3d,
+    make_camera,
+    projected_keypoints,
+)
+from data_builders.readers.pictures import check_picture
+from data_builders.readers.safe_files import numbers, read_hdf5, read_mat
+from data_builders.readers.source import Choice, Drops, Expected, Source
+from data_builders.records import Record
+from unipose.body.keypoint_sets import MPI_INF_3DHP_17, MPI_INF_3DHP_28
+from unipose.errors import FileError, UniPoseError, UnusableRecordError
+from unipose.files.numbers import open_for_reading
+
+CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)
+"""Those at the height of people; the others hang from the ceiling."""
+FAST = ("S1/Seq2", "S3/Seq1", "S3/Seq2", "S5/Seq1", "S5/Seq2")
+"""Recorded at 50 frames per second, the others at 25."""
+ACTIVITIES = (
+    "stand or walk", "exercise", "sit on a chair", "reach or crouch", "on the floor", "sports",
+    "miscellaneous",
+)  # fmt: skip
+"""What the test set's activity_annotation counts from 1."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """One camera of a sequence."""
+
+    rotation: Float[np.ndarray, "3 3"]
+    translation_mm: Float[np.ndarray, "3"]
+    focal_px: Float[np.ndarray, "2"]
+    centre_px: Float[np.ndarray, "2"]
+    size_px: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sequence:
+    """One camera's recording of one sequence."""
+
+    folder: Path
+    name: str
+    split: str
+    names: tuple[str, ...]
+    view: View
+    pictures: str
+    """Name of a frame's picture, counted from 1; "" if only a film is there."""
+    film: str = ""
+
+
+def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+    """Yield each frame of each camera; where pictures were not taken out of a film, without one.
+
+    A sequence that cannot be read is left out; so is the test set if h5py is not installed.
+    """
+    for found in sorted(folder.glob("S*/Seq*/annot.mat")):
+        name = found.parent.relative_to(folder).as_posix()
+        if choice.wants("train", name):
+            yield from _noted(f"mpi_inf_3dhp/{name}", _train(found, name, choice, drops), drops)
+    for found in sorted(folder.glob("**/TS*/annot_data.mat")):
+        name = found.parent.name
+        if choice.wants("test", name):
+            yield from _noted(f"mpi_inf_3dhp/{name}", _test(found, name, choice, drops), drops)
+
+
+def _noted(key: str, records: Iterator[Record], drops: Drops) -> Iterator[Record]:
+    try:
+        yield from records
+    except UniPoseError as error:
+        drops.add(key, str(error))
+
+
+def _train(file: Path, name: str, choice: Choice, drops: Drops) -> Iterator[Record]:
+    views = read_calibration(file.with_name("camera.calibration"))
+    pixels, joints = read_mat(file, "annot2"), read_mat(file, "annot3")
+    if not np.shape(pixels) == np.shape(joints) == (len(views),):
+        raise FileError(file, f"expected a cell per camera ({len(views)}) in annot2 and annot3.")
+    step = choice.step(50.0 if name in FAST else 25.0)
+    for camera in CAMERAS:
+        taken_out = file.parent / "imageFrames" / f"video_{camera}"
+        sequence = Sequence(
+            folder=file.parent,
+            name=f"{name}/video_{camera}",
+            split="train",
+            names=MPI_INF_3DHP_28,
+            view=views[camera],
+            pictures=f"imageFrames/video_{camera}/frame_{{:06d}}.jpg" if taken_out.is_dir() else "",
+            film=f"{name}/imageSequence/video_{camera}.avi",
+        )
+        frames = min(len(pixels[camera]), len(joints[camera]))
+        for frame in range(0, frames, step):
+            build = partial(
+                _record, sequence, choice, frame,
+                np.ravel(pixels[camera][frame]), np.ravel(joints[camera][frame]),
+            )  # fmt: skip
+            yield from drops.keep(f"mpi_inf_3dhp/{sequence.name}:{frame}", build)
+
+
+def _test(file: Path, name: str, choice: Choice, drops: Drops) -> Iterator[Record]:
+    arrays = read_hdf5(file, ("annot2", "annot3", "valid_frame", "activity_annotation"))
+    valid = np.ravel(arrays["valid_frame"]) > 0
+    sequence = Sequence(
+        folder=file.parent,
+        name=name,
+        split="test",
+        names=MPI_INF_3DHP_17,
+        view=TEST_VIEWS[0] if name in ("TS1", "TS2", "TS3", "TS4") else TEST_VIEWS[1],
+        pictures="imageSequence/img_{:06d}.jpg",
+    )
+    activities = np.ravel(arrays["activity_annotation"]).astype(int) - 1
+    for frame in np.flatnonzero(valid)[:: choice.step(25.0)].tolist():
+        known = frame < len(activities) and 0 <= activities[frame] < len(ACTIVITIES)
+        build = partial(
+            _record, sequence, choice, frame,
+            np.ravel(arrays["annot2"][frame]), np.ravel(arrays["annot3"][frame]),
+            ACTIVITIES[activities[frame]] if known else "",
+        )  # fmt: skip
+        yield from drops.keep(f"mpi_inf_3dhp/{name}:{frame}", build)
+
+
+def _record(
+    sequence: Sequence, choice: Choice, frame: int, pixels: Any, joints: Any, label: str = ""
+) -> Record:
+    view, joint_count = sequence.view, len(sequence.names)
+    points = numbers(pixels, (2 * joint_count,), "annot2").reshape(-1, 2)
+    in_camera = numbers(joints, (3 * joint_count,), "annot3").reshape(-1, 3)
+    if (in_camera[:, 2] <= 0).any():
+        raise UnusableRecordError("annot3 has joints behind the camera")
+    image = None
+    if sequence.pictures:
+        image = sequence.folder / sequence.pictures.format(frame + 1)
+        check_picture(image, choice, size_px=view.size_px)
+    keypoints = projected_keypoints(sequence.names, points, view.size_px)
+    other: dict[str, str | float | int] = {"frame": frame}
+    if image is None:
+        other["film"] = sequence.film
+    world_m = (in_camera - view.translation_mm) @ view.rotation / 1000
+    return Record(
+        key=f"mpi_inf_3dhp/{sequence.name}:{frame}",
+        source="mpi_inf_3dhp",
+        split=sequence.split,
+        image=image,
+        box=box_of(keypoints, view.size_px),
+        camera=make_camera(
+            rotation=view.rotation, translation_m=view.translation_mm / 1000,
+            focal_px=view.focal_px, centre_px=view.centre_px, size_px=view.size_px, turn=Y_UP,
+        ),
+        keypoints_2d=keypoints,
+        keypoints_3d=known_in_3d(sequence.names, world_m),
+        label=label,
+        other=other,
+    )  # fmt: skip
+
+
+def read_calibration(file: Path) -> list[View]:
+    """Return the cameras of a camera.calibration file, in its order. Raises FileError."""
+    with open_for_reading(file) as content:
+        text = content.read(1 << 20).decode("latin-1")
+    views = []
+    for block in re.split(r"^name\s", text, flags=re.MULTILINE)[1:]:
+        try:
+            intrinsic, extrinsic = (_matrix(block, word) for word in ("intrinsic", "extrinsic"))
+            size = [int(word) for word in _words(block, "size")[:2]]
+        except (ValueError, UnusableRecordError) as error:
+            raise FileError(file, f"camera {len(views)}: {error}.") from error
+        views.append(
+            View(
+                rotation=extrinsic[:3, :3],
+                translation_mm=extrinsic[:3, 3],
+                focal_px=np.diag(intrinsic)[:2],
+                centre_px=intrinsic[:2, 2],
+                size_px=(size[0], size[1]),
+            )
+        )
+    if len(views) <= max(CAMERAS):
+        raise FileError(file, f"holds {len(views)} cameras, expected 14.")
+    return views
+
+
+def _words(block: str, name: str) -> list[str]:
+    found = re.search(rf"^\s*{name}\s+(.+)$", block, flags=re.MULTILINE)
+    if found is None or len(found[1].split()) < 2:
+        raise UnusableRecordError(f"has no {name}")
+    return found[1].split()
+
+
+def _matrix(block: str, name: str) -> Float[np.ndarray, "4 4"]:
+    return numbers([float(word) for word in _words(block, name)], (16,), name).reshape(4, 4)
+
+
+def _test_view(
+    *,
+    focal_mm: float,
+    sensor_mm: tuple[float, float],
+    size_px: tuple[int, int],
+    pixel_aspect: float,
+    offset_mm: tuple[float, float],
+    origin_mm: tuple[float, float, float],
+    up: tuple[float, float, float],
+    right: tuple[float, float, float],
+) -> View:
+    """Return a camera of the test set from what its calibration says."""
+    pixels_per_mm = np.array(size_px) / np.array(sensor_mm) * np.array([1.0, pixel_aspect])
+    left, above = np.array(right), np.array(up)
+    rotation = np.stack([left, -above, np.cross(above, left)])
+    return View(
+        rotation=rotation,
+        translation_mm=-rotation @ np.array(origin_mm),
+        focal_px=focal_mm * pixels_per_mm,
+        centre_px=(np.array(sensor_mm) / 2 + np.array(offset_mm)) * pixels_per_mm,
+        size_px=size_px,
+    )
+
+
+TEST_VIEWS = (
+    _test_view(
+        focal_mm=7.32506, sensor_mm=(10, 10), size_px=(2048, 2048), pixel_aspect=1.00044,
+        offset_mm=(-0.0322884, 0.0929296), origin_mm=(3427.28, 1387.86, 309.42),
+        up=(-0.208215, 0.976233, 0.06014), right=(0.000575281, 0.0616098, -0.9981),
+    ),
+    _test_view(
+        focal_mm=8.770747185, sensor_mm=(10, 5.625), size_px=(1920, 1080),
+        pixel_aspect=0.993236423, offset_mm=(-0.104908645, 0.104899704),
+        origin_mm=(-2104.3074, 1038.6707, -4596.6367), up=(0.025272345, 0.995038509, 0.096227370),
+        right=(-0.939647257, -0.009210289, 0.342020929),
+    ),
+)  # fmt: skip
+"""The test set's two cameras (TS1-4, TS5-6); the second one's distortion is left out."""
+
+SOURCE = Source(
+    name="mpi_inf_3dhp",
+    about="MPI-INF-3DHP: S1 ... S8 with Seq1 and Seq2, and mpi_inf_3dhp_test_set/TS1 ... TS6",
+    files=(
+        Expected(path="S*/Seq*/annot.mat", size="some 100 MB each", optional=True),
+        Expected(path="S*/Seq*/camera.calibration", size="some KB", optional=True),
+        Expected(path="S*/Seq*/imageFrames/video_*/frame_*.jpg", size="100 GB", optional=True),
+        Expected(path="**/TS*/annot_data.mat", size="some MB each", optional=True),
+        Expected(path="**/TS*/imageSequence/img_*.jpg", size="some GB", optional=True),
+    ),
+    licence="MPI-INF-3DHP licence: non-commercial research",
+    cite="Mehta et al., Monocular 3D Human Pose Estimation In The Wild, 3DV 2017",
+    home="https://vcai.mpi-inf.mpg.de/3dhp-dataset",
+    read=read,
+    takes=("split", "only", "fps", "pictures"),
+)

@@ -1,0 +1,147 @@
+"""3DPW: people outdoors with SMPL parameters, a pickle per sequence; the world is y up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_builders.readers.cameras import (
+    Y_UP,
+    box_of,
+    known_in_3d,
+    make_camera,
+    marked_keypoints,
+    project,
+    projected_keypoints,
+)
+from data_builders.readers.pictures import check_picture
+from data_builders.readers.safe_files import field_of, inside, numbers, read_pickled
+from data_builders.readers.source import Choice, Drops, Expected, Source
+from data_builders.records import Keypoints, Record
+from unipose.body.keypoint_sets import OPENPOSE_18, SMPL_24
+from unipose.errors import UniPoseError, UnusableRecordError
+from unipose.files.smpl_parameters import parameters_to_pose
+
+SPLIT_OF_FOLDER = {"train": "train", "validation": "val", "test": "test"}
+FPS = 30.0
+KEYS = (
+    "sequence", "poses", "trans", "betas", "genders", "poses2d", "jointPositions", "cam_poses",
+    "cam_intrinsics", "campose_valid",
+)  # fmt: skip
+
+
+def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+    """Yield each person of each picture, sequence by sequence; a damaged one is left out."""
+    for name, split in SPLIT_OF_FOLDER.items():
+        if choice.split not in ("", split):
+            continue
+        for file in sorted((folder / "sequenceFiles" / name).glob("*.pkl")):
+            if not choice.wants(split, file.stem):
+                continue
+            try:
+                content = read_pickled(file, KEYS)
+                people = len(_list(content, "poses"))
+                frames = len(numbers(field_of(content, "cam_poses"), (-1, 4, 4), "cam_poses"))
+            except UniPoseError as error:
+                drops.add(f"3dpw/{file.stem}", str(error))
+                continue
+            for frame in range(0, frames, choice.step(FPS)):
+                for person in range(people):
+                    key = f"3dpw/{file.stem}:{frame}:{person}"
+                    build = partial(_record, folder, choice, split, key, content, frame, person)
+                    yield from drops.keep(key, build)
+
+
+def _list(content: dict[str, Any], name: str) -> list[Any]:
+    """Return an entry that has one part per person."""
+    value = field_of(content, name)
+    if not isinstance(value, (list, np.ndarray)):
+        raise UnusableRecordError(f"{name} is no list of people, it is {type(value).__name__}")
+    return list(value)
+
+
+def _of(content: dict[str, Any], name: str, person: int, frame: int) -> Any:
+    """Return one person's entry of one frame."""
+    several = _list(content, name)
+    frames = several[person] if person < len(several) else None
+    if not isinstance(frames, (list, np.ndarray)) or not np.ndim(frames) or frame >= len(frames):
+        raise UnusableRecordError(f"{name} has nothing for person {person} in frame {frame}")
+    return frames[frame]
+
+
+def _record(
+    folder: Path,
+    choice: Choice,
+    split: str,
+    key: str,
+    content: dict[str, Any],
+    frame: int,
+    person: int,
+) -> Record:
+    if not _of(content, "campose_valid", person, frame):
+        raise UnusableRecordError("the camera's place is not valid for this frame")
+    sequence = str(field_of(content, "sequence"))
+    path = inside(choice.images or folder / "imageFiles", f"{sequence}/image_{frame:05d}.jpg")
+    intrinsics = numbers(field_of(content, "cam_intrinsics"), (3, 3), "cam_intrinsics")
+    # the principal point is the picture's middle, to the pixel, if the picture is not looked at
+    centre = intrinsics[:2, 2]
+    size = check_picture(path, choice)
+    size = size if size[0] else (round(2 * centre[0]), round(2 * centre[1]))
+    extrinsics = numbers(content["cam_poses"][frame], (4, 4), "cam_poses")
+    rotation, place = extrinsics[:3, :3], extrinsics[:3, 3]
+    focal = np.diag(intrinsics)[:2]
+    joints = numbers(np.ravel(_of(content, "jointPositions", person, frame)), (72,), "joints")
+    joints = joints.reshape(24, 3)
+    seen = projected_keypoints(SMPL_24, project(joints @ rotation.T + place, focal, centre), size)
+    genders = content.get("genders")
+    gender = str(genders[person]) if isinstance(genders, list) and person < len(genders) else ""
+    arrays = {
+        "pose": numbers(_of(content, "poses", person, frame), (72,), "poses"),
+        "trans": numbers(_of(content, "trans", person, frame), (3,), "trans"),
+        "betas": numbers(_list(content, "betas")[person][:10], (10,), "betas"),
+    }
+    return Record(
+        key=key,
+        source="3dpw",
+        split=split,
+        pose=parameters_to_pose(arrays, path),
+        image=path,
+        box=box_of(seen, size),
+        camera=make_camera(
+            rotation=rotation, translation_m=place, focal_px=focal, centre_px=centre,
+            size_px=size, turn=Y_UP,
+        ),
+        keypoints_2d=_found(content, person, frame) or seen,
+        keypoints_3d=known_in_3d(SMPL_24, joints),
+        other={"sequence": sequence, "frame": frame, "person": person, "gender": gender},
+    )  # fmt: skip
+
+
+def _found(content: dict[str, Any], person: int, frame: int) -> Keypoints | None:
+    """Return the landmarks that were found in the picture: (3, 18), all zero if none were."""
+    if "poses2d" not in content:
+        return None
+    found = numbers(_of(content, "poses2d", person, frame), (3, 18), "poses2d")
+    confidence = found[2]
+    if not (confidence > 0).any():
+        return None
+    return marked_keypoints(OPENPOSE_18, found[:2].T, (confidence > 0).astype(float))
+
+
+SOURCE = Source(
+    name="3dpw",
+    about="3DPW's two archives, unpacked: imageFiles/ and sequenceFiles/",
+    files=(
+        Expected(path="sequenceFiles/*/*.pkl", size="some MB each, 60 sequences"),
+        Expected(path="imageFiles/*", size="some GB, 60 folders of pictures"),
+    ),
+    licence="3DPW licence: non-commercial research",
+    cite="von Marcard et al., Recovering Accurate 3D Human Pose in the Wild, ECCV 2018",
+    home="https://virtualhumans.mpi-inf.mpg.de/3DPW",
+    read=read,
+    takes=("split", "only", "fps", "images", "pictures"),
+)
