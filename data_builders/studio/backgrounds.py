@@ -1,0 +1,415 @@
+"""What is behind the people: rooms, open air, backdrops, or the user's own pictures.
+
+Rooms and open air are three-dimensional: a ray meets a wall, the floor or the sky, so they move
+rightly with the camera and the floor carries the people's shadows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from data_builders.studio.clothing import PALETTE, linear
+from data_builders.studio.shading import Light
+from unipose.render.compiled import compiled
+from unipose.render.mesh_buffer import MeshBuffer
+
+SHADOW_CELLS = 96
+PLANES = 6
+"""A room's: left, right, floor, ceiling, back, front."""
+
+PICTURES = 4
+"""At most so many pictures and windows hang on the walls."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Setting:
+    """A place: what stands around the people."""
+
+    kind: str
+    """room, open air, backdrop or picture."""
+    walls: Float[np.ndarray, " 6"]
+    """Of a room: low x, high x, floor, ceiling, low z, high z (metres, turned by `yaw`)."""
+    yaw: float
+    colours: Float[np.ndarray, "6 2 3"]
+    """Two per plane (linear light). Open air: ground, sky, skyline in the first three rows."""
+    patterns: Float[np.ndarray, "6 3"]
+    """Per plane: pattern (plain, tiles, boards, checked, striped), its size (metres), texture."""
+    frames: Float[np.ndarray, "4 8"]
+    """Pictures on walls: plane, low and high u, low and high v (metres), colour."""
+    skyline: Float[np.ndarray, " 256"]
+    """Height of what stands at the horizon (tangent), around the circle."""
+    photo: UInt8[np.ndarray, "photo_height photo_width 3"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shadow:
+    """How much of the lamp's light people take from the floor, on a grid."""
+
+    strength: Float[np.ndarray, "cell cell"]
+    """Rows along z, columns along x; 0 to 1."""
+    low_x: float
+    low_z: float
+    cell: float
+
+
+def draw_setting(
+    random: np.random.Generator, photo: UInt8[np.ndarray, "height width 3"] | None
+) -> Setting:
+    """Return a place; with a photo, that photo."""
+    kind = str(random.choice(["room", "open air", "backdrop"], p=(0.55, 0.3, 0.15)))
+    walls = np.array([-1.0, 1.0, 0.0, random.uniform(2.4, 4.2), -1.0, 1.0])
+    colours = np.stack([_pair(random, 0.4) for _ in range(PLANES)])
+    patterns = np.zeros((PLANES, 3))
+    patterns[:, 1] = random.uniform(0.12, 0.8, PLANES)
+    patterns[:, 2] = random.integers(0, 6, PLANES)
+    patterns[2, 0] = random.integers(0, 5)
+    if kind == "room":
+        wall, wallpaper = _pair(random, 0.25), random.choice([0, 0, 0, 1, 4])
+        colours[[0, 1, 4, 5]] = wall * random.uniform(0.85, 1.15, (4, 1, 1))
+        patterns[[0, 1, 4, 5], 0] = wallpaper
+        patterns[[0, 1, 4, 5], 1:] = patterns[0, 1:]
+        colours[3] = linear(np.array([225.0, 222, 216]))
+    elif kind == "open air":
+        ground = [(88, 112, 58), (126, 118, 104), (150, 132, 100), (96, 98, 100), (190, 176, 140)]
+        colours[0] = linear(
+            np.array(ground[int(random.integers(len(ground)))], dtype=float)
+        ) * _spread(random)
+        colours[0, 1] *= random.uniform(0.6, 0.9)
+        sky = [(150, 190, 232), (196, 206, 216), (232, 190, 150), (120, 150, 200)]
+        colours[1, 0] = linear(np.array([226.0, 228, 228])) * random.uniform(0.7, 1.1)
+        colours[1, 1] = linear(np.array(sky[int(random.integers(len(sky)))], dtype=float))
+        colours[2] = linear(
+            np.array([60.0, 82, 52] if random.random() < 0.5 else [120.0, 112, 108])
+        )
+        patterns[0, 0] = random.choice([0, 0, 0, 1])
+    return Setting(
+        kind="picture" if photo is not None else kind,
+        walls=walls,
+        yaw=random.uniform(-np.pi, np.pi),
+        colours=colours,
+        patterns=patterns,
+        frames=_draw_frames(random, walls[3]),
+        skyline=_draw_skyline(random),
+        photo=photo,
+    )
+
+
+def widen(setting: Setting, points: Float[np.ndarray, "point 3"]) -> Setting:
+    """Return the room made large enough for all `points` (cameras, people)."""
+    cosine, sine = np.cos(setting.yaw), np.sin(setting.yaw)
+    x = cosine * points[:, 0] - sine * points[:, 2]
+    z = sine * points[:, 0] + cosine * points[:, 2]
+    margin = 0.6 + setting.patterns[:, 1]  # as random as anything drawn for the room
+    walls = np.array(
+        [
+            x.min() - margin[0] * 1.4,
+            x.max() + margin[1] * 1.4,
+            0.0,
+            max(setting.walls[3], points[:, 1].max() + 0.4),
+            z.min() - margin[4] * 1.4,
+            z.max() + margin[5] * 1.4,
+        ]
+    )
+    return Setting(**(vars(setting) | {"walls": walls}))
+
+
+def cast_shadow(meshes: list[Float[np.ndarray, "vertex 3"]], light: Light, cloudy: float) -> Shadow:
+    """Return the shadow of some meshes on the floor; `cloudy` (0 to 1) makes it soft and weak."""
+    points = np.concatenate([mesh[::2] for mesh in meshes])
+    slope = light.to_lamp / max(light.to_lamp[1], 0.35)
+    x = points[:, 0] - slope[0] * points[:, 1]
+    z = points[:, 2] - slope[2] * points[:, 1]
+    low_x, low_z = x.min() - 0.5, z.min() - 0.5
+    cell = max(x.max() - low_x, z.max() - low_z) / SHADOW_CELLS + 0.5 / SHADOW_CELLS
+    grid = np.zeros((SHADOW_CELLS, SHADOW_CELLS))
+    close = np.exp(-np.maximum(points[:, 1], 0) / 0.15)
+    compiled(_splat)(
+        x, z, 0.35 * (1 - cloudy) + 1.2 * close, low_x, low_z, cell, 1 + int(0.08 / cell), grid
+    )
+    return Shadow(
+        strength=(0.75 - 0.3 * cloudy) * (1 - np.exp(-grid / (1500 * cell * cell))),
+        low_x=float(low_x),
+        low_z=float(low_z),
+        cell=float(cell),
+    )
+
+
+def paint(
+    buffer: MeshBuffer,
+    setting: Setting,
+    light: Light,
+    shadow: Shadow,
+    textures: Float[np.ndarray, "kind tile tile"],
+    picture: Float[np.ndarray, "height width 3"],
+    depth: Float[np.ndarray, "height width"],
+) -> None:
+    """Write colour (linear light) and depth of every pixel that sees no mesh.
+
+    Depth is infinite where there is no place: in pictures, backdrops and the sky.
+    """
+    columns, rows = buffer.camera.rays(height_px=buffer.height_px, width_px=buffer.width_px)
+    free = buffer.faces < 0
+    if setting.photo is not None:
+        picture[free] = _decode(_fit(setting.photo, buffer.height_px, buffer.width_px)[free])
+        return
+    compiled(_paint)(
+        free,
+        ("room", "open air", "backdrop").index(setting.kind),
+        buffer.camera.camera_from_world.numpy(),
+        buffer.camera.position.numpy(),
+        columns.numpy(),
+        rows.numpy(),
+        setting.walls,
+        setting.yaw,
+        setting.colours,
+        setting.patterns,
+        setting.frames,
+        setting.skyline,
+        light.table,
+        textures,
+        shadow.strength,
+        shadow.low_x,
+        shadow.low_z,
+        shadow.cell,
+        picture,
+        depth,
+    )
+
+
+def _pair(random: np.random.Generator, contrast: float) -> Float[np.ndarray, "2 3"]:
+    """Return two muted colours (linear light) that go together."""
+    names = list(PALETTE)
+    base = np.array(PALETTE[names[int(random.integers(len(names)))]], dtype=float)
+    grey = random.uniform(60, 225)
+    base = grey + (base - base.mean()) * random.uniform(0.1, 0.55)
+    second = base * (1 + random.uniform(-contrast, contrast))
+    return linear(np.clip(np.stack([base, second]), 8, 250))
+
+
+def _spread(random: np.random.Generator) -> Float[np.ndarray, " 3"]:
+    return random.uniform(0.75, 1.25) * random.uniform(0.92, 1.08, 3)
+
+
+def _draw_frames(random: np.random.Generator, ceiling: float) -> Float[np.ndarray, "4 8"]:
+    frames = np.full((PICTURES, 8), -1.0)
+    for frame in range(int(random.integers(0, PICTURES + 1))):
+        width, height = random.uniform(0.3, 1.4), random.uniform(0.3, 1.1)
+        u, v = random.uniform(-2.5, 1.5), random.uniform(0.9, max(1.0, ceiling - height))
+        frames[frame] = [random.choice([0, 1, 4, 5]), u, u + width, v, v + height, 0, 0, 0]
+        frames[frame, 5:] = _pair(random, 0.5)[0]
+    return frames
+
+
+def _draw_skyline(random: np.random.Generator) -> Float[np.ndarray, " 256"]:
+    """Return houses (steps) or hills and trees (a rough line)."""
+    if random.random() < 0.5:
+        houses = random.uniform(0.02, 0.4, 32)
+        return np.repeat(houses, 8)
+    heights = np.zeros(256)
+    for cells in (4, 16, 64):
+        at = np.arange(256) / 256 * cells
+        low = at.astype(int)
+        knots = random.random(cells)
+        heights += (knots[low] + (knots[(low + 1) % cells] - knots[low]) * (at - low)) / cells
+    return heights * random.uniform(0.1, 0.9)
+
+
+def _fit(
+    photo: UInt8[np.ndarray, "photo_height photo_width 3"], height: int, width: int
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Return the middle of a photo that fills the picture (nearest pixels)."""
+    scale = min(photo.shape[0] / height, photo.shape[1] / width)
+    rows = ((np.arange(height) + 0.5 - height / 2) * scale + photo.shape[0] / 2).astype(int)
+    columns = ((np.arange(width) + 0.5 - width / 2) * scale + photo.shape[1] / 2).astype(int)
+    return photo[rows.clip(0, photo.shape[0] - 1)[:, None], columns.clip(0, photo.shape[1] - 1)]
+
+
+def _decode(srgb: UInt8[np.ndarray, "pixel 3"]) -> Float[np.ndarray, "pixel 3"]:
+    return linear(np.arange(256.0)[:, None].repeat(3, 1))[:, 0][srgb]
+
+
+def _splat(
+    x: np.ndarray,
+    z: np.ndarray,
+    weight: np.ndarray,
+    low_x: float,
+    low_z: float,
+    cell: float,
+    reach: int,
+    grid: np.ndarray,
+) -> None:
+    """Add points to a grid and blur it twice with a box (compiled)."""
+    size = len(grid)
+    for i in range(len(x)):
+        column, row = int((x[i] - low_x) / cell), int((z[i] - low_z) / cell)
+        if 0 <= row < size and 0 <= column < size:
+            grid[row, column] += weight[i]
+    line = np.empty(size)
+    for _ in range(2):
+        for axis in range(2):
+            for i in range(size):
+                for k in range(size):
+                    line[k] = grid[i, k] if axis == 0 else grid[k, i]
+                total = 0.0
+                for k in range(min(reach, size)):
+                    total += line[k]
+                for k in range(size):
+                    if k + reach < size:
+                        total += line[k + reach]
+                    if k - reach - 1 >= 0:
+                        total -= line[k - reach - 1]
+                    if axis == 0:
+                        grid[i, k] = total / (2 * reach + 1)
+                    else:
+                        grid[k, i] = total / (2 * reach + 1)
+
+
+def _paint(  # noqa: C901 - one loop, for speed
+    free: np.ndarray,
+    kind: int,
+    turn: np.ndarray,
+    position: np.ndarray,
+    columns: np.ndarray,
+    rows: np.ndarray,
+    walls: np.ndarray,
+    yaw: float,
+    colours: np.ndarray,
+    patterns: np.ndarray,
+    frames: np.ndarray,
+    skyline: np.ndarray,
+    light: np.ndarray,
+    textures: np.ndarray,
+    shadow: np.ndarray,
+    low_x: float,
+    low_z: float,
+    cell: float,
+    picture: np.ndarray,
+    depth: np.ndarray,
+) -> None:
+    """Paint a room (kind 0), open air (1) or a backdrop (2) where `free` (compiled)."""
+    height, width = free.shape
+    cosine, sine = np.cos(yaw), np.sin(yaw)
+    ox, oz = cosine * position[0] - sine * position[2], sine * position[0] + cosine * position[2]
+    normals = np.zeros((6, 3))
+    for plane in range(6):
+        normals[plane, plane // 2] = 1.0 - 2.0 * (plane & 1)
+    lit = np.empty((6, 3))
+    for plane in range(6):
+        nx = cosine * normals[plane, 0] + sine * normals[plane, 2]
+        nz = -sine * normals[plane, 0] + cosine * normals[plane, 2]
+        ny = normals[plane, 1]
+        falls = max(0.0, nx * light[0, 0] + ny * light[0, 1] + nz * light[0, 2])
+        if kind == 0:  # a room's walls also light each other
+            falls = 0.35 + 0.5 * falls
+        above = 0.5 + 0.5 * ny
+        for k in range(3):
+            lit[plane, k] = falls * light[1, k] + above * light[2, k] + (1 - above) * light[3, k]
+    for row in range(height):
+        for column in range(width):
+            if not free[row, column]:
+                continue
+            if kind == 2:
+                across = columns[column] * cosine + rows[row] * sine
+                part = min(1.0, max(0.0, 0.5 + across * 1.2))
+                tu, tv = int(4096 + rows[row] * 150) & 127, int(4096 + columns[column] * 150) & 127
+                part += 0.5 * (textures[int(patterns[0, 2]), tu, tv] - 0.5)
+                for k in range(3):
+                    first, second = colours[0, 0, k], colours[1, 1, k]
+                    picture[row, column, k] = max(0.0, first + (second - first) * part)
+                continue
+            dx = turn[0, 0] * columns[column] + turn[1, 0] * rows[row] + turn[2, 0]
+            dy = turn[0, 1] * columns[column] + turn[1, 1] * rows[row] + turn[2, 1]
+            dz = turn[0, 2] * columns[column] + turn[1, 2] * rows[row] + turn[2, 2]
+            rx, rz = cosine * dx - sine * dz, sine * dx + cosine * dz
+            if kind == 1:
+                plane = 0
+                if dy > -1e-3:
+                    steep = dy / np.sqrt(dx * dx + dz * dz + 1e-9)
+                    turnaround = (np.arctan2(rx, rz) / (2 * np.pi) + 0.5) * 256
+                    far = int(turnaround) & 255
+                    if steep < skyline[far]:
+                        share = textures[1, int(steep * 200) & 127, int(turnaround * 4) & 127]
+                        share = 0.6 + 0.5 * share
+                        for k in range(3):
+                            picture[row, column, k] = colours[2, 0, k] * share
+                    else:
+                        part = min(1.0, steep * 1.6)
+                        cloud = textures[0, int(steep * 60) & 127, int(turnaround * 0.5) & 127]
+                        cloud = max(0.0, cloud - 0.5) * 0.8
+                        for k in range(3):
+                            sky = colours[1, 0, k] + (colours[1, 1, k] - colours[1, 0, k]) * part
+                            picture[row, column, k] = sky + (0.9 - sky) * cloud
+                    continue
+                t = -position[1] / dy
+            else:
+                t = np.inf
+                plane = 2
+                if rx < 0:
+                    t, plane = (walls[0] - ox) / rx, 0
+                elif rx > 0:
+                    t, plane = (walls[1] - ox) / rx, 1
+                if dy < 0 and (walls[2] - position[1]) / dy < t:
+                    t, plane = (walls[2] - position[1]) / dy, 2
+                elif dy > 0 and (walls[3] - position[1]) / dy < t:
+                    t, plane = (walls[3] - position[1]) / dy, 3
+                if rz < 0 and (walls[4] - oz) / rz < t:
+                    t, plane = (walls[4] - oz) / rz, 4
+                elif rz > 0 and (walls[5] - oz) / rz < t:
+                    t, plane = (walls[5] - oz) / rz, 5
+            depth[row, column] = t
+            x, y, z = ox + rx * t, position[1] + dy * t, oz + rz * t
+            floor = kind == 1 or plane == 2
+            u, v = x, z
+            if kind == 0 and plane < 2:
+                u, v = z, y
+            elif kind == 0 and plane > 3:
+                u, v = x, y
+            size = patterns[plane, 1]
+            fine = min(127.0, 600 / (1 + t * t))  # far away, noise averages out
+            tu, tv = int(8192 + u * 48) & 127, int(8192 + v * 48) & 127
+            grain = textures[int(patterns[plane, 2]), tu, tv] - 0.5
+            share = 0.5 + grain * min(1.0, fine / 30)
+            style = int(patterns[plane, 0])
+            fu, fv = u / size, v / size
+            if style == 1:
+                du, dv = fu - np.floor(fu), fv - np.floor(fv)
+                share = 1.6 if du < 0.04 or dv < 0.04 else share * 0.6
+            elif style == 2:
+                board = np.floor(fu * 2)
+                share = share * 0.6 + 0.5 * (board * 0.37 - np.floor(board * 0.37))
+            elif style == 3:
+                share = float((int(np.floor(fu)) + int(np.floor(fv))) & 1) + 0.3 * grain
+            elif style == 4:
+                share = float(int(np.floor(fu * 3)) & 1) + 0.2 * grain
+            dim = 1.0
+            if kind == 0 and not floor and plane != 3:
+                if v < 0.09:
+                    dim = 0.75
+                for i in range(len(frames)):
+                    if int(frames[i, 0]) == plane and (
+                        frames[i, 1] < u < frames[i, 2] and frames[i, 3] < v < frames[i, 4]
+                    ):
+                        dim = -1.0 - i
+            if floor:
+                wx, wz = position[0] + dx * t, position[2] + dz * t
+                gx, gz = (wx - low_x) / cell - 0.5, (wz - low_z) / cell - 0.5
+                cx, cz = int(np.floor(gx)), int(np.floor(gz))
+                if 0 <= cx < len(shadow) - 1 and 0 <= cz < len(shadow) - 1:
+                    px, pz = gx - cx, gz - cz
+                    dim -= (
+                        shadow[cz, cx] * (1 - px) * (1 - pz)
+                        + shadow[cz, cx + 1] * px * (1 - pz)
+                        + shadow[cz + 1, cx] * (1 - px) * pz
+                        + shadow[cz + 1, cx + 1] * px * pz
+                    )
+            for k in range(3):
+                base = colours[plane, 0, k] + (colours[plane, 1, k] - colours[plane, 0, k]) * share
+                if dim < -0.5:
+                    base = frames[int(-1.0 - dim), 5 + k] * (0.8 + 0.6 * grain)
+                    base = max(0.0, base)
+                else:
+                    base = max(0.0, base) * max(0.0, dim)
+                picture[row, column, k] = base * lit[2 if kind == 1 else plane, k]

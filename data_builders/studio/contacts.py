@@ -1,0 +1,194 @@
+"""Which parts of bodies touch: a person's own, two people's, and the floor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from data_builders.studio.skinning import PosedBody, StudioBody
+from unipose.body.regions import REGIONS
+from unipose.render.compiled import compiled
+
+CAME_NEARER = 0.06
+"""Metres by which two places of one body must have come nearer than in the zero pose."""
+
+NEIGHBOURS_APART = 0.22
+"""Metres between two places of neighbouring parts in the zero pose before a touch counts: a folded
+arm or leg touches itself, a bent elbow's crease does not."""
+
+GROUND = "ground"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contact:
+    """Two parts that touch."""
+
+    person: int
+    """Number in the picture."""
+    part: str
+    """One of unipose.body.regions.REGIONS."""
+    other: int
+    """The same person's number for a touch of oneself; -1 for the ground."""
+    other_part: str
+    distance_m: float
+
+
+class TouchFinder:
+    """Looks for contacts between bodies of one kind."""
+
+    def __init__(self, body: StudioBody, reach: float) -> None:
+        self.reach = reach
+        regions = body.regions.of_vertex.numpy()
+        self.order = np.argsort(regions, kind="stable")
+        self.ends = np.cumsum(np.bincount(regions, minlength=len(REGIONS)))
+        self.rest = body.template[self.order].astype(np.float64)
+        self.neighbours: Bool[np.ndarray, "region region"] = body.regions.neighbours.numpy()
+
+    def of_oneself(self, number: int, posed: PosedBody) -> tuple[Contact, ...]:
+        """Return which parts of one body touch each other, and which touch the floor (y = 0)."""
+        ordered = posed.vertices[self.order]
+        distances = self._distances(ordered, ordered, own=True)
+        touching = [
+            _contact(number, a, number, b, distances[a, b])
+            for a, b in np.argwhere(np.triu(np.isfinite(distances))).tolist()
+        ]
+        starts = self.ends - np.diff(self.ends, prepend=0)
+        filled = np.flatnonzero(np.diff(self.ends, prepend=0))
+        lowest = np.minimum.reduceat(ordered[:, 1], starts[filled])
+        return (
+            *touching,
+            *(
+                Contact(
+                    person=number,
+                    part=REGIONS[part],
+                    other=-1,
+                    other_part=GROUND,
+                    distance_m=float(height),
+                )
+                for part, height in zip(filled, lowest)
+                if height < self.reach
+            ),
+        )
+
+    def between(
+        self, number: int, posed: PosedBody, other: int, other_posed: PosedBody
+    ) -> tuple[Contact, ...]:
+        """Return which parts of two people touch."""
+        low, high = posed.vertices.min(0), posed.vertices.max(0)
+        other_low, other_high = other_posed.vertices.min(0), other_posed.vertices.max(0)
+        if (low - self.reach > other_high).any() or (other_low - self.reach > high).any():
+            return ()
+        distances = self._distances(
+            posed.vertices[self.order], other_posed.vertices[self.order], own=False
+        )
+        return tuple(
+            _contact(number, a, other, b, distances[a, b])
+            for a, b in np.argwhere(np.isfinite(distances)).tolist()
+        )
+
+    def _distances(
+        self,
+        first: Float[np.ndarray, "vertex 3"],
+        second: Float[np.ndarray, "vertex 3"],
+        *,
+        own: bool,
+    ) -> Float[np.ndarray, "region region"]:
+        """Return the smallest distance of each pair of parts; infinite beyond reach."""
+        found = np.full((len(REGIONS), len(REGIONS)), np.inf)
+        compiled(_touch)(
+            first, second, self.rest, self.ends, self.neighbours, own, self.reach, found
+        )
+        return found
+
+
+def _contact(person: int, part: int, other: int, other_part: int, distance: float) -> Contact:
+    return Contact(
+        person=person,
+        part=REGIONS[part],
+        other=other,
+        other_part=REGIONS[other_part],
+        distance_m=float(distance),
+    )
+
+
+def _touch(  # noqa: C901 - one loop, for speed
+    first: np.ndarray,
+    second: np.ndarray,
+    rest: np.ndarray,
+    ends: np.ndarray,
+    neighbours: np.ndarray,
+    own: bool,
+    reach: float,
+    found: np.ndarray,
+) -> None:
+    """Write the distance of parts that are within reach (compiled); boxes sort out the rest."""
+    parts = len(ends)
+    boxes = np.empty((2, parts, 2, 3))
+    for part in range(parts):
+        start = ends[part - 1] if part else 0
+        for k in range(3):
+            boxes[:, part, 0, k] = np.inf
+            boxes[:, part, 1, k] = -np.inf
+            for i in range(start, ends[part]):
+                boxes[0, part, 0, k] = min(boxes[0, part, 0, k], first[i, k])
+                boxes[0, part, 1, k] = max(boxes[0, part, 1, k], first[i, k])
+                boxes[1, part, 0, k] = min(boxes[1, part, 0, k], second[i, k])
+                boxes[1, part, 1, k] = max(boxes[1, part, 1, k], second[i, k])
+    near = np.empty(len(second), dtype=np.int64)
+    for a in range(parts):
+        for b in range(a + 1 if own else 0, parts):
+            apart = False
+            for k in range(3):
+                if boxes[0, a, 0, k] - reach > boxes[1, b, 1, k] or (
+                    boxes[1, b, 0, k] - reach > boxes[0, a, 1, k]
+                ):
+                    apart = True
+            if apart:
+                continue
+            count = 0
+            for j in range(ends[b - 1] if b else 0, ends[b]):
+                inside = True
+                for k in range(3):
+                    if (
+                        second[j, k] < boxes[0, a, 0, k] - reach
+                        or second[j, k] > boxes[0, a, 1, k] + reach
+                    ):
+                        inside = False
+                if inside:
+                    near[count] = j
+                    count += 1
+            best = reach * reach
+            hit = False
+            for i in range(ends[a - 1] if a else 0, ends[a]):
+                inside = True
+                for k in range(3):
+                    if (
+                        first[i, k] < boxes[1, b, 0, k] - reach
+                        or first[i, k] > boxes[1, b, 1, k] + reach
+                    ):
+                        inside = False
+                if not inside:
+                    continue
+                for n in range(count):
+                    j = near[n]
+                    x = first[i, 0] - second[j, 0]
+                    if x * x >= best:
+                        continue
+                    y, z = first[i, 1] - second[j, 1], first[i, 2] - second[j, 2]
+                    square = x * x + y * y + z * z
+                    if square >= best:
+                        continue
+                    if own:
+                        x, y = rest[i, 0] - rest[j, 0], rest[i, 1] - rest[j, 1]
+                        z = rest[i, 2] - rest[j, 2]
+                        before = np.sqrt(x * x + y * y + z * z)
+                        if before < CAME_NEARER + np.sqrt(square):
+                            continue
+                        if neighbours[a, b] and before < NEIGHBOURS_APART:
+                            continue
+                    best = square
+                    hit = True
+            if hit:
+                found[a, b] = np.sqrt(best)
