@@ -11,14 +11,24 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from data_builders.studio.clothing import PALETTE, linear
+from data_builders.studio.chance import pick
+from data_builders.studio.clothing import NAMES, PALETTE, linear
 from data_builders.studio.shading import Light
+from data_builders.studio.shadows import Shadow
 from unipose.render.compiled import compiled
 from unipose.render.mesh_buffer import MeshBuffer
 
-SHADOW_CELLS = 96
 PLANES = 6
 """A room's: left, right, floor, ceiling, back, front."""
+
+GROUNDS = (
+    (88.0, 112.0, 58.0), (126.0, 118.0, 104.0), (150.0, 132.0, 100.0), (96.0, 98.0, 100.0),
+    (190.0, 176.0, 140.0), (70.0, 92.0, 48.0),
+)  # fmt: skip
+SKIES = (
+    (150.0, 190.0, 232.0), (196.0, 206.0, 216.0), (232.0, 190.0, 150.0), (120.0, 150.0, 200.0),
+)  # fmt: skip
+SKYLINES = ((60.0, 82.0, 52.0), (120.0, 112.0, 108.0), (84.0, 92.0, 104.0), (150.0, 120.0, 96.0))
 
 PICTURES = 4
 """At most so many pictures and windows hang on the walls."""
@@ -44,22 +54,11 @@ class Setting:
     photo: UInt8[np.ndarray, "photo_height photo_width 3"] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Shadow:
-    """How much of the lamp's light people take from the floor, on a grid."""
-
-    strength: Float[np.ndarray, "cell cell"]
-    """Rows along z, columns along x; 0 to 1."""
-    low_x: float
-    low_z: float
-    cell: float
-
-
 def draw_setting(
     random: np.random.Generator, photo: UInt8[np.ndarray, "height width 3"] | None
 ) -> Setting:
     """Return a place; with a photo, that photo."""
-    kind = str(random.choice(["room", "open air", "backdrop"], p=(0.55, 0.3, 0.15)))
+    kind = pick(random, ("room", "open air", "backdrop"), (0.55, 0.3, 0.15))
     walls = np.array([-1.0, 1.0, 0.0, random.uniform(2.4, 4.2), -1.0, 1.0])
     colours = np.stack([_pair(random, 0.4) for _ in range(PLANES)])
     patterns = np.zeros((PLANES, 3))
@@ -67,31 +66,27 @@ def draw_setting(
     patterns[:, 2] = random.integers(0, 6, PLANES)
     patterns[2, 0] = random.integers(0, 5)
     if kind == "room":
-        wall, wallpaper = _pair(random, 0.25), random.choice([0, 0, 0, 1, 4])
-        colours[[0, 1, 4, 5]] = wall * random.uniform(0.85, 1.15, (4, 1, 1))
+        wall, wallpaper = _pair(random, 0.12), pick(random, (0, 0, 0, 1, 4))
+        colours[[0, 1, 4, 5]] = wall * random.uniform(0.93, 1.07, (4, 1, 1))
         patterns[[0, 1, 4, 5], 0] = wallpaper
         patterns[[0, 1, 4, 5], 1:] = patterns[0, 1:]
-        colours[3] = linear(np.array([225.0, 222, 216]))
+        colours[3] = 225.0, 222.0, 216.0
     elif kind == "open air":
-        ground = [(88, 112, 58), (126, 118, 104), (150, 132, 100), (96, 98, 100), (190, 176, 140)]
-        colours[0] = linear(
-            np.array(ground[int(random.integers(len(ground)))], dtype=float)
-        ) * _spread(random)
-        colours[0, 1] *= random.uniform(0.6, 0.9)
-        sky = [(150, 190, 232), (196, 206, 216), (232, 190, 150), (120, 150, 200)]
-        colours[1, 0] = linear(np.array([226.0, 228, 228])) * random.uniform(0.7, 1.1)
-        colours[1, 1] = linear(np.array(sky[int(random.integers(len(sky)))], dtype=float))
-        colours[2] = linear(
-            np.array([60.0, 82, 52] if random.random() < 0.5 else [120.0, 112, 108])
-        )
-        patterns[0, 0] = random.choice([0, 0, 0, 1])
+        colours[0] = np.array(pick(random, GROUNDS)) * random.uniform(0.85, 1.15)
+        colours[0, 1] *= random.uniform(0.8, 0.95)
+        colours[1, 0] = 226.0, 228.0, 228.0
+        colours[1, 1] = pick(random, SKIES)
+        colours[2] = pick(random, SKYLINES)
+        patterns[0, 0] = pick(random, (0, 0, 0, 1))
+    frames = _draw_frames(random, walls[3])
+    frames[:, 5:] = linear(frames[:, 5:].clip(0, 255))
     return Setting(
         kind="picture" if photo is not None else kind,
         walls=walls,
         yaw=random.uniform(-np.pi, np.pi),
-        colours=colours,
+        colours=linear(colours.clip(0, 255)),
         patterns=patterns,
-        frames=_draw_frames(random, walls[3]),
+        frames=frames,
         skyline=_draw_skyline(random),
         photo=photo,
     )
@@ -116,27 +111,6 @@ def widen(setting: Setting, points: Float[np.ndarray, "point 3"]) -> Setting:
     return Setting(**(vars(setting) | {"walls": walls}))
 
 
-def cast_shadow(meshes: list[Float[np.ndarray, "vertex 3"]], light: Light, cloudy: float) -> Shadow:
-    """Return the shadow of some meshes on the floor; `cloudy` (0 to 1) makes it soft and weak."""
-    points = np.concatenate([mesh[::2] for mesh in meshes])
-    slope = light.to_lamp / max(light.to_lamp[1], 0.35)
-    x = points[:, 0] - slope[0] * points[:, 1]
-    z = points[:, 2] - slope[2] * points[:, 1]
-    low_x, low_z = x.min() - 0.5, z.min() - 0.5
-    cell = max(x.max() - low_x, z.max() - low_z) / SHADOW_CELLS + 0.5 / SHADOW_CELLS
-    grid = np.zeros((SHADOW_CELLS, SHADOW_CELLS))
-    close = np.exp(-np.maximum(points[:, 1], 0) / 0.15)
-    compiled(_splat)(
-        x, z, 0.35 * (1 - cloudy) + 1.2 * close, low_x, low_z, cell, 1 + int(0.08 / cell), grid
-    )
-    return Shadow(
-        strength=(0.75 - 0.3 * cloudy) * (1 - np.exp(-grid / (1500 * cell * cell))),
-        low_x=float(low_x),
-        low_z=float(low_z),
-        cell=float(cell),
-    )
-
-
 def paint(
     buffer: MeshBuffer,
     setting: Setting,
@@ -150,7 +124,6 @@ def paint(
 
     Depth is infinite where there is no place: in pictures, backdrops and the sky.
     """
-    columns, rows = buffer.camera.rays(height_px=buffer.height_px, width_px=buffer.width_px)
     free = buffer.faces < 0
     if setting.photo is not None:
         picture[free] = _decode(_fit(setting.photo, buffer.height_px, buffer.width_px)[free])
@@ -160,8 +133,8 @@ def paint(
         ("room", "open air", "backdrop").index(setting.kind),
         buffer.camera.camera_from_world.numpy(),
         buffer.camera.position.numpy(),
-        columns.numpy(),
-        rows.numpy(),
+        buffer.columns,
+        buffer.rows,
         setting.walls,
         setting.yaw,
         setting.colours,
@@ -180,17 +153,12 @@ def paint(
 
 
 def _pair(random: np.random.Generator, contrast: float) -> Float[np.ndarray, "2 3"]:
-    """Return two muted colours (linear light) that go together."""
-    names = list(PALETTE)
-    base = np.array(PALETTE[names[int(random.integers(len(names)))]], dtype=float)
+    """Return two muted colours (sRGB) that go together."""
+    base = np.array(PALETTE[pick(random, NAMES)], dtype=float)
     grey = random.uniform(60, 225)
     base = grey + (base - base.mean()) * random.uniform(0.1, 0.55)
     second = base * (1 + random.uniform(-contrast, contrast))
-    return linear(np.clip(np.stack([base, second]), 8, 250))
-
-
-def _spread(random: np.random.Generator) -> Float[np.ndarray, " 3"]:
-    return random.uniform(0.75, 1.25) * random.uniform(0.92, 1.08, 3)
+    return np.stack([base, second]).clip(8, 250)
 
 
 def _draw_frames(random: np.random.Generator, ceiling: float) -> Float[np.ndarray, "4 8"]:
@@ -198,7 +166,7 @@ def _draw_frames(random: np.random.Generator, ceiling: float) -> Float[np.ndarra
     for frame in range(int(random.integers(0, PICTURES + 1))):
         width, height = random.uniform(0.3, 1.4), random.uniform(0.3, 1.1)
         u, v = random.uniform(-2.5, 1.5), random.uniform(0.9, max(1.0, ceiling - height))
-        frames[frame] = [random.choice([0, 1, 4, 5]), u, u + width, v, v + height, 0, 0, 0]
+        frames[frame] = [pick(random, (0, 1, 4, 5)), u, u + width, v, v + height, 0, 0, 0]
         frames[frame, 5:] = _pair(random, 0.5)[0]
     return frames
 
@@ -229,42 +197,6 @@ def _fit(
 
 def _decode(srgb: UInt8[np.ndarray, "pixel 3"]) -> Float[np.ndarray, "pixel 3"]:
     return linear(np.arange(256.0)[:, None].repeat(3, 1))[:, 0][srgb]
-
-
-def _splat(
-    x: np.ndarray,
-    z: np.ndarray,
-    weight: np.ndarray,
-    low_x: float,
-    low_z: float,
-    cell: float,
-    reach: int,
-    grid: np.ndarray,
-) -> None:
-    """Add points to a grid and blur it twice with a box (compiled)."""
-    size = len(grid)
-    for i in range(len(x)):
-        column, row = int((x[i] - low_x) / cell), int((z[i] - low_z) / cell)
-        if 0 <= row < size and 0 <= column < size:
-            grid[row, column] += weight[i]
-    line = np.empty(size)
-    for _ in range(2):
-        for axis in range(2):
-            for i in range(size):
-                for k in range(size):
-                    line[k] = grid[i, k] if axis == 0 else grid[k, i]
-                total = 0.0
-                for k in range(min(reach, size)):
-                    total += line[k]
-                for k in range(size):
-                    if k + reach < size:
-                        total += line[k + reach]
-                    if k - reach - 1 >= 0:
-                        total -= line[k - reach - 1]
-                    if axis == 0:
-                        grid[i, k] = total / (2 * reach + 1)
-                    else:
-                        grid[k, i] = total / (2 * reach + 1)
 
 
 def _paint(  # noqa: C901 - one loop, for speed

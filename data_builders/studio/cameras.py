@@ -13,6 +13,9 @@ from unipose.body.camera import Camera
 LOWEST = 0.12
 """Metres above the floor that the camera keeps."""
 
+NEAREST = 0.8
+"""Metres that it keeps from what it shows."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class View:
@@ -39,7 +42,7 @@ class View:
 
 def draw_view(random: np.random.Generator, *, close: bool, tilt: float) -> View:
     """Return a view; `close` ones cut people off."""
-    low, high = (1.05, 1.9) if close else (0.55, 0.97)
+    low, high = (0.95, 1.35) if close else (0.55, 0.97)
     fill = random.uniform(low, high)
     room = max(0.0, 1 - fill) * 0.45
     return View(
@@ -90,9 +93,9 @@ def _look(
 ) -> Camera:
     """Return the camera at `place` that sees `goal` where the view aims."""
     ahead = (goal - place) / np.linalg.norm(goal - place)
-    right = np.cross(ahead, [0.0, 1.0, 0.0])
+    right = np.array([-ahead[2], 0.0, ahead[0]])
     right /= np.linalg.norm(right)
-    down = np.cross(ahead, right)
+    down = _cross(ahead, right)
     tangent = 2 * np.tan(view.field_of_view / 2)
     ahead = ahead - (view.aim[0] * right + view.aim[1] * down) * tangent
     roll = view.roll
@@ -101,9 +104,9 @@ def _look(
         ahead = ahead + (waves[0] + waves[1]) * right + (waves[2] + waves[3]) * down
         roll += float(waves.sum())
     ahead /= np.linalg.norm(ahead)
-    right = np.cross(ahead, [0.0, 1.0, 0.0])
+    right = np.array([-ahead[2], 0.0, ahead[0]])
     right /= np.linalg.norm(right)
-    down = np.cross(ahead, right)
+    down = _cross(ahead, right)
     cosine, sine = np.cos(roll), np.sin(roll)
     axes = np.stack([cosine * right + sine * down, cosine * down - sine * right, ahead])
     return Camera(
@@ -118,9 +121,9 @@ def _frame(
 ) -> tuple[Float[np.ndarray, " 3"], float]:
     """Return the target and the distance from which `points` fill the picture as wanted."""
     ahead = -_direction(view.azimuth, view.elevation)
-    right = np.cross(ahead, [0.0, 1.0, 0.0])
+    right = np.array([-ahead[2], 0.0, ahead[0]])
     right /= np.linalg.norm(right)
-    down = np.cross(ahead, right)
+    down = _cross(ahead, right)
     tangent = np.tan(view.field_of_view / 2) * view.fill
     target = (points.min(0) + points.max(0)) / 2
     distance = 1.0
@@ -128,7 +131,7 @@ def _frame(
         offset = points - target
         x, y, z = ((offset * axis).sum(1) for axis in (right, down, ahead))
         wanted = np.maximum(np.abs(x) / (tangent * aspect) - z, np.abs(y) / tangent - z)
-        distance = max(0.5, float(wanted.max()))
+        distance = max(NEAREST, float(wanted.max()))
         across, below = x / (distance + z).clip(0.1), y / (distance + z).clip(0.1)
         target = target + right * float(across.max() + across.min()) / 2 * distance
         target = target + down * float(below.max() + below.min()) / 2 * distance
@@ -138,3 +141,9 @@ def _frame(
 def _direction(angle: float, elevation: float) -> Float[np.ndarray, " 3"]:
     flat = np.cos(elevation)
     return np.array([np.sin(angle) * flat, np.sin(elevation), np.cos(angle) * flat])
+
+
+def _cross(a: Float[np.ndarray, " 3"], b: Float[np.ndarray, " 3"]) -> Float[np.ndarray, " 3"]:
+    """Return a x b (for single vectors ten times faster than numpy's)."""
+    (x, y, z), (u, v, w) = a.tolist(), b.tolist()
+    return np.array([y * w - z * v, z * u - x * w, x * v - y * u])

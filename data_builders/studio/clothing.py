@@ -13,6 +13,8 @@ from enum import IntEnum
 import numpy as np
 from jaxtyping import Float
 
+from data_builders.studio.chance import pick
+
 PALETTE: dict[str, tuple[int, int, int]] = {
     "white": (232, 232, 228), "black": (30, 30, 33), "grey": (128, 130, 133),
     "red": (186, 36, 38), "orange": (222, 112, 30), "yellow": (226, 192, 52),
@@ -22,6 +24,8 @@ PALETTE: dict[str, tuple[int, int, int]] = {
     "turquoise": (42, 160, 160),
 }  # fmt: skip
 """Colour names and sRGB values; a drawn colour stays near its name."""
+
+NAMES = tuple(PALETTE)
 
 SKIN = (
     (246, 221, 202), (238, 200, 172), (224, 178, 144), (200, 150, 114), (168, 116, 82),
@@ -117,10 +121,10 @@ def draw_outfit(random: np.random.Generator) -> Outfit:
     colours = np.zeros((len(Slot), 3))
     cuts = np.zeros(len(Cut))
     colours[Slot.SKIN] = _draw_skin(random)
-    colours[Slot.LIPS] = colours[Slot.SKIN] * [0.85, 0.5, 0.5]
-    top = _draw_garment(random, *_pick(random, TOPS, (0.12, 0.45, 0.25, 0.18)), colours, cuts, 0)
+    colours[Slot.LIPS] = colours[Slot.SKIN] * np.array([0.93, 0.73, 0.73])
+    top = _draw_garment(random, *pick(random, TOPS, (0.12, 0.45, 0.25, 0.18)), colours, cuts, 0)
     bottom = _draw_garment(
-        random, *_pick(random, BOTTOMS, (0.27, 0.33, 0.25, 0.15)), colours, cuts, 1
+        random, *pick(random, BOTTOMS, (0.27, 0.33, 0.25, 0.15)), colours, cuts, 1
     )
     cuts[Cut.NECKLINE] = random.uniform(0.0, 0.09)
     cuts[Cut.WAIST] = random.uniform(0.655, 0.70)
@@ -128,11 +132,12 @@ def draw_outfit(random: np.random.Generator) -> Outfit:
     hair = _draw_hair(random, colours, cuts)
     cuts[Cut.HAT] = NONE
     if random.random() < 0.12:
-        name = str(random.choice(list(PALETTE)))
+        name = pick(random, NAMES)
         colours[Slot.HAT] = _near(random, PALETTE[name])
         cuts[Cut.HAT] = random.uniform(0.075, 0.095)
         garments.append(Garment(kind="cap", colour=name))
     cuts[Cut.WRINKLES] = random.uniform(0, 100)
+    colours = linear(colours.clip(0, 255))
     return Outfit(garments=tuple(garments), hair=hair, colours=colours, cuts=cuts)
 
 
@@ -145,11 +150,11 @@ def _draw_garment(
     place: int,
 ) -> Garment:
     """Draw a top (place 0) or a bottom (place 1) into the tables."""
-    names = ["blue", "navy", "black", "light blue", "grey"] if kind == "jeans" else list(PALETTE)
-    name = str(random.choice(names))
+    names = ("blue", "navy", "black", "light blue", "grey") if kind == "jeans" else NAMES
+    name = pick(random, names)
     patterned = random.random() < (0.45, 0.12)[place] and kind != "jeans"
     pattern = int(random.integers(1, len(PATTERNS) - (0, 2)[place])) if patterned else 0
-    second = str(random.choice([other for other in PALETTE if other != name]))
+    second = pick(random, [other for other in NAMES if other != name])
     slot = (Slot.TOP, Slot.BOTTOM)[place]
     colours[slot] = _near(random, PALETTE[name])
     colours[slot + 1] = _near(random, PALETTE[second])
@@ -168,19 +173,19 @@ def _draw_shoes(
     random: np.random.Generator, colours: np.ndarray, cuts: np.ndarray
 ) -> list[Garment]:
     cuts[[Cut.SHOE, Cut.SOCK]] = -NONE
-    kind = _pick(random, (("", 0.0), ("shoes", 0.004), ("boots", 0.10)), (0.15, 0.7, 0.15))[0]
+    kind = pick(random, ("", "shoes", "boots"), (0.12, 0.7, 0.18))
     if not kind:
         return []
-    name = str(random.choice(["black", "white", "brown", "grey", "red", "blue", "beige"]))
+    name = pick(random, ("black", "white", "brown", "grey", "red", "blue", "beige"))
     colours[Slot.SHOES] = _near(random, PALETTE[name])
-    colours[Slot.SOCKS] = _near(random, PALETTE[str(random.choice(["white", "grey", "black"]))])
+    colours[Slot.SOCKS] = _near(random, PALETTE[pick(random, ("white", "grey", "black"))])
     cuts[Cut.SHOE] = 0.004 if kind == "shoes" else random.uniform(0.07, 0.16)
     cuts[Cut.SOCK] = random.uniform(0.03, 0.12) if random.random() < 0.7 else -NONE
     return [Garment(kind=kind, colour=name)]
 
 
 def _draw_hair(random: np.random.Generator, colours: np.ndarray, cuts: np.ndarray) -> str:
-    name = str(random.choice(list(HAIR), p=(0.27, 0.25, 0.2, 0.13, 0.05, 0.1)))
+    name = pick(random, tuple(HAIR), (0.27, 0.25, 0.2, 0.13, 0.05, 0.1))
     colours[Slot.HAIR] = _near(random, HAIR[name], spread=5)
     cuts[Cut.BEARD] = float(random.random() < 0.15)
     bald = random.random() < 0.07
@@ -192,23 +197,17 @@ def _draw_skin(random: np.random.Generator) -> Float[np.ndarray, " 3"]:
     tone = random.uniform(0, len(SKIN) - 1)
     low = min(int(tone), len(SKIN) - 2)
     mixed = np.array(SKIN[low]) * (low + 1 - tone) + np.array(SKIN[low + 1]) * (tone - low)
-    return linear(mixed)
+    return mixed
 
 
 def _near(
     random: np.random.Generator, colour: tuple[int, int, int], *, spread: float = 9
 ) -> Float[np.ndarray, " 3"]:
-    """Return a colour (linear light) that still deserves the name of `colour`."""
-    return linear(np.clip(np.array(colour) + random.uniform(-spread, spread, 3), 0, 255))
+    """Return a colour (sRGB) that still deserves the name of `colour`."""
+    return np.array(colour) + random.uniform(-spread, spread, 3)
 
 
 def linear(srgb: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
     """Return sRGB values (0 to 255) as linear light (0 to 1)."""
     value = np.asarray(srgb, dtype=np.float64) / 255
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-
-
-def _pick(
-    random: np.random.Generator, choices: tuple[tuple[str, float], ...], odds: tuple[float, ...]
-) -> tuple[str, float]:
-    return choices[int(np.searchsorted(np.cumsum(odds), random.random() * sum(odds)))]

@@ -48,26 +48,18 @@ class TouchFinder:
 
     def of_oneself(self, number: int, posed: PosedBody) -> tuple[Contact, ...]:
         """Return which parts of one body touch each other, and which touch the floor (y = 0)."""
-        ordered = posed.vertices[self.order]
-        distances = self._distances(ordered, ordered, own=True)
-        touching = [
-            _contact(number, a, number, b, distances[a, b])
-            for a, b in np.argwhere(np.triu(np.isfinite(distances))).tolist()
-        ]
-        starts = self.ends - np.diff(self.ends, prepend=0)
-        filled = np.flatnonzero(np.diff(self.ends, prepend=0))
-        lowest = np.minimum.reduceat(ordered[:, 1], starts[filled])
+        distances, lowest = self._distances(posed, posed, own=True)
         return (
-            *touching,
+            *_contacts(number, number, distances),
             *(
                 Contact(
                     person=number,
-                    part=REGIONS[part],
+                    part=name,
                     other=-1,
                     other_part=GROUND,
-                    distance_m=float(height),
+                    distance_m=max(height, 0.0),
                 )
-                for part, height in zip(filled, lowest)
+                for name, height in zip(REGIONS, lowest.tolist())
                 if height < self.reach
             ),
         )
@@ -76,55 +68,72 @@ class TouchFinder:
         self, number: int, posed: PosedBody, other: int, other_posed: PosedBody
     ) -> tuple[Contact, ...]:
         """Return which parts of two people touch."""
-        low, high = posed.vertices.min(0), posed.vertices.max(0)
-        other_low, other_high = other_posed.vertices.min(0), other_posed.vertices.max(0)
-        if (low - self.reach > other_high).any() or (other_low - self.reach > high).any():
-            return ()
-        distances = self._distances(
-            posed.vertices[self.order], other_posed.vertices[self.order], own=False
-        )
-        return tuple(
-            _contact(number, a, other, b, distances[a, b])
-            for a, b in np.argwhere(np.isfinite(distances)).tolist()
-        )
+        (low, high), (other_low, other_high) = posed.box.tolist(), other_posed.box.tolist()
+        for k in range(3):
+            if max(low[k], other_low[k]) - min(high[k], other_high[k]) > self.reach:
+                return ()
+        distances, _ = self._distances(posed, other_posed, own=False)
+        return _contacts(number, other, distances)
 
     def _distances(
-        self,
-        first: Float[np.ndarray, "vertex 3"],
-        second: Float[np.ndarray, "vertex 3"],
-        *,
-        own: bool,
-    ) -> Float[np.ndarray, "region region"]:
-        """Return the smallest distance of each pair of parts; infinite beyond reach."""
+        self, first: PosedBody, second: PosedBody, *, own: bool
+    ) -> tuple[Float[np.ndarray, "region region"], Float[np.ndarray, " region"]]:
+        """Return the smallest distance of each pair of parts (infinite beyond reach).
+
+        And the height of each part's lowest point.
+        """
         found = np.full((len(REGIONS), len(REGIONS)), np.inf)
+        lowest = np.full(len(REGIONS), np.inf)
         compiled(_touch)(
-            first, second, self.rest, self.ends, self.neighbours, own, self.reach, found
+            first.vertices,
+            second.vertices,
+            self.order,
+            self.rest,
+            self.ends,
+            self.neighbours,
+            own,
+            self.reach,
+            found,
+            lowest,
         )
-        return found
+        return found, lowest
 
 
-def _contact(person: int, part: int, other: int, other_part: int, distance: float) -> Contact:
-    return Contact(
-        person=person,
-        part=REGIONS[part],
-        other=other,
-        other_part=REGIONS[other_part],
-        distance_m=float(distance),
+def _contacts(
+    person: int, other: int, distances: Float[np.ndarray, "region region"]
+) -> tuple[Contact, ...]:
+    first, second = np.nonzero(distances < np.inf)
+    return tuple(
+        Contact(
+            person=person,
+            part=REGIONS[a],
+            other=other,
+            other_part=REGIONS[b],
+            distance_m=float(distances[a, b]),
+        )
+        for a, b in zip(first.tolist(), second.tolist())
     )
 
 
 def _touch(  # noqa: C901 - one loop, for speed
-    first: np.ndarray,
-    second: np.ndarray,
+    first_mesh: np.ndarray,
+    second_mesh: np.ndarray,
+    order: np.ndarray,
     rest: np.ndarray,
     ends: np.ndarray,
     neighbours: np.ndarray,
     own: bool,
     reach: float,
     found: np.ndarray,
+    lowest: np.ndarray,
 ) -> None:
     """Write the distance of parts that are within reach (compiled); boxes sort out the rest."""
     parts = len(ends)
+    first, second = np.empty(first_mesh.shape), np.empty(first_mesh.shape)
+    for i in range(len(order)):
+        for k in range(3):
+            first[i, k] = first_mesh[order[i], k]
+            second[i, k] = second_mesh[order[i], k]
     boxes = np.empty((2, parts, 2, 3))
     for part in range(parts):
         start = ends[part - 1] if part else 0
@@ -136,6 +145,7 @@ def _touch(  # noqa: C901 - one loop, for speed
                 boxes[0, part, 1, k] = max(boxes[0, part, 1, k], first[i, k])
                 boxes[1, part, 0, k] = min(boxes[1, part, 0, k], second[i, k])
                 boxes[1, part, 1, k] = max(boxes[1, part, 1, k], second[i, k])
+        lowest[part] = boxes[0, part, 0, 1]
     near = np.empty(len(second), dtype=np.int64)
     for a in range(parts):
         for b in range(a + 1 if own else 0, parts):

@@ -9,6 +9,7 @@ from jaxtyping import Float, UInt8
 
 from data_builders.studio.backgrounds import Setting, draw_setting, widen
 from data_builders.studio.cameras import draw_view, place_cameras
+from data_builders.studio.chance import pick
 from data_builders.studio.clothing import Outfit, draw_outfit
 from data_builders.studio.config import StudioConfig
 from data_builders.studio.motions import Clip, Motions
@@ -65,20 +66,19 @@ def draw_scene(
 ) -> Scene:
     """Return a scene; everything is a function of the generator."""
     people = _draw_people(config, random, motions, body, frames)
-    view = draw_view(random, close=random.random() < config.truncated, tilt=config.tilt)
-    cameras = place_cameras(
-        view,
-        _points_to_frame(random, people, close=view.fill > 1),
-        config.width_px / config.height_px,
-    )
+    close = random.random() < config.truncated
+    view = draw_view(random, close=close, tilt=config.tilt)
+    shown = _points_to_frame(random, people, close=close)
+    cameras = place_cameras(view, shown, config.width_px / config.height_px)
     places = np.stack([camera.position.numpy() for camera in cameras])
     photo = None
     if photos and random.random() < config.pictures:
         photo = photos[int(random.integers(len(photos)))]
     setting = draw_setting(random, photo)
     standing = np.concatenate([person.bodies[i].joints for person in people for i in (0, -1)])
-    setting = widen(setting, np.concatenate([places, standing]))
     props = draw_props(random, standing, places[0]) if setting.kind in ("room", "open air") else []
+    furniture = [solid.vertices for solid in props]
+    setting = widen(setting, np.concatenate([places, standing, *furniture]))
     occluders = []
     if random.random() < config.occluded:
         for _ in range(1 + int(random.random() < 0.3)):
@@ -154,7 +154,7 @@ def _stand(
     if not keep_place:
         path[:, [0, 2]] -= path[0, [0, 2]]
     bodies = [body.stand(turns, betas, place) for turns, place in zip(clip.rotations, path)]
-    lowest = min(float(posed.vertices[:, 1].min()) for posed in bodies)
+    lowest = min(float(posed.box[0, 1]) for posed in bodies)
     person = Performer(
         clip=clip, betas=betas, outfit=draw_outfit(random), translations=path, bodies=bodies
     )
@@ -191,6 +191,7 @@ def _moved(person: Performer, shift: Float[np.ndarray, " 3"]) -> Performer:
             normals=posed.normals,
             joints=posed.joints + shift,
             whole_body=posed.whole_body + shift,
+            box=posed.box + shift,
         )
         for posed in person.bodies
     ]
@@ -216,8 +217,8 @@ def _points_to_frame(
     ]
     if close:
         names = ("head", "spine3", "pelvis", "left_knee", "right_knee", "left_wrist", "right_wrist")
-        joint = SMPL.index[str(random.choice(names, p=(0.3, 0.3, 0.2, 0.05, 0.05, 0.05, 0.05)))]
-        radius = random.uniform(0.35, 0.7)
+        joint = SMPL.index[pick(random, names, (0.3, 0.3, 0.2, 0.05, 0.05, 0.05, 0.05))]
+        radius = random.uniform(0.35, 0.65)
         centres = [chosen[0].bodies[i].joints[joint] for i in range(len(frames))]
         frames = [
             points[((points - centre) ** 2).sum(1) < radius**2]

@@ -24,6 +24,7 @@ def make_curve() -> Float[np.ndarray, " step"]:
 
 def develop(
     picture: Float[np.ndarray, "height width 3"],
+    mesh: UInt8[np.ndarray, "height width"],
     *,
     curve: Float[np.ndarray, " step"],
     grain: Int8[np.ndarray, "256 256 3"],
@@ -32,11 +33,14 @@ def develop(
     noise: float,
     blur: bool,
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Return sRGB bytes of a picture in linear light; `noise` is a deviation out of 255."""
+    """Return sRGB bytes of a picture in linear light; `noise` is a deviation out of 255.
+
+    Pixels beside another `mesh` become a mean with their neighbours: outlines have no steps.
+    """
     if blur:
         picture = _blurred(_blurred(picture, 0), 1)
     pixels = np.empty(picture.shape, dtype=np.uint8)
-    compiled(_expose)(picture, curve, grain, at[0], at[1], gain, noise / 32, pixels)
+    compiled(_expose)(picture, mesh, curve, grain, at[0], at[1], gain, noise / 32, pixels)
     return pixels
 
 
@@ -64,6 +68,7 @@ def _blurred(
 
 def _expose(
     picture: np.ndarray,
+    mesh: np.ndarray,
     curve: np.ndarray,
     grain: np.ndarray,
     row: int,
@@ -73,12 +78,26 @@ def _expose(
     pixels: np.ndarray,
 ) -> None:
     """Write the bytes (compiled)."""
-    height, width, _ = picture.shape
+    height, width = mesh.shape
     steps = len(curve)
     for y in range(height):
+        top, bottom = max(y - 1, 0), min(y + 1, height - 1)
         for x in range(width):
+            left, right = max(x - 1, 0), min(x + 1, width - 1)
+            own = mesh[y, x]
+            edge = (
+                own != mesh[y, left]
+                or own != mesh[y, right]
+                or own != mesh[top, x]
+                or own != mesh[bottom, x]
+            )
             for k in range(3):
-                step = int(picture[y, x, k] * gain * (steps / 2))
+                light = np.float64(picture[y, x, k])
+                if edge:
+                    around = picture[y, left, k] + picture[y, right, k]
+                    around += picture[top, x, k] + picture[bottom, x, k]
+                    light = 0.52 * light + 0.12 * around
+                step = int(light * gain * (steps / 2))
                 value = curve[min(max(step, 0), steps - 1)]
                 value += noise * grain[(y + row) & 255, (x + column) & 255, k]
                 pixels[y, x, k] = int(min(max(value, 0.0), 255.0) + 0.5)

@@ -88,7 +88,6 @@ def shade(
     picture: Float[np.ndarray, "height width 3"],
 ) -> None:
     """Write the colour (linear light) of every pixel that sees a mesh into `picture`."""
-    columns, rows = buffer.camera.rays(height_px=buffer.height_px, width_px=buffer.width_px)
     compiled(_shade_people)(
         buffer.mesh,
         buffer.faces,
@@ -114,17 +113,12 @@ def shade(
             np.stack([solid.colour, solid.second]),
             buffer.camera.camera_from_world.numpy(),
             buffer.camera.position.numpy(),
-            columns.numpy(),
-            rows.numpy(),
+            buffer.columns,
+            buffer.rows,
             light.table,
             textures,
             picture,
         )
-
-
-def smooth_edges(buffer: MeshBuffer, picture: Float[np.ndarray, "height width 3"]) -> None:
-    """Soften the steps along outlines: pixels there become a mean with their neighbours."""
-    compiled(_smooth)(buffer.mesh, picture.copy(), picture)
 
 
 _SKIN, _TOP = int(Slot.SKIN), int(Slot.TOP)
@@ -309,24 +303,3 @@ def _shade_solid(
                 falls = lit * light[1, k] + above * light[2, k] + (1 - above) * light[3, k]
                 base = colours[0, k] + (colours[1, k] - colours[0, k]) * share
                 picture[row, column, k] = base * falls
-
-
-def _smooth(mesh: np.ndarray, source: np.ndarray, picture: np.ndarray) -> None:
-    """Mix pixels beside another mesh with their four neighbours (compiled)."""
-    height, width = mesh.shape
-    for y in range(height):
-        for x in range(width):
-            left, right = max(x - 1, 0), min(x + 1, width - 1)
-            top, bottom = max(y - 1, 0), min(y + 1, height - 1)
-            own = mesh[y, x]
-            if (
-                own == mesh[y, left]
-                and own == mesh[y, right]
-                and own == mesh[top, x]
-                and own == mesh[bottom, x]
-            ):
-                continue
-            for k in range(3):
-                around = source[y, left, k] + source[y, right, k]
-                around += source[top, x, k] + source[bottom, x, k]
-                picture[y, x, k] = 0.52 * source[y, x, k] + 0.12 * around

@@ -28,6 +28,8 @@ class PosedBody:
     joints: Float[np.ndarray, "24 3"]
     whole_body: Float[np.ndarray, "133 3"]
     """Keypoints in COCO-WholeBody's order."""
+    box: Float[np.ndarray, "2 3"]
+    """Lowest and highest x, y, z of the mesh."""
 
 
 class StudioBody:
@@ -90,12 +92,14 @@ class StudioBody:
                 joints,
             )
         normals = np.zeros(vertices.shape, dtype=np.float32)
-        compiled(_add_normals)(vertices, self.faces, normals)
+        box = np.empty((2, 3))
+        compiled(_add_normals)(vertices, self.faces, normals, box)
         return PosedBody(
             vertices=vertices,
             normals=normals,
             joints=joints,
             whole_body=self._whole_body(vertices, joints),
+            box=box,
         )
 
     def _stand_smpl(
@@ -118,8 +122,17 @@ class StudioBody:
     def _whole_body(
         self, vertices: Float[np.ndarray, "vertex 3"], joints: Float[np.ndarray, "24 3"]
     ) -> Float[np.ndarray, "133 3"]:
-        places = (vertices[self._point_vertices] * self._point_shares[..., None]).sum(1)
-        return np.where(self._is_joint[:, None], joints[self._point_joints], places)
+        places = np.empty((len(self._is_joint), 3))
+        compiled(_gather)(
+            vertices,
+            joints,
+            self._point_vertices,
+            self._point_shares,
+            self._point_joints,
+            self._is_joint,
+            places,
+        )
+        return places
 
 
 def _skin(  # noqa: C901 - one loop, for speed
@@ -192,8 +205,38 @@ def _skin(  # noqa: C901 - one loop, for speed
                 )
 
 
-def _add_normals(vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> None:
-    """Write unit normals, the area-weighted mean of the faces around each vertex (compiled)."""
+def _gather(
+    vertices: np.ndarray,
+    joints: np.ndarray,
+    chosen: np.ndarray,
+    shares: np.ndarray,
+    joint_of: np.ndarray,
+    is_joint: np.ndarray,
+    places: np.ndarray,
+) -> None:
+    """Write the keypoints: a joint's place, or a mean of vertices (compiled)."""
+    for i in range(len(places)):
+        for k in range(3):
+            total = 0.0
+            if is_joint[i]:
+                total = joints[joint_of[i], k]
+            else:
+                for j in range(chosen.shape[1]):
+                    if shares[i, j] != 0:
+                        total += vertices[chosen[i, j], k] * shares[i, j]
+            places[i, k] = total
+
+
+def _add_normals(
+    vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray, box: np.ndarray
+) -> None:
+    """Write unit normals (area-weighted mean of a vertex's faces) and the mesh's box (compiled)."""
+    for k in range(3):
+        box[0, k] = np.inf
+        box[1, k] = -np.inf
+        for v in range(len(vertices)):
+            box[0, k] = min(box[0, k], vertices[v, k])
+            box[1, k] = max(box[1, k], vertices[v, k])
     for f in range(len(faces)):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
         ux, vx = vertices[b, 0] - vertices[a, 0], vertices[c, 0] - vertices[a, 0]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from data_builders.studio.clothing import PALETTE, linear
+from data_builders.studio.chance import pick
+from data_builders.studio.clothing import NAMES, PALETTE, linear
 from data_builders.studio.shading import Solid
 from unipose.body.camera import Camera
 
@@ -151,7 +152,6 @@ def panel(
 
 
 def _colours(random: np.random.Generator) -> Float[np.ndarray, "2 3"]:
-    names = list(PALETTE)
-    base = np.array(PALETTE[names[int(random.integers(len(names)))]], dtype=float)
+    base = np.array(PALETTE[pick(random, NAMES)], dtype=float)
     base = base.mean() + (base - base.mean()) * random.uniform(0.3, 1.0)
     return linear(np.clip(np.stack([base, base * random.uniform(0.6, 1.1)]), 0, 255))

@@ -6,27 +6,30 @@ any order.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from data_builders.pose_pool import PosePool
 from data_builders.records import Dropped
-from data_builders.studio.backgrounds import cast_shadow, paint
+from data_builders.studio.backgrounds import paint
 from data_builders.studio.config import StudioConfig
 from data_builders.studio.contacts import TouchFinder
 from data_builders.studio.labels import StudioFilm, StudioImage, StudioPerson
+from data_builders.studio.masks import Masks, collect_masks, outline, project
 from data_builders.studio.motions import Motions, multiply
 from data_builders.studio.pictures import PictureFolder
 from data_builders.studio.scenes import Performer, Scene, draw_scene
 from data_builders.studio.sensor import develop, make_curve
-from data_builders.studio.shading import body_measures, shade, smooth_edges
+from data_builders.studio.shading import Solid, body_measures, shade
+from data_builders.studio.shadows import cast_shadow
 from data_builders.studio.skinning import StudioBody
 from data_builders.studio.textures import make_grain, make_textures
 from data_builders.studio.visibility import KeypointJudge
 from data_builders.studio.words import positions, shown_garments, shown_hair, who_phrases
 from unipose.body.body import Body
 from unipose.body.camera import Camera
-from unipose.body.regions import REGIONS
 from unipose.render.mesh_buffer import MeshBuffer
 from unipose.render.rasterizer import Backend
 
@@ -90,7 +93,7 @@ class Studio:
         if solids and counts.max() < LEAST_PX * buffer.mesh.size:
             buffer, solids = self._look(scene, frame, [])
         people = [performer.bodies[frame] for performer in scene.people]
-        picture = np.zeros((*buffer.mesh.shape, 3))
+        picture = np.zeros((*buffer.mesh.shape, 3), dtype=np.float32)
         shade(
             buffer,
             self.body,
@@ -109,9 +112,9 @@ class Studio:
             scene.cloudy,
         )
         paint(buffer, scene.setting, scene.light, shadow, self._textures, picture, depth)
-        smooth_edges(buffer, picture)
         pixels = develop(
             picture,
+            buffer.mesh,
             curve=self._curve,
             grain=self._grain,
             at=(scene.grain[0] + 37 * frame, scene.grain[1] + 101 * frame),
@@ -121,7 +124,9 @@ class Studio:
         )
         return self._label(scene, frame, buffer, pixels, key)
 
-    def _look(self, scene: Scene, frame: int, solids: list) -> tuple[MeshBuffer, list]:
+    def _look(
+        self, scene: Scene, frame: int, solids: list[Solid]
+    ) -> tuple[MeshBuffer, list[Solid]]:
         buffer = MeshBuffer(
             camera=scene.cameras[frame],
             height_px=self.config.height_px,
@@ -144,37 +149,20 @@ class Studio:
         key: str,
     ) -> StudioImage:
         count = len(scene.people)
-        somebody = buffer.mesh < count
-        instances = np.where(somebody, buffer.mesh + 1, 0).astype(np.uint8)
-        parts = np.where(somebody, self._region_of_face[buffer.faces] + 1, 0).astype(np.uint8)
-        covered = buffer.covered & ((1 << count) - 1)
-        table = np.bincount(
-            (instances.astype(np.int64) * 32 + parts).ravel(), minlength=(count + 1) * 32
-        ).reshape(-1, 32)[1 : count + 1, 1 : len(REGIONS) + 1]
-        boxes = [_box(instances == number + 1) for number in range(count)]
-        middles = [None if box is None else (box[0] + box[2]) / 2 for box in boxes]
-        places = positions(middles, float(buffer.width_px))
-        outfits = [performer.outfit for performer in scene.people]
-        garments = [shown_garments(outfit, px) for outfit, px in zip(outfits, table)]
-        hair = [shown_hair(outfit, px) for outfit, px in zip(outfits, table)]
-        seen = [i for i in range(count) if boxes[i] is not None]
-        told = who_phrases(*([some[i] for i in seen] for some in (places, garments, hair)))
-        phrases = dict(zip(seen, told))
+        masks = collect_masks(buffer, self._region_of_face, count)
         bodies = [performer.bodies[frame] for performer in scene.people]
+        told = _tell_apart(scene, masks, float(buffer.width_px))
         people = tuple(
             StudioPerson(
                 number=i,
                 body=self.body.id,
-                box=boxes[i],
-                seen_px=int(table[i].sum()),
-                seen_share=float(table[i].sum() / max(1, np.count_nonzero(covered & (1 << i)))),
-                garments=garments[i],
-                hair=hair[i],
-                position=places[i],
-                phrases=phrases.get(i, ()),
+                box=masks.box(i),
+                seen_px=(seen := int(masks.part_px[i].sum())),
+                seen_share=seen / max(1, int(masks.whole_px[i])),
                 contacts=self._touch.of_oneself(i, bodies[i]),
+                **told[i],
                 **_what_they_do(performer, frame),
-                **self._where(performer, frame, i, scene.cameras[frame], instances, parts, buffer),
+                **self._where(performer, frame, i, scene.cameras[frame], masks, buffer),
             )
             for i, performer in enumerate(scene.people)
         )
@@ -182,9 +170,9 @@ class Studio:
             key=key,
             pixels=pixels,
             depth=buffer.depth.astype(np.float32),
-            instances=instances,
-            covered=covered,
-            parts=parts,
+            instances=masks.instances,
+            covered=masks.covered,
+            parts=masks.parts,
             camera=scene.cameras[frame],
             people=people,
             contacts=tuple(
@@ -202,29 +190,24 @@ class Studio:
         frame: int,
         number: int,
         camera: Camera,
-        instances: UInt8[np.ndarray, "height width"],
-        parts: UInt8[np.ndarray, "height width"],
+        masks: Masks,
         buffer: MeshBuffer,
-    ) -> dict:
+    ) -> dict[str, Any]:
         """Return the fields of a StudioPerson that say where body and keypoints are."""
+        size = (buffer.height_px, buffer.width_px)
         posed = performer.bodies[frame]
-        found = {}
+        found: dict[str, Any] = {}
         for name, points in (("joints", posed.joints), ("whole_body", posed.whole_body)):
-            px, depth = project(camera, points, instances.shape)
+            px, depth = project(camera, points, *size)
             found[name] = points
             found[f"{name}_px"] = px
             found[f"{name}_depth"] = depth
             found[f"{name}_seen"] = self._judge.judge(
-                px, depth, camera, number, instances, parts, buffer.depth
+                px, depth, camera, number, masks, buffer.depth
             )
-        outline, _ = project(camera, posed.vertices[::3], instances.shape)
-        outline = outline[np.isfinite(outline).all(1)]
-        if not len(outline):  # all of the person is behind the camera
-            outline = np.full((1, 2), np.nan)
-        low, high = outline.min(0), outline.max(0)
         turns = performer.clip.rotations[frame]
         return found | {
-            "whole_box": (float(low[0]), float(low[1]), float(high[0]), float(high[1])),
+            "whole_box": outline(project(camera, posed.vertices, *size)[0]),
             "rotations": turns,
             "root_in_camera": multiply(camera.camera_from_world.numpy(), turns[0]),
             "translation": performer.translations[frame],
@@ -232,7 +215,31 @@ class Studio:
         }
 
 
-def _what_they_do(performer: Performer, frame: int) -> dict:
+def _tell_apart(scene: Scene, masks: Masks, width: float) -> list[dict[str, Any]]:
+    """Return the fields of each StudioPerson that say how to tell them from the others."""
+    outfits = [performer.outfit for performer in scene.people]
+    table = masks.part_px.tolist()
+    boxes = [masks.box(i) for i in range(len(outfits))]
+    places = positions([box and (box[0] + box[2]) / 2 for box in boxes], width)
+    garments = [shown_garments(outfit, px) for outfit, px in zip(outfits, table)]
+    hair = [shown_hair(outfit, px) for outfit, px in zip(outfits, table)]
+    seen = [i for i, box in enumerate(boxes) if box is not None]
+    phrases = who_phrases(
+        [places[i] for i in seen], [garments[i] for i in seen], [hair[i] for i in seen]
+    )
+    by_person = dict(zip(seen, phrases))
+    return [
+        {
+            "garments": garments[i],
+            "hair": hair[i],
+            "position": places[i],
+            "phrases": by_person.get(i, ()),
+        }
+        for i in range(len(outfits))
+    ]
+
+
+def _what_they_do(performer: Performer, frame: int) -> dict[str, Any]:
     clip = performer.clip
     return {
         "take": clip.take,
@@ -241,24 +248,3 @@ def _what_they_do(performer: Performer, frame: int) -> dict:
         "label": clip.label,
         "mirrored": clip.mirrored,
     }
-
-
-def project(
-    camera: Camera, points: Float[np.ndarray, "point 3"], shape: tuple[int, ...]
-) -> tuple[Float[np.ndarray, "point 2"], Float[np.ndarray, " point"]]:
-    """Return the pixels (x right, y down; NaN behind the camera) and the depths of world points."""
-    height, width = shape[:2]
-    offset = points - camera.position.numpy()
-    x, y, z = ((offset * axis).sum(1) for axis in camera.camera_from_world.numpy())
-    ahead = np.where(z > 0, z, np.nan)
-    focal_px = camera.focal * height
-    middle = np.array([width / 2, height / 2]) + np.array(camera.centre) * height
-    return np.stack([x / ahead, y / ahead], axis=1) * focal_px + middle, z
-
-
-def _box(mask: np.ndarray) -> tuple[float, float, float, float] | None:
-    """Return left, top, right, bottom of the pixels of a mask; None for an empty one."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
-        return None
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int
 
 from data_builders.studio.labels import HIDDEN, OUTSIDE, SEEN
+from data_builders.studio.masks import Masks
 from data_builders.studio.skinning import StudioBody
 from unipose.body.camera import Camera
 from unipose.body.regions import REGIONS
 from unipose.body.skeletons import SMPL
 from unipose.body.whole_body import JOINT_OF_KEYPOINT, WHOLE_BODY_NAMES
+from unipose.render.compiled import compiled
 
 FLESH = {
     "pelvis": 0.17, "hip": 0.13, "spine1": 0.15, "spine2": 0.15, "spine3": 0.16, "knee": 0.085,
@@ -21,8 +23,6 @@ FLESH = {
 
 SURFACE = 0.014
 """The same for points of face, fingers and toes, which lie on or just under the skin."""
-
-_STEPS = np.array([(y, x) for y in (0, -1, 1) for x in (0, -1, 1)])
 
 
 class KeypointJudge:
@@ -44,27 +44,54 @@ class KeypointJudge:
         depth: Float[np.ndarray, " point"],
         camera: Camera,
         number: int,
-        instances: UInt8[np.ndarray, "height width"],
-        parts: UInt8[np.ndarray, "height width"],
+        masks: Masks,
         surface: Float[np.ndarray, "height width"],
     ) -> Int[np.ndarray, " point"]:
         """Return OUTSIDE, HIDDEN or SEEN for the 24 joints or the 133 keypoints of a person."""
-        height, width = instances.shape
         joints = len(px) == len(SMPL.joints)
-        flesh = self.joint_flesh if joints else self.point_flesh
-        around = self.joint_parts if joints else self.point_parts
-        with np.errstate(invalid="ignore"):
-            inside = (px >= 0).all(1) & (px[:, 0] < width) & (px[:, 1] < height) & (depth > 0)
-        at = np.where(inside[:, None], np.nan_to_num(px), 0).astype(int)
-        rows = (at[None, :, 1] + _STEPS[:, :1]).clip(0, height - 1)  # step point
-        columns = (at[None, :, 0] + _STEPS[:, 1:]).clip(0, width - 1)
-        own = instances[rows, columns] == number + 1
-        part = parts[rows, columns].astype(int) - 1
-        kin = around[np.arange(len(px))[None], part.clip(0)] & own
-        step = depth / (camera.focal * height)  # a pixel's width there (metres)
-        behind = depth - surface[rows, columns]
-        clear = kin & (behind < flesh + step) & (behind > -0.05 - 4 * step)
-        return np.where(inside, np.where(clear.any(0), SEEN, HIDDEN), OUTSIDE)
+        verdict = np.full(len(px), OUTSIDE)
+        compiled(_judge)(
+            px,
+            depth,
+            self.joint_flesh if joints else self.point_flesh,
+            self.joint_parts if joints else self.point_parts,
+            camera.focal * len(surface),
+            number,
+            masks.instances,
+            masks.parts,
+            surface,
+            verdict,
+        )
+        return verdict
+
+
+def _judge(
+    px: np.ndarray,
+    depth: np.ndarray,
+    flesh: np.ndarray,
+    around: np.ndarray,
+    focal_px: float,
+    number: int,
+    instances: np.ndarray,
+    parts: np.ndarray,
+    surface: np.ndarray,
+    verdict: np.ndarray,
+) -> None:
+    """Write what is seen, looking at the pixel and its eight neighbours (compiled)."""
+    height, width = instances.shape
+    for i in range(len(px)):
+        x, y, z = px[i, 0], px[i, 1], depth[i]
+        if not (z > 0 and 0 <= x < width and 0 <= y < height):
+            continue
+        verdict[i] = HIDDEN
+        step = z / focal_px  # a pixel's width there (metres)
+        column, row = int(x), int(y)
+        for r in range(max(row - 1, 0), min(row + 2, height)):
+            for c in range(max(column - 1, 0), min(column + 2, width)):
+                if instances[r, c] == number + 1 and around[i, parts[r, c] - 1]:
+                    behind = z - surface[r, c]
+                    if -0.05 - 4 * step < behind < flesh[i] + step:
+                        verdict[i] = SEEN
 
 
 def _parts_around(

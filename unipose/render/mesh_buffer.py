@@ -42,6 +42,9 @@ class MeshBuffer:
     """Weights of the triangle's first two corners."""
     covered: UInt8[np.ndarray, "height width"] = field(init=False)
     """Bit i: mesh i is on this pixel's ray, seen or not."""
+    columns: Float[np.ndarray, " width"] = field(init=False)
+    """x / z of each column's pixel centres (camera frame)."""
+    rows: Float[np.ndarray, " height"] = field(init=False)
 
     def __post_init__(self) -> None:
         if self.height_px < 1 or self.width_px < 1:
@@ -49,12 +52,15 @@ class MeshBuffer:
                 f"expected a picture of at least 1 x 1 pixels, got {self.height_px, self.width_px}"
             )
         shape = (self.height_px, self.width_px)
+        columns, rows = self.camera.rays(height_px=self.height_px, width_px=self.width_px)
         for name, value in {
             "depth": np.full(shape, np.inf),
             "mesh": np.full(shape, NO_MESH, dtype=np.uint8),
             "faces": np.full(shape, -1, dtype=np.int32),
             "barycentrics": np.zeros((*shape, 2), dtype=np.float32),
             "covered": np.zeros(shape, dtype=np.uint8),
+            "columns": columns.numpy(),
+            "rows": rows.numpy(),
         }.items():
             object.__setattr__(self, name, value)
 
@@ -73,15 +79,14 @@ class MeshBuffer:
         if backend == "torch":
             self._draw_with_torch(vertices, faces, number)
             return
-        columns, rows = self.camera.rays(height_px=self.height_px, width_px=self.width_px)
         focal_px = self.camera.focal * self.height_px
         compiled(_fill)(
             np.ascontiguousarray(vertices, dtype=np.float64),
             np.ascontiguousarray(faces, dtype=np.int32),
             self.camera.camera_from_world.numpy(),
             self.camera.position.numpy(),
-            columns.numpy(),
-            rows.numpy(),
+            self.columns,
+            self.rows,
             focal_px,
             self.width_px / 2 + self.camera.centre[0] * self.height_px,
             self.height_px / 2 + self.camera.centre[1] * self.height_px,

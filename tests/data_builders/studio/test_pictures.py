@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from data_builders.studio.pictures import PictureFolder
-from tests.data_builders.studio.conftest import make_studio
+from tests.fakes.studio import make_studio
 from unipose.errors import FileError, MissingFileError
 
 

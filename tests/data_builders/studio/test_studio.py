@@ -13,7 +13,7 @@ from PIL import Image
 from data_builders.studio import StudioConfig, encode_jpeg, encode_png, studio_records
 from data_builders.studio.config import DEBUG
 from data_builders.studio.motions import mirror_words
-from tests.data_builders.studio.conftest import made_up_motions, make_studio
+from tests.fakes.studio import made_up_motions, make_studio
 from unipose.body.skeletons import SMPL
 from unipose.body.whole_body import WHOLE_BODY_NAMES
 from unipose.errors import ConfigError
