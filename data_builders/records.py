@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -45,19 +45,6 @@ class Keypoints:
         if name not in self.names:
             raise SkeletonError(f"no keypoint {name!r}; there are {', '.join(self.names)}")
         return self.points[self.names.index(name)]
-
-    def facing_front(self) -> Keypoints:
-        """Return 3D landmarks in the body's frame: turned about the vertical, left hip to +x.
-
-        Raises PoseError if a hip is not labelled, or one lies above the other.
-        """
-        across = self.point("left_hip") - self.point("right_hip")
-        length = np.hypot(across[0], across[-1])
-        if self.points.shape[1] != 3 or not length > 1e-6:
-            raise PoseError("expected two hips in 3D, side by side")
-        cosine, sine = across[0] / length, across[2] / length
-        turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
-        return replace(self, points=self.points @ turn.T)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

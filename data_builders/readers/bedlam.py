@@ -105,12 +105,12 @@ def _record(
 
 def _turned_up(values: np.ndarray, place: np.ndarray, shape: np.ndarray) -> Pose:
     """Return the pose in a world that is y up; it turns about the pelvis, as in AMASS."""
-    pose = Pose.from_axis_angle(torch.from_numpy(values[:66].reshape(1, 22, 3)).float())
+    pose = Pose.from_axis_angle(torch.from_numpy(values[:66].reshape(1, 22, 3).astype(np.float32)))
     turn = torch.from_numpy(Y_DOWN).float()
     pelvis = mean_pelvis("smplx")
-    translation = (pelvis + torch.from_numpy(place).float()) @ turn.T - pelvis
+    translation = (pelvis + torch.from_numpy(place.astype(np.float32))) @ turn.T - pelvis
     betas = torch.zeros(1, 10)
-    betas[0, : min(10, len(shape))] = torch.from_numpy(shape[:10]).float()
+    betas[0, : min(10, len(shape))] = torch.from_numpy(shape[:10].astype(np.float32))
     rotations = pose.rotations.clone()
     rotations[:, 0] = turn @ rotations[:, 0]
     return Pose(rotations=rotations, betas=betas, translation=translation[None], body="smplx")

@@ -96,7 +96,10 @@ def _record(
         image=path,
         box=box,
         keypoints_2d=keypoints,
-        other={"image_id": integer(annotation, "image_id"), "licence": image.get("license", 0)},
+        other={
+            "image_id": integer(annotation, "image_id"),
+            "licence": str(image.get("license", "")),
+        },
     )
 
 

@@ -99,8 +99,9 @@ def _box(
     """Return the square that MPII's place and scale mean, widened to the joints."""
     low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
     place, scale = getattr(rectangle, "objpos", None), np.ravel(getattr(rectangle, "scale", []))
-    if hasattr(place, "x") and hasattr(place, "y") and len(scale) == 1:
-        centre = numbers([place.x, place.y], (2,), "objpos")
+    x, y = getattr(place, "x", None), getattr(place, "y", None)
+    if x is not None and y is not None and len(scale) == 1:
+        centre = numbers([x, y], (2,), "objpos")
         half = float(numbers(scale[0], (), "scale")) * SCALE_PX / 2
         low, high = np.minimum(low, centre - half), np.maximum(high, centre + half)
     if size[0]:

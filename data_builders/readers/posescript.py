@@ -61,9 +61,9 @@ def poses_of(
         entry = index.get(number)
         try:
             dataset, path, frame = entry  # type: ignore[misc]  # anything else is the error below
-            by_path[str(path)].append((int(frame), number))
             if dataset != "AMASS":
                 raise ValueError
+            by_path[str(path)].append((int(frame), number))
         except (TypeError, ValueError):
             drops.add(f"{source}/{number}", f"expected [AMASS, path, frame], got {entry}")
     for path in sorted(by_path):

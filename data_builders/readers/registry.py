@@ -59,7 +59,7 @@ class Request:
     folder: Path
     choice: Choice
 
-    def read(self, drops: Drops) -> Iterator[Record] | Iterator[RecordPair]:
+    def read(self, drops: Drops) -> Iterator[Record | RecordPair]:
         """Yield the records lazily; what is left out is noted in `drops`.
 
         Raises SourceError at once if a file is missing; while reading, if the file that lists the
@@ -103,6 +103,6 @@ def parse_request(text: str) -> Request:
     return Request(source=source, folder=Path(folder), choice=parse_choice(options, source))
 
 
-def open_source(text: str, drops: Drops) -> Iterator[Record] | Iterator[RecordPair]:
+def open_source(text: str, drops: Drops) -> Iterator[Record | RecordPair]:
     """Yield the records that `NAME=FOLDER?...` asks for; see `parse_request` and `Request.read`."""
     return parse_request(text).read(drops)

@@ -181,7 +181,7 @@ def referred(entry: Any, name: str, table: dict[int | str, Any]) -> Any:
     """Return what an annotation points to by number; UnusableRecordError if that is not there."""
     number = field_of(entry, name)
     if not isinstance(number, (int, str)) or number not in table:
-        raise UnusableRecordError(f"{name} {str(number)[:40]!r} is not in the file")
+        raise UnusableRecordError(f"{name} {str(number)[:40]} is not in the file")
     return table[number]
 
 

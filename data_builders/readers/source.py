@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Literal
 
 from data_builders.records import Dropped, Record, RecordPair
 from unipose.errors import ConfigError, SourceError, UniPoseError
@@ -21,8 +20,8 @@ SPLITS = ("train", "val", "test")
 class Choice:
     """Which records of a source are wanted, and where the things lie that it points to."""
 
-    split: Literal["", "train", "val", "test"] = ""
-    """"": all of them."""
+    split: str = ""
+    """train, val or test; empty: all of them."""
     only: str = ""
     """Records whose path within the source fits this pattern: "CMU/*"."""
     fps: float = 10.0
@@ -31,10 +30,10 @@ class Choice:
     """Folder of AMASS, for the sources that only name frames of it."""
     images: Path | None = None
     """Folder of the pictures, where they do not lie in the source's own."""
-    pictures: Literal["header", "whole", "unchecked"] = "header"
-    """How each picture is checked: size and kind; also every pixel (slow); not at all."""
-    texts: Literal["human", "automatic", "all"] = "human"
-    """Which texts of PoseScript and PoseFix."""
+    pictures: str = "header"
+    """How each is checked: "header" (size and kind), "whole" (every pixel, slow), "unchecked"."""
+    texts: str = "human"
+    """Which of PoseScript's and PoseFix's: "human", "automatic" or "all"."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.fps < 1e4:
@@ -110,8 +109,10 @@ class Source:
 
     def broken(self, path: Path, problem: str) -> SourceError:
         """Return the error for a file of this source that is there but cannot be read."""
-        size = path.stat().st_size if path.is_file() else 0
         whole = next((item.size for item in self.files if path.match(item.path)), "")
+        if not path.is_file():
+            return SourceError(path, f"is missing ({whole}).", f"Get it from {self.home}.")
+        size = path.stat().st_size
         return SourceError(
             path,
             f"{problem}; it holds {size:,} bytes"

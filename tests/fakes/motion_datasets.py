@@ -89,11 +89,13 @@ def write_moyo(folder: Path, name: str = MOYO_NAME, *, split: str = "train", fra
     }
     file = folder / "20220923_20220926_with_hands" / "mosh" / split / name
     file.parent.mkdir(parents=True, exist_ok=True)
-    sys.modules["omegaconf.dictconfig"] = module
+    modules = {"omegaconf": types.ModuleType("omegaconf"), "omegaconf.dictconfig": module}
+    sys.modules.update(modules)
     try:
         file.write_bytes(pickle.dumps(content, protocol=4))
     finally:
-        del sys.modules["omegaconf.dictconfig"]
+        for word in modules:
+            del sys.modules[word]
     return file
 
 

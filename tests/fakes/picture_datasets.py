@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from tests.fakes.smpl_files import as_python2_pickle
 from unipose.body.keypoint_sets import (
     COCO_WHOLEBODY_133,
     HUMAN36M_17,
+    MPI_INF_3DHP_17,
     MPI_INF_3DHP_28,
     SMPL_24,
 )
@@ -52,6 +55,18 @@ def pixels(points: np.ndarray, centre: tuple[float, float]) -> np.ndarray:
 def write_jpeg(path: Path, size: tuple[int, int]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, (90, 120, 90)).save(path, quality=30)
+    return path
+
+
+def write_bomb(path: Path, *, side: int) -> Path:
+    """Write a small black PNG with very many pixels."""
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    rows = zlib.compress(b"\0" * (1 + (side + 7) // 8) * side, 1)
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, data in ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")):
+        content += struct.pack(">I", len(data)) + kind + data
+        content += struct.pack(">I", zlib.crc32(kind + data))
+    path.write_bytes(content)
     return path
 
 
@@ -132,6 +147,41 @@ def write_mpi_inf_3dhp(folder: Path, *, frames: int = 6, broken_frame: int | Non
         text += f"  animated    0\n  intrinsic   {words['i']} \n  extrinsic   {words['e']} \n"
         text += "  radial      0\n"
     (sequence / "camera.calibration").write_text(text)
+    return folder
+
+
+class Hdf5File:
+    """Stands in for h5py.File where h5py is not installed: the arrays lie in an .npz."""
+
+    def __init__(self, path: Path, mode: str) -> None:
+        assert mode == "r"
+        with np.load(path) as arrays:
+            self.arrays = dict(arrays)
+
+    def __enter__(self) -> dict[str, np.ndarray]:
+        return self.arrays
+
+    def __exit__(self, *error: object) -> None:
+        self.arrays = {}
+
+
+def write_mpi_inf_3dhp_test(folder: Path, *, frames: int = 3) -> Path:
+    """Write TS1 as h5py shows it, axes reversed; the middle frame is not valid."""
+    sequence = folder / "mpi_inf_3dhp_test_set" / "TS1"
+    sequence.mkdir(parents=True)
+    in_camera = seen_from_front(standing(MPI_INF_3DHP_17)) * 1000
+    points = in_camera[:, :2] / in_camera[:, 2:] * 1500 + np.array([1017.0, 1043.0])
+    with (sequence / "annot_data.mat").open("wb") as file:
+        np.savez(
+            file,
+            annot2=np.tile(points, (frames, 1, 1, 1)),
+            annot3=np.tile(in_camera, (frames, 1, 1, 1)),
+            univ_annot3=np.tile(in_camera, (frames, 1, 1, 1)),
+            valid_frame=(np.arange(frames) != 1).astype(float)[:, None],
+            activity_annotation=np.full((frames, 1), 2.0),
+        )
+    for frame in range(frames):
+        write_jpeg(sequence / "imageSequence" / f"img_{frame + 1:06d}.jpg", (2048, 2048))
     return folder
 
 
@@ -288,7 +338,7 @@ def write_coco(folder: Path, people: list, *, stem: str = "person_keypoints_val2
     return folder
 
 
-def struct(items: list[dict]) -> np.ndarray:
+def struct_array(items: list[dict]) -> np.ndarray:
     """Return a MATLAB struct array (1, n)."""
     array = np.empty((1, len(items)), dtype=[(name, object) for name in items[0]])
     for i, item in enumerate(items):
@@ -304,31 +354,35 @@ def write_mpii(folder: Path) -> Path:
         for i, mark in enumerate(marks)
     ]
     person = {
-        "x1": 90, "y1": 60, "x2": 130, "y2": 100, "annopoints": struct([{"point": struct(joints)}]),
-        "scale": 1.5, "objpos": struct([{"x": 115, "y": 190}]),
+        "x1": 90, "y1": 60, "x2": 130, "y2": 100, "annopoints": struct_array([{"point": struct_array(joints)}]),
+        "scale": 1.5, "objpos": struct_array([{"x": 115, "y": 190}]),
     }  # fmt: skip
     nobody = {**person, "annopoints": np.zeros((0, 0))}
     pictures = [
         {
-            "image": struct([{"name": f"{name}.jpg"}]),
+            "image": struct_array([{"name": f"{name}.jpg"}]),
             "annorect": people,
             "frame_sec": [],
             "vididx": [],
         }
-        for name, people in (("015601864", struct([person, nobody])), ("04", []), ("test", []))
+        for name, people in (
+            ("015601864", struct_array([person, nobody])),
+            ("04", []),
+            ("test", []),
+        )
     ]
     activity = {"cat_name": "sports", "act_name": "curling", "act_id": 1}
     empty = {"cat_name": np.zeros((0, 0)), "act_name": np.zeros((0, 0)), "act_id": -1}
     release = {
-        "annolist": struct(pictures),
+        "annolist": struct_array(pictures),
         "img_train": np.array([[1, 1, 0]], dtype=np.uint8),
         "version": "12",
         "single_person": cell([1, [], []]),
-        "act": struct([activity, empty, empty]).T,
+        "act": struct_array([activity, empty, empty]).T,
         "video_list": cell(["abc"]),
     }
     nested = folder / "mpii_human_pose_v1_u12_2"
     nested.mkdir(parents=True)
-    savemat(nested / "mpii_human_pose_v1_u12_1.mat", {"RELEASE": struct([release])})
+    savemat(nested / "mpii_human_pose_v1_u12_1.mat", {"RELEASE": struct_array([release])})
     write_jpeg(folder / "images" / "015601864.jpg", (1280, 720))
     return folder

@@ -7,28 +7,10 @@ SMPL has no joint for keep a name of their own (`nose`, `head_top`, `back1` ...)
 from __future__ import annotations
 
 from unipose.body.skeletons import SMPL
+from unipose.body.whole_body import COCO_NAMES, WHOLE_BODY_NAMES
 
-
-def _both_sides(*names: str) -> tuple[str, ...]:
-    """Return each name for the left and for the right, left first."""
-    return tuple(f"{side}_{name}" for name in names for side in ("left", "right"))
-
-
-COCO_17 = (
-    "nose", *_both_sides("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"),
-)  # fmt: skip
-
-FEET_6 = tuple(f"{s}_{n}" for s in ("left", "right") for n in ("big_toe", "small_toe", "heel"))
-FACE_68 = tuple(f"face_{i}" for i in range(68))
-"""The iBUG order: jaw 0-16, right brow 17-21, left brow 22-26, nose 27-35, right eye 36-41, left
-eye 42-47, outer lip 48-59, inner lip 60-67."""
-_FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
-HANDS_42 = tuple(
-    f"{side}_{point}"
-    for side in ("left", "right")
-    for point in ("hand_root", *(f"{finger}{i}" for finger in _FINGERS for i in (1, 2, 3, 4)))
-)
-COCO_WHOLEBODY_133 = (*COCO_17, *FEET_6, *FACE_68, *HANDS_42)
+COCO_17 = COCO_NAMES
+COCO_WHOLEBODY_133 = WHOLE_BODY_NAMES
 """Jin et al. 2020: body 0-16, feet 17-22, face 23-90, left hand 91-111, right hand 112-132."""
 
 OPENPOSE_18 = (

@@ -187,9 +187,13 @@ def _container(value: Any, done: dict[int, Any], depth: int) -> Any:
     if value.kind == "scalar":
         number, data = _tuple_of(value.args, at_least=2)[:2]
         return _from_parts((), number, False, data, depth=0).item()
-    if value.kind != "array":
+    if value.kind == "array":
+        shape, number, fortran, data = _tuple_of(value.state, at_least=4)[-4:]
+    elif value.kind == "buffer":
+        data, number, shape, order = _tuple_of(value.args, at_least=4)[:4]
+        fortran = order == "F"
+    else:
         return as_array(value)
-    shape, number, fortran, data = _tuple_of(value.state, at_least=4)[-4:]
     code = str(number.args[0]) if isinstance(number, Record) and number.args else ""
     if code[:1] == "O" and isinstance(data, list):
         items = _plain(data, done, depth)
