@@ -3,43 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from data_builders.posecodes import dice as chance
-from data_builders.posecodes import phrases
 from data_builders.posecodes.dice import Dice
-from data_builders.posecodes.facts import Fact, View, atoms, merged, plural
+from data_builders.posecodes.facts import Fact, atoms, extra_atoms, merged
 from data_builders.posecodes.measure import Measured
+from data_builders.posecodes.positions import Extra
 from data_builders.posecodes.statements import Statement, state
+from data_builders.posecodes.statistics import RARE_SHARE, TRIVIAL_SHARE, pose_statistics
+from data_builders.posecodes.wording import MERGE, Line, Writer, in_order
+from unipose.errors import ConfigError
 
 Style = Literal["plain", "full", "short"]
+Idle = Literal["nothing", "rules", "mined"]
 
 SKIP = 0.15
 """Share of the ordinary codes that a caption leaves out at random."""
-MERGE = 0.95
-"""How often what can be said together is."""
 RARE = 2.5
 """Codes of this weight or more are never left out at random."""
 
-_DETERMINERS = ("the",) * 5 + ("their",) * 3 + ("his", "her")
-_BODY_PARTS = ("torso", "neck", "shoulder", "upperarm", "arm", "elbow", "forearm", "hand", "leg")
-_BODY_PARTS += ("thigh", "knee", "shin", "foot")
-_ARMS = frozenset(("shoulder", "upperarm", "arm", "elbow", "forearm", "hand"))
-_PLURAL_OF = {plural(part): part for part in (*_BODY_PARTS, "hip", "ankle") if part != "neck"}
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionOptions:
+    """What captions may speak of and what they leave out; the defaults are the ECCV-sized set."""
+
+    extras: frozenset[Extra] = frozenset()
+    """"lying" (and being upside down), "lean" of the trunk, "head" (needs its angles)."""
+    eligible: Literal["weights", "statistics"] = "weights"
+    """How codes are told trivial or rare: by hand-set weights (none is trivial), or by how many
+    recorded poses they are true of: over 40 % is never said, under 6 % never skipped."""
+    idle: Idle = "rules"
+    """What a merged text leaves out because other codes imply it: nothing, what follows by our
+    own rules, or also what mostly comes along in recorded poses."""
+    pronouns: bool = False
+    """Go on about one subject in a second sentence now and then: "It is ...", "She is ..."."""
+    skip: float = SKIP
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.skip < 1.0:
+            raise ConfigError(f"expected a share to skip from 0 to below 1, got {self.skip}")
 
 
-def _group(*statements: Statement) -> int:
-    """Return the bits of statements in a table of true atoms."""
-    at = {fact.members[0]: i for i, fact in enumerate(atoms())}
-    return sum(1 << at[said] for said in statements)
+class Caption(NamedTuple):
+    """A text and exactly the statements that it makes."""
+
+    text: str
+    statements: frozenset[Statement]
 
 
-_TOGETHER = (*phrases.PAIR.values(), phrases.LIMBS["crossed"])
-"""Said of two parts at once, so never of the parts of two clauses."""
+class ThreeCaptions(NamedTuple):
+    """The captions that one pose is described by, from wordy to natural."""
+
+    plain: Caption
+    """Every code in a sentence of its own."""
+    aggregated: Caption
+    """The same kind of codes merged, ordered and linked."""
+    filtered: Caption
+    """Merged as well, without what other codes imply."""
 
 
 class _Spoken:
@@ -47,55 +73,63 @@ class _Spoken:
 
     __slots__ = ("atoms", "bits", "rare", "views", "weight")
 
-    def __init__(self, fact: Fact) -> None:
-        self.bits = _group(*fact.members)
+    def __init__(self, fact: Fact, at: dict[Statement, int]) -> None:
+        self.bits = _bits(fact.members, at)
         self.atoms = len(fact.members)
         self.weight = fact.weight
         self.rare = fact.weight >= RARE
-        self.views = tuple(_Line(view) for view in fact.views)
+        self.views = tuple(Line(view) for view in fact.views)
 
 
-class _Line:
-    """A view with what the writer needs to know about its subject."""
-
-    __slots__ = ("limb", "many", "place", "predicates", "shared", "side", "subject", "words")
-
-    def __init__(self, view: View) -> None:
-        self.subject, self.predicates = view.subject, view.predicates
-        side, _, part = view.subject.rpartition("_")
-        each = view.subject.startswith("each ")
-        self.many = view.subject in _PLURAL_OF
-        part = "hand" if each else _PLURAL_OF.get(view.subject, part)
-        self.side = 1 + ("left", "right").index(side) if side else 0
-        self.limb = 0 if part in ("body", "torso", "neck") else 1 if part in _ARMS else 2
-        self.place = -1 if part == "body" else _BODY_PARTS.index(part)
-        self.shared = part != "body" and view.predicates not in _TOGETHER
-        if view.subject == "body":
-            self.words: tuple[str, ...] = phrases.PERSON
-        elif each:
-            self.words = (view.subject,)
-        elif self.many:
-            self.words = (f"both {view.subject}", f"{{d}} {view.subject}")
-        else:
-            self.words = tuple(
-                f"{{d}} {side} {w}".replace("  ", " ") for w in phrases.PART_WORDS[part]
-            )
+def _bits(statements: Sequence[Statement], at: dict[Statement, int]) -> int:
+    """Return the bits of statements in a table of true atoms."""
+    return sum(1 << at[said] for said in statements)
 
 
 class _Table:
-    """Everything that is the same for all captions."""
+    """Everything that is the same for all captions of the same options."""
 
-    def __init__(self) -> None:
-        self.facts = atoms()
-        self.atoms = tuple(_Spoken(fact) for fact in self.facts)
-        self.merged = tuple(_Spoken(fact) for fact in merged())
+    def __init__(self, options: CaptionOptions) -> None:
+        self.extras = extra_atoms(options.extras)
+        self.facts = atoms() + self.extras
+        at = {fact.members[0]: i for i, fact in enumerate(self.facts)}
+        self.atoms = tuple(_Spoken(fact, at) for fact in self.facts)
+        self.merged = tuple(_Spoken(fact, at) for fact in merged())
         self.ordinary = np.array([not spoken.rare for spoken in self.atoms])
-        self.implied = tuple(
-            (_group(*reasons), ~_group(dropped)) for reasons, dropped in _implications()
-        )
+        self.trivial = np.zeros(len(self.facts), dtype=bool)
+        self.support: list[tuple[int, int]] = []
+        if options.eligible == "statistics":
+            known = pose_statistics().shares
+            shares = np.array([known.get(fact.members[0], 0.0) for fact in self.facts])
+            self.ordinary, self.trivial = shares >= RARE_SHARE, shares > TRIVIAL_SHARE
+            self.support = [(at[said], at[dropped]) for said, dropped in _supports()]
+        rules = [] if options.idle == "nothing" else implications()
+        self.implied = tuple((_bits(reasons, at), ~_bits([no], at)) for reasons, no in rules)
+        mined = pose_statistics().rules if options.idle == "mined" else ()
+        self.mined = [
+            ([at[said] for said in rule.reasons], at[rule.dropped])
+            for rule in mined
+            if all(said in at for said in (*rule.reasons, rule.dropped))
+        ]
+
+    def keep(
+        self,
+        true: Bool[np.ndarray, "pose atom"],
+        chances: Float[np.ndarray, "pose atom"],
+        skip: float,
+    ) -> Bool[np.ndarray, "pose atom"]:
+        """Return what is worth saying of what is true: not trivial, not skipped, not implied."""
+        true = true & ~self.trivial
+        for said, dropped in self.support:
+            true[:, dropped] &= ~true[:, said]
+        kept = true & ~(self.ordinary & (chances < skip))
+        kept[~kept.any(axis=1)] = true[~kept.any(axis=1)]
+        for reasons, dropped in self.mined:
+            kept[:, dropped] &= ~kept[:, reasons].all(axis=1)
+        return kept
 
 
-def _implications() -> list[tuple[tuple[Statement, ...], Statement]]:
+def implications() -> list[tuple[tuple[Statement, ...], Statement]]:
     """Return our own rules: what the first ones say makes the last one idle."""
     rules: list[tuple[tuple[Statement, ...], Statement]] = []
     kneeling = state("body", "kneeling")
@@ -112,60 +146,110 @@ def _implications() -> list[tuple[tuple[Statement, ...], Statement]]:
     return rules
 
 
+def _supports() -> list[tuple[Statement, Statement]]:
+    """Return what is only said where the larger word that it helps to define is not."""
+    found = []
+    for side in ("left", "right"):
+        found.append((state("body", "kneeling"), state(f"{side}_knee", "completely_bent")))
+        for relation in ("below", "above"):
+            knees = state("left_knee", relation, "right_knee")
+            found.append((state("body", f"kneeling_on_{side}"), knees))
+    return found
+
+
 @cache
-def _table() -> _Table:
-    return _Table()
+def _table(options: CaptionOptions) -> _Table:
+    return _Table(options)
 
 
 def true_atoms(measured: Measured) -> Bool[np.ndarray, "pose atom"]:
     """Return which atoms hold, exactly, for which pose."""
-    return np.stack([measured.holds(fact.members[0].recipes) for fact in _table().facts], axis=1)
+    return np.stack([measured.holds(fact.members[0].recipes) for fact in atoms()], axis=1)
 
 
 def write_captions_with_codes(
-    joints: Float[np.ndarray, "pose joint 3"],
+    joints: Float[np.ndarray, "pose joint 3"] | Measured,
     *,
     seed: int,
     indices: Sequence[int] | np.ndarray,
     style: Style = "short",
-) -> list[tuple[str, frozenset[Statement]]]:
+    options: CaptionOptions | None = None,
+) -> list[Caption]:
     """Return for each pose its caption and exactly the statements that the caption makes.
 
-    `joints`: metres, body frame (x left, y up, z front), SMPL order, 22 or more. A caption depends
-    on its pose, `seed` and its own index alone, so it is the same in any batch, order and process.
-    "plain" says every code in a sentence of its own; "full" says the same merged and linked;
-    "short" says what is most worth saying, in about forty words.
+    `joints`: metres, body frame (x left, y up, z front), SMPL order, 22 or more; a joint that is
+    NaN is not spoken of. Or measured poses, which may know the head's angles. A caption depends on
+    its pose, `seed`, its own index and the options alone, so it is the same in any batch, order and
+    process. "plain" says every code in a sentence of its own; "full" says the same merged and
+    linked; "short" says what is most worth saying, in about forty words.
     """
-    table = _table()
-    true = true_atoms(Measured(joints))
+    options = options or CaptionOptions()
+    table = _table(options)
+    measured = joints if isinstance(joints, Measured) else Measured(joints)
+    true = true_atoms(measured)
+    if table.extras:
+        more = [measured.holds(fact.members[0].recipes) for fact in table.extras]
+        true = np.concatenate([true, np.stack(more, axis=1)], axis=1)
     keys = chance.keys(seed, indices)
-    kept = true & ~(table.ordinary & (chance.uniform(keys, true.shape[1]) < SKIP))
-    kept[~kept.any(axis=1)] = true[~kept.any(axis=1)]
+    kept = table.keep(true, chance.uniform(keys, true.shape[1]), options.skip)
     found = []
     for row, key in zip(kept, keys.tolist(), strict=True):
         columns = np.flatnonzero(row).tolist()
-        text, bits = _write(columns, Dice(key), style, table)
-        found.append((text, _statements(bits, columns, table)))
+        text, bits = _write(columns, Dice(key), style, table, pronouns=options.pronouns)
+        found.append(Caption(text, _statements(bits, columns, table)))
     return found
 
 
 def write_captions(
-    joints: Float[np.ndarray, "pose joint 3"],
+    joints: Float[np.ndarray, "pose joint 3"] | Measured,
     *,
     seed: int,
     indices: Sequence[int] | np.ndarray,
     style: Style = "short",
+    options: CaptionOptions | None = None,
 ) -> list[str]:
     """Return one caption for each pose; see `write_captions_with_codes`."""
-    pairs = write_captions_with_codes(joints, seed=seed, indices=indices, style=style)
-    return [text for text, _ in pairs]
+    rows = write_captions_with_codes(
+        joints, seed=seed, indices=indices, style=style, options=options
+    )
+    return [row.text for row in rows]
+
+
+def write_three_captions(
+    joints: Float[np.ndarray, "pose joint 3"] | Measured,
+    *,
+    seed: int,
+    indices: Sequence[int] | np.ndarray,
+    options: CaptionOptions | None = None,
+) -> list[ThreeCaptions]:
+    """Return for each pose the three captions of PoseScript-A2 and UniPose.
+
+    Codes are skipped at random anew for each of the three. `options.idle` says what the third one
+    is filtered by ("nothing" is taken as "mined"); arguments else as in `write_captions`.
+    """
+    options = options or CaptionOptions(eligible="statistics", idle="mined", pronouns=True)
+    measured = joints if isinstance(joints, Measured) else Measured(joints)
+    idle: Idle = "mined" if options.idle == "nothing" else options.idle
+    rows = [
+        write_captions_with_codes(
+            measured,
+            seed=3 * seed + version,
+            indices=indices,
+            style="plain" if version == 0 else "full",
+            options=replace(options, idle=idle if version == 2 else "nothing"),
+        )
+        for version in range(3)
+    ]
+    return [ThreeCaptions(*row) for row in zip(*rows, strict=True)]
 
 
 def _statements(bits: int, columns: list[int], table: _Table) -> frozenset[Statement]:
     return frozenset(table.facts[i].members[0] for i in columns if bits >> i & 1)
 
 
-def _write(columns: list[int], dice: Dice, style: Style, table: _Table) -> tuple[str, int]:
+def _write(
+    columns: list[int], dice: Dice, style: Style, table: _Table, *, pronouns: bool
+) -> tuple[str, int]:
     """Return the text for the true columns, and the bits of what it says."""
     if not columns:
         return "Nothing stands out in this pose.", 0
@@ -183,7 +267,7 @@ def _write(columns: list[int], dice: Dice, style: Style, table: _Table) -> tuple
     for fact in spoken:
         said |= fact.bits
     lines = [fact.views[0] if len(fact.views) == 1 else dice.pick(fact.views) for fact in spoken]
-    text = _Writer(dice).write(_in_order(lines, dice), alone=style == "plain")
+    text = Writer(dice, pronouns=pronouns).write(in_order(lines, dice), alone=style == "plain")
     return text, said
 
 
@@ -227,126 +311,3 @@ def _choose(spoken: list[_Spoken], dice: Dice) -> list[_Spoken]:
             found.append(fact)
             room -= fact.atoms
     return found
-
-
-def _in_order(lines: list[_Line], dice: Dice) -> list[_Line]:
-    """Return the lines as a walk over the body: the whole, then limb by limb from the trunk."""
-    limb = (0, 1, 2) if dice.roll() < 0.7 else (0, 2, 1)
-    side = (0, 1, 2) if dice.roll() < 0.5 else (0, 2, 1)
-    return sorted(lines, key=lambda line: (limb[line.limb], side[line.side], line.place))
-
-
-class _Clause:
-    """Subjects of which the same is said."""
-
-    __slots__ = ("many", "person", "predicates", "subject")
-
-    def __init__(self, subject: str, predicates: list[str], *, many: bool, person: bool) -> None:
-        self.subject, self.predicates = subject, predicates
-        self.many, self.person = many, person
-
-
-class _Writer:
-    """Words one caption."""
-
-    def __init__(self, dice: Dice) -> None:
-        self.dice = dice
-
-    def write(self, lines: list[_Line], *, alone: bool) -> str:
-        """Return the text; `alone`: one plain sentence per line."""
-        determiner = self.dice.pick(_DETERMINERS)
-        if alone:
-            clauses = [self._clause(line.subject, [line]) for line in lines]
-            sentences = [f"{c.subject} {_be(c)} {c.predicates[0]}" for c in clauses]
-        else:
-            sentences = self._sentences(self._clauses(lines))
-        text = " ".join(
-            s[0].upper() + s[1:] + "." for s in (x.replace("{d}", determiner) for x in sentences)
-        )
-        return text
-
-    def _clause(self, subject: str, lines: list[_Line]) -> _Clause:
-        pick, first = self.dice.pick, lines[0]
-        predicates = [pick(line.predicates) for line in lines]
-        return _Clause(pick(first.words), predicates, many=first.many, person=subject == "body")
-
-    def _clauses(self, lines: list[_Line]) -> list[_Clause]:
-        """Return focus groups (one subject, several facts) and shared facts (several subjects)."""
-        groups: dict[str, list[_Line]] = {}
-        for line in lines:
-            groups.setdefault(line.subject, []).append(line)
-        clauses: list[_Clause] = []
-        shared: dict[tuple[str, ...], _Clause] = {}
-        for subject, group in groups.items():
-            clause = self._clause(subject, group)
-            if len(group) == 1 and group[0].shared:
-                key = group[0].predicates
-                twin = shared.get(key)
-                if twin is not None and " and " not in twin.subject and self.dice.roll() < MERGE:
-                    twin.subject += f" and {clause.subject}"
-                    twin.many = True
-                    continue
-                shared.setdefault(key, clause)
-            clauses.append(clause)
-        return clauses
-
-    def _sentences(self, clauses: list[_Clause]) -> list[str]:
-        roll, pick = self.dice.roll, self.dice.pick
-        found: list[str] = []
-        sentence, length, bare = "", 0, False
-        links: set[str] = set()
-        for clause in clauses:
-            predicates = clause.predicates
-            rest = None
-            if len(predicates) > 3:
-                predicates, rest = predicates[:2], predicates[2:]
-            said = _join(predicates)
-            if not sentence:
-                links.clear()
-                if not found and not clause.person and roll() < 0.6:
-                    sentence = f"{pick(phrases.PERSON[:4])} has {clause.subject} {said}"
-                    bare = True
-                else:
-                    sentence, bare = f"{clause.subject} {_be(clause)} {said}", False
-                length = len(predicates)
-            else:
-                if bare:
-                    sentence += f"{' and' if roll() < 0.5 else ','} {clause.subject} {said}"
-                else:
-                    how = roll()
-                    if (how < 0.4 or "while" in links) and not rest and "with" not in links:
-                        sentence += f" with {clause.subject} {said}"
-                        bare = True
-                        links.add("with")
-                    elif how < 0.7 and "while" not in links:
-                        links.add("while")
-                        sentence += f" while {clause.subject} {_be(clause)} {said}"
-                    else:
-                        sentence += f" and {clause.subject} {_be(clause)} {said}"
-                length += len(predicates)
-            if rest:
-                found.append(sentence)
-                sentence = (
-                    f"{'they are' if clause.many or clause.person else 'it is'} {_join(rest)}"
-                )
-                length, bare = 3, False
-            if (
-                length >= 3
-                or (length == 2 and roll() < 0.5)
-                or (length == 1 and roll() < 0.15 and not clause.person)
-            ):
-                found.append(sentence)
-                sentence, length = "", 0
-        if sentence:
-            found.append(sentence)
-        return found
-
-
-def _be(clause: _Clause) -> str:
-    return "are" if clause.many else "is"
-
-
-def _join(words: list[str]) -> str:
-    if len(words) == 1:
-        return words[0]
-    return ", ".join(words[:-1]) + " and " + words[-1]

@@ -11,7 +11,9 @@ from data_builders.posecodes.changes import Change
 from data_builders.posecodes.facts import ARM_AND_LEG
 from data_builders.posecodes.lexicon import Lexicon, Token, part_entries, word_entries
 from data_builders.posecodes.lexicon import words as split_words
-from data_builders.posecodes.statement_reader import Named, read
+from data_builders.posecodes.meanings import Named
+from data_builders.posecodes.position_phrases import TURN_WORDS, TURN_WORDS_ALSO
+from data_builders.posecodes.statement_reader import read
 from data_builders.posecodes.statements import CENTRAL
 from unipose.errors import PoseError
 
@@ -63,7 +65,11 @@ def read_change_text(text: str) -> ChangeReading:
     found: dict[Change, None] = {}
     unread: list[str] = []
     for sentence in _split(text):
-        if " ".join(split_words(sentence)) in _NOTHING:
+        words = " ".join(split_words(sentence))
+        if words in _NOTHING:
+            continue
+        if (turned := _whole_turns().get(words)) is not None:
+            found[turned] = None
             continue
         rows = change_lexicon().sentences(sentence)
         for row in rows:
@@ -77,6 +83,17 @@ def read_change_text(text: str) -> ChangeReading:
             for said in reading.statements:
                 found[Change(said.first, "reach", target=said)] = None
     return ChangeReading(list(found), unread)
+
+
+@cache
+def _whole_turns() -> dict[str, Change]:
+    """Return the sentences that turn the whole body, as what they ask for."""
+    return {
+        " ".join(split_words(phrase.replace("{d}", ""))): Change("body", action, size)
+        for table in (TURN_WORDS_ALSO, TURN_WORDS)
+        for (action, size), said in table.items()
+        for phrase in said
+    }
 
 
 def _split(text: str) -> list[str]:

@@ -38,6 +38,8 @@ _PLACE = {"slight": (0.15, 0.40), "much": (0.40, _INF), "any": (0.15, _INF)}
 _GAP = {"slight": (0.10, 0.40), "much": (0.40, _INF), "any": (0.10, _INF)}
 _LEAN_X = {"slight": (20.0, 45.0), "much": (45.0, _INF), "any": (20.0, _INF)}
 _LEAN_Z = {"slight": (15.0, 30.0), "much": (30.0, _INF), "any": (15.0, _INF)}
+_WHOLE = {"slight": (20.0, 60.0), "quarter": (60.0, 120.0), "far": (120.0, 150.0)}
+_WHOLE |= {"any": (20.0, 150.0)}
 
 ACTIONS: dict[str, Action] = {
     "bend": Action(kind="angle", sign=-1, sizes=_ANGLE, noise=5.0),
@@ -57,9 +59,13 @@ ACTIONS: dict[str, Action] = {
     "lean_right": Action(kind="lean_z", sign=-1, sizes=_LEAN_Z, noise=5.0),
     "turn_left": Action(kind="twist", sign=-1, sizes=_LEAN_X, noise=5.0),
     "turn_right": Action(kind="twist", sign=1, sizes=_LEAN_X, noise=5.0),
+    "whole_left": Action(kind="heading", sign=1, sizes=_WHOLE, noise=10.0),
+    "whole_right": Action(kind="heading", sign=-1, sizes=_WHOLE, noise=10.0),
+    "around": Action(kind="heading", sign=0, sizes={"any": (150.0, _INF)}, noise=10.0),
 }
 """straighten: bent less by any amount, and in the end slightly bent or straight. Places are
-relative to the pelvis. turn_*: the shoulders against the body's frame."""
+relative to the pelvis. turn_*: the shoulders against the body's frame. whole_*, around: the whole
+body in the world that both poses share, around either way."""
 
 _TRUNK = ("pelvis", "left_shoulder", "right_shoulder")
 _SHOULDERS = ("left_shoulder", "right_shoulder")
@@ -81,7 +87,8 @@ class Change:
 
     `part` like "left_hand", or "body" for leaning and turning; `action` one of ACTIONS, or "reach",
     which asks that `target` is true of the second pose; `size` "slight", "medium" (angles only),
-    "much" or "any"; `other` the second part of a distance.
+    "much" or "any", of a turn of the whole body "slight", "quarter", "far" or "any"; `other` the
+    second part of a distance.
     """
 
     part: str
@@ -114,6 +121,8 @@ class Change:
             return (self.part, self.other)
         if kind == "twist":
             return _SHOULDERS
+        if kind == "heading":
+            return ()
         return _TRUNK if kind.startswith("lean") else (self.part, "pelvis")
 
     @property
@@ -124,6 +133,8 @@ class Change:
         the hip to the foot, since a hand is raised by the shoulder; leaning and turning the body
         stand for everything above the pelvis, arms included. A distance stands for both limbs.
         """
+        if self.action in ACTIONS and ACTIONS[self.action].kind == "heading":
+            return frozenset({"pelvis"})
         parts = {self.part, self.other or self.part}
         if self.target is not None:
             parts = {self.target.first, self.target.second or self.target.first}
@@ -160,7 +171,11 @@ class MeasuredPair:
         self,
         joints_a: Float[np.ndarray, "pose joint 3"],
         joints_b: Float[np.ndarray, "pose joint 3"],
+        *,
+        turns: Float[np.ndarray, " pose"] | None = None,
     ) -> None:
+        """`turns`: of the whole body in a shared world (`whole_turns`); NaN or None: not known."""
+        self.turns = np.full(len(joints_a), np.nan) if turns is None else np.asarray(turns)
         self.first, self.second = Measured(joints_a), Measured(joints_b)
         if len(self.first) != len(self.second):
             raise PoseError(f"{len(self.first)} first poses, but {len(self.second)} second ones")
@@ -171,6 +186,8 @@ class MeasuredPair:
     def difference(self, change: Change) -> Float[np.ndarray, " pose"]:
         """Return by how much each pair changes in the change's direction (degrees or metres)."""
         action, names = ACTIONS[change.action], change.points
+        if action.kind == "heading":
+            return action.sign * self.turns if action.sign else np.abs(self.turns)
         step = self.second.value(action.kind, names) - self.first.value(action.kind, names)
         if action.kind in ("lean_x", "twist"):
             step = (step + 180.0) % 360.0 - 180.0
@@ -199,13 +216,15 @@ def happened(
     joints_b: Float[np.ndarray, "pose joint 3"],
     *,
     tolerance: bool = True,
+    turns: Float[np.ndarray, " pose"] | None = None,
 ) -> Bool[np.ndarray, "pose change"]:
     """Return which changes happened from which first to which second pose.
 
     Direction and size must both fit; with `tolerance` each size reaches over its bounds by the
-    declared noise (5 degrees, 0.05 m), and no further.
+    declared noise (5 degrees, 0.05 m; 10 degrees for turns of the whole body), and no further.
+    `turns`: see `MeasuredPair`; where they are not known, no turn has happened.
     """
-    pair = MeasuredPair(joints_a, joints_b)
+    pair = MeasuredPair(joints_a, joints_b, turns=turns)
     if not changes:
         return np.ones((len(pair), 0), dtype=bool)
     return np.stack([pair.holds(change, tolerance=tolerance) for change in changes], axis=1)

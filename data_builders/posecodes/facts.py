@@ -7,6 +7,8 @@ from functools import cache
 
 from data_builders.posecodes import phrases
 from data_builders.posecodes.catalogue import SIDES
+from data_builders.posecodes.position_phrases import POSITION_WORDS
+from data_builders.posecodes.positions import GROUPS, Extra
 from data_builders.posecodes.statements import HAND_WORDS, OPPOSITE, Statement, mirrored_part, state
 
 ARM_AND_LEG = {"elbow": "arm", "knee": "leg"}
@@ -278,6 +280,17 @@ def t_pose() -> tuple[Statement, ...]:
 def atoms() -> tuple[Fact, ...]:
     """Return the facts of one statement each; the order is the order of columns."""
     return tuple(_one(said, weight) for said, weight in _atoms().items())
+
+
+@cache
+def extra_atoms(groups: frozenset[Extra]) -> tuple[Fact, ...]:
+    """Return the facts of the optional groups, in one order whatever the order of asking."""
+    return tuple(
+        Fact((state(part, relation),), (View(part, POSITION_WORDS[part, relation]),), weight)
+        for group, weight in (("lying", 6.0), ("lean", 3.0), ("head", 2.6))
+        if group in groups
+        for part, relation in GROUPS[group]
+    )
 
 
 @cache

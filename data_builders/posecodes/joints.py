@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+import roma
+import torch
 from jaxtyping import Float
 
 from unipose.body.skeletons import POSED_JOINTS, SMPL
@@ -24,14 +26,15 @@ _MIDDLE_FINGERS = (26, 41)
 def points(joints: Float[np.ndarray, "pose joint 3"]) -> Float[np.ndarray, "pose 26 3"]:
     """Return the measured points in the order of POINTS, metres.
 
-    `joints`: at least SMPL's first 22; from 52 on they are SMPL-H's and the fingers are used.
-    Raises PoseError for another shape or numbers that are not finite.
+    `joints`: at least SMPL's first 22; from 52 on they are SMPL-H's and the fingers are used. A
+    joint that is NaN is missing, and so is every point that is made of it. Raises PoseError for
+    another shape, infinite numbers, or a pose without any joint.
     """
     joints = np.asarray(joints, dtype=np.float64)
     if joints.ndim != 3 or joints.shape[1] < POSED_JOINTS or joints.shape[2] != 3:
         raise PoseError(f"expected joints (pose, 22 or more, 3), got {joints.shape}")
     if not np.isfinite(joints).all():
-        raise PoseError("joints hold NaN or infinite numbers")
+        joints = _without_missing(joints)
     found = np.empty((len(joints), len(POINTS), 3))
     found[:, :POSED_JOINTS] = joints[:, :POSED_JOINTS]
     for side, finger in zip(("left", "right"), _MIDDLE_FINGERS, strict=True):
@@ -47,6 +50,19 @@ def points(joints: Float[np.ndarray, "pose joint 3"]) -> Float[np.ndarray, "pose
     found[:, POINT["torso"]] = joints[:, middle].mean(axis=1)
     found[:, POINT["waist"]] = joints[:, POINT["spine1"]]
     return found
+
+
+def _without_missing(
+    joints: Float[np.ndarray, "pose joint 3"],
+) -> Float[np.ndarray, "pose joint 3"]:
+    """Return the joints with every axis of a missing one NaN."""
+    if np.isinf(joints).any():
+        raise PoseError("joints hold infinite numbers; a missing joint is NaN")
+    missing = np.isnan(joints).any(axis=2)
+    empty = np.flatnonzero(missing[:, :POSED_JOINTS].all(axis=1))
+    if len(empty):
+        raise PoseError(f"{len(empty)} poses hold nothing but NaN, the first is pose {empty[0]}")
+    return np.where(missing[..., None], np.nan, joints)
 
 
 def normalised_root(
@@ -66,3 +82,15 @@ def normalised_root(
     cos, sin, none, one = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw), np.ones_like(yaw)
     undo = np.stack([cos, none, -sin, none, one, none, sin, none, cos], axis=-1)
     return undo.reshape(-1, 3, 3) @ root
+
+
+def whole_turns(
+    roots_a: Float[np.ndarray, "pose 3 3"], roots_b: Float[np.ndarray, "pose 3 3"]
+) -> Float[np.ndarray, " pose"]:
+    """Return by how many degrees each second body is turned to its left against the first.
+
+    `roots_*`: root rotations in one world (y up). It is the vertical part of the rotation from the
+    first to the second, as a rotation vector, between -180 and 180.
+    """
+    between = np.asarray(roots_b, dtype=np.float64) @ np.asarray(roots_a).swapaxes(-1, -2)
+    return np.degrees(roma.rotmat_to_rotvec(torch.from_numpy(between))[:, 1].numpy())

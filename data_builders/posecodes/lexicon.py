@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from data_builders.posecodes import phrases
+from data_builders.posecodes.position_phrases import POSITION_WORDS, POSITION_WORDS_ALSO
 
 DROPPED = frozenset(
     ("the", "a", "an", "his", "her", "their", "your", "its", "both", "my", "our", "this", "that")
@@ -129,9 +130,16 @@ def statement_lexicon() -> Lexicon:
         for name, said in phrases.LIMBS.items()
         for phrase in said
     ]
+    positions = [
+        (phrase, "position", f"{part} {relation}")
+        for table in (POSITION_WORDS, POSITION_WORDS_ALSO)
+        for (part, relation), said in table.items()
+        for phrase in said
+    ]
     return Lexicon(
         part_entries()
         + word_entries()
+        + positions  # before the body's: a head that leans to the left is no body that does
         + _table("body", phrases.BODY, phrases.BODY_ALSO)
         + limbs
         + _table("pair", phrases.PAIR, phrases.PAIR_ALSO)

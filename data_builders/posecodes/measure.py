@@ -80,11 +80,39 @@ KINDS: dict[str, Kind] = {
         thresholds=(-50.0, -20.0, 20.0, 50.0),
         noise=5.0,
     ),
+    "trunk_up": Kind(
+        unit="degree", bands=("down", None, "up"), thresholds=(-45.0, 45.0), noise=5.0
+    ),
+    "chest_up": Kind(
+        unit="degree", bands=("down", None, "up"), thresholds=(-60.0, 60.0), noise=5.0
+    ),
+    "side_up": Kind(
+        unit="degree", bands=("right", None, "left"), thresholds=(-45.0, 45.0), noise=5.0
+    ),
+    "nod": Kind(
+        unit="degree", bands=("thrown_back", None, "bowed"), thresholds=(-45.0, 30.0), noise=5.0
+    ),
+    "turn": Kind(
+        unit="degree",
+        bands=("right", "slightly_right", None, "slightly_left", "left"),
+        thresholds=(-30.0, -15.0, 15.0, 30.0),
+        noise=5.0,
+    ),
+    "tip": Kind(unit="degree", bands=("left", None, "right"), thresholds=(-30.0, 30.0), noise=5.0),
 }
 """angle: at the middle one of three points. distance: between two. x, y, z: first minus second
 (left, up, front). tilt: of the line between two points against the vertical, 0 to 90. ground:
 height over the lowest joint. lean_x, lean_z: pelvis to mid-shoulders, to the front and to the left.
-twist: of the shoulder line against the left axis, positive if the left shoulder is in front."""
+twist: of the shoulder line against the left axis, positive if the left shoulder is in front.
+trunk_up, chest_up, side_up: how far the trunk's upper end, its front, its left side point up, -90
+to 90. nod, turn, tip: of the head against the trunk, forward, to the left, to the right."""
+
+HEAD_KINDS = ("nod", "turn", "tip")
+"""Not measured on points but handed over with the pose; see head.py."""
+_LIMB_ENDS = ("foot", "ankle", "knee", "wrist", "elbow")
+_ENDS = [POINT[name] for name in ("pelvis", "head")]
+_ENDS += [POINT[f"{side}_{end}"] for side in ("left", "right") for end in _LIMB_ENDS]
+"""What may be the lowest of a body."""
 
 
 class Condition(NamedTuple):
@@ -108,10 +136,18 @@ def in_band(kind: str, names: Iterable[str], band: str) -> Condition:
 class Measured:
     """A batch of poses whose measurements are computed when first asked for, and kept."""
 
-    def __init__(self, joints: Float[np.ndarray, "pose joint 3"]) -> None:
+    def __init__(
+        self,
+        joints: Float[np.ndarray, "pose joint 3"],
+        *,
+        head: Float[np.ndarray, "pose 3"] | None = None,
+    ) -> None:
+        """`joints`: see `points`. `head`: nod, turn and tip in degrees (head.py), NaN unknown."""
         self.points = points(joints)
         self._columns = np.ascontiguousarray(self.points.transpose(1, 2, 0))
         self._values: dict[tuple[str, tuple[str, ...]], np.ndarray] = {}
+        angles = np.full((3, len(self.points)), np.nan) if head is None else np.asarray(head).T
+        self._values.update({(k, ()): row for k, row in zip(HEAD_KINDS, angles, strict=True)})
 
     def __len__(self) -> int:
         return len(self.points)
@@ -124,8 +160,9 @@ class Measured:
         return self._values[key]
 
     def lowest(self) -> Float[np.ndarray, " pose"]:
-        """Return the height of each pose's lowest joint, metres."""
-        return self._columns[:22, 1].min(axis=0)
+        """Return the height of each pose's lowest joint, metres; NaN where an end is missing."""
+        heights = self._columns[:22, 1]
+        return np.fmin.reduce(heights, axis=0) + 0.0 * heights[_ENDS, :].sum(axis=0)
 
     def holds(self, recipes: Recipes, *, tolerance: bool = False) -> Bool[np.ndarray, " pose"]:
         """Return for which poses the recipes are true; `tolerance` widens each by its noise."""
@@ -184,6 +221,15 @@ def _twist(left: Rows, right: Rows) -> Float[np.ndarray, " pose"]:
     return np.degrees(np.arctan2(line[2], line[0]))
 
 
+def _elevation(direction: Rows) -> Float[np.ndarray, " pose"]:
+    sin = direction[1] / np.maximum(_norm(direction), 1e-12)
+    return np.degrees(np.arcsin(np.clip(sin, -1.0, 1.0)))
+
+
+def _chest_up(left: Rows, right: Rows, pelvis: Rows, neck: Rows) -> Float[np.ndarray, " pose"]:
+    return _elevation(np.cross(left - right, neck - pelvis, axis=0))
+
+
 _MEASURE: dict[str, Callable[..., np.ndarray]] = {
     "angle": _angle,
     "distance": lambda a, b: _norm(a - b),
@@ -195,6 +241,9 @@ _MEASURE: dict[str, Callable[..., np.ndarray]] = {
     "lean_x": _lean_x,
     "lean_z": _lean_z,
     "twist": _twist,
+    "trunk_up": lambda pelvis, neck: _elevation(neck - pelvis),
+    "chest_up": _chest_up,
+    "side_up": lambda left, right: _elevation(left - right),
 }
 
 

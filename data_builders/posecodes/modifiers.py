@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from data_builders.posecodes import dice as chance
 from data_builders.posecodes import phrases
@@ -15,26 +16,23 @@ from data_builders.posecodes.captions import SKIP, Style
 from data_builders.posecodes.catalogue import SIDES
 from data_builders.posecodes.changes import ACTIONS, Change
 from data_builders.posecodes.dice import Dice
-from data_builders.posecodes.facts import Fact, noun, plural
+from data_builders.posecodes.facts import Fact, plural
+from data_builders.posecodes.instructions import (
+    Said,
+    clauses_of,
+    link,
+    state_sentence,
+    turn_sentence,
+)
 from data_builders.posecodes.pair_codes import PairCodes, columns, targets
+from unipose.errors import ConfigError
 
 _DETERMINERS = ("your",) * 3 + ("the",) * 2
 _ENTITIES = (("elbow", "hand", "arm"), ("knee", "foot", "leg"))
-_ANGLE_NAMES = {"elbow": ("elbow", "arm"), "knee": ("knee", "leg")}
 _UNSIZED = 0.35
 """How often the size of a change is left open."""
 _TARGET = 0.35
 """How often a short text also names a state that the second pose is in."""
-
-
-class Said(NamedTuple):
-    """Changes that one phrase makes: who, what, and how far (for choosing)."""
-
-    subject: str
-    action: str
-    size: str
-    members: tuple[Change, ...]
-    weight: float
 
 
 @cache
@@ -46,6 +44,40 @@ def _resized(change: Change, size: str) -> Change:
     return _change(change.part, change.action, size, change.other)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModifierOptions:
+    """What instructions may leave out and how they are linked."""
+
+    skip: float = SKIP
+    """Share of the changes that are left out at random."""
+    states: Literal["one", "all"] = "one"
+    """Whether a merged text names one or all of the states that the moved parts end in."""
+    gerunds: bool = False
+    """Link now and then by what is done meanwhile: "... while bending your left knee"."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.skip < 1.0:
+            raise ConfigError(f"expected a share to skip from 0 to below 1, got {self.skip}")
+
+
+class Modifier(NamedTuple):
+    """An instruction and exactly the changes that it asks for."""
+
+    text: str
+    changes: frozenset[Change]
+
+
+class ThreeModifiers(NamedTuple):
+    """The instructions that lead from one pose to another."""
+
+    complete: Modifier
+    """Every change, merged and linked, and all states to reach."""
+    skipping: Modifier
+    """The same with some changes left out at random."""
+    plain: Modifier
+    """Some left out as well, each change in a sentence of its own."""
+
+
 def write_modifiers_with_codes(
     joints_a: Float[np.ndarray, "pose joint 3"],
     joints_b: Float[np.ndarray, "pose joint 3"],
@@ -53,20 +85,19 @@ def write_modifiers_with_codes(
     seed: int,
     indices: Sequence[int] | np.ndarray,
     style: Style = "short",
-) -> list[tuple[str, frozenset[Change]]]:
+    options: ModifierOptions | None = None,
+    turns: Float[np.ndarray, " pose"] | None = None,
+) -> list[Modifier]:
     """Return for each pair its instruction and exactly the changes that it asks for.
 
-    Joints as in `write_captions`, row by row from `joints_a` to `joints_b`. "plain": each change in
-    a sentence of its own; "full": all changes merged and linked; "short": three to six, the largest
-    ones first, at least one for each limb that moves most. A pair without a change says so.
+    Joints as in `write_captions`, row by row from `joints_a` to `joints_b`; what is NaN in either
+    pose does not change. "plain": each change in a sentence of its own; "full": all changes merged
+    and linked; "short": three to six, the largest ones first, at least one for each limb that moves
+    most. A pair without a change says so. `turns`: by how many degrees the whole body turns to its
+    left where both poses share a world (`whole_turns`), said first; NaN where that is not known.
     """
     pairs = PairCodes(joints_a, joints_b)
-    keys = chance.keys(seed, indices)
-    skipped = chance.uniform(keys, len(columns())) < SKIP
-    found = []
-    for row, key in enumerate(keys.tolist()):
-        found.append(_write(pairs, row, skipped[row], Dice(key), style))
-    return found
+    return _write_all(pairs, turns, seed, indices, style, options or ModifierOptions())
 
 
 def write_modifiers(
@@ -76,60 +107,144 @@ def write_modifiers(
     seed: int,
     indices: Sequence[int] | np.ndarray,
     style: Style = "short",
+    options: ModifierOptions | None = None,
+    turns: Float[np.ndarray, " pose"] | None = None,
 ) -> list[str]:
     """Return one instruction for each pair; see `write_modifiers_with_codes`."""
+    rows = write_modifiers_with_codes(
+        joints_a,
+        joints_b,
+        seed=seed,
+        indices=indices,
+        style=style,
+        options=options,
+        turns=turns,
+    )
+    return [row.text for row in rows]
+
+
+def write_three_modifiers(
+    joints_a: Float[np.ndarray, "pose joint 3"],
+    joints_b: Float[np.ndarray, "pose joint 3"],
+    *,
+    seed: int,
+    indices: Sequence[int] | np.ndarray,
+    options: ModifierOptions | None = None,
+    turns: Float[np.ndarray, " pose"] | None = None,
+) -> list[ThreeModifiers]:
+    """Return for each pair the three instructions of PoseFix and UniPose; see `write_modifiers`."""
+    options = options or ModifierOptions(states="all", gerunds=True)
+    pairs = PairCodes(joints_a, joints_b)
+    versions: tuple[tuple[Style, float], ...] = (
+        ("full", 0.0),
+        ("full", options.skip),
+        ("plain", options.skip),
+    )
+    rows = [
+        _write_all(pairs, turns, 3 * seed + i, indices, style, replace(options, skip=skip))
+        for i, (style, skip) in enumerate(versions)
+    ]
+    return [ThreeModifiers(*row) for row in zip(*rows, strict=True)]
+
+
+def _write_all(
+    pairs: PairCodes,
+    turns: Float[np.ndarray, " pose"] | None,
+    seed: int,
+    indices: Sequence[int] | np.ndarray,
+    style: Style,
+    options: ModifierOptions,
+) -> list[Modifier]:
+    keys = chance.keys(seed, indices)
+    skipped = chance.uniform(keys, len(columns())) < options.skip
+    turned = [None] * len(keys) if turns is None else [_whole_turn(t) for t in turns.tolist()]
     return [
-        text
-        for text, _ in write_modifiers_with_codes(
-            joints_a, joints_b, seed=seed, indices=indices, style=style
-        )
+        _write(pairs, row, skipped[row], turned[row], Dice(key), style, options)
+        for row, key in enumerate(keys.tolist())
     ]
 
 
+def _whole_turn(degrees: float) -> Change | None:
+    """Return the change for a turn of the whole body to its left, if it is large enough to say."""
+    size = abs(degrees)
+    if size > ACTIONS["around"].sizes["any"][0]:
+        return _change("body", "around", "any", None)
+    action = "whole_left" if degrees > 0 else "whole_right"
+    for name, (low, high) in ACTIONS[action].sizes.items():
+        if low < size <= high:
+            return _change("body", action, name, None)
+    return None
+
+
 def _write(
-    pairs: PairCodes, row: int, skipped: np.ndarray, dice: Dice, style: Style
-) -> tuple[str, frozenset[Change]]:
+    pairs: PairCodes,
+    row: int,
+    skipped: Bool[np.ndarray, " column"],
+    turned: Change | None,
+    dice: Dice,
+    style: Style,
+    options: ModifierOptions,
+) -> Modifier:
     moved = np.flatnonzero(pairs.moved[row]).tolist()
-    if not moved:
-        return dice.pick(phrases.NOTHING_CHANGES), frozenset()
+    if not moved and turned is None:
+        return Modifier(dice.pick(phrases.NOTHING_CHANGES), frozenset())
     kept = [i for i in moved if not skipped[i]] or moved
     found = _single(pairs, row, kept, dice)
     if style != "plain":
         found = _both(_entities(_drop_idle(found)), dice)
     if style == "short":
         found = _choose(found, dice)
-    clauses = _clauses(found, dice, alone=style == "plain")
-    sentences = [f"{c}" for c in clauses] if style == "plain" else _link(clauses, dice)
+    clauses = clauses_of(found, dice, alone=style == "plain")
+    sentences = clauses if style == "plain" else link(clauses, dice, gerunds=options.gerunds)
     changes = {change for said in found for change in said.members}
-    reached = np.flatnonzero(pairs.reached[row]).tolist()
-    if style != "plain" and reached and dice.roll() < (_TARGET if style == "short" else 1.0):
-        touched = frozenset().union(*(change.joints for change in changes))
-        facts = [fact for i in reached if _touches((fact := targets()[i]), touched)]
-        for fact in [dice.pick(facts)] if facts else []:
-            view = dice.pick(
-                [
-                    v
-                    for v in fact.views
-                    if "_" in v.subject or v.subject in ("hands", "feet", "elbows", "knees")
-                ]
-                or fact.views
-            )
-            many = "_" not in view.subject
-            subject = ("both " if many else "{d} ") + noun(view.subject)
-            must = dice.pick(phrases.TARGETS[:3]) if many else dice.pick(phrases.TARGETS)
-            sentences.append(f"{subject} {must} {dice.pick(view.predicates)}")
-            said = fact.members[0]
-            changes.add(Change(said.first, "reach", target=said))
+    if style != "plain":
+        for fact in _states(pairs, row, changes, dice, style, options):
+            sentences.append(state_sentence(fact, dice))
+            changes.add(_reach(fact))
+    if turned is not None:
+        sentences.insert(0, turn_sentence(turned, dice))
+        changes.add(turned)
     determiner = dice.pick(_DETERMINERS)
     text = " ".join(
         s[0].upper() + s[1:] + "." for s in (x.replace("{d}", determiner) for x in sentences)
     )
-    return text, frozenset(changes)
+    return Modifier(text, frozenset(changes))
+
+
+def _states(
+    pairs: PairCodes,
+    row: int,
+    changes: set[Change],
+    dice: Dice,
+    style: Style,
+    options: ModifierOptions,
+) -> list[Fact]:
+    """Return the states to name: of parts that the changes move, and not what they say already."""
+    reached = np.flatnonzero(pairs.reached[row]).tolist()
+    if not reached:
+        return []
+    if dice.roll() >= (_TARGET if style == "short" else 1.0):
+        return []
+    touched = frozenset().union(*(change.joints for change in changes))
+    facts = [fact for i in reached if _touches((fact := targets()[i]), touched)]
+    if options.states == "one" or style == "short":
+        return [dice.pick(facts)] if facts else []
+    straightened = {change.part for change in changes if change.action == "straighten"}
+    return [
+        fact
+        for fact in facts
+        if not (fact.members[0].relation == "straight" and fact.members[0].first in straightened)
+        and dice.roll() >= options.skip
+    ]
+
+
+def _reach(fact: Fact) -> Change:
+    said = fact.members[0]
+    return Change(said.first, "reach", target=said)
 
 
 def _touches(fact: Fact, touched: frozenset[str]) -> bool:
-    said = fact.members[0]
-    return Change(said.first, "reach", target=said).joints <= touched
+    return _reach(fact).joints <= touched
 
 
 def _single(pairs: PairCodes, row: int, kept: list[int], dice: Dice) -> list[Said]:
@@ -215,154 +330,3 @@ def _choose(found: list[Said], dice: Dice) -> list[Said]:
         (second if joints <= covered else first).append(found[i])
         covered |= joints
     return (first + second)[:room]
-
-
-def _place(said: Said) -> tuple[int, str]:
-    part = said.members[0].part
-    if part == "body":
-        return 0, ""
-    return (
-        1 if "arm" in said.subject or part.split("_")[-1] in ("shoulder", "elbow", "hand") else 2
-    ), said.subject
-
-
-def _clauses(found: list[Said], dice: Dice, *, alone: bool) -> list[str]:
-    """Return imperative clauses; several directions of one part become one clause."""
-    if dice.roll() < 0.5:
-        found = sorted(found, key=_place)
-    else:
-        found = sorted(found, key=lambda s: (-_place(s)[0] if _place(s)[0] else -9, s.subject))
-    clauses: list[str] = []
-    directions: dict[str, list[Said]] = {}
-    rows: list[tuple[str, Said | list[Said]]] = []
-    for said in found:
-        if said.action in phrases.DIRECTIONS and not alone:
-            if said.subject not in directions:
-                directions[said.subject] = []
-                rows.append((said.subject, directions[said.subject]))
-            directions[said.subject].append(said)
-        else:
-            rows.append((said.subject, said))
-    for subject, row in rows:
-        if isinstance(row, Said):
-            clauses.append(
-                _moves(subject, [row], dice)
-                if row.action in phrases.DIRECTIONS
-                else _other(row, dice)
-            )
-        else:
-            clauses.append(_moves(subject, row, dice))
-    return clauses
-
-
-def _named(subject: str, dice: Dice) -> str:
-    if "_" in subject:
-        return "{d} " + noun(subject)
-    return dice.pick(("both " + subject, "{d} " + subject))
-
-
-def _way(said: Said, dice: Dice) -> str:
-    """Return a direction with its size: "slightly up", "much further left", "forward"."""
-    plain = dice.roll() < 0.6
-    way = dice.pick((phrases.DIRECTIONS if plain else phrases.COMPARED)[said.action])
-    if said.size == "any":
-        return way
-    if said.size == "slight":
-        return f"{dice.pick(phrases.SIZES['slight'])} {way}"
-    return f"far {way}" if plain else f"{dice.pick(('much', 'a lot'))} {way}"
-
-
-def _moves(subject: str, row: list[Said], dice: Dice) -> str:
-    """Return one clause for all directions of one part."""
-    many = "_" not in subject
-    vertical = next((s for s in row if s.action in ("up", "down")), None)
-    start = ""
-    if vertical is not None and dice.roll() < 0.6:
-        row = [s for s in row if s is not vertical]
-        verb = dice.pick(phrases.VERBS[vertical.action])
-        start = f"{verb} {_named(subject, dice)}"
-        if vertical.size != "any":
-            start += " " + dice.pick(
-                phrases.SIZES["slight"] if vertical.size == "slight" else ("a lot",)
-            )
-        if not row:
-            return start
-        start += f" and {dice.pick(phrases.VERBS['move'])} {'them' if many else 'it'} "
-    else:
-        start = f"{dice.pick(phrases.VERBS['move'])} {_named(subject, dice)} "
-    ways = [_way(said, dice) for said in row]
-    return start + (ways[0] if len(ways) == 1 else ", ".join(ways[:-1]) + " and " + ways[-1])
-
-
-def _other(said: Said, dice: Dice) -> str:
-    """Return the clause of an angle, a distance, or the whole body."""
-    action, size = said.action, said.size
-    some = "" if size == "any" else dice.pick(phrases.SIZES[size])
-    if said.subject == "body":
-        verb, way = action.split("_")
-        whole = dice.pick(("", "{d} upper body ", "{d} torso "))
-        if verb == "turn":
-            whole = whole or "{d} upper body "
-        if size == "much":
-            some = "far"
-        verb = dice.pick(phrases.VERBS[verb])
-        way = dice.pick(phrases.DIRECTIONS[way])
-        if verb == "tilt" and not whole:
-            whole = "{d} torso "
-        return " ".join(f"{verb} {whole}{some} {way}".split())
-    if said.members[0].other is not None:
-        return _gap(said, some, dice)
-    part = (
-        said.subject.split("_")[-1] if "_" in said.subject else said.members[0].part.split("_")[-1]
-    )
-    name = dice.pick(_ANGLE_NAMES[part])
-    subject = said.subject if "_" in said.subject else plural(part)
-    subject = subject.replace(part, name) if "_" in subject else plural(name)
-    who = _named(subject, dice)
-    if action == "straighten":
-        return f"{dice.pick(phrases.VERBS['straighten'])} {who}"
-    if action == "unbend" and dice.roll() < 0.5:
-        return f"bend {who} {some + ' ' if some else ''}less"
-    more = action == "bend" and (not some or some == "much" or dice.roll() < 0.5)
-    if some == "much" and not more:
-        some = "a lot"
-    if more and not some and dice.roll() < 0.5:
-        more = False
-    verb = dice.pick(phrases.VERBS[action])
-    return " ".join(f"{verb} {who} {some} {'more' if more else ''}".split())
-
-
-def _gap(said: Said, some: str, dice: Dice) -> str:
-    """Return the clause of a distance that gets smaller or larger."""
-    verb = dice.pick(phrases.VERBS["move"][:2])
-    if said.members[0].other == "torso":
-        who = _named(said.subject, dice)
-        way = dice.pick(phrases.TOWARD[said.action][: 1 if some else 2]).replace("{o}", "{d} torso")
-        if said.action == "apart" and some:
-            way = "further " + way
-        return " ".join(f"{verb} {who} {some} {way}".split())
-    part = plural(said.members[0].part.split("_")[1])
-    return " ".join(
-        f"{verb} {_named(part, dice)} {some} {dice.pick(phrases.TOGETHER[said.action])}".split()
-    )
-
-
-def _link(clauses: list[str], dice: Dice) -> list[str]:
-    """Return sentences of one to three clauses."""
-    found: list[str] = []
-    sentence, length = "", 0
-    for clause in clauses:
-        if not sentence:
-            sentence, length = clause, 1
-        elif " and " in sentence.rsplit(", then", 1)[-1] or dice.roll() < 0.3:
-            sentence += f", then {clause}"
-            length += 1
-        else:
-            sentence += f" and {clause}"
-            length += 1
-        if length >= 3 or (length == 2 and dice.roll() < 0.6) or dice.roll() < 0.25:
-            found.append(sentence)
-            sentence, length = "", 0
-    if sentence:
-        found.append(sentence)
-    return found

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 
 from data_builders.posecodes.catalogue import ANGLE_POINTS, SEGMENTS, SIDES, SUPER
 from data_builders.posecodes.measure import KINDS, Condition, Measured, Recipes, in_band
+from data_builders.posecodes.positions import POSITIONS
 from unipose.errors import PoseError
 
 PARTS = (
@@ -182,6 +183,8 @@ def _recipes(said: Statement) -> Recipes:
     side, _, part = first.rpartition("_")
     if first == "body" and second is None and relation in BODY:
         return BODY[relation]
+    if second is None and (first, relation) in POSITIONS:
+        return POSITIONS[first, relation]
     if second is None and relation in ANGLES and first in ANGLE_POINTS:
         return ((Condition("angle", ANGLE_POINTS[first], *ANGLES[relation]),),)
     if second is None and relation in TILTS and first in SEGMENTS:
