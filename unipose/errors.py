@@ -61,3 +61,7 @@ class EmptySourceError(SourceError):
 
 class UnusableRecordError(UniPoseError, ValueError):
     """One record of a data set cannot be used; readers leave it out and say why."""
+
+
+class EndpointError(UniPoseError, ConnectionError):
+    """A server that should answer refuses us or stays broken."""

@@ -1,0 +1,1 @@
+"""Refining: captions and instructions become short natural language, and are checked for truth."""
