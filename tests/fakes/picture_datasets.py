@@ -354,8 +354,9 @@ def write_mpii(folder: Path) -> Path:
         for i, mark in enumerate(marks)
     ]
     person = {
-        "x1": 90, "y1": 60, "x2": 130, "y2": 100, "annopoints": struct_array([{"point": struct_array(joints)}]),
-        "scale": 1.5, "objpos": struct_array([{"x": 115, "y": 190}]),
+        "x1": 90, "y1": 60, "x2": 130, "y2": 100, "scale": 1.5,
+        "annopoints": struct_array([{"point": struct_array(joints)}]),
+        "objpos": struct_array([{"x": 115, "y": 190}]),
     }  # fmt: skip
     nobody = {**person, "annopoints": np.zeros((0, 0))}
     pictures = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,12 @@ def test_a_missing_folder_says_what_is_expected_and_how_large(name, tmp_path):
 def test_an_empty_folder_is_an_error_and_not_an_empty_data_set(name, tmp_path):
     with pytest.raises((SourceError, ConfigError)):
         list(open_source(f"{name}={tmp_path}", Drops()))
+
+
+def test_every_source_is_on_the_page_that_documents_them():
+    page = (Path(__file__).parents[3] / "docs" / "sources.md").read_text(encoding="utf-8")
+    rows = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert rows == list(SOURCES)
 
 
 def test_half_a_release_names_the_file_that_is_not_there(tmp_path):
