@@ -63,7 +63,7 @@ def projected_keypoints(
     """Return landmarks that were computed, not looked for: 1 in the picture, 0.5 outside of it."""
     with np.errstate(invalid="ignore"):
         within = ((pixels >= 0) & (pixels <= np.array(size_px))).all(axis=1)
-    known = np.isfinite(pixels).all(axis=1)
+    known = np.isfinite(pixels.sum(axis=1))
     points = np.where(known[:, None], pixels, np.nan)
     return Keypoints(names=names, points=points, visible=np.where(within, 1.0, 0.5) * known)
 
@@ -83,7 +83,7 @@ def marked_keypoints(
 
 def known_in_3d(names: tuple[str, ...], points_m: Points) -> Keypoints:
     """Return landmarks in our world; NaN means not measured, UnusableRecordError if all are."""
-    known = np.isfinite(points_m).all(axis=1)
+    known = np.isfinite(points_m.sum(axis=1))
     if not known.any():
         raise UnusableRecordError("not one joint is measured: all are NaN")
     points = np.where(known[:, None], points_m, np.nan)
