@@ -100,7 +100,7 @@ class _Table:
         self.support: list[tuple[int, int]] = []
         if options.eligible == "statistics":
             known = pose_statistics().shares
-            shares = np.array([known.get(fact.members[0], 0.0) for fact in self.facts])
+            shares = np.array([known[fact.members[0]] for fact in self.facts])
             self.ordinary, self.trivial = shares >= RARE_SHARE, shares > TRIVIAL_SHARE
             self.support = [(at[said], at[dropped]) for said, dropped in _supports()]
         rules = [] if options.idle == "nothing" else implications()

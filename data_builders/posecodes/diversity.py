@@ -64,14 +64,14 @@ def text_figures(texts: Sequence[str]) -> TextFigures:
 def figures_table(named: dict[str, TextFigures]) -> str:
     """Return a Markdown table of sets of texts, the published ones last."""
     rows = [
-        "| texts | count | unique | words | bytes | vocabulary | distinct-1 / 2 / 3 |",
+        "| texts | count | unique | words | bytes | vocabulary | distinct 1/2/3-grams per 1000 |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, figures in (named | PUBLISHED).items():
         unique = "–" if figures.unique is None else f"{figures.unique:.1%}"
         size = "–" if figures.bytes is None else f"{figures.bytes:.0f}"
         shares = figures.distinct
-        distinct = "–" if shares is None else " / ".join(f"{share:.4f}" for share in shares)
+        distinct = "–" if shares is None else " / ".join(f"{1000 * share:.2f}" for share in shares)
         rows.append(
             f"| {name} | {figures.texts} | {unique} | {figures.words:.1f} | {size} "
             f"| {figures.vocabulary} | {distinct} |"

@@ -58,8 +58,8 @@ def _without_missing(
     """Return the joints with every axis of a missing one NaN."""
     if np.isinf(joints).any():
         raise PoseError("joints hold infinite numbers; a missing joint is NaN")
-    missing = np.isnan(joints).any(axis=2)
-    empty = np.flatnonzero(missing[:, :POSED_JOINTS].all(axis=1))
+    missing = np.any(np.isnan(joints), axis=2)
+    empty = np.flatnonzero(np.all(missing[:, :POSED_JOINTS], axis=1))
     if len(empty):
         raise PoseError(f"{len(empty)} poses hold nothing but NaN, the first is pose {empty[0]}")
     return np.where(missing[..., None], np.nan, joints)

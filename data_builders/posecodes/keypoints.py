@@ -96,7 +96,7 @@ def _fill(joints: Joints, name: str, places: Float[np.ndarray, "pose 3"]) -> Non
 
 def facing_is_known(joints: Joints) -> Bool[np.ndarray, " pose"]:
     """Return for which poses both hips or both shoulders are there, so that left is known."""
-    return np.isfinite(_left(joints)).all(axis=1)
+    return np.all(np.isfinite(_left(joints)), axis=1)
 
 
 def in_body_frame(

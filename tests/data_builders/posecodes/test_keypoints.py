@@ -141,7 +141,8 @@ def test_a_person_whose_left_is_not_known_is_refused(poses):
 @pytest.mark.parametrize(
     ("name", "plain"),
     [
-        ("LHip", "left_hip"), ("Left Hip", "left_hip"), ("hip_l", "left_hip"), ("RKnee", "right_knee"),
+        ("LHip", "left_hip"), ("Left Hip", "left_hip"), ("hip_l", "left_hip"),
+        ("RKnee", "right_knee"),
         ("left_hip", "left_hip"), ("rightShoulder", "right_shoulder"), ("Pelvis", "pelvis"),
         ("l_wrist", "left_wrist"), ("Nose", "nose"), ("right.ankle", "right_ankle"),
     ],
