@@ -3,8 +3,8 @@
 `python -m data_builders.whole_body_landmarks --out unipose/weights/open_body_keypoints.json`
 
 How each place was found, on the zero pose (T-pose, palms down, face to +z):
-- Toes and heels are extremes of the mesh: the foremost vertex of the inner half of the foot, the
-  foremost one of its outer edge, the vertex of least z + 0.3 y.
+- Toes and heels are extremes of the mesh: the foremost vertex among the inner toes, the
+  foremost one of the outer edge, the vertex of least z + 0.3 y.
 - Ears: the outermost vertex of the head.
 - Face: points (x, y) were read off a parallel front view with a 1 cm grid: the eyelids' rims, the
   mouth's corners and the lips' borders, the nose's ridge (its tip is the profile's foremost
@@ -131,11 +131,11 @@ def feet_of(body: Body, side: str, sign: float) -> dict[str, Shares]:
     x, y, z = body.template.unbind(1)
     foot = body.weights[:, SMPL.indices(f"{side}_ankle", f"{side}_foot")].sum(1) > 0.5
     outwards = x * sign
-    middle = (outwards[foot].amin() + outwards[foot].amax()) / 2
     toes = foot & (z > z[foot].amax() - 0.06)
+    inner_edge = toes & (outwards < outwards[toes].amin() + 0.022)
     outer_edge = toes & (outwards > outwards[toes].amax() - 0.009)
     return {
-        f"{side}_big_toe": {_furthest(z, foot & (outwards < middle)): 1.0},
+        f"{side}_big_toe": {_furthest(z, inner_edge): 1.0},
         f"{side}_small_toe": {_furthest(z, outer_edge): 1.0},
         f"{side}_heel": {_furthest(-z - 0.3 * y, foot): 1.0},
     }

@@ -6,7 +6,7 @@ rightly with the camera and the floor carries the people's shadows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -108,7 +108,7 @@ def widen(setting: Setting, points: Float[np.ndarray, "point 3"]) -> Setting:
             z.max() + margin[5] * 1.4,
         ]
     )
-    return Setting(**(vars(setting) | {"walls": walls}))
+    return replace(setting, walls=walls)
 
 
 def paint(

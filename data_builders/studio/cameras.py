@@ -62,7 +62,7 @@ def draw_view(random: np.random.Generator, *, close: bool, tilt: float) -> View:
 
 
 def place_cameras(
-    view: View, frames: list[Float[np.ndarray, "point 3"]], aspect: float
+    view: View, frames: list[Float[np.ndarray, "_ 3"]], aspect: float
 ) -> list[Camera]:
     """Return a camera for each frame of a film (or the one frame of a picture).
 

@@ -186,7 +186,7 @@ def _draw_shoes(
 
 def _draw_hair(random: np.random.Generator, colours: np.ndarray, cuts: np.ndarray) -> str:
     name = pick(random, tuple(HAIR), (0.27, 0.25, 0.2, 0.13, 0.05, 0.1))
-    colours[Slot.HAIR] = _near(random, HAIR[name], spread=5)
+    colours[Slot.HAIR] = _near(random, HAIR[name], spread=5.0)
     cuts[Cut.BEARD] = float(random.random() < 0.15)
     bald = random.random() < 0.07
     cuts[Cut.HAIRLINE] = NONE if bald else random.uniform(-0.012, 0.012)
@@ -201,7 +201,7 @@ def _draw_skin(random: np.random.Generator) -> Float[np.ndarray, " 3"]:
 
 
 def _near(
-    random: np.random.Generator, colour: tuple[int, int, int], *, spread: float = 9
+    random: np.random.Generator, colour: tuple[int, int, int], *, spread: float = 9.0
 ) -> Float[np.ndarray, " 3"]:
     """Return a colour (sRGB) that still deserves the name of `colour`."""
     return np.array(colour) + random.uniform(-spread, spread, 3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ class Clip:
         rotations = self.rotations.copy()
         rotations[:, 0] = multiply(turn[None], rotations[:, 0])
         path = multiply(turn[None], self.path[..., None])[..., 0]
-        return Clip(**(vars(self) | {"rotations": rotations, "path": path}))
+        return replace(self, rotations=rotations, path=path)
 
 
 class Motions:
@@ -174,8 +174,8 @@ def mirror_words(text: str) -> str:
 
 
 def multiply(
-    first: Float[np.ndarray, "*batch a b"], second: Float[np.ndarray, "*batch b c"]
-) -> Float[np.ndarray, "*batch a c"]:
+    first: Float[np.ndarray, "*#batch a b"], second: Float[np.ndarray, "*#batch b c"]
+) -> Float[np.ndarray, "*out a c"]:
     """Return the matrix product, summed in order: the same bits on every machine."""
     total = first[..., :, 0, None] * second[..., None, 0, :]
     for k in range(1, first.shape[-1]):

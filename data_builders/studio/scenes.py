@@ -20,6 +20,8 @@ from data_builders.studio.solids import draw_occluder, draw_props
 from unipose.body.camera import Camera
 from unipose.body.skeletons import SMPL
 
+FLAT = np.array([1.0, 0.0, 1.0])
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Performer:
@@ -136,7 +138,7 @@ def _draw_partners(
     clips = motions.draw_partners(random, frames=frames, fps=config.fps, mirrored=mirrored)
     angle = random.uniform(-np.pi, np.pi)
     people = [_stand(config, random, body, clip.turned(angle), keep_place=True) for clip in clips]
-    middle = sum(person.translations[0] for person in people) / 2 * [1.0, 0.0, 1.0]
+    middle = np.mean([person.translations[0] for person in people], axis=0) * FLAT
     return [_moved(person, -middle) for person in people]
 
 
@@ -206,7 +208,7 @@ def _moved(person: Performer, shift: Float[np.ndarray, " 3"]) -> Performer:
 
 def _points_to_frame(
     random: np.random.Generator, people: list[Performer], *, close: bool
-) -> list[Float[np.ndarray, "point 3"]]:
+) -> list[Float[np.ndarray, "_ 3"]]:
     """Return what the camera should show, per frame: everybody, somebody, or part of somebody."""
     chosen = people
     if len(people) > 1 and random.random() < 0.3:

@@ -24,7 +24,7 @@ class Shadow:
     cell: float
 
 
-def cast_shadow(meshes: list[Float[np.ndarray, "vertex 3"]], light: Light, cloudy: float) -> Shadow:
+def cast_shadow(meshes: list[Float[np.ndarray, "_ 3"]], light: Light, cloudy: float) -> Shadow:
     """Return the shadow of some meshes on the floor; `cloudy` (0 to 1) makes it soft and weak."""
     slope = light.to_lamp / max(light.to_lamp[1], 0.35)
     low = np.min([mesh.min(0) for mesh in meshes], axis=0)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from unipose.body.body import Body, SmplBody
 from unipose.body.regions import BodyRegions, find_regions
 from unipose.body.skeletons import SMPL
-from unipose.body.whole_body import whole_body_points
+from unipose.body.whole_body import WHOLE_BODY_NAMES, whole_body_points
 from unipose.render.compiled import compiled
 
 SLOTS = 6
@@ -122,7 +122,7 @@ class StudioBody:
     def _whole_body(
         self, vertices: Float[np.ndarray, "vertex 3"], joints: Float[np.ndarray, "24 3"]
     ) -> Float[np.ndarray, "133 3"]:
-        places = np.empty((len(self._is_joint), 3))
+        places = np.empty((len(WHOLE_BODY_NAMES), 3))
         compiled(_gather)(
             vertices,
             joints,

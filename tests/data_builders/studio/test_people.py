@@ -62,10 +62,14 @@ def test_two_people_slid_together_touch_and_do_not_cross():
 
 
 def test_people_are_on_the_left_only_if_nobody_comes_near():
-    assert positions([40, 200, None], 256.0) == ["on the left", "on the right", ""]
-    assert positions([200, 120, 40], 256.0) == ["on the right", "in the middle", "on the left"]
-    assert positions([100, 110, 200], 256.0) == ["", "", "on the right"]
-    assert positions([100], 256.0) == [""]
+    assert positions([40.0, 200.0, None], 256.0) == ["on the left", "on the right", ""]
+    assert positions([200.0, 120.0, 40.0], 256.0) == [
+        "on the right",
+        "in the middle",
+        "on the left",
+    ]
+    assert positions([100.0, 110.0, 200.0], 256.0) == ["", "", "on the right"]
+    assert positions([100.0], 256.0) == [""]
 
 
 def test_a_phrase_is_told_only_if_it_fits_nobody_else():
