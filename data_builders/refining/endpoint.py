@@ -8,8 +8,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
 
 import httpx2
 import openai
@@ -181,7 +181,7 @@ class Endpoint:
                 raise _TryAgainError(f"no answer came within {self.config.timeout_s:g} s")
         return bytes(found)
 
-    def _judge_status(self, error: openai.APIStatusError) -> None:
+    def _judge_status(self, error: openai.APIStatusError) -> NoReturn:
         """Raise what a status that is no success calls for."""
         status, said = error.status_code, " ".join(str(error).split())[:200]
         if status in _LATER or status >= 500:
@@ -236,14 +236,14 @@ def read_answer(body: bytes, requests: int = 1) -> Answer:
         count = counted.get(name)
         return count if isinstance(count, int) and count > 0 else 0
 
-    counts = {
-        "prompt_tokens": tokens("prompt_tokens"),
-        "answer_tokens": tokens("completion_tokens"),
-        "requests": requests,
-    }
+    answer = Answer(
+        prompt_tokens=tokens("prompt_tokens"),
+        answer_tokens=tokens("completion_tokens"),
+        requests=requests,
+    )
     if choice.get("finish_reason") == "length":
-        return Answer(problem="the answer is longer than allowed", **counts)
-    return Answer(text=text, **counts)
+        return replace(answer, problem="the answer is longer than allowed")
+    return replace(answer, text=text)
 
 
 class _Pace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -100,7 +101,7 @@ class LocalModel:
     def _answer(self, text: str, prompt_tokens: int, answer_tokens: int) -> Answer:
         if not self.tokenizer.chat_template:  # such a model goes on after its answer
             text = text.strip().split("\n\n")[0]
-        counts = {"prompt_tokens": prompt_tokens, "answer_tokens": answer_tokens, "requests": 1}
+        answer = Answer(prompt_tokens=prompt_tokens, answer_tokens=answer_tokens, requests=1)
         if not text.strip():
-            return Answer(problem="the answer is empty", **counts)
-        return Answer(text=text, **counts)
+            return replace(answer, problem="the answer is empty")
+        return replace(answer, text=text)

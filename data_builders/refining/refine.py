@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 
 from data_builders.refining.backend import Answer, Backend
@@ -61,7 +61,7 @@ class Report:
 
     def as_json(self) -> dict[str, object]:
         """Return the report as plain values."""
-        return {name: dict(v) if isinstance(v, Counter) else v for name, v in asdict(self).items()}
+        return {name: dict(v) if isinstance(v, Counter) else v for name, v in vars(self).items()}
 
     def count_answer(self, answer: Answer) -> None:
         """Note what an answer took."""

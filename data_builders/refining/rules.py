@@ -12,7 +12,17 @@ from collections.abc import Sequence
 
 from data_builders.posecodes import phrases
 from data_builders.posecodes.dice import Dice, keys
-from data_builders.posecodes.facts import Fact, View, atoms, merged, noun, plural, t_pose
+from data_builders.posecodes.facts import (
+    Fact,
+    View,
+    atoms,
+    extra_atoms,
+    merged,
+    noun,
+    plural,
+    t_pose,
+)
+from data_builders.posecodes.positions import GROUPS
 from data_builders.posecodes.reader import read, read_change_text
 from data_builders.posecodes.statements import Statement, state
 from data_builders.refining.change_rules import change_sentences, clauses_of
@@ -133,7 +143,8 @@ def group(said: Sequence[Statement]) -> list[Fact]:
     """Return facts that cover the statements, several at once where one phrase can say them."""
     left = dict.fromkeys(said)
     found: list[Fact] = []
-    single = {fact.members[0]: fact for fact in atoms()}
+    extra = extra_atoms(frozenset(GROUPS))
+    single = {fact.members[0]: fact for fact in (*atoms(), *extra)}
     for fact in (*merged(), *_bent_pairs()):
         if all(member in left for member in fact.members):
             found.append(fact)

@@ -210,7 +210,7 @@ def test_a_damaged_cache_entry_is_asked_for_again(tmp_path):
 
 
 def test_requests_keep_to_the_rate():
-    with endpoint(lambda *_: Reply(GOOD), requests_per_minute=600) as (model, server):
+    with endpoint(lambda *_: Reply(GOOD), requests_per_minute=600.0) as (model, server):
         begin = time.monotonic()
         run(model, 6)
     assert max(server.times) - begin >= 0.5

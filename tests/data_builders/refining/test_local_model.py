@@ -75,6 +75,8 @@ def test_every_prompt_gets_the_answer_it_gets_alone(save_model, template):
 
 def test_the_chat_template_is_used_and_needs_no_system_turn(save_model):
     conversation = ask_for("caption", "The left arm is straight.")
+    model = LocalModel(save_model(None))
+    assert model.prompt(conversation).endswith("Refined text:")
     model = LocalModel(save_model(TEMPLATE))
     assert model.prompt(conversation).startswith("<system> ")
     assert model.prompt(conversation).endswith("<assistant> ")
@@ -82,8 +84,6 @@ def test_the_chat_template_is_used_and_needs_no_system_turn(save_model):
     without = model.prompt(conversation)
     assert without.startswith("<user> You edit descriptions")
     assert "<system>" not in without
-    model = LocalModel(save_model(None))
-    assert model.prompt(conversation).endswith("Refined text:")
 
 
 def test_nonsense_of_a_random_model_is_replaced_by_the_rules(save_model, tmp_path):

@@ -5,13 +5,17 @@ from __future__ import annotations
 import pytest
 
 from data_builders.posecodes.captions import write_captions
+from data_builders.posecodes.changes import Change
+from data_builders.posecodes.facts import extra_atoms
 from data_builders.posecodes.modifiers import write_modifiers
-from data_builders.posecodes.reader import read
+from data_builders.posecodes.position_phrases import TURN_WORDS
+from data_builders.posecodes.positions import GROUPS
+from data_builders.posecodes.reader import read, read_change_text
 from data_builders.posecodes.statements import state
 from data_builders.refining.checking import Limits, check
 from data_builders.refining.draft import Draft
 from data_builders.refining.refine import RefineConfig, Report, refine
-from data_builders.refining.rules import refine_by_rules, without_what_follows
+from data_builders.refining.rules import refine_by_rules, summarise_pose, without_what_follows
 
 STRICT = Limits(added=0, flipped=0, unread=0.0)
 COUNT = 12
@@ -65,6 +69,18 @@ def test_whole_body_words_come_first_and_limbs_are_merged():
     assert "both arms" in text or "both elbows" in text
     assert "shoulder" not in text
     assert "left" not in text
+
+
+def test_the_optional_codes_and_whole_turns_have_words_too():
+    for fact in extra_atoms(frozenset(GROUPS)):
+        text = summarise_pose(fact.members, key=5)
+        assert read(text).statements == list(fact.members)
+    for (action, size), said in TURN_WORDS.items():
+        draft = Draft(
+            key="", text=f"{said[0].replace('{d}', 'the')}. Bend your left arm.", kind="change"
+        )
+        found = read_change_text(refine_by_rules(draft, seed=0)).changes
+        assert found == [Change("body", action, size), Change("left_elbow", "bend")]
 
 
 def test_what_follows_is_left_out_but_never_everything():
