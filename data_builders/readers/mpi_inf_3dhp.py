@@ -19,8 +19,9 @@ from data_builders.readers.cameras import (
     make_camera,
     projected_keypoints,
 )
+from data_builders.readers.mat_files import read_mat
 from data_builders.readers.pictures import check_picture
-from data_builders.readers.safe_files import numbers, read_hdf5, read_mat
+from data_builders.readers.safe_files import numbers, read_hdf5
 from data_builders.readers.source import Choice, Drops, Expected, Source
 from data_builders.records import Record
 from unipose.body.keypoint_sets import MPI_INF_3DHP_17, MPI_INF_3DHP_28

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from data_builders.readers.cameras import checked_box, marked_keypoints
+from data_builders.readers.mat_files import read_mat
 from data_builders.readers.pictures import check_picture
-from data_builders.readers.safe_files import inside, numbers, read_mat
+from data_builders.readers.safe_files import inside, numbers
 from data_builders.readers.source import Choice, Drops, Expected, Source
 from data_builders.records import Record
 from unipose.body.keypoint_sets import MPII_16

@@ -1,7 +1,8 @@
 """Files of data sets, read without running or believing anything in them.
 
-JSON, MATLAB's .mat (both kinds), NumPy archives and pickles. Whatever is wrong with a file, the
-error names it; nothing in a pickle is executed (unipose.body.pickled_arrays).
+JSON, NumPy archives, pickles and MATLAB 7.3's .mat files (older ones: mat_files.py). Whatever is
+wrong with a file, the error names it; nothing in a pickle is executed
+(unipose.body.pickled_arrays).
 """
 
 from __future__ import annotations
@@ -101,27 +102,6 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> Any:
     if kind.kind not in "fiubUS" or len(data) != math.prod(shape) * kind.itemsize:
         raise ValueError(f"{name} claims {kind} of shape {shape} and has {len(data)} bytes")
     return np.frombuffer(data, kind).reshape(shape, order="F" if fortran else "C")
-
-
-def read_mat(path: Path, name: str) -> Any:
-    """Return one variable of a .mat file of MATLAB's version 7 or older (structs as objects).
-
-    Raises FileError: damaged, another version, or no such variable.
-    """
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    with open_for_reading(path) as file:
-        try:
-            content = loadmat(file, variable_names=[name], squeeze_me=True, struct_as_record=False)
-        except (
-            MatReadError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError,
-            NotImplementedError, zlib.error, struct.error, MemoryError, OSError,
-        ) as error:  # fmt: skip
-            raise FileError(path, f"is no whole .mat file ({error})") from error
-    if name not in content:
-        raise FileError(path, f"holds no {name!r}")
-    return content[name]
 
 
 def read_hdf5(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
