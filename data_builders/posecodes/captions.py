@@ -104,7 +104,11 @@ class _Table:
             self.ordinary, self.trivial = shares >= RARE_SHARE, shares > TRIVIAL_SHARE
             self.support = [(at[said], at[dropped]) for said, dropped in _supports()]
         rules = [] if options.idle == "nothing" else implications()
-        self.implied = tuple((_bits(reasons, at), ~_bits([no], at)) for reasons, no in rules)
+        self.implied = tuple(
+            (_bits(reasons, at), ~_bits([dropped], at))
+            for reasons, dropped in rules
+            if all(said in at for said in (*reasons, dropped))
+        )
         mined = pose_statistics().rules if options.idle == "mined" else ()
         self.mined = [
             ([at[said] for said in rule.reasons], at[rule.dropped])
@@ -143,6 +147,13 @@ def implications() -> list[tuple[tuple[Statement, ...], Statement]]:
         rules += [((kneeling,), state(f"{side}_knee", "completely_bent"))]
         rules += [((kneeling,), state(f"{side}_foot", "behind", "torso"))]
     rules += [((kneeling,), state("body", "squatting"))]
+    for where in ("back", "front", "left", "right"):
+        lying = state("body", f"lying_on_{where}")
+        rules += [((lying,), state("body", "torso_horizontal"))]
+        for way in ("forward", "backward", "left", "right"):
+            rules += [((lying,), state("body", f"bent_{way}"))]
+    rules += [((state("body", "lying_on_back"),), state("torso", "facing_up"))]
+    rules += [((state("body", "lying_on_front"),), state("torso", "facing_down"))]
     return rules
 
 

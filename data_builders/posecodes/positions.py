@@ -36,6 +36,10 @@ def _lying() -> dict[Named, Recipes]:
     head_down = in_band("trunk_up", _TRUNK, "down")
     hands = tuple(Condition("ground", (f"{side}_hand",), -_INF, 0.15) for side in _SIDES)
     knees = tuple(in_band("ground", [f"{side}_knee"], "on_ground") for side in _SIDES)
+    prone = (
+        Condition("chest_up", _CHEST, -_INF, -30.0),
+        Condition("ground", ("pelvis",), 0.35, _INF),  # higher than one who lies, noise included
+    )
     return {
         ("body", "lying_on_back"): flat("chest_up", _CHEST, 45.0, _INF),
         ("body", "lying_on_front"): flat("chest_up", _CHEST, -_INF, -45.0),
@@ -44,7 +48,7 @@ def _lying() -> dict[Named, Recipes]:
         ("body", "upside_down"): tuple(
             (head_down, Condition("y", (f"{side}_ankle", "pelvis"), 0.15, _INF)) for side in _SIDES
         ),
-        ("body", "on_all_fours"): ((*hands, *knees, Condition("chest_up", _CHEST, -_INF, -30.0)),),
+        ("body", "on_all_fours"): ((*hands, *knees, *prone),),
         ("torso", "facing_up"): ((in_band("chest_up", _CHEST, "up"),),),
         ("torso", "facing_down"): ((in_band("chest_up", _CHEST, "down"),),),
     }

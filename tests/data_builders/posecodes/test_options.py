@@ -101,6 +101,28 @@ def test_lying_and_upside_down_people_are_called_so_where_the_tilt_is_kept(posed
     assert not {s.relation for s in row.statements} & set(LYING)
 
 
+def test_one_who_lies_face_down_is_not_on_all_fours_and_not_said_to_face_down_as_well(posed):
+    arms = {"left_shoulder": (0.0, 0.0, -1.4), "right_shoulder": (0.0, 0.0, 1.4)}
+    prone = posed(pelvis=(np.pi / 2, 0.0, 0.0), **arms)
+    crawling = posed(
+        pelvis=(1.4, 0.0, 0.0),
+        left_hip=(-1.4, 0.0, 0.0),
+        right_hip=(-1.4, 0.0, 0.0),
+        left_knee=(1.5, 0.0, 0.0),
+        right_knee=(1.5, 0.0, 0.0),
+        left_shoulder=(0.0, -1.5, 0.0),
+        right_shoulder=(0.0, 1.5, 0.0),
+    )
+    said = [state("body", "lying_on_front"), state("body", "on_all_fours")]
+    assert truth(said, np.stack([prone, crawling])).tolist() == [[True, False], [False, True]]
+    options = CaptionOptions(extras=frozenset({"lying"}), skip=0.0)
+    (row,) = write_captions_with_codes(
+        prone[None], seed=0, indices=[0], style="full", options=options
+    )
+    assert said[0] in row.statements
+    assert state("torso", "facing_down") not in row.statements
+
+
 def test_an_upright_pose_neither_lies_nor_leans(posed):
     joints = posed()
     assert not truth([state(part, relation) for part, relation in POSITIONS], joints[None]).any()
