@@ -272,7 +272,13 @@ class _Folder:
 
     def write(self, start: int, found: dict[str, np.ndarray]) -> None:
         with written_whole(self._path(start)) as temporary:
-            np.savez(temporary, **found)
+            np.savez(
+                temporary,
+                counts=found["counts"],
+                first=found["first"],
+                similarity=found["similarity"],
+                differences=found["differences"],
+            )
 
 
 _COLUMNS = ("first", "similarity", "differences")
