@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from data_builders.studio.chance import pick
-from data_builders.studio.clothing import NAMES, PALETTE, linear
+from data_builders.studio.clothing import PALETTE, linear
 from data_builders.studio.shading import Light
 from data_builders.studio.shadows import Shadow
 from unipose.render.compiled import compiled
@@ -20,6 +20,8 @@ from unipose.render.mesh_buffer import MeshBuffer
 
 PLANES = 6
 """A room's: left, right, floor, ceiling, back, front."""
+
+_COLOURS = np.array(list(PALETTE.values()), dtype=float)
 
 GROUNDS = (
     (88.0, 112.0, 58.0), (126.0, 118.0, 104.0), (150.0, 132.0, 100.0), (96.0, 98.0, 100.0),
@@ -60,13 +62,13 @@ def draw_setting(
     """Return a place; with a photo, that photo."""
     kind = pick(random, ("room", "open air", "backdrop"), (0.55, 0.3, 0.15))
     walls = np.array([-1.0, 1.0, 0.0, random.uniform(2.4, 4.2), -1.0, 1.0])
-    colours = np.stack([_pair(random, 0.4) for _ in range(PLANES)])
+    colours = _pairs(random, 0.4, PLANES)
     patterns = np.zeros((PLANES, 3))
     patterns[:, 1] = random.uniform(0.12, 0.8, PLANES)
     patterns[:, 2] = random.integers(0, 6, PLANES)
     patterns[2, 0] = random.integers(0, 5)
     if kind == "room":
-        wall, wallpaper = _pair(random, 0.12), pick(random, (0, 0, 0, 1, 4))
+        wall, wallpaper = _pairs(random, 0.12, 1), pick(random, (0, 0, 0, 1, 4))
         colours[[0, 1, 4, 5]] = wall * random.uniform(0.93, 1.07, (4, 1, 1))
         patterns[[0, 1, 4, 5], 0] = wallpaper
         patterns[[0, 1, 4, 5], 1:] = patterns[0, 1:]
@@ -131,8 +133,8 @@ def paint(
     compiled(_paint)(
         free,
         ("room", "open air", "backdrop").index(setting.kind),
-        buffer.camera.camera_from_world.numpy(),
-        buffer.camera.position.numpy(),
+        buffer.turn,
+        buffer.position,
         buffer.columns,
         buffer.rows,
         setting.walls,
@@ -152,22 +154,25 @@ def paint(
     )
 
 
-def _pair(random: np.random.Generator, contrast: float) -> Float[np.ndarray, "2 3"]:
-    """Return two muted colours (sRGB) that go together."""
-    base = np.array(PALETTE[pick(random, NAMES)], dtype=float)
-    grey = random.uniform(60, 225)
-    base = grey + (base - base.mean()) * random.uniform(0.1, 0.55)
-    second = base * (1 + random.uniform(-contrast, contrast))
-    return np.stack([base, second]).clip(8, 250)
+def _pairs(
+    random: np.random.Generator, contrast: float, count: int
+) -> Float[np.ndarray, "pair 2 3"]:
+    """Return pairs of muted colours (sRGB) that go together."""
+    bases = _COLOURS[random.integers(0, len(_COLOURS), count)]
+    grey = random.uniform(60, 225, (count, 1))
+    bases = grey + (bases - bases.mean(1, keepdims=True)) * random.uniform(0.1, 0.55, (count, 1))
+    second = bases * (1 + random.uniform(-contrast, contrast, (count, 1)))
+    return np.stack([bases, second], axis=1).clip(8, 250)
 
 
 def _draw_frames(random: np.random.Generator, ceiling: float) -> Float[np.ndarray, "4 8"]:
     frames = np.full((PICTURES, 8), -1.0)
+    colours = _pairs(random, 0.5, PICTURES)
     for frame in range(int(random.integers(0, PICTURES + 1))):
         width, height = random.uniform(0.3, 1.4), random.uniform(0.3, 1.1)
         u, v = random.uniform(-2.5, 1.5), random.uniform(0.9, max(1.0, ceiling - height))
         frames[frame] = [pick(random, (0, 1, 4, 5)), u, u + width, v, v + height, 0, 0, 0]
-        frames[frame, 5:] = _pair(random, 0.5)[0]
+        frames[frame, 5:] = colours[frame, 0]
     return frames
 
 

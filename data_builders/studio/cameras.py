@@ -129,7 +129,10 @@ def _frame(
     distance = 1.0
     for _ in range(3):
         offset = points - target
-        x, y, z = ((offset * axis).sum(1) for axis in (right, down, ahead))
+        x, y, z = (
+            offset[:, 0] * axis[0] + offset[:, 1] * axis[1] + offset[:, 2] * axis[2]
+            for axis in (right, down, ahead)
+        )
         wanted = np.maximum(np.abs(x) / (tangent * aspect) - z, np.abs(y) / tangent - z)
         distance = max(NEAREST, float(wanted.max()))
         across, below = x / (distance + z).clip(0.1), y / (distance + z).clip(0.1)

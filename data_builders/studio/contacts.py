@@ -129,23 +129,33 @@ def _touch(  # noqa: C901 - one loop, for speed
 ) -> None:
     """Write the distance of parts that are within reach (compiled); boxes sort out the rest."""
     parts = len(ends)
-    first, second = np.empty(first_mesh.shape), np.empty(first_mesh.shape)
+    first = np.empty(first_mesh.shape)
+    second = first if own else np.empty(first_mesh.shape)
     for i in range(len(order)):
         for k in range(3):
             first[i, k] = first_mesh[order[i], k]
-            second[i, k] = second_mesh[order[i], k]
+            if not own:
+                second[i, k] = second_mesh[order[i], k]
     boxes = np.empty((2, parts, 2, 3))
+    boxes[:, :, 0] = np.inf
+    boxes[:, :, 1] = -np.inf
     for part in range(parts):
-        start = ends[part - 1] if part else 0
-        for k in range(3):
-            boxes[:, part, 0, k] = np.inf
-            boxes[:, part, 1, k] = -np.inf
-            for i in range(start, ends[part]):
-                boxes[0, part, 0, k] = min(boxes[0, part, 0, k], first[i, k])
-                boxes[0, part, 1, k] = max(boxes[0, part, 1, k], first[i, k])
-                boxes[1, part, 0, k] = min(boxes[1, part, 0, k], second[i, k])
-                boxes[1, part, 1, k] = max(boxes[1, part, 1, k], second[i, k])
+        for i in range(ends[part - 1] if part else 0, ends[part]):
+            for k in range(3):
+                here = first[i, k]
+                if here < boxes[0, part, 0, k]:
+                    boxes[0, part, 0, k] = here
+                if here > boxes[0, part, 1, k]:
+                    boxes[0, part, 1, k] = here
+                if not own:
+                    here = second[i, k]
+                    if here < boxes[1, part, 0, k]:
+                        boxes[1, part, 0, k] = here
+                    if here > boxes[1, part, 1, k]:
+                        boxes[1, part, 1, k] = here
         lowest[part] = boxes[0, part, 0, 1]
+    if own:
+        boxes[1] = boxes[0]
     near = np.empty(len(second), dtype=np.int64)
     for a in range(parts):
         for b in range(a + 1 if own else 0, parts):

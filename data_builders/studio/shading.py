@@ -6,6 +6,7 @@ Clothes are looked up at the place that the pixel's point has in the zero pose.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -31,7 +32,7 @@ class Light:
     sky: Float[np.ndarray, " 3"]
     ground: Float[np.ndarray, " 3"]
 
-    @property
+    @cached_property
     def table(self) -> Float[np.ndarray, "4 3"]:
         """Return the four as rows."""
         return np.stack([self.to_lamp, self.lamp, self.sky, self.ground])
@@ -111,8 +112,8 @@ def shade(
             solid.vertices,
             solid.faces,
             np.stack([solid.colour, solid.second]),
-            buffer.camera.camera_from_world.numpy(),
-            buffer.camera.position.numpy(),
+            buffer.turn,
+            buffer.position,
             buffer.columns,
             buffer.rows,
             light.table,

@@ -27,8 +27,10 @@ class Shadow:
 def cast_shadow(meshes: list[Float[np.ndarray, "_ 3"]], light: Light, cloudy: float) -> Shadow:
     """Return the shadow of some meshes on the floor; `cloudy` (0 to 1) makes it soft and weak."""
     slope = light.to_lamp / max(light.to_lamp[1], 0.35)
-    low = np.min([mesh.min(0) for mesh in meshes], axis=0)
-    high = np.max([mesh.max(0) for mesh in meshes], axis=0)
+    boxes = np.empty((len(meshes), 2, 3))
+    for mesh, box in zip(meshes, boxes):
+        compiled(_bound)(mesh, box)
+    low, high = boxes[:, 0].min(0), boxes[:, 1].max(0)
     reach = slope * high[1]
     low_x, low_z = (low[i] - max(reach[i], 0) - 0.4 for i in (0, 2))
     high_x, high_z = (high[i] - min(reach[i], 0) + 0.4 for i in (0, 2))
@@ -43,6 +45,15 @@ def cast_shadow(meshes: list[Float[np.ndarray, "_ 3"]], light: Light, cloudy: fl
         low_z=float(low_z),
         cell=float(cell),
     )
+
+
+def _bound(mesh: np.ndarray, box: np.ndarray) -> None:
+    """Write the lowest and the highest x, y, z of a mesh (compiled)."""
+    for k in range(3):
+        box[0, k], box[1, k] = mesh[0, k], mesh[0, k]
+        for i in range(1, len(mesh)):
+            box[0, k] = min(box[0, k], mesh[i, k])
+            box[1, k] = max(box[1, k], mesh[i, k])
 
 
 def _splat(

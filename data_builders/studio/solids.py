@@ -153,5 +153,6 @@ def panel(
 
 def _colours(random: np.random.Generator) -> Float[np.ndarray, "2 3"]:
     base = np.array(PALETTE[pick(random, NAMES)], dtype=float)
-    base = base.mean() + (base - base.mean()) * random.uniform(0.3, 1.0)
+    grey = base.sum() / 3
+    base = grey + (base - grey) * random.uniform(0.3, 1.0)
     return linear(np.clip(np.stack([base, base * random.uniform(0.6, 1.1)]), 0, 255))

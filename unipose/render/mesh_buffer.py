@@ -45,6 +45,9 @@ class MeshBuffer:
     columns: Float[np.ndarray, " width"] = field(init=False)
     """x / z of each column's pixel centres (camera frame)."""
     rows: Float[np.ndarray, " height"] = field(init=False)
+    turn: Float[np.ndarray, "3 3"] = field(init=False)
+    """The camera's rotation; rows are its axes in the world."""
+    position: Float[np.ndarray, " 3"] = field(init=False)
 
     def __post_init__(self) -> None:
         if self.height_px < 1 or self.width_px < 1:
@@ -61,6 +64,8 @@ class MeshBuffer:
             "covered": np.zeros(shape, dtype=np.uint8),
             "columns": columns.numpy(),
             "rows": rows.numpy(),
+            "turn": self.camera.camera_from_world.double().numpy(),
+            "position": self.camera.position.double().numpy(),
         }.items():
             object.__setattr__(self, name, value)
 
@@ -83,8 +88,8 @@ class MeshBuffer:
         compiled(_fill)(
             np.ascontiguousarray(vertices, dtype=np.float64),
             np.ascontiguousarray(faces, dtype=np.int32),
-            self.camera.camera_from_world.numpy(),
-            self.camera.position.numpy(),
+            self.turn,
+            self.position,
             self.columns,
             self.rows,
             focal_px,
