@@ -44,7 +44,7 @@ class TouchFinder:
         self.order = np.argsort(regions, kind="stable")
         self.ends = np.cumsum(np.bincount(regions, minlength=len(REGIONS)))
         self.rest = body.template[self.order].astype(np.float64)
-        self.neighbours: Bool[np.ndarray, "region region"] = body.regions.neighbours.numpy()
+        self.neighbours = _near_each_other(body.regions.neighbours.numpy())
 
     def of_oneself(self, number: int, posed: PosedBody) -> tuple[Contact, ...]:
         """Return which parts of one body touch each other, and which touch the floor (y = 0)."""
@@ -97,6 +97,19 @@ class TouchFinder:
             lowest,
         )
         return found, lowest
+
+
+def _near_each_other(
+    neighbours: Bool[np.ndarray, "region region"],
+) -> Bool[np.ndarray, "region region"]:
+    """Return neighbours and theirs (an armpit is no touch), but not a left and a right part."""
+    steps = neighbours.astype(int)
+    near = steps @ steps > 0
+    for i, first in enumerate(REGIONS):
+        for k, second in enumerate(REGIONS):
+            if {first.split()[0], second.split()[0]} == {"left", "right"}:
+                near[i, k] = neighbours[i, k]
+    return near
 
 
 def _contacts(
