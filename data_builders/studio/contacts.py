@@ -15,8 +15,8 @@ CAME_NEARER = 0.06
 """Metres by which two places of one body must have come nearer than in the zero pose."""
 
 NEIGHBOURS_APART = 0.22
-"""Metres between two places of neighbouring parts in the zero pose before a touch counts: a folded
-arm or leg touches itself, a bent elbow's crease does not."""
+"""Metres that two places of parts near each other must be apart in the zero pose for a touch to
+count: a folded arm or leg touches itself, a bent elbow's crease does not."""
 
 GROUND = "ground"
 
