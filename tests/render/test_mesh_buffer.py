@@ -17,7 +17,9 @@ CAMERA = Camera.look_at(torch.tensor([0.3, 0.5, 3.0]), torch.tensor([0.0, 0.0, 0
 
 def ball(x: float, z: float) -> tuple[np.ndarray, np.ndarray]:
     mesh = trimesh.creation.icosphere(subdivisions=3, radius=0.5)
-    return np.asarray(mesh.vertices) + np.array([x, 0.0, z]), np.asarray(mesh.faces).astype(np.int32)
+    return np.asarray(mesh.vertices) + np.array([x, 0.0, z]), np.asarray(mesh.faces).astype(
+        np.int32
+    )
 
 
 def filled(*balls: tuple[float, float], backend: str = "numba") -> MeshBuffer:
