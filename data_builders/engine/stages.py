@@ -1,0 +1,161 @@
+"""What is built, in which order, and where: stages of independent tasks, run to the end.
+
+A stage is one datatrove step and a fixed number of tasks. Every place runs the same tasks and
+leaves the same marker for each that is done (`folder/STAGE/completions/00003`), so a run that was
+stopped goes on where it stopped, and may even go on somewhere else.
+
+What a step must keep to:
+- it can be pickled, and its module can be imported (what runs lies behind `if __name__ == ...`);
+- every task begins with a fresh copy of it; what should live longer belongs to its module
+  (`functools.cache`), and stays as long as the process;
+- a task's files depend on its number alone and appear whole (`unipose.files.atomic`), for a task
+  that was killed is done again from its beginning. A task stopped by SIGKILL leaves its temporary
+  file behind;
+- on Slurm and Ray all paths lie on a disk that every machine sees.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+
+from datatrove.pipeline.base import PipelineStep
+
+from unipose.errors import ConfigError, FileError, UniPoseError
+from unipose.files.atomic import written_whole
+
+
+class StageError(UniPoseError, RuntimeError):
+    """A stage could not be finished; the message names its tasks, why, and how to go on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One round over all tasks; the next stage begins when every task of this one is done."""
+
+    name: str
+    """Folder of its logs and completion markers."""
+    step: PipelineStep
+    """Its run(data, rank, world_size) does task number `rank` of `world_size`."""
+    tasks: int
+    """Fixed by what is built, never by the number of workers."""
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name.startswith(".") or "/" in self.name:
+            raise ConfigError(f"a stage's name is a folder's name, got {self.name!r}")
+        if self.tasks < 1:
+            raise ConfigError(f"stage {self.name} needs at least 1 task, got {self.tasks}")
+        try:
+            ForkingPickler.dumps(self.step)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ConfigError(
+                f"the step of stage {self.name} cannot be sent to a worker ({error}); "
+                "let it hold plain data and open files inside run()"
+            ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the tasks run: processes on this machine, a Slurm partition, or a Ray cluster."""
+
+    workers: int = 0
+    """Processes here (0: one per core); for Slurm and Ray: tasks at once (0: no limit).
+    1 does the tasks in this very process."""
+    slurm: str = ""
+    """Partition of a Slurm cluster; all is submitted at once and the command returns."""
+    slurm_time: str = "04:00:00"
+    """Time limit of one Slurm job."""
+    slurm_memory_gb: int = 4
+    slurm_qos: str = ""
+    slurm_args: tuple[str, ...] = ()
+    """More for sbatch, as name=value: account=poses constraint=avx512."""
+    ray: str = ""
+    """Address of a running Ray cluster: auto, or 127.0.0.1:6379."""
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise ConfigError(f"workers must be 0 (one per core) or more, got {self.workers}")
+        if self.slurm and self.ray:
+            raise ConfigError(
+                f"choose one place: the Slurm partition {self.slurm!r} or the Ray cluster {self.ray!r}"
+            )
+        if self.slurm_memory_gb < 1:
+            raise ConfigError(f"slurm_memory_gb must be at least 1, got {self.slurm_memory_gb}")
+        for argument in self.slurm_args:
+            if argument.startswith("-") or any(c.isspace() for c in argument):
+                raise ConfigError(
+                    f"slurm_args are written name=value, without dashes or spaces, got {argument!r}"
+                )
+
+
+def run_stages(stages: Sequence[Stage], folder: Path, place: Place) -> None:
+    """Do every task that is not done yet, stage after stage; logs and markers go to `folder`.
+
+    On this machine and on Ray it returns when all is done. On Slurm it returns as soon as the jobs
+    are submitted; called again after they ended it submits what failed, or nothing (`stages_done`).
+    The number of workers never changes what is written: tasks get one thread each everywhere.
+    Ctrl-C stops the tasks, says how to go on and leaves with exit status 130.
+
+    Raises StageError when a task fails or keeps killing its worker: tasks that run are finished,
+    no new ones begin. Raises ConfigError for a place that is not there or stages that contradict
+    each other or what the folder was begun with.
+    """
+    from data_builders.engine.folder import sole_use  # imports Stage from here
+
+    names = [stage.name for stage in stages]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"stages need names of their own, got {', '.join(names)}")
+    folder = folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    with sole_use(folder) as lock:
+        for stage in stages:
+            _keep_number_of_tasks(stage, folder)
+        if place.slurm:
+            from data_builders.engine.slurm import submit
+
+            submit(stages, folder, place)
+        elif place.ray:
+            from data_builders.engine.ray_cluster import run_on_ray
+
+            run_on_ray(stages, folder, place)
+        else:
+            from data_builders.engine.local import run_here
+
+            run_here(stages, folder, workers=place.workers or _cores(), lock=lock)
+
+
+def stages_done(stages: Sequence[Stage], folder: Path) -> bool:
+    """Return whether every task of every stage is done (on Slurm: whether the data set is whole)."""
+    from data_builders.engine.task import StageTasks
+
+    return not any(StageTasks(stage, folder).get_incomplete_ranks() for stage in stages)
+
+
+def _keep_number_of_tasks(stage: Stage, folder: Path) -> None:
+    path = folder / stage.name / "stage.json"
+    if not path.is_file():
+        path.parent.mkdir(exist_ok=True)
+        with written_whole(path) as temporary:
+            temporary.write_text(json.dumps({"tasks": stage.tasks}) + "\n", encoding="utf-8")
+        return
+    try:
+        tasks = json.loads(path.read_text(encoding="utf-8"))["tasks"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise FileError(path, "does not say how many tasks there are.", "Begin anew.") from error
+    if tasks != stage.tasks:
+        raise ConfigError(
+            f"stage {stage.name} was begun with {tasks} tasks in {folder}, now it has "
+            f"{stage.tasks}: what is done would not fit. Keep to {tasks}, or choose another folder."
+        )
+
+
+def _cores() -> int:
+    """Return the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
