@@ -28,7 +28,7 @@ LICENCE_IDS = {"cc by 4.0": "cc-by-4.0", "cc0": "cc0-1.0", "apache-2.0": "apache
 ABOUT = {
     "imagescript-a": "a picture of a person and three automatic descriptions of the pose",
     "imagescript-r": "the same with one description that a language model (or rules) made shorter",
-    "imagediff-a": "two pictures and automatic texts that say how the first pose becomes the second",
+    "imagediff-a": "two pictures and automatic texts on how the first pose becomes the second",
     "imagediff-r": "the same with texts that a language model (or rules) made shorter",
     "reasoning": "a picture of several people, words for one of them, and that one's pose",
 }
@@ -110,9 +110,7 @@ class CardFacts:
             raise ConfigError(f"unknown configurations {sorted(unknown)}; there are {[*FEATURES]}")
 
 
-def common_reasons(
-    dropped: Iterable[Dropped], *, most: int = 8
-) -> tuple[tuple[str, int], ...]:
+def common_reasons(dropped: Iterable[Dropped], *, most: int = 8) -> tuple[tuple[str, int], ...]:
     """Return the commonest reasons; those that differ only in numbers or paths count as one.
 
     "/data/a.jpg: 12 px high" and "/data/b.jpg: 9 px high" are both "…: … px high".
@@ -325,8 +323,9 @@ def _rebuilding(facts: CardFacts) -> str:
     lines = _head("setting", "value")
     lines += [_row("unipose", facts.unipose), _row("seed", facts.seed)]
     lines += [_row(name, _without_paths(str(value))) for name, value in facts.settings.items()]
-    return "## How it was built\nThe same sources and settings give the same bytes.\n\n" + "\n".join(
-        lines
+    return (
+        "## How it was built\nThe same sources and settings give the same bytes.\n\n"
+        + "\n".join(lines)
     )
 
 

@@ -10,30 +10,25 @@ import base64
 import hashlib
 import html
 import io
-import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import roma
 import torch
 from PIL import Image, ImageOps
 
 from data_builders.imagescript.overlay import overlay_svg, skeleton_svg
-from data_builders.imagescript.schema import FEATURES, KINDS, SPLITS
+from data_builders.imagescript.sampling import Sample, sample_records
+from data_builders.imagescript.schema import KINDS
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
-from unipose.errors import ConfigError, FileError
+from unipose.errors import FileError
 from unipose.files.atomic import written_whole
 from unipose.render.drawing import contact_sheet
-
-SHARES = {"imagescript": 0.6, "imagediff": 0.25, "reasoning": 0.15}
-"""Of the samples, by kind of record; what a kind has not, the others give."""
 
 LONGEST_PX, POSE_PX, QUALITY, KEPT_BYTES = 512, 420, 80, 60_000
 """Pictures are made smaller than this; those that are, in few bytes, stay what they are."""
@@ -47,24 +42,6 @@ NAMES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Sample:
-    """A record of the data set and where it was found."""
-
-    config: str
-    split: str
-    row: Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Place:
-    config: str
-    split: str
-    source: str
-    file: Path
-    row: int
-
-
 def write_gallery(
     folder: Path, *, samples: int = 100, seed: int = 0, body: Body | None = None
 ) -> Path:
@@ -73,17 +50,14 @@ def write_gallery(
     Poses are drawn with `body` (default: the open one); where only joints are known, as skeletons.
     Raises ConfigError for no samples, FileError if there are no records or a picture is broken.
     """
-    if samples < 1:
-        raise ConfigError(f"a gallery shows at least 1 sample, got {samples}")
-    places = _places(folder)
-    chosen = _read(_choose(places, samples, random.Random(seed)))
+    chosen, total = sample_records(folder, samples=samples, seed=seed)
     body = body or load_body()
     cards = "\n".join(_card(sample, body) for sample in chosen)
     page = (files("data_builders.imagescript") / "gallery.html").read_text(encoding="utf-8")
     script = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
     assert script is not None
     digest = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
-    counts = f"{len(chosen):,} of {len(places):,} records, drawn by chance (seed {seed})"
+    counts = f"{len(chosen):,} of {total:,} records, drawn by chance (seed {seed})"
     filled = {
         "script": digest,
         "counts": counts,
@@ -95,67 +69,6 @@ def write_gallery(
         text = re.sub(r"\{\{(\w+)\}\}", lambda slot: filled[slot[1]], page)
         temporary.write_text(text, encoding="utf-8", newline="\n")
     return path
-
-
-# ------------------------------------------------------------------------------------ which
-def _places(folder: Path) -> list[_Place]:
-    """Return every record by where it lies; only the sources are read."""
-    found = []
-    for config in FEATURES:
-        person = "person_b" if config.startswith("imagediff") else "person"
-        for split in SPLITS:
-            for file in sorted((folder / config).glob(f"{split}-*.parquet")):
-                with pq.ParquetFile(file) as parquet:
-                    column = parquet.read(columns=[f"{person}.source"])[person]
-                found += [
-                    _Place(config=config, split=split, source=cell["source"], file=file, row=i)
-                    for i, cell in enumerate(column.to_pylist())
-                ]
-    if not found:
-        raise FileError(
-            folder,
-            "holds no records; expected CONFIGURATION/SPLIT-*.parquet.",
-            "Build the data set before its gallery.",
-        )
-    return found
-
-
-def _choose(places: Sequence[_Place], samples: int, chance: random.Random) -> list[_Place]:
-    """Return some of each kind, in turn from each configuration, split and source."""
-    queues = {kind: _in_turn([p for p in places if p.config.startswith(kind)], chance)
-              for kind in SHARES}  # fmt: skip
-    taken = [p for kind, share in SHARES.items() for p in queues[kind][: round(share * samples)]]
-    spare = [p for kind, share in SHARES.items() for p in queues[kind][round(share * samples) :]]
-    taken = (taken + spare)[:samples]
-    order = {config: i for i, config in enumerate(FEATURES)}
-    return sorted(taken, key=lambda place: order[place.config])  # else as drawn: sources alternate
-
-
-def _in_turn(places: Sequence[_Place], chance: random.Random) -> list[_Place]:
-    groups: dict[tuple[str, str, str], list[_Place]] = {}
-    for place in places:
-        groups.setdefault((place.config, place.split, place.source), []).append(place)
-    for group in groups.values():
-        chance.shuffle(group)
-    longest = max(map(len, groups.values()), default=0)
-    return [group[i] for i in range(longest) for group in groups.values() if i < len(group)]
-
-
-def _read(places: Sequence[_Place]) -> list[Sample]:
-    """Return the records at these places; each row group is read once, one at a time."""
-    rows: dict[tuple[Path, int], Mapping[str, Any]] = {}
-    for file in sorted({place.file for place in places}):
-        wanted = sorted(place.row for place in places if place.file == file)
-        with pq.ParquetFile(file) as parquet:
-            start = 0
-            for group in range(parquet.num_row_groups):
-                end = start + parquet.metadata.row_group(group).num_rows
-                here = [row for row in wanted if start <= row < end]
-                if here:
-                    table = parquet.read_row_group(group).take([row - start for row in here])
-                    rows |= {(file, i): row for i, row in zip(here, table.to_pylist(), strict=True)}
-                start = end
-    return [Sample(config=p.config, split=p.split, row=rows[p.file, p.row]) for p in places]
 
 
 # ------------------------------------------------------------------------------------ cards
@@ -170,7 +83,9 @@ def _card(sample: Sample, body: Body) -> str:
     ]
     posed = [
         _tile(drawn, name, "pose")
-        for drawn, name in zip(_poses(people, body, bool(row.get("same_world"))), names, strict=True)
+        for drawn, name in zip(
+            _poses(people, body, bool(row.get("same_world"))), names, strict=True
+        )
     ]
     last = people[-1]
     texts = row["texts"] if paired else row["captions"]
@@ -213,11 +128,10 @@ def _details(row: Mapping[str, Any], people: Sequence[Mapping[str, Any]]) -> str
             (f"focal length{mark}", _numbers(person["focal_px"]), "more"),
         ]
     if "similarity" in row:
-        world = "one world" if row["same_world"] else "each in its own world"
-        facts.append(
-            ("pair", f"similarity {row['similarity']:.3f}, {row['differences']} differences, "
-             f"{world}", "")
-        )  # fmt: skip
+        facts += [
+            ("pair", f"similarity {row['similarity']:.3f}, {row['differences']} differences", ""),
+            ("world", "the same" if row["same_world"] else "each its own", "more"),
+        ]
     facts += [("people", str(row.get("people") or ""), "more"), ("by", row.get("by") or "", "")]
     listed = "".join(
         f'<div class="{kind}"><dt>{_safe(name)}</dt><dd>{_safe(value)}</dd></div>'
@@ -279,7 +193,8 @@ def _picture(image: Mapping[str, Any], person: Mapping[str, Any], key: str) -> s
     if opened.format != "JPEG" or max(size) > LONGEST_PX or len(data) > KEPT_BYTES:
         picture = picture.convert("RGB")
         picture.thumbnail((LONGEST_PX, LONGEST_PX))
-        data = _jpeg(picture)
+        sizes = (_jpeg(picture, quality) for quality in (QUALITY, 65, 50, 35))
+        data = next((some for some in sizes if len(some) <= KEPT_BYTES), _jpeg(picture, 20))
     drawn = overlay_svg(size, person["box"], person["keypoints_2d"])
     return _image(data, f"picture of {key}") + drawn
 
@@ -296,9 +211,9 @@ def _poses(people: Sequence[Mapping[str, Any]], body: Body, one_view: bool) -> l
     return [skeleton_svg(np.array(person["joints"], dtype=float)) for person in people]
 
 
-def _jpeg(picture: Image.Image) -> bytes:
+def _jpeg(picture: Image.Image, quality: int = QUALITY) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    picture.save(buffer, "JPEG", quality=quality, optimize=True)
     return buffer.getvalue()
 
 

@@ -61,10 +61,10 @@ def skeleton_svg(joints: Float[np.ndarray, "22 3"]) -> str:
         return ""
     low, high = points[known].min(axis=0) - 15, points[known].max(axis=0) + 15
     seen = {name: points[i] for i, name in enumerate(SMPL.joints[:POSED_JOINTS]) if known[i]}
-    return _svg((*low, *(high - low)), _lines(seen, set(), [*_TREE]), "skeleton")
+    return _svg([*low, *(high - low)], _lines(seen, set(), [*_TREE]), "skeleton")
 
 
-def _svg(view: tuple[float, float, float, float], marks: list[str], name: str) -> str:
+def _svg(view: Sequence[float | int], marks: list[str], name: str) -> str:
     numbers = " ".join(f"{value:g}" for value in np.round(view, 1))
     return f'<svg class="{name}" viewBox="{numbers}" aria-hidden="true">{"".join(marks)}</svg>'
 
