@@ -185,12 +185,11 @@ def _header(rows: Mapping[str, Mapping[str, int]], facts: CardFacts) -> str:
         for config, splits in rows.items()
     ]
     configs[0]["default"] = True
-    named = {"license_name": "by-source"} if licence == "other" else {}
     return DatasetCardData(
         pretty_name=facts.name,
         language="en",
         license=licence,
-        **named,
+        license_name="by-source" if licence == "other" else None,
         task_categories=["image-to-text", "image-text-to-text", "keypoint-detection"],
         size_categories=_size(total),
         annotations_creators="machine-generated",
@@ -231,14 +230,14 @@ def _counts(rows: Mapping[str, Mapping[str, int]], facts: CardFacts) -> str:
 
 def _loading(rows: Mapping[str, Mapping[str, int]]) -> str:
     config, splits = next(iter(rows.items()))
-    text = "text = row['texts'][0]" if config.startswith("imagediff") else "row['captions'][0]"
+    column = "texts" if config.startswith("imagediff") else "captions"
     return f"""## How to load
 ```python
 from datasets import load_dataset
 
 data = load_dataset("PATH/OF/THIS/FOLDER", "{config}")          # {", ".join(splits)}
 row = data["{next(iter(splits))}"][0]
-{text}
+print(row["{column}"][0])
 
 streamed = load_dataset("PATH/OF/THIS/FOLDER", "{config}", streaming=True)
 ```"""
@@ -262,7 +261,12 @@ the source knows joints only |
 front; NaN where not known |
 | `keypoints_2d` | names, pixels, and `visible`: 1 seen, 0.5 hidden, 0 not known (NaN) |
 | `label` | what the source calls the action |
-| `contacts` | parts that touch: "left hand - left thigh" |"""
+| `contacts` | parts that touch: "left hand - left thigh" |
+
+A pair has `image_a`, `image_b`, `person_a`, `person_b`; its `texts` say how A becomes B. With
+`same_world` both are of one recording, and a turn of the whole body between them means something.
+In reasoning, `people` counts those in the picture, and each phrase of `who` fits this person and
+nobody else."""
 
 
 def _sources(facts: CardFacts) -> str:
@@ -280,8 +284,9 @@ def _statistics(facts: CardFacts) -> str:
         table = figures_table(dict(facts.texts)).replace("| PoseScript-", "| *theirs:* PoseScript-")
         parts.append(
             "### Texts\nThe rows of PoseScript are theirs, as published or derived from published "
-            "file sizes, not measured here.\nShares of distinct n-grams fall as a set grows: "
-            f"compare sets of equal size.\n\n{table}"
+            "file sizes, not measured here;\nthe vocabulary of A2 counts that of H and of action "
+            "labels too. Shares of distinct n-grams fall\nas a set grows: compare sets of equal "
+            f"size.\n\n{table}"
         )
     if facts.pairs:
         lines = _head("pairs", "count", "similarity 5 / 50 / 95 %", "differences 5 / 50 / 95 %")
@@ -324,9 +329,9 @@ def _rebuilding(facts: CardFacts) -> str:
     lines += [_row("unipose", facts.unipose), _row("seed", facts.seed)]
     lines += [_row(name, _without_paths(str(value))) for name, value in facts.settings.items()]
     return (
-        "## How it was built\nThe same sources and settings give the same bytes.\n\n"
-        + "\n".join(lines)
-    )
+        "## How it was built\nThe same version, sources and settings give the same bytes, but for "
+        "texts that a language model\nwrote: `by` names it.\n\n"
+    ) + "\n".join(lines)
 
 
 def _head(*names: str) -> list[str]:

@@ -56,7 +56,7 @@ def skeleton_svg(joints: Float[np.ndarray, "22 3"]) -> str:
     ahead = joints[:, 0] * math.sin(_AZIMUTH) + joints[:, 2] * math.cos(_AZIMUTH)
     down = ahead * math.sin(_ELEVATION) - joints[:, 1] * math.cos(_ELEVATION)
     points = np.stack([across, down], axis=1) * 100
-    known = np.isfinite(points).all(axis=1)
+    known = np.isfinite(points.sum(axis=1))
     if not known.any():
         return ""
     low, high = points[known].min(axis=0) - 15, points[known].max(axis=0) + 15
