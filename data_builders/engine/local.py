@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from data_builders.engine.stages import Stage
+from data_builders.engine.surroundings import one_thread_here
 from data_builders.engine.task import StageTasks, told
 from data_builders.engine.terminal import counted
-from data_builders.engine.surroundings import one_thread_here
 from data_builders.engine.workers import Workers
 
 

@@ -17,7 +17,6 @@ from data_builders.engine.stages import Place, Stage, StageError
 from data_builders.engine.surroundings import ONE_THREAD, import_path
 from data_builders.engine.task import StageTasks, told
 from data_builders.engine.terminal import counted
-
 from unipose.errors import ConfigError
 
 MOST_RETRIES = 2

@@ -21,8 +21,8 @@ from multiprocessing.reduction import DupFd
 from typing import Any, NoReturn
 
 from data_builders.engine.stages import StageError
-from data_builders.engine.task import StageTasks, told
 from data_builders.engine.surroundings import one_thread_in_workers
+from data_builders.engine.task import StageTasks, told
 
 MOST_DEATHS = 3
 """A task that killed so many workers is not given to another."""
@@ -64,9 +64,7 @@ class Workers:
                 worker.process.join()
         self._workers.clear()
 
-    def do(
-        self, tasks: StageTasks, ranks: Sequence[int]
-    ) -> Iterator[tuple[int, Exception | None]]:
+    def do(self, tasks: StageTasks, ranks: Sequence[int]) -> Iterator[tuple[int, Exception | None]]:
         """Give the number and the error, if any, of each task as it ends; stop after an error."""
         waiting = deque(ranks)
         deaths: Counter[int] = Counter()

@@ -18,14 +18,23 @@ UPRIGHT = (np.pi / 2, 0.0, 0.0)
 
 
 def write_amass(
-    folder: Path, path: str = "CMU/01/01_01_poses.npz", *, frames: int = 24, fps: float = 120.0
+    folder: Path,
+    path: str = "CMU/01/01_01_poses.npz",
+    *,
+    frames: int = 24,
+    fps: float = 120.0,
+    wild: float = 0.0,
 ) -> Path:
-    """Write an SMPL-H recording: 52 joints in axis-angle; frame i lifts the left knee by i/100."""
+    """Write an SMPL-H recording: 52 joints in axis-angle; frame i lifts the left knee by i/100.
+
+    `wild`: standard deviation (radians) of how every body joint is turned at random besides.
+    """
     file = folder / path
     file.parent.mkdir(parents=True, exist_ok=True)
     poses = np.zeros((frames, 156))
     poses[:, :3] = UPRIGHT
     poses[:, 12] = -np.arange(frames) / 100
+    poses[:, 3:66] += np.random.default_rng(frames).normal(0, wild, (frames, 63))
     np.savez(
         file,
         trans=np.tile([0.5, 2.0, 0.95], (frames, 1)),
