@@ -7,6 +7,7 @@ at its origin.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from data_builders.readers.cameras import (
     box_of,
     make_camera,
     projected_keypoints,
+    turned,
 )
 from data_builders.readers.pictures import check_picture
 from data_builders.readers.safe_files import inside, numbers, read_arrays
@@ -27,7 +29,6 @@ from data_builders.records import Record
 from unipose.body.keypoint_sets import SMPL_22
 from unipose.body.pose import Pose
 from unipose.errors import UniPoseError, UnusableRecordError
-from unipose.files.smpl_parameters import mean_pelvis
 
 KEYS = (
     "imgname", "pose_world", "trans_world", "shape", "gtkps", "cam_int", "cam_ext", "gender", "sub",
@@ -104,16 +105,12 @@ def _record(
 
 
 def _turned_up(values: np.ndarray, place: np.ndarray, shape: np.ndarray) -> Pose:
-    """Return the pose in a world that is y up; it turns about the pelvis, as in AMASS."""
+    """Return the pose in a world that is y up."""
     pose = Pose.from_axis_angle(torch.from_numpy(values[:66].reshape(1, 22, 3).astype(np.float32)))
-    turn = torch.from_numpy(Y_DOWN).float()
-    pelvis = mean_pelvis("smplx")
-    translation = (pelvis + torch.from_numpy(place.astype(np.float32))) @ turn.T - pelvis
     betas = torch.zeros(1, 10)
     betas[0, : min(10, len(shape))] = torch.from_numpy(shape[:10].astype(np.float32))
-    rotations = pose.rotations.clone()
-    rotations[:, 0] = turn @ rotations[:, 0]
-    return Pose(rotations=rotations, betas=betas, translation=translation[None], body="smplx")
+    translation = torch.from_numpy(place[None].astype(np.float32))
+    return turned(replace(pose, betas=betas, translation=translation, body="smplx"), Y_DOWN)
 
 
 SOURCE = Source(

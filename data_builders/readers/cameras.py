@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from data_builders.records import Keypoints
 from unipose.body.camera import Camera
+from unipose.body.pose import Pose
 from unipose.errors import UnusableRecordError
+from unipose.files.smpl_parameters import mean_pelvis
 
 Y_UP = np.eye(3)
 Z_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
@@ -46,6 +50,23 @@ def make_camera(
         position=torch.from_numpy(-from_ours.T @ translation_m),
         focal=float(np.sqrt(focal_px[0] * focal_px[1])) / height,
         centre=(float(centre[0]), float(centre[1])),
+    )
+
+
+def turned(pose: Pose, turn: Float[np.ndarray, "3 3"]) -> Pose:
+    """Return poses of a source's world in ours; `turn` takes the one to the other.
+
+    The root turns about the pelvis, which does not lie at SMPL's origin: what stands at p + t must
+    come to stand at turn (p + t) = p + t'.
+    """
+    by = torch.from_numpy(turn).float()
+    rotations = pose.rotations.clone()
+    rotations[:, 0] = by @ rotations[:, 0]
+    if pose.translation is None:
+        return replace(pose, rotations=rotations)
+    pelvis = mean_pelvis(pose.body)
+    return replace(
+        pose, rotations=rotations, translation=(pelvis + pose.translation) @ by.T - pelvis
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from data_builders.readers.cameras import checked_box, marked_keypoints
+from data_builders.readers.fits import fit_at, fitted_in_camera, read_fits
 from data_builders.readers.pictures import check_picture
 from data_builders.readers.safe_files import (
     by_id,
@@ -40,6 +41,7 @@ def _read(whole_body: bool, folder: Path, choice: Choice, drops: Drops) -> Itera
     Crowds and people without landmarks are left out. Raises SourceError if a file is damaged.
     """
     source = WHOLEBODY if whole_body else SOURCE
+    fits = read_fits(choice)
     for split in ("train", "val"):
         stem = f"coco_wholebody_{split}_v1.0" if whole_body else f"person_keypoints_{split}2017"
         file = folder / "annotations" / f"{stem}.json"
@@ -58,8 +60,9 @@ def _read(whole_body: bool, folder: Path, choice: Choice, drops: Drops) -> Itera
             number = annotation.get("id", f"number {i}") if isinstance(annotation, dict) else i
             key = f"{source.name}/{split}2017/{number}"
             build = partial(
-                _record, source.name, whole_body, key, split, pictures, choice, images, annotation
-            )
+                _record, source.name, whole_body, key, split, pictures, choice, images, fits,
+                annotation,
+            )  # fmt: skip
             if not choice.only or choice.wants(split, _name(annotation, images)):
                 yield from drops.keep(key, build)
 
@@ -79,6 +82,7 @@ def _record(
     pictures: Path,
     choice: Choice,
     images: dict[int | str, Any],
+    fits: dict[str, Any],
     annotation: Any,
 ) -> Record:
     if annotation.get("iscrowd") if isinstance(annotation, dict) else False:
@@ -88,18 +92,28 @@ def _record(
     left, top, width, height = numbers(field_of(annotation, "bbox"), (4,), "bbox")
     box = checked_box(left, top, left + width, top + height)
     path = inside(pictures, field_of(image, "file_name"))
-    check_picture(path, choice, size_px=(integer(image, "width"), integer(image, "height")))
+    size = (integer(image, "width"), integer(image, "height"))
+    check_picture(path, choice, size_px=size)
+    other: dict[str, str | float | int] = {
+        "image_id": integer(annotation, "image_id"),
+        "licence": str(image.get("license", "")),
+    }
+    pose, camera, fit = None, None, fit_at(fits, annotation.get("id"))
+    if fit is not None and choice.fits is not None:
+        pose, camera = fitted_in_camera(
+            fit, choice.fits, size_px=size, keypoints=keypoints, box=box
+        )
+        other["fit"] = choice.fits.name
     return Record(
         key=key,
         source=source,
         split=split,
+        pose=pose,
         image=path,
         box=box,
+        camera=camera,
         keypoints_2d=keypoints,
-        other={
-            "image_id": integer(annotation, "image_id"),
-            "licence": str(image.get("license", "")),
-        },
+        other=other,
     )
 
 
@@ -140,7 +154,7 @@ SOURCE = Source(
     cite="Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014",
     home="https://cocodataset.org",
     read=read,
-    takes=("split", "only", "images", "pictures"),
+    takes=("split", "only", "images", "pictures", "fits"),
 )
 WHOLEBODY = Source(
     name="coco_wholebody",
@@ -153,5 +167,5 @@ WHOLEBODY = Source(
     cite="Jin et al., Whole-Body Human Pose Estimation in the Wild, ECCV 2020",
     home="https://github.com/jin-s13/COCO-WholeBody",
     read=read_whole_body,
-    takes=("split", "only", "images", "pictures"),
+    takes=("split", "only", "images", "pictures", "fits"),
 )

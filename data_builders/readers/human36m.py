@@ -1,7 +1,8 @@
 """Human3.6M: pictures, 17 joints in 3D, and fitted SMPL parameters; JSON files per subject, z up.
 
 The layout is the one that the annotations are passed on in for mesh recovery: images/, and for
-each subject annotations/Human36M_subject<N>_{data,camera,joint_3d,smpl_param}.json.
+each subject annotations/Human36M_subject<N>_{data,camera,joint_3d,smpl_param}.json, or
+SMPL_NeuralAnnot instead of the last.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from data_builders.readers.cameras import (
     Z_UP,
     box_of,
@@ -21,7 +20,9 @@ from data_builders.readers.cameras import (
     make_camera,
     project,
     projected_keypoints,
+    turned,
 )
+from data_builders.readers.fits import fit_at, fitted_pose
 from data_builders.readers.pictures import check_picture
 from data_builders.readers.safe_files import (
     by_id,
@@ -35,9 +36,7 @@ from data_builders.readers.safe_files import (
 from data_builders.readers.source import Choice, Drops, Expected, Source
 from data_builders.records import Record
 from unipose.body.keypoint_sets import HUMAN36M_17
-from unipose.body.pose import Pose
 from unipose.errors import FileError, SourceError, UnusableRecordError
-from unipose.files.smpl_parameters import parameters_to_pose
 
 SPLIT_OF_SUBJECT = {
     1: "train", 5: "train", 6: "train", 7: "train", 8: "train", 9: "test", 11: "test",
@@ -79,8 +78,10 @@ def _tables(folder: Path, subject: int) -> dict[str, Any] | None:
     for kind in FILES:
         file = stem.with_name(f"Human36M_subject{subject}_{kind}.json")
         if kind == "smpl_param" and not file.is_file():
-            tables[kind] = {}
-            continue
+            file = stem.with_name(f"Human36M_subject{subject}_SMPL_NeuralAnnot.json")
+            if not file.is_file():
+                tables[kind] = {}
+                continue
         try:
             tables[kind] = read_json_table(file)
         except FileError as error:
@@ -115,11 +116,12 @@ def _record(
     pixels = project(joints_mm @ rotation.T + place_mm, focal, centre)
     keypoints = projected_keypoints(HUMAN36M_17, pixels, size)
     box = annotation.get("bbox")
+    fit = fit_at(tables["smpl_param"], *place)
     return Record(
         key=f"human36m/{name}",
         source="human36m",
         split=split,
-        pose=_fitted(tables["smpl_param"], place, path),
+        pose=None if fit is None else turned(fitted_pose(fit, path), Z_UP),
         image=path,
         box=box_of(keypoints, size) if box is None else _box(box),
         camera=make_camera(
@@ -138,20 +140,6 @@ def _box(bbox: object) -> tuple[float, float, float, float]:
     return checked_box(left, top, left + width, top + height)
 
 
-def _fitted(fits: Any, place: list[str], path: Path) -> Pose | None:
-    """Return the fitted SMPL pose of a frame, if there is one; its world is the joints'."""
-    for key in place:
-        fits = fits.get(key) if isinstance(fits, dict) else None
-    if fits is None:
-        return None
-    arrays = {
-        "poses": np.atleast_2d(numbers(np.ravel(field_of(fits, "pose")), (72,), "pose")),
-        "betas": numbers(np.ravel(field_of(fits, "shape")), (10,), "shape"),
-        "trans": numbers(np.ravel(field_of(fits, "trans")), (3,), "trans"),
-    }
-    return parameters_to_pose(arrays, path)
-
-
 SOURCE = Source(
     name="human36m",
     about="Human3.6M as images/ and annotations/Human36M_subject<N>_{data,camera,joint_3d}.json",
@@ -161,6 +149,11 @@ SOURCE = Source(
         Expected(path="annotations/Human36M_subject*_joint_3d.json", size="some 100 MB each"),
         Expected(
             path="annotations/Human36M_subject*_smpl_param.json",
+            size="some 100 MB each",
+            optional=True,
+        ),
+        Expected(
+            path="annotations/Human36M_subject*_SMPL_NeuralAnnot.json",
             size="some 100 MB each",
             optional=True,
         ),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from data_builders.readers.cameras import (
@@ -19,6 +20,7 @@ from data_builders.readers.cameras import (
     make_camera,
     projected_keypoints,
 )
+from data_builders.readers.fits import check_place, fit_at, fitted_pose, read_fits
 from data_builders.readers.mat_files import read_mat
 from data_builders.readers.pictures import check_picture
 from data_builders.readers.safe_files import numbers, read_hdf5
@@ -62,17 +64,23 @@ class Sequence:
     pictures: str
     """Name of a frame's picture, counted from 1; "" if only a film is there."""
     film: str = ""
+    fits: Any = None
+    """Fitted poses by the frame, counted from 0, in the world of the cameras."""
 
 
 def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
     """Yield each frame of each camera; where pictures were not taken out of a film, without one.
 
-    A sequence that cannot be read is left out; so is the test set if h5py is not installed.
+    A sequence that cannot be read is left out; so is the test set if h5py is not installed. Raises
+    SourceError if a file of fits was asked for that cannot be read.
     """
+    fits = read_fits(choice)
     for found in sorted(folder.glob("S*/Seq*/annot.mat")):
         name = found.parent.relative_to(folder).as_posix()
         if choice.wants("train", name):
-            yield from _noted(f"mpi_inf_3dhp/{name}", _train(found, name, choice, drops), drops)
+            own = fit_at(fits, *re.findall(r"\d+", name))
+            records = _train(found, name, choice, own, drops)
+            yield from _noted(f"mpi_inf_3dhp/{name}", records, drops)
     for found in sorted(folder.glob("**/TS*/annot_data.mat")):
         name = found.parent.name
         if choice.wants("test", name):
@@ -86,7 +94,7 @@ def _noted(key: str, records: Iterator[Record], drops: Drops) -> Iterator[Record
         drops.add(key, str(error))
 
 
-def _train(file: Path, name: str, choice: Choice, drops: Drops) -> Iterator[Record]:
+def _train(file: Path, name: str, choice: Choice, fits: Any, drops: Drops) -> Iterator[Record]:
     views = read_calibration(file.with_name("camera.calibration"))
     pixels, joints = read_mat(file, "annot2"), read_mat(file, "annot3")
     if not np.shape(pixels) == np.shape(joints) == (len(views),):
@@ -102,6 +110,7 @@ def _train(file: Path, name: str, choice: Choice, drops: Drops) -> Iterator[Reco
             view=views[camera],
             pictures=f"imageFrames/video_{camera}/frame_{{:06d}}.jpg" if taken_out.is_dir() else "",
             film=f"{name}/imageSequence/video_{camera}.avi",
+            fits=fits,
         )
         frames = min(len(pixels[camera]), len(joints[camera]))
         for frame in range(0, frames, step):
@@ -151,10 +160,17 @@ def _record(
     if image is None:
         other["film"] = sequence.film
     world_m = (in_camera - view.translation_mm) @ view.rotation / 1000
+    known = known_in_3d(sequence.names, world_m)
+    pose, fit = None, fit_at(sequence.fits, frame)
+    if fit is not None and choice.fits is not None:
+        pose = fitted_pose(fit, choice.fits)
+        check_place(pose, torch.from_numpy(known.point("pelvis")))
+        other["fit"] = choice.fits.name
     return Record(
         key=f"mpi_inf_3dhp/{sequence.name}:{frame}",
         source="mpi_inf_3dhp",
         split=sequence.split,
+        pose=pose,
         image=image,
         box=box_of(keypoints, view.size_px),
         camera=make_camera(
@@ -162,7 +178,7 @@ def _record(
             focal_px=view.focal_px, centre_px=view.centre_px, size_px=view.size_px, turn=Y_UP,
         ),
         keypoints_2d=keypoints,
-        keypoints_3d=known_in_3d(sequence.names, world_m),
+        keypoints_3d=known,
         label=label,
         other=other,
     )  # fmt: skip
@@ -257,5 +273,5 @@ SOURCE = Source(
     cite="Mehta et al., Monocular 3D Human Pose Estimation In The Wild, 3DV 2017",
     home="https://vcai.mpi-inf.mpg.de/3dhp-dataset",
     read=read,
-    takes=("split", "only", "fps", "pictures"),
+    takes=("split", "only", "fps", "pictures", "fits"),
 )

@@ -1,4 +1,8 @@
-"""MPII Human Pose: people in pictures of 410 activities with 16 marked joints; one .mat file."""
+"""MPII Human Pose: people in pictures of 410 activities with 16 marked joints; one .mat file.
+
+Fits of MPII are numbered after a list of the people in COCO's layout, train.json, that is passed on
+with them; it has the .mat file's own joints, by which a person is found in it.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +14,39 @@ from typing import Any
 import numpy as np
 
 from data_builders.readers.cameras import checked_box, marked_keypoints
+from data_builders.readers.fits import HOME, fit_at, fitted_in_camera, read_fits, read_table
 from data_builders.readers.mat_files import read_mat
 from data_builders.readers.pictures import check_picture
-from data_builders.readers.safe_files import inside, numbers
+from data_builders.readers.safe_files import (
+    by_id,
+    field_of,
+    flat_numbers,
+    inside,
+    integer,
+    numbers,
+    referred,
+)
 from data_builders.readers.source import Choice, Drops, Expected, Source
 from data_builders.records import Record
 from unipose.body.keypoint_sets import MPII_16
-from unipose.errors import FileError, UnusableRecordError
+from unipose.errors import FileError, SourceError, UnusableRecordError
 
 FILE = "mpii_human_pose_v1_u12_1.mat"
 SCALE_PX = 200.0
 """MPII's `scale` is the person's height in units of so many pixels."""
+LISTING = "train.json"
+"""Beside the fits: whom their numbers mean."""
+
+Fits = dict[tuple[str, bytes], tuple[Any, tuple[int, int]]]
+"""By picture and joints: the fit, and the picture's width and height."""
 
 
 def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
     """Yield each annotated person of the training pictures (the test set's joints are secret).
 
-    Raises SourceError if the file of annotations is damaged.
+    Raises SourceError if the file of annotations is damaged, or one of those of the fits.
     """
+    fits = _read_fits(choice, drops)
     file = next(iter(sorted(folder.glob(f"**/{FILE}"))))
     try:
         release = read_mat(file, "RELEASE")
@@ -46,12 +65,55 @@ def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
             continue
         for person, rectangle in enumerate(np.atleast_1d(getattr(picture, "annorect", []))):
             key = f"mpii/{name}:{person}"
-            build = partial(_record, folder, choice, key, name, activity, rectangle)
+            build = partial(_record, folder, choice, fits, key, name, activity, rectangle)
             yield from drops.keep(key, build)
 
 
+def _read_fits(choice: Choice, drops: Drops) -> Fits:
+    """Return the fits that were asked for, by the people whom they were fitted to."""
+    if choice.fits is None:
+        return {}
+    fits = read_fits(choice)
+    listing = choice.fits.with_name(LISTING)
+    if not listing.is_file():
+        raise SourceError(
+            listing,
+            f"is missing; it says whom the numbers in {choice.fits.name} mean.",
+            f"Lay it beside them: it is in annotations/ of the MPII data at {HOME}.",
+        )
+    table = read_table(listing)
+    images, people = by_id(table.get("images")), table.get("annotations")
+    if not images or not isinstance(people, list):
+        raise SourceError(listing, "has no images or no annotations.")
+    found: Fits = {}
+    for i, person in enumerate(people):
+        try:
+            fit = fit_at(fits, field_of(person, "id"))
+            image = referred(person, "image_id", images)
+            joints = flat_numbers(field_of(person, "keypoints"), 3 * len(MPII_16), "keypoints")
+            size = (integer(image, "width"), integer(image, "height"))
+            name = Path(str(field_of(image, "file_name"))).name
+        except UnusableRecordError as error:
+            drops.add(f"mpii/{LISTING}:{i}", str(error))
+            continue
+        if fit is not None:
+            found[name, _joints_key(joints.reshape(-1, 3)[:, :2])] = (fit, size)
+    return found
+
+
+def _joints_key(points: np.ndarray) -> bytes:
+    """Return joints to look a person up by; those that are not marked are (0, 0) in the list."""
+    return np.round(np.nan_to_num(points), 1).tobytes()
+
+
 def _record(
-    folder: Path, choice: Choice, key: str, name: str, activity: Any, rectangle: Any
+    folder: Path,
+    choice: Choice,
+    fits: Fits,
+    key: str,
+    name: str,
+    activity: Any,
+    rectangle: Any,
 ) -> Record:
     points, seen = np.full((len(MPII_16), 2), np.nan), np.zeros(len(MPII_16))
     annotated = getattr(rectangle, "annopoints", None)
@@ -64,15 +126,26 @@ def _record(
     keypoints = marked_keypoints(MPII_16, points, seen)
     path = inside(choice.images or folder / "images", name)
     size = check_picture(path, choice)
+    box = _box(rectangle, points, size)
+    other: dict[str, str | float | int] = {"category": _words(activity, "cat_name")}
+    pose, camera = None, None
+    fit, size_of_fit = fits.get((name, _joints_key(points)), (None, (0, 0)))
+    if fit is not None and choice.fits is not None:
+        pose, camera = fitted_in_camera(
+            fit, choice.fits, size_px=size_of_fit, keypoints=keypoints, box=box
+        )
+        other["fit"] = choice.fits.name
     return Record(
         key=key,
         source="mpii",
         split="train",
+        pose=pose,
         image=path,
-        box=_box(rectangle, points, size),
+        box=box,
+        camera=camera,
         keypoints_2d=keypoints,
         label=_words(activity, "act_name"),
-        other={"category": _words(activity, "cat_name")},
+        other=other,
     )
 
 
@@ -122,5 +195,5 @@ SOURCE = Source(
     "CVPR 2014",
     home="http://human-pose.mpi-inf.mpg.de",
     read=read,
-    takes=("split", "only", "images", "pictures"),
+    takes=("split", "only", "images", "pictures", "fits"),
 )

@@ -26,6 +26,7 @@ from data_builders.readers import (
     recordings,
     threedpw,
 )
+from data_builders.readers.fits import HOME
 from data_builders.readers.source import Choice, Drops, Source, parse_choice
 from data_builders.records import Record, RecordPair
 from unipose.errors import ConfigError, EmptySourceError
@@ -69,9 +70,10 @@ class Request:
         return self._checked(drops)
 
     def _checked(self, drops: Drops) -> Iterator[Record | RecordPair]:
-        before, found = len(drops), 0
+        before, found, posed = len(drops), 0, 0
         for record in self.source.read(self.folder, self.choice, drops):
             found += 1
+            posed += isinstance(record, RecordPair) or record.pose is not None
             yield record
         if not found:
             left_out = Drops(dropped=drops.dropped[before:])
@@ -79,6 +81,13 @@ class Request:
                 self.folder,
                 f"{self.source.name} gave no usable record (asked for {self.choice}).",
                 left_out.summary(),
+            )
+        if self.choice.fits is not None and not posed:
+            raise EmptySourceError(
+                self.folder,
+                f"not one of the {found} records has a pose: {self.choice.fits} holds no fit of"
+                " these people.",
+                f"Is it of another data set, or only of its training split? See {HOME}.",
             )
 
 

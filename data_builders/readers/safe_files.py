@@ -189,6 +189,15 @@ def numbers(
     return array
 
 
+def flat_numbers(value: object, count: int, name: str) -> Float[np.ndarray, " count"]:
+    """Return so many numbers however they are nested: (72,), (1, 72) and (24, 3) are the same."""
+    try:
+        flat = np.ravel(value)  # type: ignore[arg-type]  # whatever it is, numbers() judges it
+    except ValueError as error:
+        raise UnusableRecordError(f"{name} holds lists of different lengths") from error
+    return numbers(flat, (count,), name)
+
+
 def _content(path: Path) -> bytes:
     with open_for_reading(path) as file:
         size = path.stat().st_size

@@ -32,6 +32,8 @@ class Choice:
     """Folder of the pictures, where they do not lie in the source's own."""
     pictures: str = "header"
     """How each is checked: "header" (size and kind), "whole" (every pixel, slow), "unchecked"."""
+    fits: Path | None = None
+    """File of SMPL poses that were fitted to the people of a source that only marks landmarks."""
     texts: str = "human"
     """Which of PoseScript's and PoseFix's: "human", "automatic" or "all"."""
 
