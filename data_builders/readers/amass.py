@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from data_builders.readers.motions import motion_records
 from data_builders.readers.source import Choice, Drops, Expected, Source
 from data_builders.records import Record
-from unipose.errors import UniPoseError
 from unipose.files.npz import read_npz
 
 TEST = ("SSM", "SSM_synced", "Transitions", "Transitions_mocap")
@@ -29,12 +29,8 @@ def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
         path = file.relative_to(folder).as_posix()
         if path.endswith(NOT_MOTIONS) or not choice.wants(split_of(path), path):
             continue
-        try:
-            pose = read_npz(file)
-        except UniPoseError as error:
-            drops.add(f"amass/{path}", str(error))
-            continue
-        yield from motion_records(pose, choice, source="amass", path=path, split=split_of(path))
+        for pose in drops.keep(f"amass/{path}", partial(read_npz, file)):
+            yield from motion_records(pose, choice, source="amass", path=path, split=split_of(path))
 
 
 SOURCE = Source(

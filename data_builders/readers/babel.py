@@ -11,7 +11,7 @@ from data_builders.readers.safe_files import field_of, numbers, read_json_table
 from data_builders.readers.source import Choice, Drops, Expected, Source
 from data_builders.records import Record
 from unipose.body.pose import Pose
-from unipose.errors import ConfigError, FileError, UniPoseError, UnusableRecordError
+from unipose.errors import ConfigError, UniPoseError, UnusableRecordError
 from unipose.files.npz import read_npz
 
 SPLIT_OF_FILE = {
@@ -36,11 +36,7 @@ def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
     for name, split in SPLIT_OF_FILE.items():
         if not (folder / name).is_file():
             continue
-        try:
-            table = read_json_table(folder / name)
-        except FileError as error:
-            raise SOURCE.broken(folder / name, error.problem) from error
-        for number, entry in table.items():
+        for number, entry in SOURCE.whole(folder / name, read_json_table).items():
             path = entry.get("feat_p") if isinstance(entry, dict) else None
             if isinstance(path, str) and not choice.wants(split, path.partition("/")[2]):
                 continue

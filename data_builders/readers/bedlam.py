@@ -28,7 +28,7 @@ from data_builders.readers.source import Choice, Drops, Expected, Source
 from data_builders.records import Record
 from unipose.body.keypoint_sets import SMPL_22
 from unipose.body.pose import Pose
-from unipose.errors import UniPoseError, UnusableRecordError
+from unipose.errors import UnusableRecordError
 
 KEYS = (
     "imgname", "pose_world", "trans_world", "shape", "gtkps", "cam_int", "cam_ext", "gender", "sub",
@@ -42,20 +42,21 @@ def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
         split = "val" if "val" in file.stem.split("_") else "train"
         if not choice.wants(split, file.stem):
             continue
-        try:
-            arrays = read_arrays(file, KEYS)
-            lacking = [name for name in NEEDED if name not in arrays]
-            if lacking:
-                raise UnusableRecordError(f"{file} has no {', '.join(lacking)}")
-            if len({len(arrays[name]) for name in arrays}) != 1:
-                raise UnusableRecordError(f"the arrays of {file} are not of one length")
-        except UniPoseError as error:
-            drops.add(f"bedlam/{file.stem}", str(error))
-            continue
-        for row in range(len(arrays["imgname"])):
-            key = f"bedlam/{file.stem}:{row}"
-            build = partial(_record, folder, choice, split, key, file.stem, arrays, row)
-            yield from drops.keep(key, build)
+        for arrays in drops.keep(f"bedlam/{file.stem}", partial(_read_scene, file)):
+            for row in range(len(arrays["imgname"])):
+                key = f"bedlam/{file.stem}:{row}"
+                build = partial(_record, folder, choice, split, key, file.stem, arrays, row)
+                yield from drops.keep(key, build)
+
+
+def _read_scene(file: Path) -> dict[str, Any]:
+    arrays = read_arrays(file, KEYS)
+    lacking = [name for name in NEEDED if name not in arrays]
+    if lacking:
+        raise UnusableRecordError(f"{file} has no {', '.join(lacking)}")
+    if len({len(arrays[name]) for name in arrays}) != 1:
+        raise UnusableRecordError(f"the arrays of {file} are not of one length")
+    return arrays
 
 
 def _record(

@@ -24,7 +24,7 @@ from data_builders.readers.safe_files import (
 from data_builders.readers.source import Choice, Drops, Expected, Source
 from data_builders.records import Keypoints, Record
 from unipose.body.keypoint_sets import COCO_17, COCO_WHOLEBODY_133
-from unipose.errors import FileError, UnusableRecordError
+from unipose.errors import UnusableRecordError
 
 PARTS = (
     ("keypoints", 17), ("foot_kpts", 6), ("face_kpts", 68), ("lefthand_kpts", 21),
@@ -47,10 +47,7 @@ def _read(whole_body: bool, folder: Path, choice: Choice, drops: Drops) -> Itera
         file = folder / "annotations" / f"{stem}.json"
         if choice.split not in ("", split) or not file.is_file():
             continue
-        try:
-            table = read_json_table(file)
-        except FileError as error:
-            raise source.broken(file, error.problem) from error
+        table = source.whole(file, read_json_table)
         images = by_id(table.get("images"))
         annotations = table.get("annotations")
         if not images or not isinstance(annotations, list):

@@ -32,7 +32,7 @@ from data_builders.readers.safe_files import (
 from data_builders.readers.source import Choice, Drops, Expected, Source
 from data_builders.records import Record
 from unipose.body.keypoint_sets import COCO_WHOLEBODY_133
-from unipose.errors import FileError, SourceError, UnusableRecordError
+from unipose.errors import SourceError, UnusableRecordError
 
 SIZE_OF_CAMERA = {
     "54138969": (1000, 1002), "55011271": (1000, 1000), "58860488": (1000, 1000),
@@ -63,10 +63,7 @@ def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
 
 
 def _archive(file: Path, entry: str, split: str, choice: Choice, drops: Drops) -> Iterator[Record]:
-    try:
-        subjects = read_arrays(file, (entry,)).get(entry)
-    except FileError as error:
-        raise SOURCE.broken(file, error.problem) from error
+    subjects = SOURCE.whole(file, partial(read_arrays, names=(entry,))).get(entry)
     if not isinstance(subjects, dict):
         raise SOURCE.broken(file, f"holds no {entry!r} by subject")
     for subject, actions in subjects.items():
@@ -112,11 +109,7 @@ def _view(
 
 
 def _samples(folder: Path, file: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
-    try:
-        table = read_json_table(file)
-    except FileError as error:
-        raise SOURCE.broken(file, error.problem) from error
-    for number, sample in table.items():
+    for number, sample in SOURCE.whole(file, read_json_table).items():
         key = f"h3wb/{file.stem}/{number}"
         name = str(sample.get("image_path", "")) if isinstance(sample, dict) else ""
         if choice.wants("train", name or key):

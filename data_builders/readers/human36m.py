@@ -36,7 +36,7 @@ from data_builders.readers.safe_files import (
 from data_builders.readers.source import Choice, Drops, Expected, Source
 from data_builders.records import Record
 from unipose.body.keypoint_sets import HUMAN36M_17
-from unipose.errors import FileError, SourceError, UnusableRecordError
+from unipose.errors import SourceError, UnusableRecordError
 
 SPLIT_OF_SUBJECT = {
     1: "train", 5: "train", 6: "train", 7: "train", 8: "train", 9: "test", 11: "test",
@@ -82,10 +82,7 @@ def _tables(folder: Path, subject: int) -> dict[str, Any] | None:
             if not file.is_file():
                 tables[kind] = {}
                 continue
-        try:
-            tables[kind] = read_json_table(file)
-        except FileError as error:
-            raise SOURCE.broken(file, error.problem) from error
+        tables[kind] = SOURCE.whole(file, read_json_table)
     for name in ("images", "annotations"):
         if not isinstance(tables["data"].get(name), list):
             raise SourceError(stem, f"has no list of {name}.")

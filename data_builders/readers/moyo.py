@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from data_builders.readers.safe_files import numbers, read_pickled
 from data_builders.readers.source import Choice, Drops, Expected, Source
 from data_builders.records import Record
 from unipose.body.pose import Pose
-from unipose.errors import FileError, UniPoseError
+from unipose.errors import FileError, UnusableRecordError
 from unipose.files.npz import read_npz
 from unipose.files.smpl_parameters import parameters_to_pose
 
@@ -34,20 +35,20 @@ def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
         split = "val" if file.parent.name == "val" else "train"
         if not choice.wants(split, path):
             continue
-        try:
-            pose = read_recording(file)
-        except UniPoseError as error:
-            drops.add(f"moyo/{path}", str(error))
-            continue
-        edge = round(T_POSE_S * (pose.fps or USUAL_FPS))
-        if len(pose) <= 2 * edge:
-            drops.add(f"moyo/{path}", f"has {len(pose)} frames, all of them in the T-pose")
-            continue
-        frames = range(edge, len(pose) - edge)
         label = label_of(file.stem)
-        yield from motion_records(
-            pose, choice, source="moyo", path=path, split=split, labels=label, frames=frames
-        )
+        for pose, frames in drops.keep(f"moyo/{path}", partial(_between_t_poses, file)):
+            yield from motion_records(
+                pose, choice, source="moyo", path=path, split=split, labels=label, frames=frames
+            )
+
+
+def _between_t_poses(file: Path) -> tuple[Pose, range]:
+    """Return a recording, and which of its frames show the yoga pose."""
+    pose = read_recording(file)
+    edge = round(T_POSE_S * (pose.fps or USUAL_FPS))
+    if len(pose) <= 2 * edge:
+        raise UnusableRecordError(f"has {len(pose)} frames, all of them in the T-pose")
+    return pose, range(edge, len(pose) - edge)
 
 
 def read_recording(file: Path) -> Pose:

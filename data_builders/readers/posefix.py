@@ -11,13 +11,13 @@ from data_builders.readers.posescript import (
     path_of,
     poses_of,
     read_index,
+    read_splits,
     read_texts,
 )
 from data_builders.readers.safe_files import read_json
-from data_builders.readers.source import SPLITS, Choice, Drops, Expected, Source
+from data_builders.readers.source import Choice, Drops, Expected, Source
 from data_builders.records import Record, RecordPair
 from unipose.body.pose import Pose
-from unipose.errors import FileError
 
 PAIRS = "pair_id_2_pose_ids.json"
 HUMAN = ("posefix_human*.json", "posefix_paraphrases*.json")
@@ -32,7 +32,7 @@ def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[RecordPair]:
     """
     index = read_index(SOURCE, folder, choice)
     texts = read_texts(SOURCE, folder, choice, HUMAN, AUTOMATIC)
-    splits = _read_splits(folder)
+    splits = read_splits(SOURCE, folder, "*_sequence_pair_ids.json")
     pairs = {}
     for number, pair in _read_pairs(folder, texts, drops).items():
         if choice.wants(splits.get(number, "train"), path_of(index, pair[1])):
@@ -67,10 +67,7 @@ def _read_pairs(
     folder: Path, texts: dict[str, list[str]], drops: Drops
 ) -> dict[str, tuple[str, str]]:
     """Return the two poses of each pair that has a text; the file is a list, in pairs' order."""
-    try:
-        listed = read_json(folder / PAIRS)
-    except FileError as error:
-        raise SOURCE.broken(folder / PAIRS, error.problem) from error
+    listed = SOURCE.whole(folder / PAIRS, read_json)
     pairs = {}
     for number in texts:
         try:
@@ -82,17 +79,6 @@ def _read_pairs(
             continue
         pairs[number] = (first, second)
     return pairs
-
-
-def _read_splits(folder: Path) -> dict[str, str]:
-    splits = {}
-    for split in SPLITS:
-        for file in sorted(folder.glob(f"{split}_*_sequence_pair_ids.json")):
-            try:
-                splits.update({str(number): split for number in read_json(file)})
-            except (FileError, TypeError) as error:
-                raise SOURCE.broken(file, str(error)) from error
-    return splits
 
 
 SOURCE = Source(

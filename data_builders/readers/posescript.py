@@ -27,7 +27,7 @@ def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
     Raises ConfigError without `amass=`, SourceError if a file of the release is damaged.
     """
     index = read_index(SOURCE, folder, choice)
-    splits = read_splits(SOURCE, folder)
+    splits = read_splits(SOURCE, folder, "ids*.json")
     texts = read_texts(SOURCE, folder, choice, HUMAN, AUTOMATIC)
     wanted = (
         number
@@ -91,14 +91,14 @@ def read_index(source: Source, folder: Path, choice: Choice) -> dict[str, Any]:
     """Return [AMASS, recording, frame] by the poses' numbers."""
     if choice.amass is None:
         raise ConfigError(f"{source.name} only points into AMASS: add ?amass=FOLDER")
-    return _table(source, _newest(source, folder, INDEX))
+    return source.whole(_newest(source, folder, INDEX), read_json_table)
 
 
-def read_splits(source: Source, folder: Path) -> dict[str, str]:
-    """Return the split of each pose; the files list numbers."""
+def read_splits(source: Source, folder: Path, ending: str) -> dict[str, str]:
+    """Return the split of each number that files called <split>_<ending> list."""
     splits = {}
     for split in SPLITS:
-        for file in sorted(folder.glob(f"{split}_ids*.json")):
+        for file in sorted(folder.glob(f"{split}_{ending}")):
             try:
                 splits.update({str(number): split for number in read_json(file)})
             except (FileError, TypeError) as error:
@@ -123,7 +123,7 @@ def read_texts(
         )
     texts: dict[str, list[str]] = defaultdict(list)
     for file in files:
-        for number, written in _table(source, file).items():
+        for number, written in source.whole(file, read_json_table).items():
             several = written if isinstance(written, list) else [written]
             texts[number] += [t.strip() for t in several if isinstance(t, str) and t.strip()]
     return {number: written for number, written in texts.items() if written}
@@ -137,13 +137,6 @@ def _newest(source: Source, folder: Path, pattern: str) -> Path:
             folder / pattern, f"is missing; {source.name} is made of\n{source.listing()}"
         )
     return files[-1]
-
-
-def _table(source: Source, file: Path) -> dict[str, Any]:
-    try:
-        return read_json_table(file)
-    except FileError as error:
-        raise source.broken(file, error.problem) from error
 
 
 SOURCE = Source(

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import TypeVar
 
 from data_builders.records import Dropped, Record, RecordPair
-from unipose.errors import ConfigError, SourceError, UniPoseError
+from unipose.errors import ConfigError, FileError, SourceError, UniPoseError
 from unipose.files.atomic import written_whole
 
 SPLITS = ("train", "val", "test")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +111,13 @@ class Source:
                     f"Get it from {self.home} ({self.licence}).",
                 )
 
+    def whole(self, path: Path, read: Callable[[Path], T]) -> T:
+        """Return what `read` makes of a file of this source, or raise `broken` if it cannot."""
+        try:
+            return read(path)
+        except FileError as error:
+            raise self.broken(path, error.problem) from error
+
     def broken(self, path: Path, problem: str) -> SourceError:
         """Return the error for a file of this source that is there but cannot be read."""
         whole = next((item.size for item in self.files if path.match(item.path)), "")
@@ -133,14 +142,14 @@ class Drops:
         """Note that a record is left out."""
         self.dropped.append(Dropped(key=key, reason=reason))
 
-    def keep(self, key: str, build: Callable[[], Record]) -> Iterator[Record]:
+    def keep(self, key: str, build: Callable[[], T]) -> Iterator[T]:
         """Yield what `build` returns, or note why it cannot: any of our own errors is a reason."""
         try:
-            record = build()
+            built = build()
         except UniPoseError as error:
             self.add(key, str(error))
             return
-        yield record
+        yield built
 
     def __len__(self) -> int:
         return len(self.dropped)

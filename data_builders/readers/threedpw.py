@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,17 @@ from data_builders.readers.cameras import (
     projected_keypoints,
 )
 from data_builders.readers.pictures import check_picture
-from data_builders.readers.safe_files import field_of, inside, numbers, read_pickled
+from data_builders.readers.safe_files import (
+    field_of,
+    flat_numbers,
+    inside,
+    numbers,
+    read_pickled,
+)
 from data_builders.readers.source import Choice, Drops, Expected, Source
 from data_builders.records import Keypoints, Record
 from unipose.body.keypoint_sets import OPENPOSE_18, SMPL_24
-from unipose.errors import UniPoseError, UnusableRecordError
+from unipose.errors import UnusableRecordError
 from unipose.files.smpl_parameters import parameters_to_pose
 
 SPLIT_OF_FOLDER = {"train": "train", "validation": "val", "test": "test"}
@@ -42,18 +49,20 @@ def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
         for file in sorted((folder / "sequenceFiles" / name).glob("*.pkl")):
             if not choice.wants(split, file.stem):
                 continue
-            try:
-                content = read_pickled(file, KEYS)
-                people = len(_list(content, "poses"))
-                frames = len(numbers(field_of(content, "cam_poses"), (-1, 4, 4), "cam_poses"))
-            except UniPoseError as error:
-                drops.add(f"3dpw/{file.stem}", str(error))
-                continue
-            for frame in range(0, frames, choice.step(FPS)):
-                for person in range(people):
-                    key = f"3dpw/{file.stem}:{frame}:{person}"
-                    build = partial(_record, folder, choice, split, key, content, frame, person)
-                    yield from drops.keep(key, build)
+            key = f"3dpw/{file.stem}"
+            for content, frames, people in drops.keep(key, partial(_read_sequence, file)):
+                for frame, person in product(range(0, frames, choice.step(FPS)), range(people)):
+                    own = f"{key}:{frame}:{person}"
+                    build = partial(_record, folder, choice, split, own, content, frame, person)
+                    yield from drops.keep(own, build)
+
+
+def _read_sequence(file: Path) -> tuple[dict[str, Any], int, int]:
+    """Return what a sequence's file holds, and how many frames and people."""
+    content = read_pickled(file, KEYS)
+    people = len(_list(content, "poses"))
+    frames = len(numbers(field_of(content, "cam_poses"), (-1, 4, 4), "cam_poses"))
+    return content, frames, people
 
 
 def _list(content: dict[str, Any], name: str) -> list[Any]:
@@ -94,7 +103,7 @@ def _record(
     extrinsics = numbers(content["cam_poses"][frame], (4, 4), "cam_poses")
     rotation, place = extrinsics[:3, :3], extrinsics[:3, 3]
     focal = np.diag(intrinsics)[:2]
-    joints = numbers(np.ravel(_of(content, "jointPositions", person, frame)), (72,), "joints")
+    joints = flat_numbers(_of(content, "jointPositions", person, frame), 72, "joints")
     joints = joints.reshape(24, 3)
     seen = projected_keypoints(SMPL_24, project(joints @ rotation.T + place, focal, centre), size)
     genders = content.get("genders")

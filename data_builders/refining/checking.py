@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -40,6 +41,9 @@ _LIMB = {part: limb for limb, parts in _LIMB_PARTS.items() for part in parts}
 _VAGUE = re.compile(
     r"\b(?!one knee with)(?:one|either|an?|some) (?:hand|arm|elbow|leg|foot|knee)\b"
 )
+
+
+Claim = TypeVar("Claim", Statement, Change)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,25 +116,48 @@ def _check_caption(refined: str, draft: Draft, **common: Any) -> Verdict:
     reading = read(refined)
     source = read(draft.text).statements
     known = Known(source)
+    seen = _seen([said for said in reading.statements if not known.implies(said)], draft)
+    return _verdict(
+        reading.statements,
+        reading.unread,
+        draft,
+        implied=known.implies,
+        shown=seen.__contains__,
+        denied=known.contradicts,
+        draft_claims=len(source),
+        **common,
+    )
+
+
+def _verdict(
+    claims: list[Claim],
+    unread: list[str],
+    draft: Draft,
+    *,
+    implied: Callable[[Claim], bool],
+    shown: Callable[[Claim], bool],
+    denied: Callable[[Claim], bool],
+    **common: Any,
+) -> Verdict:
+    """Return what becomes of each claim of a text.
+
+    The draft implies it, or the pose shows it: supported. The draft denies it, or implies it of the
+    other side, of which the text does not speak: flipped. Neither: added.
+    """
     supported, added, flipped = 0, [], []
-    doubtful = [said for said in reading.statements if not known.implies(said)]
-    seen = _seen(doubtful, draft)
-    for said in reading.statements:
-        if said not in doubtful or said in seen:
+    for claim in claims:
+        if implied(claim) or shown(claim):
             supported += 1
-        elif known.contradicts(said) or (
-            known.implies(said.mirrored()) and said.mirrored() not in reading.statements
-        ):
-            flipped.append(_words(said))
+        elif denied(claim) or (implied(claim.mirrored()) and claim.mirrored() not in claims):
+            flipped.append(_words(claim))
         else:
-            added.append(_words(said))
-    added += _foreign_limbs(reading.unread, draft.text)
+            added.append(_words(claim))
+    added += _foreign_limbs(unread, draft.text)
     return Verdict(
         supported=supported,
         added=tuple(added),
         flipped=tuple(flipped),
-        unread=tuple(reading.unread),
-        draft_claims=len(source),
+        unread=tuple(unread),
         **common,
     )
 
@@ -191,23 +218,13 @@ def _check_change(refined: str, draft: Draft, **common: Any) -> Verdict:
     reading = read_change_text(refined)
     source = read_change_text(draft.text).changes
     known = Known(change.target for change in source if change.target is not None)
-    supported, added, flipped = 0, [], []
-    for change in reading.changes:
-        if _asked_for(change, source, known) or _happened(change, draft):
-            supported += 1
-        elif _against(change, source, known) or (
-            _asked_for(change.mirrored(), source, known)
-            and change.mirrored() not in reading.changes
-        ):
-            flipped.append(_words(change))
-        else:
-            added.append(_words(change))
-    added += _foreign_limbs(reading.unread, draft.text)
-    return Verdict(
-        supported=supported,
-        added=tuple(added),
-        flipped=tuple(flipped),
-        unread=tuple(reading.unread),
+    return _verdict(
+        reading.changes,
+        reading.unread,
+        draft,
+        implied=partial(_asked_for, source=source, known=known),
+        shown=partial(_happened, draft=draft),
+        denied=partial(_against, source=source, known=known),
         lost_turn=any(
             not _turn_kept(change, reading.changes, refined)
             for change in source
