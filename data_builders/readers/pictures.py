@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ MOST_PIXELS = 64_000_000
 KINDS = ("JPEG", "PNG", "WEBP")
 
 _DAMAGE = (
-    OSError, SyntaxError, ValueError, EOFError, struct.error, UnidentifiedImageError, IndexError,
+    OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError,
     TypeError, KeyError, ZeroDivisionError, OverflowError, MemoryError,
     Image.DecompressionBombError,
 )  # fmt: skip
@@ -36,20 +38,10 @@ def check_picture(
     """
     if choice.pictures == "unchecked":
         return size_px or (0, 0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd metadata; size is checked here
-        try:
-            with Image.open(path, formats=KINDS) as picture:
-                width, height = picture.size
-                _check_size(path, width, height)
-                if choice.pictures == "whole":
-                    picture.load()
-        except FileNotFoundError as error:
-            raise MissingFileError(path, "there is no such picture.") from error
-        except _DAMAGE as error:
-            if isinstance(error, FileError):
-                raise
-            raise FileError(path, f"is no whole picture ({error}).") from error
+    with _opened(path) as picture:
+        width, height = picture.size
+        if choice.pictures == "whole":
+            picture.load()
     if size_px is not None and (width, height) != size_px:
         raise FileError(
             path, f"has {width} x {height} pixels, its annotation says {size_px[0]} x {size_px[1]}."
@@ -59,20 +51,40 @@ def check_picture(
 
 def read_picture(path: Path) -> UInt8[np.ndarray, "height width 3"]:
     """Return the pixels (RGB). Raises FileError as `check_picture` does."""
+    with _opened(path) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Give a picture whose header is sound; damage found while it is used is a FileError too."""
+    if path.exists() and not path.is_file():
+        raise FileError(path, "is no ordinary file.")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata; size is checked here
         try:
             with Image.open(path, formats=KINDS) as picture:
-                _check_size(path, *picture.size)
-                return np.asarray(picture.convert("RGB"))
+                width, height = picture.size
+                if width * height > MOST_PIXELS:
+                    raise FileError(path, f"claims {width} x {height} pixels, too many to be read.")
+                if picture.mode.startswith(("I", "F")):
+                    raise FileError(
+                        path, f"has more than 8 bits per value (mode {picture.mode}); expected 8."
+                    )
+                yield picture
         except FileNotFoundError as error:
             raise MissingFileError(path, "there is no such picture.") from error
+        except UnidentifiedImageError as error:
+            raise FileError(path, f"is no whole picture: {_beginning(path)}.") from error
         except _DAMAGE as error:
             if isinstance(error, FileError):
                 raise
             raise FileError(path, f"is no whole picture ({error}).") from error
 
 
-def _check_size(path: Path, width: int, height: int) -> None:
-    if width * height > MOST_PIXELS:
-        raise FileError(path, f"claims {width} x {height} pixels, too many to be read.")
+def _beginning(path: Path) -> str:
+    """Return what a file that is no picture we read is instead, as far as its first bytes say."""
+    with path.open("rb") as file:
+        first = file.read(8)
+    expected = f"expected {', '.join(KINDS[:-1])} or {KINDS[-1]}"
+    return f"{expected}, it begins with {first!r}" if first else f"{expected}, it is empty"

@@ -137,10 +137,18 @@ class Drops:
     """What was left out of one or more sources, and why."""
 
     dropped: list[Dropped] = field(default_factory=list)
+    own: str = ""
+    """The source's own name, with which keys begin ..."""
+    called: str = ""
+    """... and what to write instead of it."""
 
     def add(self, key: str, reason: str) -> None:
         """Note that a record is left out."""
-        self.dropped.append(Dropped(key=key, reason=reason))
+        self.dropped.append(Dropped(key=renamed(key, self.own, self.called), reason=reason))
+
+    def under(self, own: str, called: str) -> Drops:
+        """Return the same notes for a source that goes by another name than its own."""
+        return Drops(dropped=self.dropped, own=own, called=called)
 
     def keep(self, key: str, build: Callable[[], T]) -> Iterator[T]:
         """Yield what `build` returns, or note why it cannot: any of our own errors is a reason."""
@@ -173,6 +181,11 @@ class Drops:
         return path
 
 
+def renamed(key: str, own: str, called: str) -> str:
+    """Return a key with another source's name: amass/CMU/a.npz:0 -> studio/CMU/a.npz:0."""
+    return called + key.removeprefix(own)
+
+
 def parse_choice(options: dict[str, str], source: Source) -> Choice:
     """Return the choice that options of a command line describe.
 
@@ -183,7 +196,7 @@ def parse_choice(options: dict[str, str], source: Source) -> Choice:
     for name, text in options.items():
         if name not in source.takes:
             raise ConfigError(
-                f"{source.name} has no option {name!r}; it takes {', '.join(source.takes)}"
+                f"{source.name} has no option {name!r}; it takes {', '.join(source.takes)}, name"
             )
         try:
             kind = str(kinds[name])

@@ -7,10 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from data_builders.readers.registry import SOURCES, open_source, parse_request
+from data_builders.readers.registry import SOURCES, open_source, open_sources, parse_request
 from data_builders.readers.source import Drops
-from tests.fakes.motion_datasets import write_amass, write_posescript
-from tests.fakes.picture_datasets import coco_person, write_coco
+from data_builders.records import RecordPair
+from tests.data_builders.test_mocap import small_folder
+from tests.fakes.motion_datasets import (
+    babel_label,
+    write_amass,
+    write_babel,
+    write_moyo,
+    write_posefix,
+    write_posescript,
+)
+from tests.fakes.picture_datasets import (
+    coco_person,
+    coco_whole_body_person,
+    write_3dpw,
+    write_bedlam,
+    write_coco,
+    write_h3wb,
+    write_human36m,
+    write_mpi_inf_3dhp,
+    write_mpii,
+)
 from unipose.errors import ConfigError, EmptySourceError, SourceError, UnusableRecordError
 
 
@@ -114,3 +133,109 @@ def test_records_come_before_the_rest_is_read(tmp_path):
     assert len(drops) == 0
     assert len(list(records)) == 1
     assert len(drops) == 1
+
+
+CMU = "CMU/01/01_01_poses.npz"
+INDEX = {"1": ["AMASS", CMU, 0], "2": ["AMASS", CMU, 1], "3": ["AMASS", "gone_poses.npz", 1]}
+
+
+def write_two_of_amass(folder):
+    write_amass(folder, CMU)
+    (folder / "CMU" / "bad_poses.npz").write_bytes(b"PK")
+
+
+WRITERS = {
+    "mocap": small_folder,
+    "amass": write_two_of_amass,
+    "moyo": write_moyo,
+    "babel": lambda folder: write_babel(folder, frame_labels=[babel_label("walk", 0.0, 0.1)]),
+    "posescript": lambda folder: write_posescript(folder, INDEX),
+    "posefix": lambda folder: write_posefix(folder, INDEX),
+    "human36m": write_human36m,
+    "mpi_inf_3dhp": lambda folder: write_mpi_inf_3dhp(folder, broken_frame=0),
+    "h3wb": write_h3wb,
+    "3dpw": write_3dpw,
+    "bedlam": write_bedlam,
+    "coco": lambda folder: write_coco(folder, [coco_person(1), coco_person(2, iscrowd=1)]),
+    "coco_wholebody": lambda folder: write_coco(
+        folder, [coco_whole_body_person(1)], stem="coco_wholebody_val_v1.0"
+    ),
+    "mpii": write_mpii,
+}
+"""Writes a small source, some with something in it that must be left out."""
+
+
+@pytest.mark.parametrize("called", ["", "second"])
+@pytest.mark.parametrize("name", SOURCES)
+def test_records_and_what_was_left_out_carry_the_name_they_were_asked_for_by(
+    name, called, tmp_path
+):
+    folder, amass = tmp_path / name, tmp_path / "amass of others"
+    folder.mkdir()
+    WRITERS[name](folder)
+    write_amass(amass, CMU)
+    options = [f"amass={amass}"] * ("amass" in SOURCES[name].takes) + [f"name={called}"] * bool(
+        called
+    )
+    wanted, drops = called or name, Drops()
+    records = list(open_source(f"{name}={folder}?{'&'.join(options)}", drops))
+    every = [
+        one
+        for found in records
+        for one in (
+            [found, found.first, found.second] if isinstance(found, RecordPair) else [found]
+        )
+    ]
+    assert {record.source for record in every} == {wanted}
+    assert {record.key.split("/")[0] for record in every} == {wanted}
+    assert {drop.key.split("/")[0] for drop in drops.dropped} <= {wanted}
+    if name != "babel":  # its two kinds of files may label one recording twice
+        assert len({record.key for record in records}) == len(records)
+
+
+def test_a_source_may_be_asked_for_twice_and_no_record_comes_twice(tmp_path):
+    write_amass(tmp_path, "CMU/01/01_01_poses.npz", frames=24)
+    write_amass(tmp_path, "KIT/1/walk_poses.npz", frames=24)
+    drops = Drops()
+    texts = [f"amass={tmp_path}?only=CMU/*&fps=10", f"amass={tmp_path}?fps=20"]
+    keys = [record.key for record in open_sources(texts, drops)]
+    walk = [f"amass/KIT/1/walk_poses.npz:{frame}" for frame in (0, 6, 12, 18)]
+    assert keys == [f"amass/CMU/01/01_01_poses.npz:{frame}" for frame in (0, 12, 6, 18)] + walk
+    assert [(drop.key, drop.reason) for drop in drops.dropped] == [
+        (f"amass/CMU/01/01_01_poses.npz:{frame}", "came already, asked for as amass before")
+        for frame in (0, 12)
+    ]
+
+
+def test_two_folders_under_one_name_are_refused_and_under_two_are_read(tmp_path):
+    for folder in ("first", "second"):
+        write_amass(tmp_path / folder, "CMU/01/01_01_poses.npz", frames=1)
+    texts = [f"amass={tmp_path / folder}" for folder in ("first", "second")]
+    with pytest.raises(ConfigError, match=r"both be called 'amass'; give one.*\?name=WORD"):
+        open_sources(texts, Drops())
+    texts[1] += "?name=studio-b"
+    assert [record.key for record in open_sources(texts, Drops())] == [
+        "amass/CMU/01/01_01_poses.npz:0",
+        "studio-b/CMU/01/01_01_poses.npz:0",
+    ]
+
+
+def test_several_sources_are_checked_before_the_first_record(tmp_path):
+    write_amass(tmp_path, "CMU/01/01_01_poses.npz")
+    with pytest.raises(SourceError, match="nowhere"):
+        open_sources([f"amass={tmp_path}", f"coco={tmp_path / 'nowhere'}"], Drops())
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "coco", "two words"])
+def test_a_name_that_is_no_word_or_another_source_s_is_refused(name):
+    with pytest.raises(ConfigError, match="name must be a word"):
+        parse_request(f"amass=/data?name={name}")
+
+
+def test_nothing_usable_under_a_name_of_its_own_says_so(tmp_path):
+    (tmp_path / "x_poses.npz").write_bytes(b"PK")
+    drops = Drops()
+    with pytest.raises(EmptySourceError, match="studio gave no usable record") as error:
+        list(open_source(f"amass={tmp_path}?name=studio", drops))
+    assert "1 records were left out" in str(error.value)
+    assert drops.dropped[0].key == "studio/x_poses.npz"
