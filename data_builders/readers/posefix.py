@@ -31,7 +31,7 @@ def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[RecordPair]:
     Raises ConfigError without `amass=`, SourceError if a file of the release is damaged.
     """
     index = read_index(SOURCE, folder, choice)
-    texts = read_texts(SOURCE, folder, choice, HUMAN, AUTOMATIC)
+    texts = read_texts(SOURCE, folder, choice, HUMAN, AUTOMATIC, drops)
     splits = read_splits(SOURCE, folder, "*_sequence_pair_ids.json")
     pairs = {}
     for number, pair in _read_pairs(folder, texts, drops).items():

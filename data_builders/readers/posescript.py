@@ -12,7 +12,7 @@ from data_builders.readers.safe_files import read_json, read_json_table
 from data_builders.readers.source import SPLITS, Choice, Drops, Expected, Source
 from data_builders.records import Record
 from unipose.body.pose import Pose
-from unipose.errors import ConfigError, FileError, SourceError, UniPoseError, UnusableRecordError
+from unipose.errors import ConfigError, SourceError, UniPoseError, UnusableRecordError
 from unipose.files.npz import read_npz
 
 INDEX = "ids_2_dataset_sequence_and_frame_index*.json"
@@ -28,7 +28,7 @@ def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
     """
     index = read_index(SOURCE, folder, choice)
     splits = read_splits(SOURCE, folder, "ids*.json")
-    texts = read_texts(SOURCE, folder, choice, HUMAN, AUTOMATIC)
+    texts = read_texts(SOURCE, folder, choice, HUMAN, AUTOMATIC, drops)
     wanted = (
         number
         for number in texts
@@ -99,10 +99,10 @@ def read_splits(source: Source, folder: Path, ending: str) -> dict[str, str]:
     splits = {}
     for split in SPLITS:
         for file in sorted(folder.glob(f"{split}_{ending}")):
-            try:
-                splits.update({str(number): split for number in read_json(file)})
-            except (FileError, TypeError) as error:
-                raise source.broken(file, str(error)) from error
+            listed = source.whole(file, read_json)
+            if not isinstance(listed, list):
+                raise source.broken(file, "holds no list of numbers")
+            splits.update({str(number): split for number in listed})
     return splits
 
 
@@ -112,8 +112,9 @@ def read_texts(
     choice: Choice,
     human: tuple[str, ...],
     automatic: tuple[str, ...],
+    drops: Drops,
 ) -> dict[str, list[str]]:
-    """Return the texts of each number, people's first."""
+    """Return the texts of each number, people's first; numbers without one are noted in `drops`."""
     patterns = {"human": human, "automatic": automatic, "all": human + automatic}[choice.texts]
     files = [file for pattern in patterns for file in sorted(folder.glob(pattern))]
     if not files:
@@ -126,7 +127,10 @@ def read_texts(
         for number, written in source.whole(file, read_json_table).items():
             several = written if isinstance(written, list) else [written]
             texts[number] += [t.strip() for t in several if isinstance(t, str) and t.strip()]
-    return {number: written for number, written in texts.items() if written}
+    for number in [number for number, written in texts.items() if not written]:
+        drops.add(f"{source.name}/{number}", "the files of texts have no text for it")
+        del texts[number]
+    return dict(texts)
 
 
 def _newest(source: Source, folder: Path, pattern: str) -> Path:

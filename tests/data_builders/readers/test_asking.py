@@ -30,7 +30,13 @@ from tests.fakes.picture_datasets import (
     write_mpi_inf_3dhp,
     write_mpii,
 )
-from unipose.errors import ConfigError, EmptySourceError, SourceError, UnusableRecordError
+from unipose.errors import (
+    ConfigError,
+    EmptySourceError,
+    SourceError,
+    UniPoseError,
+    UnusableRecordError,
+)
 
 
 def test_a_request_names_source_folder_and_choice(tmp_path):
@@ -239,3 +245,35 @@ def test_nothing_usable_under_a_name_of_its_own_says_so(tmp_path):
         list(open_source(f"amass={tmp_path}?name=studio", drops))
     assert "1 records were left out" in str(error.value)
     assert drops.dropped[0].key == "studio/x_poses.npz"
+
+
+DAMAGE = {
+    "empty": lambda content: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "a web page": lambda content: b"<!DOCTYPE html><title>404</title>",
+    "zeros": lambda content: bytes(len(content)),
+    "a list": lambda content: b"[1, 2, null]",
+    "no objects": lambda content: b'{"images": [null], "annotations": [null, 3], "1": 2, "": []}',
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_damaged_file_is_named_and_never_a_crash(name, damage, tmp_path):
+    folder, amass = tmp_path / name, tmp_path / "amass of others"
+    folder.mkdir()
+    WRITERS[name](folder)
+    write_amass(amass, CMU)
+    wanted = {"amass": amass, "pictures": "whole", "texts": "all"}
+    options = "&".join(f"{k}={v}" for k, v in wanted.items() if k in SOURCES[name].takes)
+    for file in [path for path in sorted(folder.rglob("*")) if path.is_file()]:
+        whole = file.read_bytes()
+        file.write_bytes(DAMAGE[damage](whole))
+        drops, said = Drops(), ""
+        try:
+            list(open_source(f"{name}={folder}?{options}", drops))
+        except UniPoseError as error:
+            said = str(error)
+        no_fits = damage == "no objects" and "smpl_param" in file.name  # nobody has to have one
+        assert said or drops.dropped or no_fits, f"nobody noticed that {file} is damaged"
+        file.write_bytes(whole)
