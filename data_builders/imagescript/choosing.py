@@ -52,12 +52,18 @@ class Pool:
         self.paths = [plan.work / "survey" / f"{i:05d}.parquet" for i in plan.surveys_of(group)]
         (plan.work / "choice").mkdir(parents=True, exist_ok=True)
         keys, sequences, joints, places = [], [], [], []
+        seen: set[str] = set()
         for number, path in enumerate(self.paths):
             table = read_rows(path, ["key", "sequence", "split", "joints"])
-            mine = np.flatnonzero(np.array(table["split"].to_pylist(), dtype=object) == group.split)
-            places += [(number, int(row)) for row in mine]
-            table = table.take(pa.array(mine))
+            found = zip(table["key"].to_pylist(), table["split"].to_pylist())
+            # a source may be asked twice, and give the same person both times
+            mine = [
+                i for i, (k, split) in enumerate(found) if split == group.split and k not in seen
+            ]
+            places += [(number, row) for row in mine]
+            table = table.take(pa.array(mine, pa.int64()))
             keys += table["key"].to_pylist()
+            seen.update(keys[-len(mine) :] if mine else ())
             sequences += table["sequence"].to_pylist()
             joints.append(numbers_of(table["joints"], POSED_JOINTS * 3))
         if not keys:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ def _sources(plan: Plan, counts: Counts) -> Iterator[SourceFacts]:
             for config, splits in counts.items()
         }
         if not isinstance(request, StudioRequest):
-            yield SourceFacts.of(request.source, mine)
+            yield replace(SourceFacts.of(request.source, mine), name=name)
             continue
         yield SourceFacts(
             name=name,

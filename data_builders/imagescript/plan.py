@@ -137,12 +137,15 @@ class Plan:
 
 def name_of(request: Request | StudioRequest) -> str:
     """Return the name of the source that a request asks."""
-    return STUDIO if isinstance(request, StudioRequest) else request.source.name
+    return STUDIO if isinstance(request, StudioRequest) else request.called
 
 
 def _parse(text: str) -> Request | StudioRequest:
     if text.partition("=")[0] != STUDIO:
-        return parse_request(text)
+        request = parse_request(text)
+        if request.called == STUDIO:
+            raise ConfigError(f"{STUDIO} is the name of our own studio; give {text!r} another one")
+        return request
     folder, _, tail = text.partition("=")[2].partition("?")
     poses = tail.removeprefix("poses=") if tail else "mocap"
     if not folder or (tail and not tail.startswith("poses=")) or poses not in SOURCES:

@@ -55,6 +55,7 @@ def test_a_source_may_be_asked_twice_and_its_groups_are_one():
         (("coco=/x",), {"counts": ("coco.weekend=3",)}, "counts are like coco.train=5000"),
         (("studio=/x?poses=nobody",), {}, "expected studio=FOLDER"),
         (("studio=/x", "studio=/y"), {}, "there is one studio"),
+        (("coco=/x?name=studio",), {}, "is the name of our own studio"),
         ((), {}, "name at least one --source"),
         (("coco=/x",), {"margin": 0.5}, "a margin below 1 cuts people"),
         (("coco=/x",), {"least_seen": 1.5}, "least_seen must be from 0 to 1"),
