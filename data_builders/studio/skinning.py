@@ -65,6 +65,12 @@ class StudioBody:
         """Return the whole-body keypoints of the zero pose, mean shape."""
         return self._whole_body(self.template.astype(np.float64), self.rest_joints)
 
+    def rest_normals(self) -> Float[np.ndarray, "vertex 3"]:
+        """Return the unit normals of the zero pose, mean shape."""
+        normals, box = np.zeros(self.template.shape, dtype=np.float32), np.empty((2, 3))
+        compiled(_add_normals)(self.template.astype(np.float64), self.faces, normals, box)
+        return normals
+
     def stand(
         self,
         rotations: Float[np.ndarray, "24 3 3"],

@@ -55,15 +55,18 @@ class MeshBuffer:
                 f"expected a picture of at least 1 x 1 pixels, got {self.height_px, self.width_px}"
             )
         shape = (self.height_px, self.width_px)
-        columns, rows = self.camera.rays(height_px=self.height_px, width_px=self.width_px)
+        focal = self.camera.focal
+        right, down = self.camera.centre  # as Camera.rays, without its tensors
+        columns = (np.arange(self.width_px) + (0.5 - self.width_px / 2)) / (focal * self.height_px)
+        rows = (np.arange(self.height_px) + (0.5 - self.height_px / 2)) / (focal * self.height_px)
         for name, value in {
-            "depth": np.full(shape, np.inf),
+            "depth": np.full(shape, np.inf, dtype=np.float32),
             "mesh": np.full(shape, NO_MESH, dtype=np.uint8),
             "faces": np.full(shape, -1, dtype=np.int32),
             "barycentrics": np.zeros((*shape, 2), dtype=np.float32),
             "covered": np.zeros(shape, dtype=np.uint8),
-            "columns": columns.numpy(),
-            "rows": rows.numpy(),
+            "columns": columns - right / focal,
+            "rows": rows - down / focal,
             "turn": self.camera.camera_from_world.double().numpy(),
             "position": self.camera.position.double().numpy(),
         }.items():
@@ -120,8 +123,9 @@ class MeshBuffer:
         hit = raster.faces.numpy() >= 0
         if number < MESHES:
             self.covered[hit] |= 1 << number
-        nearer = hit & (raster.depth.numpy() < self.depth)
-        self.depth[nearer] = raster.depth.numpy()[nearer]
+        depth = raster.depth.numpy().astype(np.float32)
+        nearer = hit & (depth < self.depth)
+        self.depth[nearer] = depth[nearer]
         self.mesh[nearer] = number
         self.faces[nearer] = raster.faces.numpy()[nearer]
         self.barycentrics[nearer] = raster.barycentrics.numpy()[nearer][:, :2]
@@ -149,7 +153,8 @@ def _fill(  # noqa: C901 - one loop, for speed
     """Draw one mesh into the last five arrays (compiled)."""
     height, width = depth.shape
     count = len(vertices)
-    seen = np.empty((count, 5))  # x, y, z of the camera's frame, pixel x, pixel y
+    seen = np.empty((count, 3))  # in the camera's frame
+    cell = np.empty((count, 2), dtype=np.int32)  # first pixel whose centre is not left, not above
     for i in range(count):
         x = vertices[i, 0] - position[0]
         y = vertices[i, 1] - position[1]
@@ -157,24 +162,19 @@ def _fill(  # noqa: C901 - one loop, for speed
         for k in range(3):
             seen[i, k] = turn[k, 0] * x + turn[k, 1] * y + turn[k, 2] * z
         if seen[i, 2] > near:
-            seen[i, 3] = seen[i, 0] / seen[i, 2] * focal_px + middle_x
-            seen[i, 4] = seen[i, 1] / seen[i, 2] * focal_px + middle_y
+            scale = focal_px / seen[i, 2]
+            cell[i, 0] = int(np.ceil(seen[i, 0] * scale + middle_x - 0.5))
+            cell[i, 1] = int(np.ceil(seen[i, 1] * scale + middle_y - 0.5))
     for face in range(len(faces)):
         a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
         az, bz, cz = seen[a, 2], seen[b, 2], seen[c, 2]
         x0, x1, y0, y1 = 0, width, 0, height
         if az > near and bz > near and cz > near:
-            low_x = min(seen[a, 3], seen[b, 3], seen[c, 3])
-            high_x = max(seen[a, 3], seen[b, 3], seen[c, 3])
-            low_y = min(seen[a, 4], seen[b, 4], seen[c, 4])
-            high_y = max(seen[a, 4], seen[b, 4], seen[c, 4])
-            if high_x < 0.5 or high_y < 0.5 or low_x > width - 0.5 or low_y > height - 0.5:
-                continue
-            x0 = max(int(np.ceil(low_x - 0.5)), 0)
-            y0 = max(int(np.ceil(low_y - 0.5)), 0)
-            x1 = min(int(np.floor(high_x - 0.5)) + 1, width)
-            y1 = min(int(np.floor(high_y - 0.5)) + 1, height)
-            if x1 <= x0 or y1 <= y0:
+            x0 = max(min(cell[a, 0], cell[b, 0], cell[c, 0]), 0)
+            x1 = min(max(cell[a, 0], cell[b, 0], cell[c, 0]), width)
+            y0 = max(min(cell[a, 1], cell[b, 1], cell[c, 1]), 0)
+            y1 = min(max(cell[a, 1], cell[b, 1], cell[c, 1]), height)
+            if x1 <= x0 or y1 <= y0:  # between the pixels' centres, or outside
                 continue
         elif az <= near and bz <= near and cz <= near:
             continue
@@ -191,16 +191,20 @@ def _fill(  # noqa: C901 - one loop, for speed
             u_row = -(uy * rows[y]) - uz
             v_row = -(vy * rows[y]) - vz
             w_row = -(wy * rows[y]) - wz
+            inside = False
             for x in range(x0, x1):
                 u = u_row - ux * columns[x]
                 v = v_row - vx * columns[x]
                 w = w_row - wx * columns[x]
-                if u < 0 or v < 0 or w < 0:
+                if (u < 0) | (v < 0) | (w < 0):
+                    if inside:  # nothing more of it in this row
+                        break
                     continue
+                inside = True
                 total = u + v + w
                 if total <= 0:
                     continue
-                z = -det / total
+                z = np.float32(-det / total)
                 if z < near:
                     continue
                 covered[y, x] |= bit
