@@ -7,12 +7,13 @@ rightly with the camera and the floor carries the people's shadows.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import cos, sin
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from data_builders.studio.chance import pick
-from data_builders.studio.clothing import PALETTE, linear
+from data_builders.studio.chance import Chance
+from data_builders.studio.clothing import PALETTE, Colour, linear
 from data_builders.studio.shading import Light
 from data_builders.studio.shadows import Shadow
 from unipose.render.compiled import compiled
@@ -21,7 +22,7 @@ from unipose.render.mesh_buffer import MeshBuffer
 PLANES = 6
 """A room's: left, right, floor, ceiling, back, front."""
 
-_COLOURS = np.array(list(PALETTE.values()), dtype=float)
+_COLOURS = tuple(PALETTE.values())
 
 GROUNDS = (
     (88.0, 112.0, 58.0), (126.0, 118.0, 104.0), (150.0, 132.0, 100.0), (96.0, 98.0, 100.0),
@@ -34,6 +35,10 @@ SKYLINES = ((60.0, 82.0, 52.0), (120.0, 112.0, 108.0), (84.0, 92.0, 104.0), (150
 
 PICTURES = 4
 """At most so many pictures and windows hang on the walls."""
+
+WALLS = (0, 1, 4, 5)
+NO_FRAMES = np.zeros((0, 8))
+FLAT_SKYLINE = np.zeros(256)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,65 +54,61 @@ class Setting:
     """Two per plane (linear light). Open air: ground, sky, skyline in the first three rows."""
     patterns: Float[np.ndarray, "6 3"]
     """Per plane: pattern (plain, tiles, boards, checked, striped), its size (metres), texture."""
-    frames: Float[np.ndarray, "4 8"]
+    frames: Float[np.ndarray, "frame 8"]
     """Pictures on walls: plane, low and high u, low and high v (metres), colour."""
     skyline: Float[np.ndarray, " 256"]
     """Height of what stands at the horizon (tangent), around the circle."""
     photo: UInt8[np.ndarray, "photo_height photo_width 3"] | None = None
 
 
-def draw_setting(
-    random: np.random.Generator, photo: UInt8[np.ndarray, "height width 3"] | None
-) -> Setting:
+def draw_setting(random: Chance, photo: UInt8[np.ndarray, "height width 3"] | None) -> Setting:
     """Return a place; with a photo, that photo."""
-    kind = pick(random, ("room", "open air", "backdrop"), (0.55, 0.3, 0.15))
-    walls = np.array([-1.0, 1.0, 0.0, random.uniform(2.4, 4.2), -1.0, 1.0])
-    colours = _pairs(random, 0.4, PLANES)
-    patterns = np.zeros((PLANES, 3))
-    patterns[:, 1] = random.uniform(0.12, 0.8, PLANES)
-    patterns[:, 2] = random.integers(0, 6, PLANES)
-    patterns[2, 0] = random.integers(0, 5)
+    kind = random.pick(("room", "open air", "backdrop"), (0.55, 0.3, 0.15))
+    ceiling = random.uniform(2.4, 4.2)
+    colours = [_draw_pair(random, 0.4) for _ in range(PLANES)]
+    patterns = [[0.0, random.uniform(0.12, 0.8), random.below(6)] for _ in range(PLANES)]
+    patterns[2][0] = random.below(5)
     if kind == "room":
-        wall, wallpaper = _pairs(random, 0.12, 1), pick(random, (0, 0, 0, 1, 4))
-        colours[[0, 1, 4, 5]] = wall * random.uniform(0.93, 1.07, (4, 1, 1))
-        patterns[[0, 1, 4, 5], 0] = wallpaper
-        patterns[[0, 1, 4, 5], 1:] = patterns[0, 1:]
-        colours[3] = 225.0, 222.0, 216.0
+        pair, paper = _draw_pair(random, 0.12), random.pick((0, 0, 0, 1, 4))
+        for plane in WALLS:
+            shade = random.uniform(0.93, 1.07)
+            colours[plane] = [_times(colour, shade) for colour in pair]
+            patterns[plane] = [paper, *patterns[0][1:]]
+        colours[3] = [(225.0, 222.0, 216.0)] * 2
     elif kind == "open air":
-        colours[0] = np.array(pick(random, GROUNDS)) * random.uniform(0.85, 1.15)
-        colours[0, 1] *= random.uniform(0.8, 0.95)
-        colours[1, 0] = 226.0, 228.0, 228.0
-        colours[1, 1] = pick(random, SKIES)
-        colours[2] = pick(random, SKYLINES)
-        patterns[0, 0] = pick(random, (0, 0, 0, 1))
-    frames = _draw_frames(random, walls[3])
-    frames[:, 5:] = linear(frames[:, 5:].clip(0, 255))
+        ground = _times(random.pick(GROUNDS), random.uniform(0.85, 1.15))
+        colours[0] = [ground, _times(ground, random.uniform(0.8, 0.95))]
+        colours[1] = [(226.0, 228.0, 228.0), random.pick(SKIES)]
+        colours[2] = [random.pick(SKYLINES)] * 2
+        patterns[0][0] = random.pick((0, 0, 0, 1))
     return Setting(
         kind="picture" if photo is not None else kind,
-        walls=walls,
+        walls=np.array([-1.0, 1.0, 0.0, ceiling, -1.0, 1.0]),
         yaw=random.uniform(-np.pi, np.pi),
-        colours=linear(colours.clip(0, 255)),
-        patterns=patterns,
-        frames=frames,
-        skyline=_draw_skyline(random),
+        colours=linear(np.array(colours).clip(0, 255)),
+        patterns=np.array(patterns),
+        frames=_draw_frames(random, ceiling) if kind == "room" else NO_FRAMES,
+        skyline=_draw_skyline(random) if kind == "open air" else FLAT_SKYLINE,
         photo=photo,
     )
 
 
 def widen(setting: Setting, points: Float[np.ndarray, "point 3"]) -> Setting:
     """Return the room made large enough for all `points` (cameras, people)."""
-    cosine, sine = np.cos(setting.yaw), np.sin(setting.yaw)
+    if setting.kind != "room":
+        return setting
+    cosine, sine = cos(setting.yaw), sin(setting.yaw)
     x = cosine * points[:, 0] - sine * points[:, 2]
     z = sine * points[:, 0] + cosine * points[:, 2]
-    margin = 0.6 + setting.patterns[:, 1]  # as random as anything drawn for the room
+    margin = (0.84 + 1.4 * setting.patterns[:, 1]).tolist()  # as random as anything of the room
     walls = np.array(
         [
-            x.min() - margin[0] * 1.4,
-            x.max() + margin[1] * 1.4,
+            float(x.min()) - margin[0],
+            float(x.max()) + margin[1],
             0.0,
-            max(setting.walls[3], points[:, 1].max() + 0.4),
-            z.min() - margin[4] * 1.4,
-            z.max() + margin[5] * 1.4,
+            max(float(setting.walls[3]), float(points[:, 1].max()) + 0.4),
+            float(z.min()) - margin[4],
+            float(z.max()) + margin[5],
         ]
     )
     return replace(setting, walls=walls)
@@ -154,38 +155,45 @@ def paint(
     )
 
 
-def _pairs(
-    random: np.random.Generator, contrast: float, count: int
-) -> Float[np.ndarray, "pair 2 3"]:
-    """Return pairs of muted colours (sRGB) that go together."""
-    bases = _COLOURS[random.integers(0, len(_COLOURS), count)]
-    grey = random.uniform(60, 225, (count, 1))
-    bases = grey + (bases - bases.mean(1, keepdims=True)) * random.uniform(0.1, 0.55, (count, 1))
-    second = bases * (1 + random.uniform(-contrast, contrast, (count, 1)))
-    return np.stack([bases, second], axis=1).clip(8, 250)
+def _draw_pair(random: Chance, contrast: float) -> list[Colour]:
+    """Return two muted colours that go together."""
+    red, green, blue = random.pick(_COLOURS)
+    mean, grey = (red + green + blue) / 3, random.uniform(60.0, 225.0)
+    strength, second = random.uniform(0.1, 0.55), 1 + random.uniform(-contrast, contrast)
+    first = (
+        grey + (red - mean) * strength,
+        grey + (green - mean) * strength,
+        grey + (blue - mean) * strength,
+    )
+    return [_times(first, 1.0), _times(first, second)]
 
 
-def _draw_frames(random: np.random.Generator, ceiling: float) -> Float[np.ndarray, "4 8"]:
-    frames = np.full((PICTURES, 8), -1.0)
-    colours = _pairs(random, 0.5, PICTURES)
-    for frame in range(int(random.integers(0, PICTURES + 1))):
+def _times(colour: Colour, factor: float) -> Colour:
+    """Return a lighter or darker colour, neither black nor white."""
+    red, green, blue = (min(max(value * factor, 8.0), 250.0) for value in colour)
+    return red, green, blue
+
+
+def _draw_frames(random: Chance, ceiling: float) -> Float[np.ndarray, "frame 8"]:
+    frames = np.zeros((random.below(PICTURES + 1), 8))
+    for frame in frames:
         width, height = random.uniform(0.3, 1.4), random.uniform(0.3, 1.1)
         u, v = random.uniform(-2.5, 1.5), random.uniform(0.9, max(1.0, ceiling - height))
-        frames[frame] = [pick(random, (0, 1, 4, 5)), u, u + width, v, v + height, 0, 0, 0]
-        frames[frame, 5:] = colours[frame, 0]
+        colour = _draw_pair(random, 0.5)[0]
+        frame[:] = [random.pick(WALLS), u, u + width, v, v + height, *colour]
+    frames[:, 5:] = linear(frames[:, 5:])
     return frames
 
 
-def _draw_skyline(random: np.random.Generator) -> Float[np.ndarray, " 256"]:
+def _draw_skyline(random: Chance) -> Float[np.ndarray, " 256"]:
     """Return houses (steps) or hills and trees (a rough line)."""
     if random.random() < 0.5:
-        houses = random.uniform(0.02, 0.4, 32)
-        return np.repeat(houses, 8)
+        return np.repeat([random.uniform(0.02, 0.4) for _ in range(32)], 8)
     heights = np.zeros(256)
     for cells in (4, 16, 64):
         at = np.arange(256) / 256 * cells
         low = at.astype(int)
-        knots = random.random(cells)
+        knots = np.array([random.random() for _ in range(cells)])
         heights += (knots[low] + (knots[(low + 1) % cells] - knots[low]) * (at - low)) / cells
     return heights * random.uniform(0.1, 0.9)
 

@@ -13,7 +13,7 @@ from enum import IntEnum
 import numpy as np
 from jaxtyping import Float
 
-from data_builders.studio.chance import pick
+from data_builders.studio.chance import Chance
 
 PALETTE: dict[str, tuple[int, int, int]] = {
     "white": (232, 232, 228), "black": (30, 30, 33), "grey": (128, 130, 133),
@@ -26,6 +26,9 @@ PALETTE: dict[str, tuple[int, int, int]] = {
 """Colour names and sRGB values; a drawn colour stays near its name."""
 
 NAMES = tuple(PALETTE)
+
+Colour = tuple[float, float, float]
+"""sRGB, 0 to 255."""
 
 SKIN = (
     (246, 221, 202), (238, 200, 172), (224, 178, 144), (200, 150, 114), (168, 116, 82),
@@ -113,18 +116,19 @@ class Outfit:
 
 
 TOPS = (("tank top", -0.12), ("T-shirt", 0.38), ("shirt", 0.97), ("sweater", 1.0))
+OTHERS = {name: tuple(other for other in NAMES if other != name) for name in NAMES}
 BOTTOMS = (("shorts", 0.36), ("trousers", 0.03), ("jeans", 0.02), ("leggings", 0.05))
 
 
-def draw_outfit(random: np.random.Generator) -> Outfit:
+def draw_outfit(random: Chance) -> Outfit:
     """Return how a person looks; every choice is a function of the generator."""
-    colours = np.zeros((len(Slot), 3))
-    cuts = np.zeros(len(Cut))
-    colours[Slot.SKIN] = _draw_skin(random)
-    colours[Slot.LIPS] = colours[Slot.SKIN] * np.array([0.93, 0.73, 0.73])
-    top = _draw_garment(random, *pick(random, TOPS, (0.12, 0.45, 0.25, 0.18)), colours, cuts, 0)
+    colours: list[Colour] = [(0.0, 0.0, 0.0)] * len(Slot)
+    cuts = [0.0] * len(Cut)
+    red, green, blue = colours[Slot.SKIN] = _draw_skin(random)
+    colours[Slot.LIPS] = red * 0.93, green * 0.73, blue * 0.73
+    top = _draw_garment(random, *random.pick(TOPS, (0.12, 0.45, 0.25, 0.18)), colours, cuts, 0)
     bottom = _draw_garment(
-        random, *pick(random, BOTTOMS, (0.27, 0.33, 0.25, 0.15)), colours, cuts, 1
+        random, *random.pick(BOTTOMS, (0.27, 0.33, 0.25, 0.15)), colours, cuts, 1
     )
     cuts[Cut.NECKLINE] = random.uniform(0.0, 0.09)
     cuts[Cut.WAIST] = random.uniform(0.655, 0.70)
@@ -132,34 +136,38 @@ def draw_outfit(random: np.random.Generator) -> Outfit:
     hair = _draw_hair(random, colours, cuts)
     cuts[Cut.HAT] = NONE
     if random.random() < 0.12:
-        name = pick(random, NAMES)
+        name = random.pick(NAMES)
         colours[Slot.HAT] = _near(random, PALETTE[name])
         cuts[Cut.HAT] = random.uniform(0.075, 0.095)
         garments.append(Garment(kind="cap", colour=name))
-    cuts[Cut.WRINKLES] = random.uniform(0, 100)
-    colours = linear(colours.clip(0, 255))
-    return Outfit(garments=tuple(garments), hair=hair, colours=colours, cuts=cuts)
+    cuts[Cut.WRINKLES] = random.uniform(0.0, 100.0)
+    return Outfit(
+        garments=tuple(garments),
+        hair=hair,
+        colours=linear(np.array(colours).clip(0, 255)),
+        cuts=np.array(cuts),
+    )
 
 
 def _draw_garment(
-    random: np.random.Generator,
+    random: Chance,
     kind: str,
     end: float,
-    colours: np.ndarray,
-    cuts: np.ndarray,
+    colours: list[Colour],
+    cuts: list[float],
     place: int,
 ) -> Garment:
     """Draw a top (place 0) or a bottom (place 1) into the tables."""
     names = ("blue", "navy", "black", "light blue", "grey") if kind == "jeans" else NAMES
-    name = pick(random, names)
+    name = random.pick(names)
     patterned = random.random() < (0.45, 0.12)[place] and kind != "jeans"
-    pattern = int(random.integers(1, len(PATTERNS) - (0, 2)[place])) if patterned else 0
-    second = pick(random, [other for other in NAMES if other != name])
+    pattern = 1 + random.below(len(PATTERNS) - (1, 3)[place]) if patterned else 0
+    second = random.pick(OTHERS[name])
     slot = (Slot.TOP, Slot.BOTTOM)[place]
     colours[slot] = _near(random, PALETTE[name])
     colours[slot + 1] = _near(random, PALETTE[second])
     cuts[(Cut.SLEEVE, Cut.HEM)[place]] = end + random.uniform(-0.02, 0.02)
-    cuts[(Cut.TOP_PATTERN, Cut.BOTTOM_PATTERN)[place]] = pattern
+    cuts[(Cut.TOP_PATTERN, Cut.BOTTOM_PATTERN)[place]] = float(pattern)
     cuts[(Cut.TOP_SIZE, Cut.BOTTOM_SIZE)[place]] = random.uniform(0.025, 0.07)
     return Garment(
         kind=kind,
@@ -169,23 +177,21 @@ def _draw_garment(
     )
 
 
-def _draw_shoes(
-    random: np.random.Generator, colours: np.ndarray, cuts: np.ndarray
-) -> list[Garment]:
-    cuts[[Cut.SHOE, Cut.SOCK]] = -NONE
-    kind = pick(random, ("", "shoes", "boots"), (0.12, 0.7, 0.18))
+def _draw_shoes(random: Chance, colours: list[Colour], cuts: list[float]) -> list[Garment]:
+    cuts[Cut.SHOE] = cuts[Cut.SOCK] = -NONE
+    kind = random.pick(("", "shoes", "boots"), (0.12, 0.7, 0.18))
     if not kind:
         return []
-    name = pick(random, ("black", "white", "brown", "grey", "red", "blue", "beige"))
+    name = random.pick(("black", "white", "brown", "grey", "red", "blue", "beige"))
     colours[Slot.SHOES] = _near(random, PALETTE[name])
-    colours[Slot.SOCKS] = _near(random, PALETTE[pick(random, ("white", "grey", "black"))])
+    colours[Slot.SOCKS] = _near(random, PALETTE[random.pick(("white", "grey", "black"))])
     cuts[Cut.SHOE] = 0.004 if kind == "shoes" else random.uniform(0.07, 0.16)
     cuts[Cut.SOCK] = random.uniform(0.03, 0.12) if random.random() < 0.7 else -NONE
     return [Garment(kind=kind, colour=name)]
 
 
-def _draw_hair(random: np.random.Generator, colours: np.ndarray, cuts: np.ndarray) -> str:
-    name = pick(random, tuple(HAIR), (0.27, 0.25, 0.2, 0.13, 0.05, 0.1))
+def _draw_hair(random: Chance, colours: list[Colour], cuts: list[float]) -> str:
+    name = random.pick(tuple(HAIR), (0.27, 0.25, 0.2, 0.13, 0.05, 0.1))
     colours[Slot.HAIR] = _near(random, HAIR[name], spread=5.0)
     cuts[Cut.BEARD] = float(random.random() < 0.15)
     bald = random.random() < 0.07
@@ -193,18 +199,21 @@ def _draw_hair(random: np.random.Generator, colours: np.ndarray, cuts: np.ndarra
     return "" if bald else name
 
 
-def _draw_skin(random: np.random.Generator) -> Float[np.ndarray, " 3"]:
-    tone = random.uniform(0, len(SKIN) - 1)
+def _draw_skin(random: Chance) -> Colour:
+    tone = random.uniform(0.0, len(SKIN) - 1.0)
     low = min(int(tone), len(SKIN) - 2)
-    mixed = np.array(SKIN[low]) * (low + 1 - tone) + np.array(SKIN[low + 1]) * (tone - low)
-    return mixed
+    red, green, blue = (a + (b - a) * (tone - low) for a, b in zip(SKIN[low], SKIN[low + 1]))
+    return red, green, blue
 
 
-def _near(
-    random: np.random.Generator, colour: tuple[int, int, int], *, spread: float = 9.0
-) -> Float[np.ndarray, " 3"]:
-    """Return a colour (sRGB) that still deserves the name of `colour`."""
-    return np.array(colour) + random.uniform(-spread, spread, 3)
+def _near(random: Chance, colour: tuple[int, int, int], *, spread: float = 9.0) -> Colour:
+    """Return a colour that still deserves the name of `colour`."""
+    red, green, blue = colour
+    return (
+        red + random.uniform(-spread, spread),
+        green + random.uniform(-spread, spread),
+        blue + random.uniform(-spread, spread),
+    )
 
 
 def linear(srgb: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:

@@ -138,9 +138,8 @@ class TouchFinder:
         return found, lowest
 
 
-LIMBS = tuple(
-    f"{side} {part}" for side in ("left", "right") for part in ("upper arm", "forearm", "hand")
-)
+SIDES = ("left", "right")
+LIMBS = tuple(f"{side} {part}" for side in SIDES for part in ("upper arm", "forearm", "hand"))
 NOTHING_HANGS = np.zeros(len(LIMBS), dtype=bool)
 TRUNK = ("chest", "stomach", "waist", "upper back", "lower back", "buttocks")
 FLANKS = (*TRUNK, "left thigh", "right thigh")
@@ -171,7 +170,7 @@ _HANGING_JOINTS = list(
     SMPL.indices(
         "pelvis",
         "spine3",
-        *(f"{side}_{joint}" for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist")),
+        *(f"{side}_{joint}" for side in SIDES for joint in ("shoulder", "elbow", "wrist")),
     )
 )
 
@@ -274,6 +273,7 @@ def _touch(  # noqa: C901 - one loop, for speed
             start = ends[block]
     first, low_a, high_a = points[0], low[0], high[0]
     second, low_b, high_b = points[-1], low[-1], high[-1]
+    low_p, high_p, low_q, high_q = low_a[parts:], high_a[parts:], low_b[parts:], high_b[parts:]
     for part in range(parts):
         lowest[part] = low_a[part, 1]
     for a in range(parts):
@@ -289,7 +289,7 @@ def _touch(  # noqa: C901 - one loop, for speed
             for p in range(region_first[a], region_first[a + 1]):
                 gap = -reach
                 for k in range(3):
-                    gap = max(gap, low_a[parts + p, k] - high_b[b, k], low_b[b, k] - high_a[parts + p, k])
+                    gap = max(gap, low_p[p, k] - high_b[b, k], low_b[b, k] - high_p[p, k])
                 if gap > reach:
                     continue
                 for q in range(region_first[b], region_first[b + 1]):
@@ -297,13 +297,13 @@ def _touch(  # noqa: C901 - one loop, for speed
                         continue
                     gap = -reach
                     for k in range(3):
-                        gap = max(gap, low_a[parts + p, k] - high_b[parts + q, k], low_b[parts + q, k] - high_a[parts + p, k])
+                        gap = max(gap, low_p[p, k] - high_q[q, k], low_q[q, k] - high_p[p, k])
                     if gap > reach:
                         continue
                     for i in range(ends[p - 1] if p else 0, ends[p]):
                         gap = -reach
                         for k in range(3):
-                            gap = max(gap, first[i, k] - high_b[parts + q, k], low_b[parts + q, k] - first[i, k])
+                            gap = max(gap, first[i, k] - high_q[q, k], low_q[q, k] - first[i, k])
                         if gap > reach:
                             continue
                         for j in range(ends[q - 1] if q else 0, ends[q]):

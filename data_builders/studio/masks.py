@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -25,6 +26,7 @@ class Masks:
     """Bit i: person i is here, seen or not."""
     part_px: Int[np.ndarray, "person region"]
     """Pixels that show each part."""
+    seen_px: Int[np.ndarray, " person"]
     whole_px: Int[np.ndarray, " person"]
     """Pixels of each person if nothing stood in front."""
     boxes: Int[np.ndarray, "person 4"]
@@ -46,6 +48,7 @@ def collect_masks(
         parts=np.zeros(shape, dtype=np.uint8),
         covered=np.zeros(shape, dtype=np.uint8),
         part_px=np.zeros((people, len(REGIONS)), dtype=np.int64),
+        seen_px=np.zeros(people, dtype=np.int64),
         whole_px=np.zeros(people, dtype=np.int64),
         boxes=np.tile(np.array([shape[1], shape[0], 0, 0]), (people, 1)),
     )
@@ -58,6 +61,7 @@ def collect_masks(
         masks.parts,
         masks.covered,
         masks.part_px,
+        masks.seen_px,
         masks.whole_px,
         masks.boxes,
     )
@@ -83,13 +87,21 @@ def project(
 
 
 def outline(
-    px: Float[np.ndarray, "point 2"],
+    camera: Camera, points: Float[np.ndarray, "point 3"], height_px: int, width_px: int
 ) -> tuple[float, float, float, float]:
-    """Return the box around pixels, left, top, right, bottom; NaN if all are behind the camera."""
-    box = np.full(4, np.nan)
-    compiled(_outline)(px, box)
+    """Return the box around points in pixels, left, top, right, bottom; NaN if all are behind."""
+    box = np.array([np.inf, np.inf, -np.inf, -np.inf])
+    compiled(_outline)(
+        points,
+        camera.camera_from_world.numpy(),
+        camera.position.numpy(),
+        camera.focal * height_px,
+        width_px / 2 + camera.centre[0] * height_px,
+        height_px / 2 + camera.centre[1] * height_px,
+        box,
+    )
     left, top, right, bottom = box.tolist()
-    return left, top, right, bottom
+    return (left, top, right, bottom) if left <= right else (nan, nan, nan, nan)
 
 
 def _collect(
@@ -101,10 +113,11 @@ def _collect(
     parts: np.ndarray,
     people_covered: np.ndarray,
     part_px: np.ndarray,
+    seen_px: np.ndarray,
     whole_px: np.ndarray,
     boxes: np.ndarray,
 ) -> None:
-    """Fill the last six arrays (compiled)."""
+    """Fill the last seven arrays (compiled)."""
     height, width = mesh.shape
     people = len(whole_px)
     bits = (1 << people) - 1
@@ -123,6 +136,7 @@ def _collect(
             instances[y, x] = person + 1
             parts[y, x] = region + 1
             part_px[person, region] += 1
+            seen_px[person] += 1
             boxes[person, 0] = min(boxes[person, 0], x)
             boxes[person, 1] = min(boxes[person, 1], y)
             boxes[person, 2] = max(boxes[person, 2], x + 1)
@@ -156,12 +170,23 @@ def _project(
             px[i, 1] = np.nan
 
 
-def _outline(px: np.ndarray, box: np.ndarray) -> None:
-    """Fill the box (compiled)."""
-    for i in range(len(px)):
-        if np.isnan(px[i, 0]):
-            continue
-        if np.isnan(box[0]):
-            box[0], box[1], box[2], box[3] = px[i, 0], px[i, 1], px[i, 0], px[i, 1]
-        box[0], box[2] = min(box[0], px[i, 0]), max(box[2], px[i, 0])
-        box[1], box[3] = min(box[1], px[i, 1]), max(box[3], px[i, 1])
+def _outline(
+    points: np.ndarray,
+    turn: np.ndarray,
+    position: np.ndarray,
+    focal_px: float,
+    middle_x: float,
+    middle_y: float,
+    box: np.ndarray,
+) -> None:
+    """Widen the box to hold all points (compiled)."""
+    for i in range(len(points)):
+        a = points[i, 0] - position[0]
+        b = points[i, 1] - position[1]
+        c = points[i, 2] - position[2]
+        z = turn[2, 0] * a + turn[2, 1] * b + turn[2, 2] * c
+        if z > 0:
+            x = (turn[0, 0] * a + turn[0, 1] * b + turn[0, 2] * c) / z * focal_px + middle_x
+            y = (turn[1, 0] * a + turn[1, 1] * b + turn[1, 2] * c) / z * focal_px + middle_y
+            box[0], box[1] = min(box[0], x), min(box[1], y)
+            box[2], box[3] = max(box[2], x), max(box[3], y)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from rich.progress import track
 
 from data_builders.mocap import Recording, choose, read_manifest
 from data_builders.pose_pool import LIMBS, PosePool
+from data_builders.studio.chance import Chance
 from unipose.body.skeletons import POSED_JOINTS, SMPL
 from unipose.errors import ConfigError
 
@@ -19,6 +22,10 @@ PARTNERS = re.compile(r"(.*salsa/)(\d\d)\.bvh$")
 """Recordings of one dance: salsa/NN and salsa/(NN + 15) share a room."""
 
 FLIP = np.array([-1.0, 1.0, 1.0])
+
+_FLIPS = FLIP[:, None] * FLIP
+_MIRROR = list(SMPL.mirror)
+_LIMB_JOINTS = [SMPL.indices(*limb) for limb in LIMBS]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,8 +63,8 @@ class Clip:
         cosine, sine = np.cos(angle), np.sin(angle)
         turn = np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]])
         rotations = self.rotations.copy()
-        rotations[:, 0] = multiply(turn[None], rotations[:, 0])
-        path = multiply(turn[None], self.path[..., None])[..., 0]
+        rotations[:, 0] = multiply(turn, rotations[:, 0])
+        path = multiply(self.path, turn.T)
         return replace(self, rotations=rotations, path=path)
 
 
@@ -69,7 +76,7 @@ class Motions:
             raise ConfigError("the studio has no recorded poses to show")
         self.takes = takes
         self.fps = fps
-        self.ends = np.cumsum([len(take.rotations) for take in takes])
+        self.ends = list(accumulate(len(take.rotations) for take in takes))
         self.paired = [i for i, take in enumerate(takes) if take.partner >= 0]
 
     @classmethod
@@ -106,37 +113,36 @@ class Motions:
         ]
         return cls(takes, fps=pool.fps)
 
-    def draw(self, random: np.random.Generator, *, frames: int, fps: float, mirrored: bool) -> Clip:
+    def draw(self, random: Chance, *, frames: int, fps: float, mirrored: bool) -> Clip:
         """Return a clip of `frames` poses at `fps`; every recorded pose is as likely to begin it.
 
         A take that ends too early shows its last pose until the clip is over.
         """
-        first = int(random.integers(self.ends[-1]))
-        take = int(np.searchsorted(self.ends, first, side="right"))
-        start = first - int(self.ends[take] - len(self.takes[take].rotations))
+        first = random.below(self.ends[-1])
+        take = bisect(self.ends, first)
+        start = first - self.ends[take] + len(self.takes[take].rotations)
         if frames > 1:
             length = int((frames - 1) * self.fps / fps) + 1
             start = max(0, min(start, len(self.takes[take].rotations) - length))
         return self._clip(take, start, frames, fps, mirrored)
 
     def draw_partners(
-        self, random: np.random.Generator, *, frames: int, fps: float, mirrored: bool
+        self, random: Chance, *, frames: int, fps: float, mirrored: bool
     ) -> tuple[Clip, Clip]:
         """Return what two people who dance with each other do at the same time."""
-        take = self.paired[int(random.integers(len(self.paired)))]
+        take = self.paired[random.below(len(self.paired))]
         partner = self.takes[take].partner
         length = min(len(self.takes[i].rotations) for i in (take, partner))
         last = max(1, length - int((frames - 1) * self.fps / fps))
-        start = int(random.integers(last))
+        start = random.below(last)
         first, second = (self._clip(i, start, frames, fps, mirrored) for i in (take, partner))
         return first, second
 
-    def draw_mixed(self, random: np.random.Generator, *, mirrored: bool) -> Clip:
+    def draw_mixed(self, random: Chance, *, mirrored: bool) -> Clip:
         """Return one pose with each limb from another recorded moment."""
         rotations = np.tile(np.eye(3), (1, len(SMPL.joints), 1, 1))
-        for limb in LIMBS:
+        for joints in _LIMB_JOINTS:
             clip = self.draw(random, frames=1, fps=1.0, mirrored=mirrored)
-            joints = SMPL.indices(*limb)
             rotations[:, joints] = clip.rotations[:, joints]
         return Clip(
             take="",
@@ -150,11 +156,11 @@ class Motions:
 
     def _clip(self, take: int, start: int, frames: int, fps: float, mirrored: bool) -> Clip:
         took = self.takes[take]
-        at = start + np.round(np.arange(frames) * self.fps / fps).astype(int)
-        at = np.minimum(at, len(took.rotations) - 1)
+        last = len(took.rotations) - 1
+        at = [min(start + round(i * self.fps / fps), last) for i in range(frames)]
         rotations, path, label = took.rotations[at], took.path[at], took.label
         if mirrored:
-            rotations = rotations[:, list(SMPL.mirror)] * FLIP[:, None] * FLIP
+            rotations = rotations[:, _MIRROR] * _FLIPS
             path, label = path * FLIP, mirror_words(label)
         return Clip(
             take=took.name,

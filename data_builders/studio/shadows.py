@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from data_builders.studio.shading import Light
+from data_builders.studio.skinning import bound
 from unipose.render.compiled import compiled
 
 SHADOW_CELLS = 96
@@ -26,34 +27,22 @@ class Shadow:
 
 def cast_shadow(meshes: list[Float[np.ndarray, "_ 3"]], light: Light, cloudy: float) -> Shadow:
     """Return the shadow of some meshes on the floor; `cloudy` (0 to 1) makes it soft and weak."""
-    slope = light.to_lamp / max(light.to_lamp[1], 0.35)
+    lamp_x, lamp_y, lamp_z = light.to_lamp.tolist()
+    slope_x, slope_z = lamp_x / max(lamp_y, 0.35), lamp_z / max(lamp_y, 0.35)
     boxes = np.empty((len(meshes), 2, 3))
     for mesh, box in zip(meshes, boxes):
-        compiled(_bound)(mesh, box)
-    low, high = boxes[:, 0].min(0), boxes[:, 1].max(0)
-    reach = slope * high[1]
-    low_x, low_z = (low[i] - max(reach[i], 0) - 0.4 for i in (0, 2))
-    high_x, high_z = (high[i] - min(reach[i], 0) + 0.4 for i in (0, 2))
+        compiled(bound)(mesh, box)
+    low_x, _, low_z = boxes[:, 0].min(0).tolist()
+    high_x, top, high_z = boxes[:, 1].max(0).tolist()
+    low_x, low_z = low_x - max(slope_x * top, 0) - 0.4, low_z - max(slope_z * top, 0) - 0.4
+    high_x, high_z = high_x - min(slope_x * top, 0) + 0.4, high_z - min(slope_z * top, 0) + 0.4
     cell = max(high_x - low_x, high_z - low_z) / SHADOW_CELLS
     grid = np.zeros((SHADOW_CELLS, SHADOW_CELLS))
     for mesh in meshes:
-        compiled(_splat)(mesh, slope[0], slope[2], 0.35 * (1 - cloudy), low_x, low_z, cell, grid)
+        compiled(_splat)(mesh, slope_x, slope_z, 0.35 * (1 - cloudy), low_x, low_z, cell, grid)
     compiled(_spread_out)(grid, 1 + int(0.08 / cell))
-    return Shadow(
-        strength=(0.75 - 0.3 * cloudy) * (1 - np.exp(-grid / (1500 * cell * cell))),
-        low_x=float(low_x),
-        low_z=float(low_z),
-        cell=float(cell),
-    )
-
-
-def _bound(mesh: np.ndarray, box: np.ndarray) -> None:
-    """Write the lowest and the highest x, y, z of a mesh (compiled)."""
-    for k in range(3):
-        box[0, k], box[1, k] = mesh[0, k], mesh[0, k]
-        for i in range(1, len(mesh)):
-            box[0, k] = min(box[0, k], mesh[i, k])
-            box[1, k] = max(box[1, k], mesh[i, k])
+    compiled(_darken)(grid, 0.75 - 0.3 * cloudy, 1500 * cell * cell)
+    return Shadow(strength=grid, low_x=low_x, low_z=low_z, cell=cell)
 
 
 def _splat(
@@ -72,7 +61,17 @@ def _splat(
         column = int((mesh[i, 0] - slope_x * mesh[i, 1] - low_x) / cell)
         row = int((mesh[i, 2] - slope_z * mesh[i, 1] - low_z) / cell)
         if 0 <= row < size and 0 <= column < size:
-            grid[row, column] += cast + 1.2 * np.exp(-max(mesh[i, 1], 0.0) / 0.15)
+            grid[row, column] += cast
+            if mesh[i, 1] < 0.9:
+                grid[row, column] += 1.2 * np.exp(-max(mesh[i, 1], 0.0) / 0.15)
+
+
+def _darken(grid: np.ndarray, most: float, dense: float) -> None:
+    """Turn what lies in the cells into shares of light, `most` at most (compiled)."""
+    for row in range(len(grid)):
+        for column in range(len(grid)):
+            if grid[row, column] > 0:
+                grid[row, column] = most * (1 - np.exp(-grid[row, column] / dense))
 
 
 def _spread_out(grid: np.ndarray, reach: int) -> None:

@@ -31,6 +31,11 @@ class PosedBody:
     box: Float[np.ndarray, "2 3"]
     """Lowest and highest x, y, z of the mesh."""
 
+    def move(self, x: float, y: float, z: float) -> None:
+        """Move the body in place."""
+        for points in (self.vertices, self.joints, self.whole_body, self.box):
+            compiled(_move)(points, x, y, z)
+
 
 class StudioBody:
     """The arrays of a body that the studio's loops read."""
@@ -67,8 +72,8 @@ class StudioBody:
 
     def rest_normals(self) -> Float[np.ndarray, "vertex 3"]:
         """Return the unit normals of the zero pose, mean shape."""
-        normals, box = np.zeros(self.template.shape, dtype=np.float32), np.empty((2, 3))
-        compiled(_add_normals)(self.template.astype(np.float64), self.faces, normals, box)
+        normals = np.zeros(self.template.shape, dtype=np.float32)
+        compiled(_add_normals)(self.template.astype(np.float64), self.faces, normals)
         return normals
 
     def stand(
@@ -99,7 +104,8 @@ class StudioBody:
             )
         normals = np.zeros(vertices.shape, dtype=np.float32)
         box = np.empty((2, 3))
-        compiled(_add_normals)(vertices, self.faces, normals, box)
+        compiled(_add_normals)(vertices, self.faces, normals)
+        compiled(bound)(vertices, box)
         return PosedBody(
             vertices=vertices,
             normals=normals,
@@ -233,16 +239,24 @@ def _gather(
             places[i, k] = total
 
 
-def _add_normals(
-    vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray, box: np.ndarray
-) -> None:
-    """Write unit normals (area-weighted mean of a vertex's faces) and the mesh's box (compiled)."""
-    for k in range(3):
-        box[0, k] = np.inf
-        box[1, k] = -np.inf
-        for v in range(len(vertices)):
-            box[0, k] = min(box[0, k], vertices[v, k])
-            box[1, k] = max(box[1, k], vertices[v, k])
+def _move(points: np.ndarray, x: float, y: float, z: float) -> None:
+    """Move points in place (compiled)."""
+    for i in range(len(points)):
+        points[i, 0] += x
+        points[i, 1] += y
+        points[i, 2] += z
+
+
+def bound(mesh: np.ndarray, box: np.ndarray) -> None:
+    """Write the lowest and the highest x, y, z of a mesh (to be compiled)."""
+    box[0], box[1] = np.inf, -np.inf
+    for i in range(len(mesh)):
+        for k in range(3):
+            box[0, k], box[1, k] = min(box[0, k], mesh[i, k]), max(box[1, k], mesh[i, k])
+
+
+def _add_normals(vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> None:
+    """Write unit normals: the area-weighted mean of a vertex's faces (compiled)."""
     for f in range(len(faces)):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
         ux, vx = vertices[b, 0] - vertices[a, 0], vertices[c, 0] - vertices[a, 0]
@@ -254,7 +268,7 @@ def _add_normals(
             normals[v, 1] += y
             normals[v, 2] += z
     for v in range(len(normals)):
-        size = np.sqrt(normals[v, 0] ** 2 + normals[v, 1] ** 2 + normals[v, 2] ** 2)
+        x, y, z = normals[v, 0], normals[v, 1], normals[v, 2]
+        size = np.sqrt(x * x + y * y + z * z)
         if size > 0:
-            for i in range(3):
-                normals[v, i] /= size
+            normals[v, 0], normals[v, 1], normals[v, 2] = x / size, y / size, z / size

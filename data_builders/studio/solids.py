@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import cos, hypot, pi, sin, sqrt
+
 import numpy as np
 from jaxtyping import Float
 
-from data_builders.studio.chance import pick
+from data_builders.studio.chance import Chance
 from data_builders.studio.clothing import NAMES, PALETTE, linear
 from data_builders.studio.shading import Solid
 from unipose.body.camera import Camera
@@ -19,49 +21,53 @@ BOX_FACES = np.array(
 )  # fmt: skip
 
 
+BOX_CORNERS = np.array([[i & 1, i >> 1 & 1, 1 - (i >> 2 & 1)] for i in range(8)]) - 0.5
+
+
 def draw_props(
-    random: np.random.Generator,
+    random: Chance,
     people: Float[np.ndarray, "point 3"],
     camera_place: Float[np.ndarray, " 3"],
 ) -> list[Solid]:
     """Return boxes on the floor (tables, crates, cupboards) that touch nobody."""
     props = []
-    for _ in range(int(random.integers(0, 4))):
-        size = random.uniform((0.3, 0.3, 0.3), (1.2, 1.6, 0.9))
-        angle, distance = random.uniform(-np.pi, np.pi), random.uniform(1.2, 3.0)
-        place = people.mean(0) + distance * np.array([np.sin(angle), 0.0, np.cos(angle)])
-        place[1] = size[1] / 2
-        reach = np.hypot(size[0], size[2]) / 2 + 0.1
+    x, _, z = people.mean(0).tolist()
+    for _ in range(random.below(4)):
+        size = [random.uniform(0.3, most) for most in (1.2, 1.6, 0.9)]
+        angle, distance = random.uniform(-pi, pi), random.uniform(1.2, 3.0)
+        place = np.array([x + distance * sin(angle), size[1] / 2, z + distance * cos(angle)])
+        reach = hypot(size[0], size[2]) / 2 + 0.1
         colours = _colours(random)
-        yaw = random.uniform(-np.pi, np.pi)
-        away = np.hypot(*(people - place)[:, [0, 2]].T).min()
-        if away > reach and np.hypot(*(camera_place - place)[[0, 2]]) > reach + 0.4:
-            props.append(box(place, size, yaw, colours))
+        yaw = random.uniform(-pi, pi)
+        off = people - place
+        away = sqrt(float((off[:, 0] ** 2 + off[:, 2] ** 2).min()))
+        x_off, _, z_off = (camera_place - place).tolist()
+        if away > reach and hypot(x_off, z_off) > reach + 0.4:
+            props.append(box(place, np.array(size), yaw, colours))
     return props
 
 
-def draw_occluder(
-    random: np.random.Generator, camera: Camera, victim: Float[np.ndarray, "24 3"]
-) -> Solid:
+def draw_occluder(random: Chance, camera: Camera, victim: Float[np.ndarray, "24 3"]) -> Solid:
     """Return something between the camera and a person (given by their joints)."""
     place = camera.position.numpy()
-    target = victim[int(random.integers(len(victim)))]
+    target = victim[random.below(len(victim))]
     between = place + (target - place) * random.uniform(0.35, 0.8)
     far = float(np.linalg.norm(between - place))
     view = far / camera.focal  # height of what the camera sees there (metres)
     colours = _colours(random)
-    kind = int(random.integers(5))
+    kind = random.below(5)
     right, down, ahead = camera.camera_from_world.numpy()
     if kind == 0:  # a crate or a table, on the floor
-        size = random.uniform((0.25, 0.4, 0.25), (0.9, 0.9, 0.5)) * min(1.0, view)
+        size = np.array([random.uniform(*r) for r in ((0.25, 0.9), (0.4, 0.9), (0.25, 0.5))])
+        size *= min(1.0, view)
         centre = np.array([between[0], size[1] / 2, between[2]])
-        return box(centre, size, random.uniform(-np.pi, np.pi), colours)
+        return box(centre, size, random.uniform(-pi, pi), colours)
     if kind == 1:  # a pole
         foot = np.array([between[0], 0.0, between[2]])
         radius = random.uniform(0.015, 0.05) * view
         return bar(foot, foot + np.array([0.0, 4.0, 0.0]), radius, colours)
     if kind == 2:  # a rail, or a branch
-        slope = right * np.cos(tilt := random.normal(0, 0.3)) + down * np.sin(tilt)
+        slope = right * cos(tilt := random.normal(0.0, 0.3)) + down * sin(tilt)
         return bar(
             between - slope * 6, between + slope * 6, random.uniform(0.01, 0.04) * view, colours
         )
@@ -79,9 +85,8 @@ def box(
     colours: Float[np.ndarray, "2 3"],
 ) -> Solid:
     """Return a box turned about the vertical."""
-    cosine, sine = np.cos(yaw), np.sin(yaw)
-    signs = np.array([[i & 1, i >> 1 & 1, 1 - (i >> 2 & 1)] for i in range(8)]) * 2.0 - 1
-    corner = signs * size / 2
+    cosine, sine = cos(yaw), sin(yaw)
+    corner = BOX_CORNERS * size
     turned = np.stack(
         [
             cosine * corner[:, 0] + sine * corner[:, 2],
@@ -151,8 +156,9 @@ def panel(
     return Solid(vertices=corners, faces=faces, colour=colours[0], second=colours[1])
 
 
-def _colours(random: np.random.Generator) -> Float[np.ndarray, "2 3"]:
-    base = np.array(PALETTE[pick(random, NAMES)], dtype=float)
-    grey = base.sum() / 3
-    base = grey + (base - grey) * random.uniform(0.3, 1.0)
-    return linear(np.clip(np.stack([base, base * random.uniform(0.6, 1.1)]), 0, 255))
+def _colours(random: Chance) -> Float[np.ndarray, "2 3"]:
+    named = PALETTE[random.pick(NAMES)]
+    grey, strength = sum(named) / 3, random.uniform(0.3, 1.0)
+    first = [grey + (value - grey) * strength for value in named]
+    shade = random.uniform(0.6, 1.1)
+    return linear(np.array([first, [min(value * shade, 255.0) for value in first]]))

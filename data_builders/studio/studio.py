@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from data_builders.pose_pool import PosePool
 from data_builders.records import Dropped
 from data_builders.studio.backgrounds import paint
+from data_builders.studio.chance import Chance
 from data_builders.studio.config import StudioConfig
 from data_builders.studio.contacts import TouchFinder
 from data_builders.studio.labels import StudioFilm, StudioImage, StudioPerson
@@ -34,7 +35,10 @@ from unipose.render.mesh_buffer import MeshBuffer
 from unipose.render.rasterizer import Backend
 
 LEAST_PX = 0.004
-"""Share of the picture that the best seen person must take; else nothing may stand in front."""
+"""Share of the picture that somebody must take; else nothing may stand in front."""
+
+LEAST_SHARE = 0.3
+"""Share of that person that must be seen."""
 
 
 class Studio:
@@ -74,7 +78,7 @@ class Studio:
 
     def film(self, index: int) -> StudioFilm:
         """Return film number `index`: the same people, frame by frame."""
-        random = np.random.default_rng((self.config.seed, 1, index))
+        random = Chance(self.config.seed, 1, index)
         scene = draw_scene(
             self.config, random, self.motions, self.body, self.photos, frames=self.config.frames
         )
@@ -84,14 +88,15 @@ class Studio:
 
     def scene(self, index: int) -> Scene:
         """Return what picture number `index` is taken of."""
-        random = np.random.default_rng((self.config.seed, 0, index))
+        random = Chance(self.config.seed, 0, index)
         return draw_scene(self.config, random, self.motions, self.body, self.photos, frames=1)
 
     def _take(self, scene: Scene, frame: int, key: str) -> StudioImage:
-        buffer, solids = self._look(scene, frame, [*scene.props, *scene.occluders])
-        counts = np.bincount(buffer.mesh.ravel(), minlength=256)[: len(scene.people)]
-        if solids and counts.max() < LEAST_PX * buffer.mesh.size:
-            buffer, solids = self._look(scene, frame, [])
+        solids = [*scene.props, *scene.occluders]
+        buffer, masks = self._look(scene, frame, solids)
+        if solids and not _somebody_is_seen(masks):
+            solids = []
+            buffer, masks = self._look(scene, frame, solids)
         people = [performer.bodies[frame] for performer in scene.people]
         picture = np.zeros((*buffer.mesh.shape, 3), dtype=np.float32)
         shade(
@@ -122,11 +127,9 @@ class Studio:
             noise=scene.noise,
             blur=scene.blur,
         )
-        return self._label(scene, frame, buffer, pixels, key)
+        return self._label(scene, frame, buffer, masks, pixels, key)
 
-    def _look(
-        self, scene: Scene, frame: int, solids: list[Solid]
-    ) -> tuple[MeshBuffer, list[Solid]]:
+    def _look(self, scene: Scene, frame: int, solids: list[Solid]) -> tuple[MeshBuffer, Masks]:
         buffer = MeshBuffer(
             camera=scene.cameras[frame],
             height_px=self.config.height_px,
@@ -138,18 +141,18 @@ class Studio:
             )
         for number, solid in enumerate(solids, start=len(scene.people)):
             buffer.draw(solid.vertices, solid.faces, number, backend=self.backend)
-        return buffer, solids
+        return buffer, collect_masks(buffer, self._region_of_face, len(scene.people))
 
     def _label(
         self,
         scene: Scene,
         frame: int,
         buffer: MeshBuffer,
+        masks: Masks,
         pixels: UInt8[np.ndarray, "height width 3"],
         key: str,
     ) -> StudioImage:
         count = len(scene.people)
-        masks = collect_masks(buffer, self._region_of_face, count)
         bodies = [performer.bodies[frame] for performer in scene.people]
         told = _tell_apart(scene, masks, float(buffer.width_px))
         people = tuple(
@@ -157,7 +160,7 @@ class Studio:
                 number=i,
                 body=self.body.id,
                 box=masks.box(i),
-                seen_px=(seen := int(masks.part_px[i].sum())),
+                seen_px=(seen := int(masks.seen_px[i])),
                 seen_share=seen / max(1, int(masks.whole_px[i])),
                 contacts=self._touch.of_oneself(i, bodies[i]),
                 **told[i],
@@ -169,7 +172,7 @@ class Studio:
         return StudioImage(
             key=key,
             pixels=pixels,
-            depth=buffer.depth.astype(np.float32),
+            depth=buffer.depth,
             instances=masks.instances,
             covered=masks.covered,
             parts=masks.parts,
@@ -207,12 +210,21 @@ class Studio:
             )
         turns = performer.clip.rotations[frame]
         return found | {
-            "whole_box": outline(project(camera, posed.vertices, *size)[0]),
+            "whole_box": outline(camera, posed.vertices, *size),
             "rotations": turns,
             "root_in_camera": multiply(camera.camera_from_world.numpy(), turns[0]),
             "translation": performer.translations[frame],
             "betas": performer.betas,
         }
+
+
+def _somebody_is_seen(masks: Masks) -> bool:
+    """Return whether enough of at least one person is seen to be worth a picture."""
+    least_px = LEAST_PX * masks.instances.size
+    return any(
+        seen >= least_px and seen >= LEAST_SHARE * whole
+        for seen, whole in zip(masks.seen_px.tolist(), masks.whole_px.tolist())
+    )
 
 
 def _tell_apart(scene: Scene, masks: Masks, width: float) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ def make_textures(seed: int) -> Float[np.ndarray, "kind tile tile"]:
 def make_grain(seed: int) -> Int8[np.ndarray, "256 256 3"]:
     """Return a tile of sensor noise: normal, standard deviation 32."""
     random = np.random.default_rng((seed, 78))
-    return np.clip(random.normal(0, 32, (256, 256, 3)), -127, 127).astype(np.int8)
+    return np.clip(random.normal(0.0, 32, (256, 256, 3)), -127, 127).astype(np.int8)
 
 
 def _smooth(grid: Float[np.ndarray, "row column"]) -> Float[np.ndarray, "tile tile"]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from data_builders.studio.chance import Chance
 from data_builders.studio.clothing import PALETTE, Garment, Slot, draw_outfit, linear
 from data_builders.studio.contacts import TouchFinder
 from data_builders.studio.placing import slide
@@ -53,8 +54,7 @@ def test_a_raised_forearm_touches_the_head():
 
 def test_two_people_slid_together_touch_and_do_not_cross():
     one, other = stand(), stand()
-    direction = np.array([1.0, 0.0, 0.0])
-    way = slide([one.vertices], other.vertices, direction)
+    way = slide([one.vertices], other.vertices, (1.0, 0.0))
     assert way == pytest.approx(2 * one.vertices[:, 0].max(), abs=0.02)  # finger tip to finger tip
     contacts = TouchFinder(BODY, 0.02).between(0, one, 1, stand(way + 0.004))
     assert {(c.part, c.other_part) for c in contacts} == {("left hand", "right hand")}
@@ -88,7 +88,7 @@ def test_a_phrase_is_told_only_if_it_fits_nobody_else():
 
 def test_a_garments_colour_is_the_one_it_is_called():
     for seed in range(20):
-        outfit = draw_outfit(np.random.default_rng(seed))
+        outfit = draw_outfit(Chance(seed))
         for slot, garment in zip((Slot.TOP, Slot.BOTTOM), outfit.garments):
             away = {
                 name: float(np.abs(outfit.colours[slot] - linear(np.array(rgb, dtype=float))).sum())

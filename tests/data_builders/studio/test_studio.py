@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from data_builders.studio import StudioConfig, encode_jpeg, encode_png, studio_records
+from data_builders.studio.chance import Chance
 from data_builders.studio.config import DEBUG
 from data_builders.studio.motions import mirror_words
 from tests.fakes.studio import made_up_motions, make_studio
@@ -63,8 +64,7 @@ def test_the_plain_rasteriser_draws_the_same_people(studio, images):
 def test_a_mirrored_clip_is_the_other_hand():
     motions = made_up_motions()
     plain, mirrored = (
-        motions.draw(np.random.default_rng(3), frames=1, fps=10.0, mirrored=side)
-        for side in (False, True)
+        motions.draw(Chance(3), frames=1, fps=10.0, mirrored=side) for side in (False, True)
     )
     flip = np.array([-1.0, 1.0, 1.0])
     left, right = SMPL.index["left_elbow"], SMPL.index["right_elbow"]
