@@ -65,7 +65,7 @@ def draw_setting(random: Chance, photo: UInt8[np.ndarray, "height width 3"] | No
     """Return a place; with a photo, that photo."""
     kind = random.pick(("room", "open air", "backdrop"), (0.55, 0.3, 0.15))
     ceiling = random.uniform(2.4, 4.2)
-    colours = [_draw_pair(random, 0.4) for _ in range(PLANES)]
+    colours = [_draw_pair(random, 0.4), _draw_pair(random, 0.4)] * (PLANES // 2)
     patterns = [[0.0, random.uniform(0.12, 0.8), random.below(6)] for _ in range(PLANES)]
     patterns[2][0] = random.below(5)
     if kind == "room":

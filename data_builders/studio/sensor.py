@@ -38,7 +38,8 @@ def develop(
     Pixels beside another `mesh` become a mean with their neighbours: outlines have no steps.
     """
     if blur:
-        picture = _blurred(_blurred(picture, 0), 1)
+        sharp, picture = picture, np.empty_like(picture)
+        compiled(_soften)(sharp, picture)
     pixels = np.empty(picture.shape, dtype=np.uint8)
     compiled(_expose)(picture, mesh, curve, grain, at[0], at[1], gain, noise / 32, pixels)
     return pixels
@@ -58,12 +59,19 @@ def encode_png(pixels: UInt8[np.ndarray, "height width *channel"]) -> bytes:
     return file.getvalue()
 
 
-def _blurred(
-    picture: Float[np.ndarray, "height width 3"], axis: int
-) -> Float[np.ndarray, "height width 3"]:
-    near = np.take(picture, np.arange(1, picture.shape[axis] + 1), axis=axis, mode="clip")
-    far = np.take(picture, np.arange(-1, picture.shape[axis] - 1), axis=axis, mode="clip")
-    return picture * 0.5 + (near + far) * 0.25
+def _soften(sharp: np.ndarray, soft: np.ndarray) -> None:
+    """Write each pixel's mean with its neighbours: 1 2 1 along rows and columns (compiled)."""
+    height, width, _ = sharp.shape
+    for y in range(height):
+        top, bottom = max(y - 1, 0), min(y + 1, height - 1)
+        for x in range(width):
+            left, right = max(x - 1, 0), min(x + 1, width - 1)
+            for k in range(3):
+                beside = sharp[y, left, k] + sharp[y, right, k]
+                beside += sharp[top, x, k] + sharp[bottom, x, k]
+                corners = sharp[top, left, k] + sharp[top, right, k]
+                corners += sharp[bottom, left, k] + sharp[bottom, right, k]
+                soft[y, x, k] = sharp[y, x, k] * 0.25 + beside * 0.125 + corners * 0.0625
 
 
 def _expose(

@@ -103,15 +103,15 @@ def shade(
         textures,
         picture,
     )
-    for number, solid in enumerate(solids, start=len(people)):
-        compiled(_shade_solid)(
+    if solids:
+        compiled(_shade_solids)(
             buffer.mesh,
             buffer.faces,
             buffer.depth,
-            number,
-            solid.vertices,
-            solid.faces,
-            np.stack([solid.colour, solid.second]),
+            len(people),
+            np.concatenate([solid.vertices[solid.faces] for solid in solids]),
+            np.cumsum([0, *(len(solid.faces) for solid in solids)]),
+            np.array([[solid.colour, solid.second] for solid in solids]),
             buffer.turn,
             buffer.position,
             buffer.columns,
@@ -262,13 +262,13 @@ def _shade_people(  # noqa: C901 - one loop, for speed
                 picture[row, column, k] = base * tint * falls
 
 
-def _shade_solid(
+def _shade_solids(
     mesh: np.ndarray,
     triangle: np.ndarray,
     depth: np.ndarray,
     number: int,
-    vertices: np.ndarray,
-    faces: np.ndarray,
+    corners: np.ndarray,
+    first_face: np.ndarray,
     colours: np.ndarray,
     turn: np.ndarray,
     position: np.ndarray,
@@ -278,21 +278,25 @@ def _shade_solid(
     textures: np.ndarray,
     picture: np.ndarray,
 ) -> None:
-    """Light the pixels of one solid (compiled)."""
+    """Light the pixels of solids, the meshes from `number` on (compiled)."""
     height, width = mesh.shape
+    falls = np.empty((len(corners), 3))  # light on each face
+    for face in range(len(corners)):
+        a, b, c = corners[face, 0], corners[face, 1], corners[face, 2]
+        ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+        vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        size = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-12
+        lit = max(0.0, (nx * light[0, 0] + ny * light[0, 1] + nz * light[0, 2]) / size)
+        above = 0.5 + 0.5 * ny / size
+        for k in range(3):
+            falls[face, k] = lit * light[1, k] + above * light[2, k] + (1 - above) * light[3, k]
     for row in range(height):
         for column in range(width):
-            if mesh[row, column] != number:
+            solid = int(mesh[row, column]) - number
+            if not 0 <= solid < len(colours):
                 continue
-            face = triangle[row, column]
-            a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
-            ux, vx = vertices[b, 0] - vertices[a, 0], vertices[c, 0] - vertices[a, 0]
-            uy, vy = vertices[b, 1] - vertices[a, 1], vertices[c, 1] - vertices[a, 1]
-            uz, vz = vertices[b, 2] - vertices[a, 2], vertices[c, 2] - vertices[a, 2]
-            nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-            size = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-12
-            lit = max(0.0, (nx * light[0, 0] + ny * light[0, 1] + nz * light[0, 2]) / size)
-            above = 0.5 + 0.5 * ny / size
+            face = first_face[solid] + triangle[row, column]
             z = depth[row, column]
             px, py = columns[column] * z, rows[row] * z
             wx = turn[0, 0] * px + turn[1, 0] * py + turn[2, 0] * z + position[0]
@@ -301,6 +305,5 @@ def _shade_solid(
             tu, tv = int(4096 + wy * 60) & 127, int(4096 + (wx + wz) * 60) & 127
             share = textures[3, tu, tv]
             for k in range(3):
-                falls = lit * light[1, k] + above * light[2, k] + (1 - above) * light[3, k]
-                base = colours[0, k] + (colours[1, k] - colours[0, k]) * share
-                picture[row, column, k] = base * falls
+                base = colours[solid, 0, k] + (colours[solid, 1, k] - colours[solid, 0, k]) * share
+                picture[row, column, k] = base * falls[face, k]

@@ -199,17 +199,19 @@ class Studio:
         """Return the fields of a StudioPerson that say where body and keypoints are."""
         size = (buffer.height_px, buffer.width_px)
         posed = performer.bodies[frame]
-        found: dict[str, Any] = {}
-        for name, points in (("joints", posed.joints), ("whole_body", posed.whole_body)):
-            px, depth = project(camera, points, *size)
-            found[name] = points
-            found[f"{name}_px"] = px
-            found[f"{name}_depth"] = depth
-            found[f"{name}_seen"] = self._judge.judge(
-                px, depth, camera, number, masks, buffer.depth
-            )
+        joints = len(posed.joints)
+        px, depth = project(camera, np.concatenate([posed.joints, posed.whole_body]), *size)
+        seen = self._judge.judge(px, depth, camera, number, masks, buffer.depth)
         turns = performer.clip.rotations[frame]
-        return found | {
+        return {
+            "joints": posed.joints,
+            "joints_px": px[:joints],
+            "joints_depth": depth[:joints],
+            "joints_seen": seen[:joints],
+            "whole_body": posed.whole_body,
+            "whole_body_px": px[joints:],
+            "whole_body_depth": depth[joints:],
+            "whole_body_seen": seen[joints:],
             "whole_box": outline(camera, posed.vertices, *size),
             "rotations": turns,
             "root_in_camera": multiply(camera.camera_from_world.numpy(), turns[0]),

@@ -29,14 +29,18 @@ class KeypointJudge:
     """Says of each keypoint of a body whether a picture shows it."""
 
     def __init__(self, body: StudioBody) -> None:
-        self.joint_flesh = np.array([FLESH[joint.split("_")[-1]] for joint in SMPL.joints])
-        self.joint_parts = _parts_around(body, body.rest_joints, self.joint_flesh)
-        self.point_flesh = np.full(len(WHOLE_BODY_NAMES), SURFACE)
+        joints = np.array([FLESH[joint.split("_")[-1]] for joint in SMPL.joints])
+        points = np.full(len(WHOLE_BODY_NAMES), SURFACE)
         for row, name in enumerate(WHOLE_BODY_NAMES):
             if name in JOINT_OF_KEYPOINT:
-                joint = SMPL.index[JOINT_OF_KEYPOINT[name]]
-                self.point_flesh[row] = self.joint_flesh[joint]
-        self.point_parts = _parts_around(body, body.rest_points(), self.point_flesh + 0.01)
+                points[row] = joints[SMPL.index[JOINT_OF_KEYPOINT[name]]]
+        self.flesh = np.concatenate([joints, points])
+        self.parts = np.concatenate(
+            [
+                _parts_around(body, body.rest_joints, joints),
+                _parts_around(body, body.rest_points(), points + 0.01),
+            ]
+        )
 
     def judge(
         self,
@@ -47,14 +51,13 @@ class KeypointJudge:
         masks: Masks,
         surface: Float[np.ndarray, "height width"],
     ) -> Int[np.ndarray, " point"]:
-        """Return OUTSIDE, HIDDEN or SEEN for the 24 joints or the 133 keypoints of a person."""
-        joints = len(px) == len(SMPL.joints)
+        """Return OUTSIDE, HIDDEN or SEEN for a person's 24 joints, then their 133 keypoints."""
         verdict = np.full(len(px), OUTSIDE)
         compiled(_judge)(
             px,
             depth,
-            self.joint_flesh if joints else self.point_flesh,
-            self.joint_parts if joints else self.point_parts,
+            self.flesh,
+            self.parts,
             camera.focal * len(surface),
             number,
             masks.instances,

@@ -22,6 +22,9 @@ SHOWN_ON: dict[str, tuple[str, ...]] = {
 }
 
 
+_REGIONS_OF = {place: [REGIONS.index(part) for part in parts] for place, parts in SHOWN_ON.items()}
+
+
 def shown_garments(outfit: Outfit, part_px: Sequence[int]) -> tuple[Garment, ...]:
     """Return the garments of which enough is seen; `part_px` counts pixels per region."""
     places = [
@@ -110,4 +113,4 @@ def _differs(garment: Garment, others: list[tuple[Garment, ...]]) -> bool:
 
 
 def _shown(place: str, part_px: Sequence[int]) -> bool:
-    return sum(part_px[REGIONS.index(part)] for part in SHOWN_ON[place]) >= ENOUGH_PX
+    return sum(part_px[region] for region in _REGIONS_OF[place]) >= ENOUGH_PX
