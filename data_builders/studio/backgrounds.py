@@ -242,6 +242,7 @@ def _paint(  # noqa: C901 - one loop, for speed
     for plane in range(6):
         normals[plane, plane // 2] = 1.0 - 2.0 * (plane & 1)
     lit = np.empty((6, 3))
+    first, change = np.empty((6, 3)), np.empty((6, 3))  # lit colours: first + change * share
     for plane in range(6):
         nx = cosine * normals[plane, 0] + sine * normals[plane, 2]
         nz = -sine * normals[plane, 0] + cosine * normals[plane, 2]
@@ -252,6 +253,11 @@ def _paint(  # noqa: C901 - one loop, for speed
         above = 0.5 + 0.5 * ny
         for k in range(3):
             lit[plane, k] = falls * light[1, k] + above * light[2, k] + (1 - above) * light[3, k]
+    for plane in range(6):
+        for k in range(3):
+            shown = lit[2 if kind == 1 else plane, k]  # the ground outside faces up, as a floor
+            first[plane, k] = colours[plane, 0, k] * shown
+            change[plane, k] = (colours[plane, 1, k] - colours[plane, 0, k]) * shown
     for row in range(height):
         for column in range(width):
             if not free[row, column]:
@@ -262,8 +268,8 @@ def _paint(  # noqa: C901 - one loop, for speed
                 tu, tv = int(4096 + rows[row] * 150) & 127, int(4096 + columns[column] * 150) & 127
                 part += 0.5 * (textures[int(patterns[0, 2]), tu, tv] - 0.5)
                 for k in range(3):
-                    first, second = colours[0, 0, k], colours[1, 1, k]
-                    picture[row, column, k] = max(0.0, first + (second - first) * part)
+                    near, other = colours[0, 0, k], colours[1, 1, k]
+                    picture[row, column, k] = max(0.0, near + (other - near) * part)
                 continue
             dx = turn[0, 0] * columns[column] + turn[1, 0] * rows[row] + turn[2, 0]
             dy = turn[0, 1] * columns[column] + turn[1, 1] * rows[row] + turn[2, 1]
@@ -313,10 +319,9 @@ def _paint(  # noqa: C901 - one loop, for speed
             elif kind == 0 and plane > 3:
                 u, v = x, y
             size = patterns[plane, 1]
-            fine = min(127.0, 600 / (1 + t * t))  # far away, noise averages out
             tu, tv = int(8192 + u * 48) & 127, int(8192 + v * 48) & 127
             grain = textures[int(patterns[plane, 2]), tu, tv] - 0.5
-            share = 0.5 + grain * min(1.0, fine / 30)
+            share = 0.5 + grain * min(1.0, 20 / (1 + t * t))  # far away, noise averages out
             style = int(patterns[plane, 0])
             fu, fv = u / size, v / size
             if style == 1:
@@ -329,7 +334,7 @@ def _paint(  # noqa: C901 - one loop, for speed
                 share = float((int(np.floor(fu)) + int(np.floor(fv))) & 1) + 0.3 * grain
             elif style == 4:
                 share = float(int(np.floor(fu * 3)) & 1) + 0.2 * grain
-            dim = 1.0
+            dim, hung = 1.0, -1
             if kind == 0 and not floor and plane != 3:
                 if v < 0.09:
                     dim = 0.75
@@ -337,7 +342,7 @@ def _paint(  # noqa: C901 - one loop, for speed
                     if int(frames[i, 0]) == plane and (
                         frames[i, 1] < u < frames[i, 2] and frames[i, 3] < v < frames[i, 4]
                     ):
-                        dim = -1.0 - i
+                        hung = i
             if floor:
                 wx, wz = position[0] + dx * t, position[2] + dz * t
                 gx, gz = (wx - low_x) / cell - 0.5, (wz - low_z) / cell - 0.5
@@ -350,11 +355,11 @@ def _paint(  # noqa: C901 - one loop, for speed
                         + shadow[cz + 1, cx] * (1 - px) * pz
                         + shadow[cz + 1, cx + 1] * px * pz
                     )
+            if hung >= 0:
+                dim = 0.8 + 0.6 * grain
+                for k in range(3):
+                    picture[row, column, k] = frames[hung, 5 + k] * dim * lit[plane, k]
+                continue
             for k in range(3):
-                base = colours[plane, 0, k] + (colours[plane, 1, k] - colours[plane, 0, k]) * share
-                if dim < -0.5:
-                    base = frames[int(-1.0 - dim), 5 + k] * (0.8 + 0.6 * grain)
-                    base = max(0.0, base)
-                else:
-                    base = max(0.0, base) * max(0.0, dim)
-                picture[row, column, k] = base * lit[2 if kind == 1 else plane, k]
+                base = (first[plane, k] + change[plane, k] * share) * dim
+                picture[row, column, k] = base if base > 0 else 0.0

@@ -1,9 +1,9 @@
 """Which parts of bodies touch: a person's own, two people's, and the floor.
 
-An arm that hangs lies on the flank, and nobody calls that touching; nor does the mesh know whether
-a hand presses there, for its flesh does not give way: of the hanging hands that come near the
-thigh, most go into it by more than a centimetre. So a hanging arm touches its own side's trunk
-and thigh only in front and behind, where it does not come by itself.
+An arm that hangs lies on the flank, and nobody calls that touching. Depth does not tell whether it
+presses there, for the mesh's flesh does not give way: of the hanging hands near a thigh, most go
+into it by more than a centimetre. So of a hanging arm only what reaches its own side's trunk and
+thigh in front or behind is a touch: a hand that is laid there, or pressed halfway through.
 """
 
 from __future__ import annotations

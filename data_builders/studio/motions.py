@@ -6,6 +6,7 @@ import re
 from bisect import bisect
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from math import cos, sin
 from pathlib import Path
 
 import numpy as np
@@ -60,11 +61,11 @@ class Clip:
 
     def turned(self, angle: float) -> Clip:
         """Return the clip turned about the vertical through the world's origin (radians)."""
-        cosine, sine = np.cos(angle), np.sin(angle)
-        turn = np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]])
-        rotations = self.rotations.copy()
-        rotations[:, 0] = multiply(turn, rotations[:, 0])
-        path = multiply(self.path, turn.T)
+        cosine, sine = cos(angle), sin(angle)
+        rotations, path = self.rotations.copy(), self.path.copy()
+        for before, after in ((self.rotations[:, 0], rotations[:, 0]), (self.path, path)):
+            after[:, 0] = cosine * before[:, 0] + sine * before[:, 2]
+            after[:, 2] = cosine * before[:, 2] - sine * before[:, 0]
         return replace(self, rotations=rotations, path=path)
 
 

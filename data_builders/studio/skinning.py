@@ -45,7 +45,10 @@ class StudioBody:
         self.id = body.id
         self.template = body.template.numpy().copy()
         self.faces = body.faces.numpy().astype(np.int32)
-        self.directions = body.shape_directions.numpy().astype(np.float32)
+        directions = body.shape_directions.numpy().astype(np.float32)
+        self.directions: Float[np.ndarray, "beta coordinate"] = np.ascontiguousarray(
+            directions.reshape(-1, directions.shape[-1]).T
+        )
         self.rest_joints = body.rest_joints.double().numpy()
         self.joint_directions = body.joint_directions.double().numpy()
         weights = body.weights.numpy()
@@ -195,13 +198,13 @@ def _skin(  # noqa: C901 - one loop, for speed
                 + motions[j, i, 1] * still[j, 1]
                 + motions[j, i, 2] * still[j, 2]
             )
-    point = np.empty(3)
+    shaped = template.astype(np.float64).ravel()  # of the zero pose
+    for k in range(len(betas)):
+        for i in range(len(shaped)):
+            shaped[i] += directions[k, i] * betas[k]
     for v in range(len(template)):
+        point = shaped[3 * v : 3 * v + 3]
         for i in range(3):
-            total = np.float64(template[v, i])
-            for k in range(len(betas)):
-                total += directions[v, i, k] * betas[k]
-            point[i] = total
             vertices[v, i] = 0.0
         for s in range(weights.shape[1]):
             share = weights[v, s]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import roma
 import torch
 
 from data_builders.studio.chance import Chance
@@ -13,6 +14,7 @@ from data_builders.studio.placing import slide
 from data_builders.studio.skinning import StudioBody
 from data_builders.studio.words import positions, who_phrases
 from unipose.body.body import load_body
+from unipose.body.skeletons import SMPL
 
 BODY = StudioBody(load_body())
 REST = np.tile(np.eye(3), (24, 1, 1))
@@ -50,6 +52,38 @@ def test_a_raised_forearm_touches_the_head():
     contacts = TouchFinder(BODY, 0.03).of_oneself(0, stand(rotations=rotations))
     own = {frozenset((c.part, c.other_part)) for c in contacts if c.other >= 0}
     assert any(any("left" in part for part in pair) for pair in own)
+
+
+def bend(**angles: tuple[float, float, float]) -> np.ndarray:
+    """Return the zero pose with joints turned by rotation vectors."""
+    rotations = REST.copy()
+    for joint, vector in angles.items():
+        turn = torch.tensor(vector, dtype=torch.float64)
+        rotations[SMPL.index[joint]] = roma.rotvec_to_rotmat(turn).numpy()
+    return rotations
+
+
+def own_contacts(rotations: np.ndarray) -> set[tuple[str, str]]:
+    contacts = TouchFinder(BODY, 0.02).of_oneself(0, stand(rotations=rotations))
+    return {(c.part, c.other_part) for c in contacts if c.other >= 0}
+
+
+def arms_at_the_sides(angle: float) -> np.ndarray:
+    """Return the zero pose with both arms lowered (1.57 is straight down)."""
+    return bend(left_shoulder=(0.0, 0.0, -angle), right_shoulder=(0.0, 0.0, angle))
+
+
+HANDS_ON_THIGHS = {("left hand", "left thigh"), ("right hand", "right thigh")}
+
+
+def test_an_arm_that_merely_hangs_touches_nothing(monkeypatch):
+    assert own_contacts(arms_at_the_sides(1.5)) == set()
+    monkeypatch.setattr("data_builders.studio.contacts.HANGS", 2.0)  # as if nothing ever hung
+    assert own_contacts(arms_at_the_sides(1.5)) > HANDS_ON_THIGHS
+
+
+def test_a_hanging_hand_that_presses_touches_the_thigh():
+    assert own_contacts(arms_at_the_sides(1.6)) == HANDS_ON_THIGHS
 
 
 def test_two_people_slid_together_touch_and_do_not_cross():
