@@ -37,7 +37,8 @@ def main(config: Toy) -> None:
         broken=config.broken,
     )
     if config.where:
-        stages.append(Stage(name="where", step=WhereAmI(config.out / "where"), tasks=6))
+        step = WhereAmI(config.out / "where", pause_s=1.5)  # longer than a worker takes to start
+        stages.append(Stage(name="where", step=step, tasks=6))
     try:
         run_stages(stages, config.out / "log", config.place)
     except UniPoseError as error:

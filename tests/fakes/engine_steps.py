@@ -80,9 +80,9 @@ class WhereAmI(PipelineStep):
     type = "toy"
     name = "where"
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, *, pause_s: float = 0.3) -> None:
         super().__init__()
-        self.out = out
+        self.out, self.pause_s = out, pause_s
 
     def run(self, data=None, rank: int = 0, world_size: int = 1):
         node = ""
@@ -90,7 +90,7 @@ class WhereAmI(PipelineStep):
             import ray
 
             node = ray.get_runtime_context().get_node_id()
-        time.sleep(0.3)
+        time.sleep(self.pause_s)
         self.out.mkdir(exist_ok=True)
         said = [node, os.environ.get("OMP_NUM_THREADS", ""), str(Path.cwd()), str(os.getpid())]
         with written_whole(self.out / f"where_{rank}") as temporary:

@@ -41,7 +41,11 @@ def _node(log: Path, options: list[str]) -> Iterator[None]:
             [ray, "start", *options, *limits],
             stdout=file,
             stderr=file,
-            env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+            env={
+                **os.environ,
+                "RAY_USAGE_STATS_ENABLED": "0",
+                "RAY_worker_niceness": "0",  # by default its workers starve on a busy machine
+            },
             start_new_session=True,  # a group of its own, which ends as one
         )
     try:
