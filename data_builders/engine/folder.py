@@ -1,13 +1,15 @@
-"""One run at a time in a folder, its workers included."""
+"""The folder of a run: one run at a time, its workers included; what it keeps is whole."""
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from unipose.errors import ConfigError
 
@@ -30,6 +32,16 @@ def sole_use(folder: Path) -> Iterator[int]:
         yield lock
     finally:
         os.close(lock)
+
+
+def keep(path: Path, value: Any) -> None:
+    """Write a small JSON file, whole or not at all.
+
+    By hand, for `unipose.files` loads torch, and workers whose step needs none start at once.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.write_text(json.dumps(value) + "\n", encoding="utf-8")
+    temporary.replace(path)
 
 
 def _wait_for(lock: int, folder: Path) -> None:

@@ -7,6 +7,7 @@ when its worker or its node dies.
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -76,7 +77,8 @@ def _ended(
     while waiting or running:
         limit = at_once or 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
         while waiting and len(running) < limit:
-            running[do.remote(handed_over, waiting[-1])] = waiting.pop()
+            rank = waiting.pop()
+            running[do.remote(handed_over, rank)] = rank
         ended, _ = ray.wait(list(running))
         for reference in ended:
             rank = running.pop(reference)
@@ -109,8 +111,9 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
         return
     variables = {"PYTHONPATH": import_path(), **ONE_THREAD}
     try:
+        _knock(address)
         ray.init(address=address, runtime_env={"env_vars": variables}, logging_level="warning")
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(
             f"no Ray cluster at {address!r} ({error}); start one with: ray start --head"
         ) from error
@@ -118,6 +121,13 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens: ray itself tries for minutes."""
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _ray() -> Any:

@@ -20,10 +20,10 @@ from pathlib import Path
 from datatrove.executor.slurm import SlurmPipelineExecutor
 from datatrove.utils.logging import logger
 
+from data_builders.engine.folder import keep
 from data_builders.engine.stages import Place, Stage, StageError
 from data_builders.engine.surroundings import ONE_THREAD, import_path
 from unipose.errors import ConfigError, FileError
-from unipose.files.atomic import written_whole
 
 MOST_JOBS = 1000
 """Jobs of one array; Slurm's own default limit is 1001. More tasks than this share jobs."""
@@ -49,7 +49,7 @@ class SlurmStage(SlurmPipelineExecutor):
             job_id_retriever=read_job_id,
             sbatch_args={
                 "kill-on-invalid-dep": "yes",  # a stage whose forerunner failed would wait for ever
-                **dict(argument.partition("=")[::2] for argument in place.slurm_args),
+                **{name: value for name, _, value in (a.partition("=") for a in place.slurm_args)},
             },
         )
         self.tasks_per_job = -(-len(self.get_incomplete_ranks()) // MOST_JOBS) or 1
@@ -80,7 +80,7 @@ def submit(stages: Sequence[Stage], folder: Path, place: Place) -> None:
     for stage in stages:
         if job := _launch(SlurmStage(stage, folder, place, after=(submitted or [None])[-1])):
             submitted.append(job)
-            _remember(folder, submitted)
+            keep(folder / "slurm_jobs.json", submitted)
             print(f"stage {stage.name}: job {job}", file=sys.stderr)
     if submitted:
         print("when they are over, the same command submits what failed", file=sys.stderr)
@@ -121,11 +121,6 @@ def _launch(stage: SlurmStage) -> str:
     finally:
         logger.enable("datatrove")
     return "" if stage.job_id == -1 else str(stage.job_id)
-
-
-def _remember(folder: Path, jobs: Sequence[str]) -> None:
-    with written_whole(folder / "slurm_jobs.json") as temporary:
-        temporary.write_text(json.dumps(list(jobs)) + "\n", encoding="utf-8")
 
 
 def _still_queued(folder: Path) -> list[str]:

@@ -26,8 +26,8 @@ from pathlib import Path
 
 from datatrove.pipeline.base import PipelineStep
 
+from data_builders.engine.folder import keep, sole_use
 from unipose.errors import ConfigError, FileError, UniPoseError
-from unipose.files.atomic import written_whole
 
 
 class StageError(UniPoseError, RuntimeError):
@@ -82,7 +82,8 @@ class Place:
             raise ConfigError(f"workers must be 0 (one per core) or more, got {self.workers}")
         if self.slurm and self.ray:
             raise ConfigError(
-                f"choose one place: the Slurm partition {self.slurm!r} or the Ray cluster {self.ray!r}"
+                f"choose one place: the Slurm partition {self.slurm!r} or the Ray cluster "
+                f"{self.ray!r}"
             )
         if self.slurm_memory_gb < 1:
             raise ConfigError(f"slurm_memory_gb must be at least 1, got {self.slurm_memory_gb}")
@@ -105,8 +106,6 @@ def run_stages(stages: Sequence[Stage], folder: Path, place: Place) -> None:
     no new ones begin. Raises ConfigError for a place that is not there or stages that contradict
     each other or what the folder was begun with.
     """
-    from data_builders.engine.folder import sole_use  # imports Stage from here
-
     names = [stage.name for stage in stages]
     if len(set(names)) < len(names):
         raise ConfigError(f"stages need names of their own, got {', '.join(names)}")
@@ -130,7 +129,7 @@ def run_stages(stages: Sequence[Stage], folder: Path, place: Place) -> None:
 
 
 def stages_done(stages: Sequence[Stage], folder: Path) -> bool:
-    """Return whether every task of every stage is done (on Slurm: whether the data set is whole)."""
+    """Return whether every task of every stage is done, wherever it was."""
     from data_builders.engine.task import StageTasks
 
     return not any(StageTasks(stage, folder).get_incomplete_ranks() for stage in stages)
@@ -140,8 +139,7 @@ def _keep_number_of_tasks(stage: Stage, folder: Path) -> None:
     path = folder / stage.name / "stage.json"
     if not path.is_file():
         path.parent.mkdir(exist_ok=True)
-        with written_whole(path) as temporary:
-            temporary.write_text(json.dumps({"tasks": stage.tasks}) + "\n", encoding="utf-8")
+        keep(path, {"tasks": stage.tasks})
         return
     try:
         tasks = json.loads(path.read_text(encoding="utf-8"))["tasks"]

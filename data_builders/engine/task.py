@@ -53,7 +53,7 @@ class StageTasks(PipelineExecutor):
         catch = logger.catch(
             Exception,
             message=f"task {rank} of {self.stage.name} failed",
-            onerror=lambda error: failures.append(error),  # type: ignore[arg-type]
+            onerror=failures.append,  # type: ignore[arg-type]
         )
         with self._logged(rank), catch:
             begin = time.perf_counter()

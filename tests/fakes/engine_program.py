@@ -8,8 +8,8 @@ from pathlib import Path
 
 import tyro
 
-from data_builders.engine import Place, run_stages, stages_done
-from tests.fakes.engine_steps import two_stages
+from data_builders.engine import Place, Stage, run_stages, stages_done
+from tests.fakes.engine_steps import WhereAmI, two_stages
 from unipose.errors import UniPoseError
 
 
@@ -21,6 +21,7 @@ class Toy:
     killed: tuple[int, ...] = ()
     times: int = 1
     broken: tuple[int, ...] = ()
+    where: bool = False
     place: Place = field(default_factory=Place)
 
 
@@ -35,6 +36,9 @@ def main(config: Toy) -> None:
         times=config.times,
         broken=config.broken,
     )
+    if config.where:
+        step = WhereAmI(config.out / "where", pause_s=1.5)  # longer than a worker takes to start
+        stages.append(Stage(name="where", step=step, tasks=6))
     try:
         run_stages(stages, config.out / "log", config.place)
     except UniPoseError as error:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from datatrove.pipeline.base import PipelineStep
 
 from data_builders.engine import Stage
 from unipose.errors import UnusableRecordError
-from unipose.files.atomic import written_whole
 
 
 class Squares(PipelineStep):
@@ -41,7 +42,7 @@ class Squares(PipelineStep):
         self.state += 1
         assert self.state == 1, "every task begins with a fresh step"
         _trace(self.out, "begun", rank)
-        (self.out / "squares").mkdir(exist_ok=True, parents=True)
+        (self.out / "squares").mkdir(exist_ok=True)
         with written_whole(self.out / "squares" / f"{rank:03d}") as temporary:
             temporary.write_text("half")
             time.sleep(self.pause_s)
@@ -79,9 +80,9 @@ class WhereAmI(PipelineStep):
     type = "toy"
     name = "where"
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, *, pause_s: float = 0.3) -> None:
         super().__init__()
-        self.out = out
+        self.out, self.pause_s = out, pause_s
 
     def run(self, data=None, rank: int = 0, world_size: int = 1):
         node = ""
@@ -89,7 +90,8 @@ class WhereAmI(PipelineStep):
             import ray
 
             node = ray.get_runtime_context().get_node_id()
-        time.sleep(0.3)
+        time.sleep(self.pause_s)
+        self.out.mkdir(exist_ok=True)
         said = [node, os.environ.get("OMP_NUM_THREADS", ""), str(Path.cwd()), str(os.getpid())]
         with written_whole(self.out / f"where_{rank}") as temporary:
             temporary.write_text("\n".join(said))
@@ -119,6 +121,18 @@ def traces(out: Path, word: str) -> list[int]:
     return [int(line) for line in path.read_text().split()] if path.is_file() else []
 
 
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """As in unipose.files.atomic, which loads torch: two seconds for every worker of a test."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def _trace(out: Path, word: str, rank: int) -> None:
+    out.mkdir(exist_ok=True, parents=True)
     with (out / f"{word}.trace").open("a") as file:  # short appends do not mix
         file.write(f"{rank}\n")
