@@ -76,6 +76,8 @@ class Finish(PipelineStep):
         write_gallery(out, samples=self.config.gallery, seed=self.config.seed, body=body)
         for name in ("pictures", "survey", "motions"):
             shutil.rmtree(plan.work / name, ignore_errors=True)
+        for left in out.rglob(".*.part*"):  # by tasks that were killed while they wrote
+            left.unlink(missing_ok=True)
         yield from ()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     if not path.parent.is_dir():
         raise MissingFileError(path, "its folder does not exist.", "Make the folder first.")
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    writer = f"{socket.gethostname()}-{os.getpid()}"  # several machines may share a disk
+    temporary = path.with_name(f".{path.stem}.{writer}.part{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
