@@ -10,8 +10,14 @@ from data_builders.imagescript.build import build
 from data_builders.imagescript.config import BuildConfig
 from unipose.errors import UniPoseError
 
-if __name__ == "__main__":
+
+def main(config: BuildConfig) -> None:
+    """Build the data sets, and say what they hold; our errors become one line."""
     try:
-        print(build(tyro.cli(BuildConfig, description=__doc__)))
+        sys.stdout.write(build(config) + "\n")
     except UniPoseError as error:
         sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(BuildConfig, description=__doc__))

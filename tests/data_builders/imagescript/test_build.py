@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import runpy
 from pathlib import Path
 
 import datasets
@@ -77,6 +79,20 @@ def test_each_row_has_a_picture_a_pose_and_three_true_captions(built):
     assert len(row["captions"]) == 3
     assert len(set(row["captions"])) == 3
     assert all(read_statements(caption) for caption in row["captions"])
+
+
+def test_the_readme_s_lines_load_what_was_built(built, tmp_path, monkeypatch):
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    (program,) = [
+        text
+        for text in re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+        if "load_dataset" in text
+    ]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "script").symlink_to(built)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "example.py").write_text(program, encoding="utf-8")
+    assert len(runpy.run_path("example.py")["rows"]) == 8
 
 
 def test_pairs_have_two_pictures_and_three_instructions(built):
