@@ -9,7 +9,7 @@ from data_builders.engine import Place, Stage, run_stages, stages_done
 from data_builders.imagescript.choosing import Choose
 from data_builders.imagescript.config import BuildConfig
 from data_builders.imagescript.finishing import Finish, read_summary
-from data_builders.imagescript.pairing import Pair
+from data_builders.imagescript.pairing import KeepPairs, Pair
 from data_builders.imagescript.photographing import Photograph
 from data_builders.imagescript.plan import Plan
 from data_builders.imagescript.refined import Refine, refining_tasks
@@ -32,12 +32,13 @@ def stages_of(plan: Plan) -> list[Stage]:
         stages += [
             Stage(name="4-pairs", step=Pair(config), tasks=len(plan.groups)),
             Stage(name="5-more-pictures", step=Photograph(config, "first"), tasks=pictures),
+            Stage(name="6-pairs-to-keep", step=KeepPairs(config), tasks=len(plan.groups)),
         ]
     return [
         *stages,
-        Stage(name="6-texts", step=Write(config), tasks=files),
-        Stage(name="7-refined-texts", step=Refine(config), tasks=refining_tasks(plan)),
-        Stage(name="8-card", step=Finish(config), tasks=1),
+        Stage(name="7-texts", step=Write(config), tasks=files),
+        Stage(name="8-refined-texts", step=Refine(config), tasks=refining_tasks(plan)),
+        Stage(name="9-card", step=Finish(config), tasks=1),
     ]
 
 

@@ -64,8 +64,9 @@ class BuildConfig:
     """Who refines; the rules by default."""
     pool: float = 3.0
     """The studio looks at this many scenes per picture asked for, to choose from."""
-    spare: float = 0.02
-    """Share of pictures chosen beyond those asked for, to stand in for files that are broken."""
+    spare: float = 0.12
+    """Share of pictures chosen beyond those asked for, to stand in for files that are broken and
+    for pairs of which nothing can be said."""
     studio: StudioConfig = field(default_factory=StudioConfig)
     body: Path | None = None
     """A licensed SMPL file; the open body by default."""

@@ -1,4 +1,4 @@
-"""Step 8: the report, the card and the gallery; then what only the build needed is removed."""
+"""Step 9: the report, the card and the gallery; then what only the build needed is removed."""
 
 from __future__ import annotations
 

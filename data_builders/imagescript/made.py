@@ -1,13 +1,17 @@
-"""The pictures that were made, and which of them are in the data set."""
+"""The pictures that were made: which they are, and what is known of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Float
 
 from data_builders.imagescript.plan import Group, Plan
-from data_builders.imagescript.tables import read_rows
+from data_builders.imagescript.tables import numbers_of, read_rows
+from unipose.body.skeletons import POSED_JOINTS
 
 
 class Made:
@@ -16,10 +20,9 @@ class Made:
     def __init__(self, plan: Plan, turn: str) -> None:
         self.plan, self.turn = plan, turn
 
-    def of(self, group: Group) -> list[dict[str, Any]]:
-        """Return key and place of a group's pictures, as many as asked for, in order of choice."""
-        rows = self._table(group, ["key", "place"]).to_pylist()
-        return rows[: group.count] if self.turn == "second" else rows
+    def keys(self, group: Group) -> list[str]:
+        """Return the keys of a group's pictures, in order of choice."""
+        return self._table(group, ["key"])["key"].to_pylist()
 
     def labels(self, group: Group, keys: set[str]) -> dict[str, dict[str, Any]]:
         """Return all that is known of some pictures, by key; those not made are not there."""
@@ -27,7 +30,22 @@ class Made:
         here = [i for i, key in enumerate(table["key"].to_pylist()) if key in keys]
         return {row["key"]: row for row in table.take(pa.array(here, pa.int64())).to_pylist()}
 
+    def joints(self, group: Group) -> dict[str, Float[np.ndarray, "22 3"]]:
+        """Return the joints that texts may speak of, by key; the others are NaN."""
+        table = self._table(group, ["key", "person.joints", "spoken"])
+        joints = pc.struct_field(table["person"], "joints").combine_chunks().flatten().flatten()
+        places = joints.to_numpy(zero_copy_only=False).reshape(-1, POSED_JOINTS, 3).astype(float)
+        places[~numbers_of(table["spoken"], POSED_JOINTS).astype(bool)] = np.nan
+        return dict(zip(table["key"].to_pylist(), places, strict=True))
+
     def _table(self, group: Group, columns: list[str] | None = None) -> pa.Table:
         folder = self.plan.work / "labels" / self.turn
         pieces = [i for i, piece in enumerate(self.plan.photographs) if piece.group == group]
         return pa.concat_tables(read_rows(folder / f"{i:05d}.parquet", columns) for i in pieces)
+
+
+def spoken_joints(labels: dict[str, Any]) -> Float[np.ndarray, "22 3"]:
+    """Return the joints of a row of labels that texts may speak of; the others are NaN."""
+    joints = np.array(labels["person"]["joints"], dtype=np.float64).reshape(POSED_JOINTS, 3)
+    joints[~np.array(labels["spoken"], dtype=bool)] = np.nan
+    return joints

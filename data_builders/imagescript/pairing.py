@@ -1,4 +1,4 @@
-"""Step 4: for each picture that was made, another one of its source that is worth comparing."""
+"""Steps 4 and 6: for each picture another one of its source that is worth comparing."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from datatrove.pipeline.base import PipelineStep
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 
 from data_builders.imagescript.candidates import SCHEMA
 from data_builders.imagescript.choosing import Pool
 from data_builders.imagescript.config import BuildConfig
 from data_builders.imagescript.made import Made
 from data_builders.imagescript.plan import Plan
-from data_builders.imagescript.tables import write_rows
+from data_builders.imagescript.tables import read_rows, write_drops, write_rows
 from data_builders.pair_mining import (
     MiningConfig,
     Pairs,
@@ -23,6 +23,8 @@ from data_builders.pair_mining import (
     mine_pairs,
     plain_features,
 )
+from data_builders.posecodes.pair_codes import PairCodes
+from data_builders.readers.source import Drops
 
 PAIRS = pa.schema(
     [
@@ -50,7 +52,7 @@ class Pair(PipelineStep):
         group = plan.groups[rank]
         pool = Pool(plan, group)
         place = {key: i for i, key in enumerate(pool.keys)}
-        seconds: list[str] = [row["key"] for row in Made(plan, "second").of(group)]
+        seconds = Made(plan, "second").keys(group)
         wanted = np.array([place[key] for key in seconds], dtype=np.int64)
         pairs = _mine(pool, wanted, plan)
         rows = [
@@ -71,6 +73,55 @@ class Pair(PipelineStep):
         first = pool.rows(np.array(missing, dtype=np.int64))
         write_rows(plan.work / "pairs" / "first" / f"{group.name}.parquet", first, SCHEMA)
         yield from ()
+
+
+class KeepPairs(PipelineStep):
+    """Keep the pairs of which both pictures were made and something can be said, as many as asked.
+
+    Poses that differ may look alike: what differs may be small, or outside of the pictures.
+    """
+
+    name, type = "Pairs to keep", "ImageScript"
+
+    def __init__(self, config: BuildConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
+        """Do task number `rank`: one group."""
+        plan = Plan(self.config)
+        group = plan.groups[rank]
+        joints = Made(plan, "second").joints(group) | Made(plan, "first").joints(group)
+        table = read_rows(plan.work / "pairs" / f"{group.name}.parquet")
+        drops, made = Drops(), []
+        for row in table.to_pylist():
+            if row["first"] in joints:
+                made.append(row)
+            else:
+                drops.add(f"{row['first']} -> {row['second']}", "the first picture was not made")
+        said = _something_changes(
+            [joints[row["first"]] for row in made], [joints[row["second"]] for row in made]
+        )
+        kept = []
+        for row, worth in zip(made, said, strict=True):
+            if worth:
+                kept.append(row)
+            else:
+                key = f"{row['first']} -> {row['second']}"
+                drops.add(key, "nothing changes that can be seen and said")
+        write_rows(
+            plan.work / "pairs" / "kept" / f"{group.name}.parquet", kept[: group.count], PAIRS
+        )
+        write_drops(plan.work / "drops" / f"6-pairs-{rank:05d}.jsonl", drops)
+        yield from ()
+
+
+def _something_changes(
+    first: list[Float[np.ndarray, "22 3"]], second: list[Float[np.ndarray, "22 3"]]
+) -> Bool[np.ndarray, " pair"]:
+    if not first:
+        return np.zeros(0, dtype=bool)
+    return np.any(PairCodes(np.stack(first), np.stack(second)).moved, axis=1)
 
 
 def _mine(pool: Pool, wanted: Int[np.ndarray, " pose"], plan: Plan) -> Pairs:

@@ -1,4 +1,4 @@
-"""Step 7: ImageScript-R and ImageDiff-R, the same rows with one text in natural language."""
+"""Step 8: ImageScript-R and ImageDiff-R, the same rows with one text in natural language."""
 
 from __future__ import annotations
 

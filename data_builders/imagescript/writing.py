@@ -1,4 +1,4 @@
-"""Step 6: rows with pictures and texts, as the Parquet files that users load."""
+"""Step 7: rows with pictures and texts, as the Parquet files that users load."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ import numpy as np
 import roma
 import torch
 from datatrove.pipeline.base import PipelineStep
-from jaxtyping import Float
 
 from data_builders.imagescript.config import BuildConfig
-from data_builders.imagescript.made import Made
+from data_builders.imagescript.made import Made, spoken_joints
 from data_builders.imagescript.plan import Group, Plan
 from data_builders.imagescript.schema import FEATURES
 from data_builders.imagescript.tables import number_of, picture_path, read_rows, write_rows
 from data_builders.posecodes.captions import CaptionOptions, write_three_captions
 from data_builders.posecodes.joints import whole_turns
 from data_builders.posecodes.modifiers import write_three_modifiers
-from unipose.body.skeletons import POSED_JOINTS
 
 Row = dict[str, Any]
 
@@ -77,23 +75,21 @@ def described_of(plan: Plan, split: str) -> list[Described]:
     """Return ImageScript's rows of a split: source after source, each in order of choice."""
     made = Made(plan, "second")
     return [
-        Described(group, row["key"])
+        Described(group, key)
         for group in plan.groups
         if group.split == split
-        for row in made.of(group)
+        for key in made.keys(group)[: group.count]
     ]
 
 
 def compared_of(plan: Plan, split: str) -> list[Compared]:
-    """Return ImageDiff's rows of a split: the mined pairs of which both pictures were made."""
-    found = []
-    for group in plan.groups:
-        if group.split != split:
-            continue
-        there = {row["key"] for turn in ("second", "first") for row in Made(plan, turn).of(group)}
-        table = read_rows(plan.work / "pairs" / f"{group.name}.parquet")
-        found += [Compared(group, **row) for row in table.to_pylist() if row["first"] in there]
-    return found
+    """Return ImageDiff's rows of a split; see `pairing.KeepPairs`."""
+    return [
+        Compared(group, **row)
+        for group in plan.groups
+        if group.split == split
+        for row in read_rows(plan.work / "pairs" / "kept" / f"{group.name}.parquet").to_pylist()
+    ]
 
 
 def part(rows: Sequence[Any], number: int, size: int) -> list[Any]:
@@ -191,13 +187,6 @@ def diff_rows(plan: Plan, rows: Sequence[Compared]) -> list[Row]:
         }
         for row, three in zip(rows, modifiers, strict=True)
     ]
-
-
-def spoken_joints(labels: Row) -> Float[np.ndarray, "22 3"]:
-    """Return the joints that texts may speak of; the others are NaN."""
-    joints = np.array(labels["person"]["joints"], dtype=np.float64).reshape(POSED_JOINTS, 3)
-    joints[~np.array(labels["spoken"], dtype=bool)] = np.nan
-    return joints
 
 
 def _turn(first: Row, second: Row, row: Compared) -> float:

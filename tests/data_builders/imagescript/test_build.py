@@ -14,6 +14,7 @@ import pytest
 from data_builders.engine import Place, StageError
 from data_builders.imagescript.build import build
 from data_builders.imagescript.config import BuildConfig
+from data_builders.posecodes.phrases import NOTHING_CHANGES
 from data_builders.posecodes.reader import read_statements
 from data_builders.studio.config import StudioConfig
 from tests.fakes.motion_datasets import write_amass
@@ -102,6 +103,11 @@ def test_pairs_have_two_pictures_and_three_instructions(built):
     assert row["differences"] >= 10
     assert row["image_a"].size != (0, 0)
     assert row["image_b"].size != (0, 0)
+
+
+def test_each_pair_has_something_to_say(built):
+    rows = [row for split in ("train", "test") for row in loaded(built, "imagediff-a", split)]
+    assert not [row["key"] for row in rows if row["texts"][0] in NOTHING_CHANGES]
 
 
 def test_the_reasoning_set_says_who_is_meant_among_several_people(built):
