@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from jaxtyping import Float
 
 from data_builders.imagescript.plan import Group, Plan
@@ -32,8 +31,8 @@ class Made:
 
     def joints(self, group: Group) -> dict[str, Float[np.ndarray, "22 3"]]:
         """Return the joints that texts may speak of, by key; the others are NaN."""
-        table = self._table(group, ["key", "person.joints", "spoken"])
-        joints = pc.struct_field(table["person"], "joints").combine_chunks().flatten().flatten()
+        table = self._table(group, ["key", "person.joints", "spoken"]).flatten()
+        joints = table["person.joints"].combine_chunks().flatten().flatten()
         places = joints.to_numpy(zero_copy_only=False).reshape(-1, POSED_JOINTS, 3).astype(float)
         places[~numbers_of(table["spoken"], POSED_JOINTS).astype(bool)] = np.nan
         return dict(zip(table["key"].to_pylist(), places, strict=True))
