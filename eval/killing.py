@@ -32,7 +32,7 @@ def resumed_equal(data: Path, folder: Path, *, pictures: int) -> dict[str, int |
         if _wait_for(killed, pieces, process):
             os.killpg(process.pid, signal.SIGKILL)
             kills += 1
-        process.wait()
+        process.communicate()
     _finish(_start(data, killed, pictures, workers=2))
     rows = _digests(whole)
     return {

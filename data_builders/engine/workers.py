@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -168,18 +169,27 @@ def _work(connection: Connection, lock: int) -> None:
     """Do what comes through the connection until it is closed; the body of a worker."""
     del lock  # open as long as we live, which is all it is for
     signal.signal(signal.SIGTERM, _leave)
+    sys.unraisablehook = _leave_again
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
             tasks, rank = connection.recv()
-        except EOFError:
+            error = tasks.do(rank)
+            connection.send(told(error) if error is not None else "")
+        except (EOFError, OSError):  # nobody listens any more
             return
-        error = tasks.do(rank)
-        connection.send(told(error) if error is not None else "")
 
 
 def _leave(*_: object) -> NoReturn:
     raise SystemExit(0)  # runs every `finally`, so temporary files go away
+
+
+def _leave_again(lost: sys.UnraisableHookArgs) -> None:
+    """Ask once more where the wish to leave fell into a finaliser, which swallows exceptions."""
+    if isinstance(lost.exc_value, SystemExit):
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _end_with_parent() -> None:

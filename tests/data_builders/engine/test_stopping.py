@@ -107,3 +107,25 @@ def test_the_exit_status_tells_of_a_failure_in_one_line(tmp_path):
     assert code == 1
     assert err.startswith("error: stage squares, task 0 of 6: record 0 has no pose (log: ")
     assert len(err.splitlines()) == 1
+
+
+def test_a_wish_to_leave_that_falls_into_a_finaliser_is_repeated():
+    program = """
+import os, signal, sys, time
+from data_builders.engine import workers
+
+class Finalised:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.2)
+
+signal.signal(signal.SIGTERM, workers._leave)
+sys.unraisablehook = workers._leave_again
+Finalised()
+time.sleep(20)
+print("stayed")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
