@@ -94,13 +94,20 @@ class RetrievalTraining:
 
 
 MINI = RetrievalConfig(
-    width=96, places=True, words=1000, word_width=64, words_learn=True, text_width=128, features=128
+    width=64, places=True, words=1000, word_width=64, words_learn=True, text_width=96, features=128
 )
 """A few hundred thousand weights that learn within minutes on a CPU."""
 
 PRESETS = {
     "mini": RetrievalTraining(
-        model=MINI, steps=1000, batch=256, peak_rate=2e-3, warmup=50, falls=(), clip=1.0
+        model=MINI,
+        steps=1500,
+        batch=128,
+        peak_rate=2e-3,
+        warmup=50,
+        falls=(),
+        clip=1.0,
+        save_every=100,
     ),
     "debug": RetrievalTraining(
         model=replace(MINI, width=8, word_width=8, text_width=8, features=8, words=200),
