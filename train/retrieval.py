@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -199,7 +200,7 @@ class Writer:
         sentences = text.split(". ")
         return ". ".join(sentences[: chance.randint(1, len(sentences))])
 
-    def _joints(self, poses: Float[Tensor, "pose 22 3 3"]) -> object:
+    def _joints(self, poses: Float[Tensor, "pose 22 3 3"]) -> Float[np.ndarray, "pose 22 3"]:
         return forward_kinematics(face_front(poses), self.joints_at_rest).numpy()
 
 

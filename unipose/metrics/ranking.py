@@ -105,11 +105,11 @@ def r_precision(
         )
     order = torch.randperm(len(queries), generator=torch.Generator().manual_seed(seed))
     groups = len(order) // group
-    hits = torch.zeros(len(TOP_RANKS), dtype=torch.float64)
+    right = torch.zeros(len(TOP_RANKS), dtype=torch.float64)
     for members in order[: groups * group].view(groups, group):
         scores = queries[members] @ candidates[members].mT
-        hits += torch.tensor([*_mean_hits(scores, TOP_RANKS).values()], dtype=torch.float64)
-    top = dict(zip(TOP_RANKS, (hits / groups).tolist()))
+        right += torch.tensor([*_mean_hits(scores, TOP_RANKS).values()], dtype=torch.float64)
+    top: dict[int, float] = {k: float(right[i]) / groups for i, k in enumerate(TOP_RANKS)}
     left_out = len(order) - groups * group
     return RPrecision(top=top, group=group, groups=groups, left_out=left_out, seed=seed)
 
