@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -163,3 +166,17 @@ def test_the_published_sizes_are_those_of_the_paper():
     assert (paper.batch, paper.peak_rate) == (512, 2e-4)
     assert (paper.model.tokens, paper.model.width, paper.model.features) == (40, 512, 512)
     assert not paper.model.words_learn
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model(tmp_path: Path):
+    launch = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
+    arguments = ["-m", "train.retrieval", "--preset", "debug", "--out", str(tmp_path)]
+    subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", *launch, *arguments],
+        check=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        timeout=600,
+    )
+    assert RetrievalModel.load(tmp_path / "pose" / "best").config.kind == "pose"
