@@ -233,3 +233,14 @@ def test_another_word_list_is_refused():
 def test_a_size_of_nothing_is_refused():
     with pytest.raises(ConfigError, match="tokens"):
         RetrievalConfig(tokens=0)
+
+
+@pytest.mark.parametrize("kind", ["pose", "pair"])
+def test_the_embedded_evaluator_can_be_loaded_and_was_chosen_on_validation(kind: str):
+    folder = Path(__file__).parents[3] / "unipose" / "weights" / "mini" / f"retrieval_{kind}"
+    model = RetrievalModel.load(folder)
+    assert model.config.kind == kind
+    known = json.loads((folder / "retrieval.json").read_text())
+    assert known["trained"]["split"] == "train"
+    assert known["validation"]["mean_recall"] > 20 * known["validation"]["chance_mean_recall"]
+    assert (folder / "retrieval.safetensors").stat().st_size < 4e6
