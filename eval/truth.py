@@ -113,7 +113,7 @@ def read_sparsely(recordings: list[Recording]) -> list[Float[Tensor, "pose 22 3 
     ]
 
 
-def draw_poses(recorded: list[Float[Tensor, "pose 22 3 3"]], count: int, *, seed: int) -> Pose:
+def draw_poses(recorded: list[Float[Tensor, "_ 22 3 3"]], count: int, *, seed: int) -> Pose:
     """Return up to `count` different recorded poses."""
     everything = torch.cat(recorded)
     order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(seed))
@@ -121,7 +121,7 @@ def draw_poses(recorded: list[Float[Tensor, "pose 22 3 3"]], count: int, *, seed
 
 
 def draw_pairs(
-    recorded: list[Float[Tensor, "pose 22 3 3"]], count: int, body: Body, *, seed: int
+    recorded: list[Float[Tensor, "_ 22 3 3"]], count: int, body: Body, *, seed: int
 ) -> tuple[Pairs, Pairs]:
     """Return pairs of two moments half a second apart, and pairs that differ in limbs.
 

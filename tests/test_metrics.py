@@ -8,7 +8,7 @@ import roma
 import torch
 from scipy.linalg import orthogonal_procrustes
 
-from unipose.metrics import mpjpe, pa_mpjpe
+from unipose.metrics import mpjpe, mpvpe, pa_mpjpe
 
 
 def skeletons(seed: int) -> torch.Tensor:
@@ -54,3 +54,11 @@ def test_alignment_never_makes_the_error_much_larger() -> None:
     truth = skeletons(5)
     joints = truth + 0.1 * skeletons(6)
     assert bool((pa_mpjpe(joints, truth) < mpjpe(joints, truth) * 1.05).all())
+
+
+def test_the_error_of_vertices_is_their_mean_distance() -> None:
+    truth = torch.zeros(2, 4, 3)
+    moved = truth.clone()
+    moved[0, 0] = torch.tensor([0.3, 0.0, 0.4])
+    moved[1] = torch.tensor([0.0, 0.1, 0.0])
+    torch.testing.assert_close(mpvpe(moved, truth), torch.tensor([0.5 / 4, 0.1]))

@@ -22,3 +22,14 @@ def pa_mpjpe(
     rotation, translation, scale = (part for part in fit if isinstance(part, Tensor))
     moved = scale[:, None, None] * joints @ rotation.mT + translation[:, None]
     return mpjpe(moved, truth)
+
+
+def mpvpe(
+    vertices: Float[Tensor, "batch vertex 3"], truth: Float[Tensor, "batch vertex 3"]
+) -> Float[Tensor, " batch"]:
+    """Return the mean per vertex error of each pose (metres; PVE and MVE are other names).
+
+    Nothing is aligned: give vertices relative to the pelvis where a protocol asks for that. Every
+    vertex counts alike, so bodies of different meshes give different numbers.
+    """
+    return mpjpe(vertices, truth)

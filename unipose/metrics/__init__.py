@@ -1,0 +1,19 @@
+"""The field's measures: joints and vertices, rankings, distributions of features, texts."""
+
+from unipose.metrics.frechet import frechet_distance
+from unipose.metrics.joints import mpjpe, mpvpe, pa_mpjpe
+from unipose.metrics.ranking import Recall, RPrecision, r_precision, recall
+from unipose.metrics.texts import TextScores, text_scores
+
+__all__ = [
+    "RPrecision",
+    "Recall",
+    "TextScores",
+    "frechet_distance",
+    "mpjpe",
+    "mpvpe",
+    "pa_mpjpe",
+    "r_precision",
+    "recall",
+    "text_scores",
+]
