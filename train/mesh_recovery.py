@@ -1,0 +1,387 @@
+"""Teach a Pose-ViT to see people: `accelerate launch -m train.mesh_recovery --preset mini`.
+
+HMR 2.0's training on pictures of our own studio, where everything is known: 2D and 3D joints, pose,
+shape. `--preset mini` trains a small Pose-ViT with its head from nothing; `--preset paper` is
+ViT-H/16, which starts from a published checkpoint (`--start PATH`) or from nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import trange
+
+from data_builders.studio import StudioConfig
+from tokenizer.rotations import rotations_from_6d, rotations_to_6d
+from train.crop_shards import CropShards, People, ShardConfig, render_shards
+from train.program import cosine, generator_of, run_program, start_accelerator
+from train.run_folder import RunFolder
+from unipose.body.body import Body, load_body
+from unipose.body.skeletons import SMPL
+from unipose.metrics import mpjpe, pa_mpjpe
+from unipose.vision.crops import SCALE, Crops, project, resample
+from unipose.vision.mesh_recovery import (
+    MeshHeadConfig,
+    MeshRecovery,
+    MeshRecoveryConfig,
+    MeshRecoveryNetwork,
+)
+from unipose.vision.pixels import IMAGENET_MEAN, IMAGENET_STD, normalised
+from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViTConfig
+
+MINI = MeshRecoveryConfig(
+    vit=PoseViTConfig(
+        image_px=128,
+        dropped_px=16,
+        width=256,
+        depth=4,
+        heads=4,
+        feed_forward=1024,
+        stem=((32, 0), (64, 1), (128, 1)),
+    ),
+    head=MeshHeadConfig(width=256, depth=2, heads=4, feed_forward=512),
+)
+"""unipose-mini: crops of 128 x 96 px, a map of 8 x 6 x 256."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeshRecoveryTraining:
+    """One training run."""
+
+    network: MeshRecoveryConfig
+    studio: StudioConfig = field(
+        default_factory=lambda: StudioConfig(height_px=224, width_px=224, mixed=0.4)
+    )
+    data: Path = Path("../shared/mocap")
+    """Folder with a manifest.csv; "" trains on made-up poses."""
+    out: Path = Path("runs/mesh_recovery")
+    crops: Path = Path("runs/crops")
+    """Where the rendered crops are kept; several runs can share them."""
+    start: str = ""
+    """A published checkpoint (HMR 2.0) to start from."""
+    pictures: int = 80_000
+    """Rendered before training; about 1.2 people in each."""
+    held_out: int = 1500
+    """Pictures of the recordings' val split, and as many of its test split at the end."""
+    workers: int = 2
+    """Processes that render; 0 renders in this one."""
+    steps: int = 16_000
+    batch: int = 64
+    peak_rate: float = 1e-3
+    warmup: int = 500
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    half: bool = True
+    """Matrix products in bfloat16."""
+    joint_weight: float = 10.0
+    rotation_weight: float = 1.0
+    point_weight: float = 5.0
+    beta_weight: float = 0.01
+    camera_weight: float = 0.0
+    covered: float = 0.3
+    """Share of crops of which a rectangle is painted over."""
+    save_every: int = 1000
+    seed: int = 0
+
+
+PRESETS = {
+    "mini": MeshRecoveryTraining(network=MINI),
+    "debug": MeshRecoveryTraining(
+        network=MeshRecoveryConfig(
+            vit=PoseViTConfig(
+                image_px=64, dropped_px=8, width=32, depth=2, heads=2, feed_forward=64,
+                stem=((8, 0), (16, 1)),
+            ),
+            head=MeshHeadConfig(width=32, depth=1, heads=2, head_width=16, feed_forward=32),
+        ),
+        studio=StudioConfig(height_px=64, width_px=64),
+        data=Path(),
+        out=Path("runs/mesh_recovery_debug"),
+        crops=Path("runs/crops_debug"),
+        pictures=8,
+        held_out=4,
+        workers=0,
+        steps=4,
+        batch=4,
+        warmup=2,
+        save_every=2,
+    ),
+    "paper": MeshRecoveryTraining(
+        network=MeshRecoveryConfig(vit=PAPER_POSE_VIT),
+        studio=StudioConfig(height_px=512, width_px=512, mixed=0.4),
+        out=Path("runs/mesh_recovery_paper"),
+        crops=Path("runs/crops_paper"),
+        pictures=1_000_000,
+        workers=16,
+        steps=1_000_000,
+        batch=48,
+        peak_rate=1e-5,
+        warmup=0,
+        weight_decay=1e-4,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """What the network sees, and what it should say: in the axes of each crop's camera."""
+
+    images: Float[Tensor, "person 3 side side"]
+    rotations: Float[Tensor, "person 24 3 3"]
+    betas: Float[Tensor, "person 10"]
+    joints: Float[Tensor, "person 24 3"]
+    """From the pelvis (metres)."""
+    points: Float[Tensor, "person 24 2"]
+    """In sides of the crop from its middle."""
+    inside: Float[Tensor, "person 24"]
+
+
+def draw_batch(
+    people: People, side_px: int, generator: torch.Generator | None, config: MeshRecoveryTraining
+) -> Batch:
+    """Return crops to learn from: moved, zoomed, mirrored, coloured and covered at random.
+
+    Without a generator the crops are those of a detector, as they are.
+    """
+    count = len(people.betas)
+    crops = Crops.around(people.boxes, scale=SCALE)
+    if generator is not None:
+        zoom = 0.88 + 0.3 * torch.rand(count, generator=generator)
+        move = (torch.rand(count, 2, generator=generator) - 0.5) * 0.14
+        crops = Crops(centre=crops.centre + move * crops.side[:, None], side=crops.side * zoom)
+    stored = people.pixels.movedim(3, 1).float()
+    scale = people.crops.side / stored.shape[2]  # pixels of the picture per stored pixel
+    middle = torch.tensor([stored.shape[3] / 2, stored.shape[2] / 2])
+    centre = (crops.centre - people.crops.centre) / scale[:, None] + middle
+    images = resample(stored, centre, crops.side / scale, side_px, side_px, beyond="border")
+    turns = crops.turns(people.focal_px, people.principal_px)  # picture from crop
+    root = turns.mT @ people.rotations[:, 0]
+    joints = (people.joints - people.joints[:, :1]) @ turns
+    batch = Batch(
+        images=images,
+        rotations=torch.cat([root[:, None], people.rotations[:, 1:]], dim=1),
+        betas=people.betas,
+        joints=joints,
+        points=crops.to_crop(people.joints_px),
+        inside=people.inside,
+    )
+    if generator is None:
+        return _normalised(batch)
+    mirror = torch.rand(count, generator=generator) < 0.5
+    return _normalised(
+        _covered(_coloured(_mirrored(batch, mirror), generator), generator, config.covered)
+    )
+
+
+def _normalised(batch: Batch) -> Batch:
+    return _with(batch, images=normalised(batch.images, IMAGENET_MEAN, IMAGENET_STD))
+
+
+def _with(batch: Batch, **changed: Tensor) -> Batch:
+    return Batch(**(vars(batch) | changed))
+
+
+def _mirrored(batch: Batch, chosen: Tensor) -> Batch:
+    """Return the batch with the chosen crops mirrored: left is right in pixels and labels."""
+    order = list(SMPL.mirror)
+    flip = torch.tensor([-1.0, 1.0, 1.0])
+
+    def either(mirrored: Tensor, plain: Tensor) -> Tensor:
+        return torch.where(chosen.view(-1, *[1] * (plain.ndim - 1)), mirrored, plain)
+
+    return _with(
+        batch,
+        images=either(batch.images.flip(3), batch.images),
+        rotations=either(batch.rotations[:, order] * flip[:, None] * flip, batch.rotations),
+        joints=either(batch.joints[:, order] * flip, batch.joints),
+        points=either(batch.points[:, order] * flip[:2], batch.points),
+        inside=either(batch.inside[:, order], batch.inside),
+    )
+
+
+def _coloured(batch: Batch, generator: torch.Generator) -> Batch:
+    """Return the batch in other light: brightness, contrast and the colours' balance."""
+    count = len(batch.images)
+    gain = 1 + 0.4 * (torch.rand(count, 3, 1, 1, generator=generator) - 0.5)
+    gain = gain * (0.7 + 0.6 * torch.rand(count, 1, 1, 1, generator=generator))
+    shift = 60 * (torch.rand(count, 1, 1, 1, generator=generator) - 0.5)
+    return _with(batch, images=(batch.images * gain + shift).clamp(0, 255))
+
+
+def _covered(batch: Batch, generator: torch.Generator, share: float) -> Batch:
+    """Return the batch with a rectangle of one colour over some crops."""
+    count, _, height, width = batch.images.shape
+    size = 0.1 + 0.3 * torch.rand(count, 2, generator=generator)
+    start = torch.rand(count, 2, generator=generator) * (1 - size)
+    colour = 255 * torch.rand(count, 3, 1, 1, generator=generator)
+    chosen = torch.rand(count, generator=generator) < share
+    y, x = (torch.arange(n)[None] / n for n in (height, width))
+    rows = (y >= start[:, :1]) & (y < start[:, :1] + size[:, :1]) & chosen[:, None]
+    columns = (x >= start[:, 1:]) & (x < start[:, 1:] + size[:, 1:])
+    hidden = (rows[:, :, None] & columns[:, None])[:, None]
+    return _with(batch, images=torch.where(hidden, colour, batch.images))
+
+
+def joints_of(found: MeshRecovery, body: Body) -> Float[Tensor, "person 24 3"]:
+    """Return the joints from the pelvis (metres, axes of the crop's camera)."""
+    joints = body.joints(found.rotations, found.betas)
+    return joints - joints[:, :1]
+
+
+def train_step(
+    network: nn.Module, body: Body, batch: Batch, config: MeshRecoveryTraining
+) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+    """Return the loss of one batch and its parts: 3D and 2D joints (L1), pose, shape (L2)."""
+    with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=config.half):
+        found: MeshRecovery = network(batch.images)
+    joints = joints_of(found, body)
+    points = project(joints, found.camera)
+    off = (points - batch.points).abs().clamp(max=1.0).sum(-1) * batch.inside
+    losses = {
+        "joints": (joints - batch.joints).abs().sum(-1).mean(),
+        "rotations": F.mse_loss(found.rotations, batch.rotations) * 9,
+        "points": off.sum() / batch.inside.sum().clamp(min=1),
+        "betas": F.mse_loss(found.betas, batch.betas),
+    }
+    loss = (
+        config.joint_weight * losses["joints"]
+        + config.rotation_weight * losses["rotations"]
+        + config.point_weight * losses["points"]
+        + config.beta_weight * losses["betas"]
+    )
+    return loss, losses
+
+
+@torch.no_grad()
+def validate(
+    network: MeshRecoveryNetwork, body: Body, shards: CropShards, config: MeshRecoveryTraining
+) -> dict[str, float]:
+    """Return the errors (mm, pelvis on pelvis) on all people, and those of the mean pose."""
+    totals: dict[str, list[Tensor]] = {}
+    device = next(network.parameters()).device
+    for some in torch.arange(len(shards)).split(128):
+        batch = draw_batch(shards[some], network.config.vit.image_px, None, config)
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.half):
+            found = network(batch.images.to(device))
+        joints = joints_of(found, body).cpu()
+        mean = _mean_body(network, len(some), device)
+        for name, value in {
+            "mpjpe_mm": mpjpe(joints, batch.joints),
+            "pa_mpjpe_mm": pa_mpjpe(joints, batch.joints),
+            "mean_pose_mpjpe_mm": mpjpe(joints_of(mean, body).cpu(), batch.joints),
+            "mean_pose_pa_mpjpe_mm": pa_mpjpe(joints_of(mean, body).cpu(), batch.joints),
+        }.items():
+            totals.setdefault(name, []).append(value)
+    return {name: float(torch.cat(values).mean() * 1000) for name, values in totals.items()}
+
+
+def _mean_body(
+    network: MeshRecoveryNetwork, people: int, device: torch.device
+) -> MeshRecovery:
+    """Return what the network would say without looking: the mean of its training data."""
+    head = network.smpl_head
+    mean = rotations_from_6d(head.init_body_pose.unflatten(1, (-1, 6)))
+    return MeshRecovery(
+        rotations=mean.expand(people, -1, -1, -1),
+        betas=torch.zeros(people, 10, device=device),
+        camera=head.init_cam.expand(people, -1),
+    )
+
+
+def main(config: MeshRecoveryTraining) -> None:
+    """Render, train, log, save; resumes by itself from what is there."""
+    accelerator = start_accelerator()
+    torch.manual_seed(config.seed)
+    with accelerator.main_process_first():
+        run = RunFolder(config.out, config)
+        shards, val, test = (
+            render_shards(config.crops / split, _shards(config, split), workers=config.workers)
+            for split in ("train", "val", "test")
+        )
+    body = load_body().to(accelerator.device)
+    network = MeshRecoveryNetwork(config.network)
+    if config.start:
+        network.load_published(config.start)
+    else:
+        _start_from_the_mean(network, shards, config)
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed}, {"params": others, "weight_decay": 0.0}],
+        lr=0.0, weight_decay=config.weight_decay, fused=True,
+    )  # fmt: skip
+    done = run.resume(network, optimizer)
+    model, optimizer = accelerator.prepare(network, optimizer)
+    progress = trange(
+        done, config.steps, initial=done, total=config.steps,
+        desc="mesh recovery", disable=not accelerator.is_main_process,
+    )  # fmt: skip
+    for step in progress:
+        model.train()
+        for group in optimizer.param_groups:
+            group["lr"] = cosine(
+                step, steps=config.steps, warmup=config.warmup, peak=config.peak_rate
+            )
+        generator = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
+        numbers = torch.randint(len(shards), (config.batch,), generator=generator)
+        batch = draw_batch(shards[numbers], config.network.vit.image_px, generator, config)
+        batch = Batch(**{name: value.to(accelerator.device) for name, value in vars(batch).items()})
+        torch.manual_seed(int(generator.initial_seed()) % 2**63)  # skipped blocks, also on resume
+        loss, losses = train_step(model, body, batch, config)
+        optimizer.zero_grad()
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(model.parameters(), config.clip)
+        optimizer.step()
+        if step % 50 == 0 and accelerator.is_main_process:
+            progress.set_postfix(loss=f"{loss.item():.4f}")
+            run.log(step=step, loss=loss.item(), **{k: v.item() for k, v in losses.items()})
+        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            if accelerator.is_main_process:
+                network.eval()
+                scores = validate(network, body, val, config)
+                run.log(step=step + 1, **scores)
+                progress.write(
+                    f"{step + 1}: " + ", ".join(f"{k} {v:.1f}" for k, v in scores.items())
+                )
+                run.save(step + 1, network, optimizer)
+            accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        network.eval()
+        scores = validate(network, body, test, config)
+        run.log(split="test", **scores)
+        progress.write("test: " + ", ".join(f"{k} {v:.1f}" for k, v in scores.items()))
+        network.save_pretrained(config.out / "model")
+
+
+def _shards(config: MeshRecoveryTraining, split: str) -> ShardConfig:
+    size = config.network.vit.image_px * 5 // 4
+    pictures = config.pictures if split == "train" else config.held_out
+    return ShardConfig(
+        studio=config.studio,
+        data=config.data,
+        split=split,
+        pictures=pictures,
+        per_shard=min(500, pictures),
+        height_px=size,
+        width_px=size * 4 // 5,
+    )
+
+
+def _start_from_the_mean(
+    network: MeshRecoveryNetwork, shards: CropShards, config: MeshRecoveryTraining
+) -> None:
+    """Set the head's mean pose and camera to those of the first people of the training data."""
+    people = shards[torch.arange(min(2000, len(shards)))]
+    batch = draw_batch(people, 16, None, config)
+    crops = Crops.around(people.boxes, scale=SCALE)
+    camera = crops.weak_camera(people.joints[:, 0], people.focal_px, people.principal_px)
+    network.smpl_head.set_mean(batch.rotations, camera)
+
+
+if __name__ == "__main__":
+    run_program(main, PRESETS)
