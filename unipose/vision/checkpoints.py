@@ -114,8 +114,12 @@ def _read_old(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(path, f"it is refused: {first} (nothing in it was executed)") from error
+        # torch explains at length; the line that names the culprit says "Unsupported"
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        told = next((line for line in lines if "nsupported" in line), (lines or ["damaged"])[0])
+        raise WeightsError(
+            path, f"it is not read: {told[:200]} (nothing in it was executed)."
+        ) from error
     found = _state_dict(content)
     return {n: value for n, value in found.items() if n.startswith(prefixes) and isinstance(value, Tensor)}
 

@@ -24,16 +24,15 @@ def normalised(
 
 
 def resized_and_cut(
-    picture: UInt8[Tensor, "height width 3"], side_px: int, *, mode: str = "bicubic"
+    picture: UInt8[Tensor, "height width 3"], side_px: int, *, mode: str
 ) -> Float[Tensor, "3 side side"]:
     """Return the middle square of a picture whose short side is made `side_px` (0 to 255).
 
-    Pixels are averaged where the picture shrinks, as Pillow does. Works for a picture of one
-    pixel.
+    `mode` is bilinear or bicubic. Pixels are averaged where the picture shrinks, as Pillow does.
     """
     height, width = picture.shape[:2]
-    scale = side_px / min(height, width)
-    size = (max(side_px, int(height * scale)), max(side_px, int(width * scale)))
+    short = min(height, width)
+    size = (side_px * height // short, side_px * width // short)
     pixels = picture.movedim(2, 0)[None].to(torch.float32)
     pixels = F.interpolate(pixels, size, mode=mode, align_corners=False, antialias=True)
     top, left = round((size[0] - side_px) / 2), round((size[1] - side_px) / 2)

@@ -111,10 +111,13 @@ class PoseViT(nn.Module):
         return self.last_norm(patches).mT.unflatten(2, (self.config.rows, self.config.columns))
 
     def prepare(
-        self, pictures: list[UInt8[Tensor, "height width 3"]]
+        self, pictures: list[UInt8[Tensor, "_ _ 3"]]
     ) -> Float[Tensor, "image 3 side side"]:
         """Return whole pictures as UniPose hands them over: short side resized, middle cut out."""
-        cut = [resized_and_cut(picture, self.config.image_px) for picture in pictures]
+        side = self.config.image_px
+        if not pictures:
+            return torch.zeros(0, 3, side, side)
+        cut = [resized_and_cut(picture, side, mode="bilinear") for picture in pictures]
         return normalised(torch.stack(cut), IMAGENET_MEAN, IMAGENET_STD)
 
     def load_published(self, path: str | Path) -> None:
