@@ -2,7 +2,7 @@
 
 Rendering a person costs about as much as one training step on it, so pictures are taken once and
 seen several times, each time cut, coloured and covered differently. Shard k holds pictures
-k * n to (k + 1) * n of one studio: its bytes are a function of (studio, k), whoever renders it, and a
+k * n to (k + 1) * n of one studio: its bytes are a function of (studio, k), whoever renders it. A
 run that was stopped, or wants more pictures, goes on with the shards that are missing.
 """
 
@@ -77,9 +77,9 @@ def _layout(config: ShardConfig) -> np.dtype:
     return np.dtype(
         [
             ("pixels", "u1", (config.height_px, config.width_px, 3)), ("centre", "f4", 2),
-            ("side", "f4"), ("boxes", "f4", 4), ("rotations", "f4", (24, 3, 3)), ("betas", "f4", 10),
-            ("joints", "f4", (24, 3)), ("joints_px", "f4", (24, 2)), ("inside", "f4", 24),
-            ("focal_px", "f4"), ("principal_px", "f4", 2),
+            ("side", "f4"), ("boxes", "f4", 4), ("rotations", "f4", (24, 3, 3)),
+            ("betas", "f4", 10), ("joints", "f4", (24, 3)), ("joints_px", "f4", (24, 2)),
+            ("inside", "f4", 24), ("focal_px", "f4"), ("principal_px", "f4", 2),
         ]
     )  # fmt: skip
 
@@ -112,7 +112,7 @@ class CropShards:
         rows = np.stack(
             [self.shards[k][i - firsts[k]] for k, i in zip(which, numbers.tolist(), strict=True)]
         )
-        values = {name: torch.from_numpy(rows[name].copy()) for name in rows.dtype.names}
+        values = {name: torch.from_numpy(rows[name].copy()) for name in rows.dtype.names or ()}
         crops = Crops(centre=values.pop("centre"), side=values.pop("side"))
         return People(crops=crops, **values)
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from tqdm import trange
 
 from data_builders.studio import StudioConfig
-from tokenizer.rotations import rotations_from_6d, rotations_to_6d
+from tokenizer.rotations import rotations_from_6d
 from train.crop_shards import CropShards, People, ShardConfig, render_shards
 from train.program import cosine, generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
@@ -26,6 +26,7 @@ from unipose.body.skeletons import SMPL
 from unipose.metrics import mpjpe, pa_mpjpe
 from unipose.vision.crops import SCALE, Crops, project, resample
 from unipose.vision.mesh_recovery import (
+    JOINTS,
     MeshHeadConfig,
     MeshRecovery,
     MeshRecoveryConfig,
@@ -39,10 +40,10 @@ MINI = MeshRecoveryConfig(
         image_px=128,
         dropped_px=16,
         width=256,
-        depth=4,
+        depth=2,
         heads=4,
         feed_forward=1024,
-        stem=((32, 0), (64, 1), (128, 1)),
+        stem=((32, 0), (64, 1), (128, 2)),
     ),
     head=MeshHeadConfig(width=256, depth=2, heads=4, feed_forward=512),
 )
@@ -70,9 +71,9 @@ class MeshRecoveryTraining:
     """Pictures of the recordings' val split, and as many of its test split at the end."""
     workers: int = 2
     """Processes that render; 0 renders in this one."""
-    steps: int = 16_000
-    batch: int = 64
-    peak_rate: float = 1e-3
+    steps: int = 30_000
+    batch: int = 32
+    peak_rate: float = 7e-4
     warmup: int = 500
     weight_decay: float = 0.05
     clip: float = 1.0
@@ -81,8 +82,9 @@ class MeshRecoveryTraining:
     joint_weight: float = 10.0
     rotation_weight: float = 1.0
     point_weight: float = 5.0
-    beta_weight: float = 0.01
-    camera_weight: float = 0.0
+    beta_weight: float = 0.1
+    vote_weight: float = 0.5
+    """Of the joints that the places of the map vote for (a training aid); 0 leaves it out."""
     covered: float = 0.3
     """Share of crops of which a rectangle is painted over."""
     save_every: int = 1000
@@ -233,28 +235,104 @@ def joints_of(found: MeshRecovery, body: Body) -> Float[Tensor, "person 24 3"]:
     return joints - joints[:, :1]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Votes:
+    """What all places of a map together say of a person's joints."""
+
+    weight: Float[Tensor, "person place 24"]
+    """Logarithm of how much the vote of each place counts; sums to 1 over the places."""
+    points: Float[Tensor, "person 24 2"]
+    joints: Float[Tensor, "person 24 3"]
+
+
+class Learner(nn.Module):
+    """The network, and what helps it learn and is left behind.
+
+    Every place of the Pose-ViT's map votes for where each joint is, in 2D from that place and in 3D
+    from the pelvis, and says how much its vote counts: most at the joint's own place. The single
+    query of the head teaches the map slowly; the votes tell each place what it should know.
+    """
+
+    places: Float[Tensor, "place 2"]
+    """Of the map, in sides of the crop from its middle."""
+
+    def __init__(self, network: MeshRecoveryNetwork) -> None:
+        super().__init__()
+        self.network = network
+        vit = network.config.vit
+        self.votes = nn.Linear(vit.width, JOINTS * 6)
+        self.register_buffer("places", places_of(vit), persistent=False)
+
+    def forward(self, images: Float[Tensor, "person 3 side side"]) -> tuple[MeshRecovery, Votes]:
+        """Return what the head says and what the places of the map do."""
+        features = self.network.backbone(images)
+        votes = self.votes(features.flatten(2).mT).float()
+        votes = votes.unflatten(2, (JOINTS, 6))  # person place joint (weight, 2D, 3D)
+        weight = votes[..., 0].log_softmax(dim=1)
+        counts = weight.exp()[..., None]
+        return self.network.smpl_head(features), Votes(
+            weight=weight,
+            points=(counts * (votes[..., 1:3] + self.places[:, None])).sum(1),
+            joints=(counts * votes[..., 3:]).sum(1),
+        )
+
+
+def places_of(vit: PoseViTConfig) -> Float[Tensor, "place 2"]:
+    """Return the places of a Pose-ViT's map, in sides of the crop from its middle."""
+    rows = (torch.arange(vit.rows) + 0.5) * vit.patch_px / vit.image_px - 0.5
+    columns = (torch.arange(vit.columns) + 0.5) * vit.patch_px + vit.dropped_px
+    columns = columns / vit.image_px - 0.5
+    return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1).flatten(0, 1)
+
+
+def nearness(
+    points: Float[Tensor, "person 24 2"], vit: PoseViTConfig
+) -> Float[Tensor, "person place 24"]:
+    """Return how near each place is to each joint: 1 at its own, 0 from the next one on."""
+    places = places_of(vit).to(points)
+    off = (points[:, None] - places[:, None]).abs() * (vit.image_px / vit.patch_px)
+    return (1 - off).clamp(min=0).prod(dim=-1)
+
+
 def train_step(
-    network: nn.Module, body: Body, batch: Batch, config: MeshRecoveryTraining
+    learner: nn.Module, body: Body, batch: Batch, config: MeshRecoveryTraining
 ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
     """Return the loss of one batch and its parts: 3D and 2D joints (L1), pose, shape (L2)."""
     with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=config.half):
-        found: MeshRecovery = network(batch.images)
+        found, votes = learner(batch.images)
     joints = joints_of(found, body)
-    points = project(joints, found.camera)
-    off = (points - batch.points).abs().clamp(max=1.0).sum(-1) * batch.inside
+    near = nearness(batch.points, config.network.vit)
     losses = {
-        "joints": (joints - batch.joints).abs().sum(-1).mean(),
+        "joints": _apart(joints, batch.joints),
+        "points": _apart(project(joints, found.camera), batch.points, batch.inside),
         "rotations": F.mse_loss(found.rotations, batch.rotations) * 9,
-        "points": off.sum() / batch.inside.sum().clamp(min=1),
         "betas": F.mse_loss(found.betas, batch.betas),
+        "voted joints": _apart(votes.joints, batch.joints),
+        "voted points": _apart(votes.points, batch.points, batch.inside),
+        "places": -(near * votes.weight).sum() / near.sum().clamp(min=1),
     }
-    loss = (
-        config.joint_weight * losses["joints"]
-        + config.rotation_weight * losses["rotations"]
-        + config.point_weight * losses["points"]
-        + config.beta_weight * losses["betas"]
-    )
-    return loss, losses
+    weights = {
+        "joints": config.joint_weight,
+        "points": config.point_weight,
+        "rotations": config.rotation_weight,
+        "betas": config.beta_weight,
+        "voted joints": config.vote_weight * config.joint_weight,
+        "voted points": config.vote_weight * config.point_weight,
+        "places": config.vote_weight,
+    }
+    return torch.stack([weights[name] * part for name, part in losses.items()]).sum(), losses
+
+
+def _apart(
+    found: Float[Tensor, "person 24 axis"],
+    truth: Float[Tensor, "person 24 axis"],
+    counts: Float[Tensor, "person 24"] | None = None,
+) -> Float[Tensor, ""]:
+    """Return the mean L1 distance, of those joints that count; what is far off counts as 1."""
+    apart = (found - truth).abs().sum(-1)
+    if counts is None:
+        return apart.mean()
+    return (apart.clamp(max=1.0) * counts).sum() / counts.sum().clamp(min=1)
 
 
 @torch.no_grad()
@@ -280,9 +358,7 @@ def validate(
     return {name: float(torch.cat(values).mean() * 1000) for name, values in totals.items()}
 
 
-def _mean_body(
-    network: MeshRecoveryNetwork, people: int, device: torch.device
-) -> MeshRecovery:
+def _mean_body(network: MeshRecoveryNetwork, people: int, device: torch.device) -> MeshRecovery:
     """Return what the network would say without looking: the mean of its training data."""
     head = network.smpl_head
     mean = rotations_from_6d(head.init_body_pose.unflatten(1, (-1, 6)))
@@ -309,14 +385,15 @@ def main(config: MeshRecoveryTraining) -> None:
         network.load_published(config.start)
     else:
         _start_from_the_mean(network, shards, config)
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
+    learner = Learner(network)
+    decayed = [p for p in learner.parameters() if p.ndim > 1]
+    others = [p for p in learner.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
         [{"params": decayed}, {"params": others, "weight_decay": 0.0}],
         lr=0.0, weight_decay=config.weight_decay, fused=True,
     )  # fmt: skip
-    done = run.resume(network, optimizer)
-    model, optimizer = accelerator.prepare(network, optimizer)
+    done = run.resume(learner, optimizer)
+    model, optimizer = accelerator.prepare(learner, optimizer)
     progress = trange(
         done, config.steps, initial=done, total=config.steps,
         desc="mesh recovery", disable=not accelerator.is_main_process,
@@ -348,7 +425,7 @@ def main(config: MeshRecoveryTraining) -> None:
                 progress.write(
                     f"{step + 1}: " + ", ".join(f"{k} {v:.1f}" for k, v in scores.items())
                 )
-                run.save(step + 1, network, optimizer)
+                run.save(step + 1, learner, optimizer)
             accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         network.eval()

@@ -121,12 +121,18 @@ def _read_old(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
             path, f"it is not read: {told[:200]} (nothing in it was executed)."
         ) from error
     found = _state_dict(content)
-    return {n: value for n, value in found.items() if n.startswith(prefixes) and isinstance(value, Tensor)}
+    return {
+        n: value
+        for n, value in found.items()
+        if n.startswith(prefixes) and isinstance(value, Tensor)
+    }
 
 
 def _state_dict(content: object) -> dict[str, object]:
     inner = content.get("state_dict", content) if isinstance(content, Mapping) else {}
-    return {n: v for n, v in inner.items() if isinstance(n, str)} if isinstance(inner, Mapping) else {}
+    return (
+        {n: v for n, v in inner.items() if isinstance(n, str)} if isinstance(inner, Mapping) else {}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,11 +147,15 @@ class _Written:
     stride: tuple[int, ...]
 
 
-def _rebuild_tensor(storage: object, offset: object, size: object, stride: object, *_: object) -> _Written:
+def _rebuild_tensor(
+    storage: object, offset: object, size: object, stride: object, *_: object
+) -> _Written:
     if not isinstance(storage, _Written) or not isinstance(offset, int):
         raise PickleRefusedError("a tensor without a storage")
     for numbers in (size, stride):
-        if not isinstance(numbers, tuple) or not all(isinstance(n, int) and n >= 0 for n in numbers):
+        if not isinstance(numbers, tuple) or not all(
+            isinstance(n, int) and n >= 0 for n in numbers
+        ):
             raise PickleRefusedError("a tensor whose shape is not a shape")
     assert isinstance(size, tuple)
     assert isinstance(stride, tuple)
@@ -155,7 +165,12 @@ def _rebuild_tensor(storage: object, offset: object, size: object, stride: objec
     if math.prod(size) > storage.length:
         raise PickleRefusedError("a tensor larger than its storage")
     return _Written(
-        key=storage.key, kind=storage.kind, length=storage.length, offset=offset, size=size, stride=stride
+        key=storage.key,
+        kind=storage.kind,
+        length=storage.length,
+        offset=offset,
+        size=size,
+        stride=stride,
     )
 
 
@@ -181,7 +196,11 @@ class _Unpickler(pickle.Unpickler):
             return name
         plain = module in ("builtins", "__builtin__") and name in _PLAIN
         if plain or module.split(".")[0] in _LEFT_ALONE or module == "torch":
-            return type("Record", (Record,), {"kind": f"{module}.{name}", "append": _forget, "extend": _forget, "add": _forget})
+            return type(
+                "Record",
+                (Record,),
+                {"kind": f"{module}.{name}", "append": _forget, "extend": _forget, "add": _forget},
+            )
         raise PickleRefusedError(f"it asks for {module}.{name}, which is not data")
 
     def persistent_load(self, pid: object) -> object:
@@ -208,7 +227,9 @@ def _read_archive(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
     """Return the weights of an archive as `torch.save` writes it."""
     try:
         with zipfile.ZipFile(path) as archive:
-            described = [n for n in archive.namelist() if n.endswith("/data.pkl") and n.count("/") == 1]
+            described = [
+                n for n in archive.namelist() if n.endswith("/data.pkl") and n.count("/") == 1
+            ]
             if len(described) != 1:
                 raise WeightsError(path, "it is no checkpoint: there is no data.pkl in it.")
             if archive.getinfo(described[0]).file_size > LARGEST_PICKLE:
@@ -222,8 +243,17 @@ def _read_archive(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
                 if isinstance(written, _Written) and name.startswith(prefixes)
             }
     except PickleRefusedError as error:
-        raise WeightsError(path, f"it is not read: {error} (nothing in it was executed).") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, NotImplementedError) as error:
+        raise WeightsError(
+            path, f"it is not read: {error} (nothing in it was executed)."
+        ) from error
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        KeyError,
+        OSError,
+        NotImplementedError,
+    ) as error:
         raise WeightsError(path, f"it is cut short or damaged ({error}).") from error
 
 

@@ -20,7 +20,7 @@ from unipose.vision.checkpoints import load_strictly, part_of, read_checkpoint
 from unipose.vision.pixels import CLIP_MEAN, CLIP_STD, normalised, resized_and_cut
 
 PAPER_CLIP = "ViT-L-14-336-quickgelu"
-"""OpenAI's weights were trained with the quick GELU; open_clip's "ViT-L-14-336" has the exact one."""
+"""OpenAI's weights need the quick GELU; open_clip's "ViT-L-14-336" has the exact one."""
 
 MINI_CLIP = Path(__file__).with_name("clip_mini.json")
 
@@ -93,9 +93,7 @@ class ClipEye(nn.Module):
         )
         return found["image_intermediates"][0]
 
-    def prepare(
-        self, pictures: list[UInt8[Tensor, "_ _ 3"]]
-    ) -> Float[Tensor, "image 3 side side"]:
+    def prepare(self, pictures: list[UInt8[Tensor, "_ _ 3"]]) -> Float[Tensor, "image 3 side side"]:
         """Return pictures as CLIP was trained on: short side resized (bicubic), middle cut out."""
         if not pictures:
             return torch.zeros(0, 3, self.side_px, self.side_px)
@@ -131,6 +129,6 @@ def _described(model: str) -> dict[str, Any]:
         described = open_clip.get_model_config(model)
     if not isinstance(described, dict) or not {"embed_dim", "vision_cfg"} <= described.keys():
         raise ConfigError(
-            f"open_clip knows no model {model!r}; give one of open_clip.list_models() or a JSON file"
+            f"open_clip knows no model {model!r}; give one of its list_models() or a JSON file"
         )
     return described

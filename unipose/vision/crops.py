@@ -53,9 +53,7 @@ class Crops:
             side=torch.tensor([float(min(height_px, width_px))]),
         )
 
-    def to_crop(
-        self, points: Float[Tensor, "person point 2"]
-    ) -> Float[Tensor, "person point 2"]:
+    def to_crop(self, points: Float[Tensor, "person point 2"]) -> Float[Tensor, "person point 2"]:
         """Return pixels of the picture as places in the crop (sides from its middle)."""
         return (points - self.centre[:, None]) / self.side[:, None, None]
 
@@ -126,7 +124,7 @@ class Crops:
         focal_px: Float[Tensor, " person"],
         principal_px: Float[Tensor, "person 2"],
     ) -> Float[Tensor, "person 3"]:
-        """Return the weak camera of a place in front of the picture's camera: `translation` undone."""
+        """Return the weak camera of a place before the picture's camera: `translation` undone."""
         scale = 2 * focal_px / (self.side * translation[:, 2])
         offset = 2 * (self.centre - principal_px) / (self.side * scale)[:, None]
         return torch.cat([scale[:, None], translation[:, :2] - offset], dim=1)

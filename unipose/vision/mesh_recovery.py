@@ -72,7 +72,7 @@ class MeshRecovery:
     """What the network says of a batch of people."""
 
     rotations: Float[Tensor, "person 24 3 3"]
-    """Local; the root's has the axes of the crop's camera (x right, y down, z ahead) as the world."""
+    """Local; the root's world has the axes of the crop's camera: x right, y down, z ahead."""
     betas: Float[Tensor, "person 10"]
     camera: Float[Tensor, "person 3"]
     """Weak camera (scale, right, down): see unipose.vision.crops."""
@@ -184,7 +184,8 @@ class MeshHead(nn.Module):
         people = len(features)
         context = features.flatten(2).mT  # person patch channel
         pose, betas, camera = (
-            mean.expand(people, -1) for mean in (self.init_body_pose, self.init_betas, self.init_cam)
+            mean.expand(people, -1)
+            for mean in (self.init_body_pose, self.init_betas, self.init_cam)
         )
         for _ in range(self.config.iterations):
             query = context.new_zeros((people, 1, 1))
@@ -207,7 +208,9 @@ class _Decoder(nn.Module):
         self.transformer = _Layers(config, context)
 
     def forward(
-        self, query: Float[Tensor, "person 1 number"], context: Float[Tensor, "person patch channel"]
+        self,
+        query: Float[Tensor, "person 1 number"],
+        context: Float[Tensor, "person patch channel"],
     ) -> Float[Tensor, "person 1 width"]:
         return self.transformer(self.to_token_embedding(query) + self.pos_embedding, context)
 
@@ -222,7 +225,9 @@ class _Layers(nn.Module):
             nn.ModuleList(
                 [
                     _PreNorm(config.width, _SelfAttention(config.width, inner, config.heads)),
-                    _PreNorm(config.width, _CrossAttention(config.width, inner, config.heads, context)),
+                    _PreNorm(
+                        config.width, _CrossAttention(config.width, inner, config.heads, context)
+                    ),
                     _PreNorm(config.width, _FeedForward(config.width, config.feed_forward)),
                 ]
             )
@@ -256,8 +261,10 @@ class _SelfAttention(nn.Module):
         self.to_qkv = nn.Linear(width, 3 * inner, bias=False)
         self.to_out = nn.Sequential(nn.Linear(inner, width), nn.Identity())
 
-    def forward(self, x: Float[Tensor, "person token width"]) -> Float[Tensor, "person token width"]:
-        return self.to_out(_attend(*self.to_qkv(x).chunk(3, dim=-1), self.heads))
+    def forward(
+        self, x: Float[Tensor, "person token width"]
+    ) -> Float[Tensor, "person token width"]:
+        return self.to_out(_attend(*self.to_qkv(x).chunk(3, dim=-1), heads=self.heads))
 
 
 class _CrossAttention(nn.Module):
@@ -271,7 +278,9 @@ class _CrossAttention(nn.Module):
     def forward(
         self, x: Float[Tensor, "person token width"], context: Float[Tensor, "person patch channel"]
     ) -> Float[Tensor, "person token width"]:
-        return self.to_out(_attend(self.to_q(x), *self.to_kv(context).chunk(2, dim=-1), self.heads))
+        return self.to_out(
+            _attend(self.to_q(x), *self.to_kv(context).chunk(2, dim=-1), heads=self.heads)
+        )
 
 
 class _FeedForward(nn.Module):
@@ -282,7 +291,9 @@ class _FeedForward(nn.Module):
             nn.Linear(width, hidden), nn.GELU(), nn.Identity(), nn.Linear(hidden, width)
         )
 
-    def forward(self, x: Float[Tensor, "person token width"]) -> Float[Tensor, "person token width"]:
+    def forward(
+        self, x: Float[Tensor, "person token width"]
+    ) -> Float[Tensor, "person token width"]:
         return self.net(x)
 
 
@@ -290,6 +301,7 @@ def _attend(
     q: Float[Tensor, "person token inner"],
     k: Float[Tensor, "person patch inner"],
     v: Float[Tensor, "person patch inner"],
+    *,
     heads: int,
 ) -> Float[Tensor, "person token inner"]:
     """Return softmax attention over several heads."""

@@ -1,4 +1,4 @@
-"""The Pose-ViT: the vision transformer of ViTPose, HMR 2.0 and TokenHMR, in their checkpoints' layout.
+"""The Pose-ViT: the vision transformer of ViTPose, HMR 2.0 and TokenHMR, laid out as theirs.
 
 It sees a square crop around one person (or a whole picture, as UniPose feeds it) and gives a map
 of features: which limb is where. The paper's is ViT-H/16; a small one is the same class with other
@@ -85,7 +85,9 @@ class PoseViT(nn.Module):
             channels = wider
         self.patch_embed = _Patches(config, channels)
         # row 0 is the place of the class token of MAE's pre-training; it is added everywhere
-        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + config.rows * config.columns, config.width))
+        self.pos_embed = nn.Parameter(
+            torch.zeros(1, 1 + config.rows * config.columns, config.width)
+        )
         chances = [config.skipped * i / max(1, config.depth - 1) for i in range(config.depth)]
         self.blocks = nn.ModuleList(_Block(config, chance) for chance in chances)
         self.last_norm = nn.LayerNorm(config.width, eps=1e-6)
@@ -110,9 +112,7 @@ class PoseViT(nn.Module):
             patches = block(patches)
         return self.last_norm(patches).mT.unflatten(2, (self.config.rows, self.config.columns))
 
-    def prepare(
-        self, pictures: list[UInt8[Tensor, "_ _ 3"]]
-    ) -> Float[Tensor, "image 3 side side"]:
+    def prepare(self, pictures: list[UInt8[Tensor, "_ _ 3"]]) -> Float[Tensor, "image 3 side side"]:
         """Return whole pictures as UniPose hands them over: short side resized, middle cut out."""
         side = self.config.image_px
         if not pictures:
@@ -149,7 +149,11 @@ class _Patches(nn.Module):
         super().__init__()
         size = config.patch_px // 2 ** len(config.stem)
         self.proj = nn.Conv2d(
-            channels, config.width, size, stride=size, padding=0 if config.stem else config.padding_px
+            channels,
+            config.width,
+            size,
+            stride=size,
+            padding=0 if config.stem else config.padding_px,
         )
 
 
@@ -164,7 +168,9 @@ class _Block(nn.Module):
         self.mlp = _Perceptron(config.width, config.feed_forward)
         self.skipped = skipped
 
-    def forward(self, x: Float[Tensor, "image patch channel"]) -> Float[Tensor, "image patch channel"]:
+    def forward(
+        self, x: Float[Tensor, "image patch channel"]
+    ) -> Float[Tensor, "image patch channel"]:
         x = x + self._sometimes(self.attn(self.norm1(x)))
         return x + self._sometimes(self.mlp(self.norm2(x)))
 
@@ -184,7 +190,9 @@ class _Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x: Float[Tensor, "image patch channel"]) -> Float[Tensor, "image patch channel"]:
+    def forward(
+        self, x: Float[Tensor, "image patch channel"]
+    ) -> Float[Tensor, "image patch channel"]:
         # image patch (qkv head channel) -> qkv image head patch channel
         q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         # torch's fused attention learns six times slower than this on a CPU in bfloat16
@@ -198,7 +206,9 @@ class _Perceptron(nn.Module):
         self.fc1 = nn.Linear(width, hidden)
         self.fc2 = nn.Linear(hidden, width)
 
-    def forward(self, x: Float[Tensor, "image patch channel"]) -> Float[Tensor, "image patch channel"]:
+    def forward(
+        self, x: Float[Tensor, "image patch channel"]
+    ) -> Float[Tensor, "image patch channel"]:
         return self.fc2(F.gelu(self.fc1(x)))
 
 
@@ -226,5 +236,7 @@ class _Residual(nn.Module):
             nn.BatchNorm2d(channels),
         )
 
-    def forward(self, x: Float[Tensor, "image channel row column"]) -> Float[Tensor, "image channel row column"]:
+    def forward(
+        self, x: Float[Tensor, "image channel row column"]
+    ) -> Float[Tensor, "image channel row column"]:
         return F.relu(x + self.inner(x))

@@ -50,7 +50,9 @@ class VisualProjector(nn.Module):
         ConfigError if CLIP's patches are no square or one eye is missing.
         """
         if (clip is None) != (self.config.clip == 0):
-            raise ConfigError("CLIP's features are needed exactly if the projector has room for them")
+            raise ConfigError(
+                "CLIP's features are needed exactly if the projector has room for them"
+            )
         side = pose.shape[2] if clip is None else math.isqrt(clip.shape[1])
         if clip is not None and side * side != clip.shape[1]:
             raise ConfigError(f"expected a square of patches, got {clip.shape[1]}")

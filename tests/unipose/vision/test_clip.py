@@ -43,7 +43,8 @@ def test_the_real_layout_is_loaded_strictly_beside_a_text_tower(tmp_path: Path):
         eye = ClipEye(ClipConfig(layers=2))
     # every name of the vision tower as open_clip writes it, with the real shapes
     state = {
-        f"visual.{name}": torch.zeros(value.shape) for name, value in eye.visual.state_dict().items()
+        f"visual.{name}": torch.zeros(value.shape)
+        for name, value in eye.visual.state_dict().items()
     }
     assert {
         "visual.class_embedding", "visual.conv1.weight", "visual.ln_pre.weight", "visual.proj",

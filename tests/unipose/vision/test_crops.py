@@ -29,7 +29,9 @@ def test_a_tall_box_fills_the_crop_and_a_wide_one_its_middle_columns():
     boxes = torch.tensor([[10.0, 20.0, 40.0, 120.0], [0.0, 0.0, 90.0, 30.0]])
     crops = Crops.around(boxes, scale=1.2)
     torch.testing.assert_close(crops.centre, torch.tensor([[25.0, 70.0], [45.0, 15.0]]))
-    torch.testing.assert_close(crops.side, torch.tensor([120.0, 144.0]))  # 100 x 1.2; 90 / 0.75 x 1.2
+    torch.testing.assert_close(
+        crops.side, torch.tensor([120.0, 144.0])
+    )  # 100 x 1.2; 90 / 0.75 x 1.2
     corners = crops.to_crop(boxes.view(2, 2, 2))
     assert float(corners[..., 0].abs().max()) <= 0.375  # inside the middle three quarters
     with pytest.raises(ConfigError, match="left, top, right, bottom"):
@@ -58,7 +60,9 @@ def test_a_crop_in_the_middle_of_the_pixels_is_cut_out_exactly_and_black_beyond_
         inside, picture[15:35, 20:40].movedim(2, 0).float(), atol=1e-2, rtol=0
     )
     assert float(corner[:, :9, :].abs().max()) == 0
-    torch.testing.assert_close(corner[:, 10:, 10:], picture[:10, :10].movedim(2, 0).float(), atol=1e-2, rtol=0)
+    torch.testing.assert_close(
+        corner[:, 10:, 10:], picture[:10, :10].movedim(2, 0).float(), atol=1e-2, rtol=0
+    )
 
 
 def test_a_shrinking_crop_skips_no_pixel():
@@ -116,7 +120,9 @@ def test_weak_camera_and_translation_are_each_others_inverse(seed: int):
     camera = torch.rand(4, 3, generator=generator) + torch.tensor([0.3, -0.5, -0.5])
     place = crops.translation(camera, focal, principal)
     assert bool((place[:, 2] > 0).all())
-    torch.testing.assert_close(crops.weak_camera(place, focal, principal), camera, atol=2e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        crops.weak_camera(place, focal, principal), camera, atol=2e-4, rtol=1e-3
+    )
 
 
 def test_a_far_person_falls_on_the_same_pixels_through_the_crop_and_through_the_picture():

@@ -141,8 +141,12 @@ def test_pictures_of_any_shape_become_crops():
     ]  # fmt: skip
     crops = vit.prepare(pictures)
     assert crops.shape == (2, 3, 256, 256)
-    torch.testing.assert_close(crops[0, :, 0, 0], torch.tensor([-2.1179, -2.0357, -1.8044]), atol=1e-3, rtol=0)
-    torch.testing.assert_close(crops[1, :, 9, 9], torch.tensor([2.2489, 2.4286, 2.6400]), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        crops[0, :, 0, 0], torch.tensor([-2.1179, -2.0357, -1.8044]), atol=1e-3, rtol=0
+    )
+    torch.testing.assert_close(
+        crops[1, :, 9, 9], torch.tensor([2.2489, 2.4286, 2.6400]), atol=1e-3, rtol=0
+    )
     assert vit.prepare([]).shape == (0, 3, 256, 256)
 
 

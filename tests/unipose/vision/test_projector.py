@@ -57,10 +57,12 @@ def test_llavas_second_layer_is_taken_over_and_the_first_stays_fresh(tmp_path: P
     projector = VisualProjector(SMALL)
     first = projector.layers[0].weight.clone()
     state = {
-        "model.mm_projector.0.weight": torch.zeros(8, 6), "model.mm_projector.0.bias": torch.zeros(8),
-        "model.mm_projector.2.weight": torch.ones(8, 8), "model.mm_projector.2.bias": torch.ones(8),
+        "model.mm_projector.0.weight": torch.zeros(8, 6),
+        "model.mm_projector.0.bias": torch.zeros(8),
+        "model.mm_projector.2.weight": torch.ones(8, 8),
+        "model.mm_projector.2.bias": torch.ones(8),
         "model.embed_tokens.weight": torch.zeros(3, 8),
-    }  # fmt: skip
+    }
     torch.save(state, tmp_path / "mm_projector.bin")
     projector.start_from_llava(tmp_path / "mm_projector.bin")
     assert torch.equal(projector.layers[2].weight, torch.ones(8, 8))
