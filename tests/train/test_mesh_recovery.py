@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import load_file
 
 from train import mesh_recovery
+from train.crop_batches import Batch, draw_batch
 from train.crop_shards import CropShards, People, ShardConfig, render_shards
-from train.mesh_recovery import PRESETS, Learner, draw_batch, train_step
+from train.mesh_recovery import PRESETS, Learner, nearness, places_of, train_step
 from train.run_folder import RunFolder
 from unipose.body.body import load_body
 from unipose.body.skeletons import SMPL
@@ -98,7 +99,7 @@ def test_labels_fit_the_camera_they_are_seen_by(people: People):
 def test_the_pose_in_the_crops_camera_gives_the_joints_in_the_crops_camera(people: People):
     body = load_body()
     for generator in (None, torch.Generator().manual_seed(3)):
-        batch = draw_batch(people, 64, generator, DEBUG)
+        batch = draw_batch(people, 64, generator, covered=0.3)
         plain = torch.zeros_like(batch.betas) if generator else batch.betas
         posed = body.joints(batch.rotations, batch.betas if generator is None else plain)
         posed = posed - posed[:, :1]
@@ -126,7 +127,7 @@ def test_where_a_joint_is_painted_the_crop_shows_it_whatever_was_done_to_the_cro
         joints_px=points, inside=torch.ones(count, 24), focal_px=torch.full((count,), 200.0),
         principal_px=torch.full((count, 2), 100.0),
     )  # fmt: skip
-    batch = draw_batch(people, 64, generator, replace(DEBUG, covered=0.0))
+    batch = draw_batch(people, 64, generator)
     left, right = batch.points[:, wrist], batch.points[:, SMPL.index["right_wrist"]]
     mirrored = (left - right)[:, 0].abs() > 1e-6
     mirrored &= right[:, 0] != 0
@@ -141,7 +142,7 @@ def test_where_a_joint_is_painted_the_crop_shows_it_whatever_was_done_to_the_cro
     assert 5 < int((spots[:, 0] < 0).sum()) < 35  # some were mirrored
 
 
-def people_spot(people: People, batch: mesh_recovery.Batch, wrist: int) -> torch.Tensor:
+def people_spot(people: People, batch: Batch, wrist: int) -> torch.Tensor:
     """Where the painted wrist is in each crop: the left one, or the right one where mirrored."""
     right = SMPL.index["right_wrist"]
     painted = []
@@ -153,16 +154,18 @@ def people_spot(people: People, batch: mesh_recovery.Batch, wrist: int) -> torch
 
 
 def test_the_same_step_draws_the_same_batch(people: People):
-    one, again = (draw_batch(people, 64, torch.Generator().manual_seed(9), DEBUG) for _ in range(2))
+    one, again = (
+        draw_batch(people, 64, torch.Generator().manual_seed(9), covered=0.3) for _ in range(2)
+    )
     assert all(torch.equal(getattr(one, n), getattr(again, n)) for n in vars(one))
-    other = draw_batch(people, 64, torch.Generator().manual_seed(10), DEBUG)
+    other = draw_batch(people, 64, torch.Generator().manual_seed(10), covered=0.3)
     assert not torch.equal(one.images, other.images)
 
 
 def test_a_step_reaches_eye_and_head_and_learns(people: People):
     torch.manual_seed(0)
     learner, body = Learner(MeshRecoveryNetwork(DEBUG.network)), load_body()
-    batch = draw_batch(people, 64, None, DEBUG)
+    batch = draw_batch(people, 64, None)
     optimizer = torch.optim.AdamW(learner.parameters(), lr=3e-3)
     losses = []
     for step in range(12):
@@ -176,6 +179,22 @@ def test_a_step_reaches_eye_and_head_and_learns(people: People):
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.8 * losses[0]
     assert {"joints", "points", "rotations", "betas", "voted joints"} <= parts.keys()
+
+
+def test_the_place_of_a_joint_is_where_it_is_in_the_crop():
+    vit = DEBUG.network.vit
+    places = places_of(vit)
+    assert len(places) == vit.rows * vit.columns
+    torch.testing.assert_close(places[0], torch.tensor([8 + 8, 8.0]) / 64 - 0.5)
+    torch.testing.assert_close(places[1] - places[0], torch.tensor([16 / 64, 0.0]))
+    points = torch.zeros(1, 24, 2)
+    points[0, 0] = places[4]
+    points[0, 1] = (places[4] + places[5]) / 2
+    points[0, 2] = torch.tensor([2.0, 0.0])  # outside
+    near = nearness(points, vit)[0]
+    assert near[:, 0].tolist() == [float(i == 4) for i in range(len(places))]
+    torch.testing.assert_close(near[4:6, 1], torch.tensor([0.5, 0.5]))
+    assert float(near[:, 2].sum()) == 0
 
 
 def final_weights(folder: Path) -> dict[str, torch.Tensor]:

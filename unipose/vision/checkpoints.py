@@ -16,6 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -37,7 +38,7 @@ _STORAGES = {
 
 _LEFT_ALONE = (
     "yacs", "omegaconf", "pytorch_lightning", "lightning", "lightning_fabric", "argparse", "typing",
-    "pathlib", "numpy", "collections", "copy_reg", "copyreg",
+    "pathlib", "numpy", "collections", "copy_reg", "copyreg", "hydra", "hmr2", "tokenhmr", "lib",
 )  # fmt: skip
 """Packages whose objects lie in real checkpoints beside the weights: recorded, never read."""
 
@@ -129,10 +130,11 @@ def _read_old(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
 
 
 def _state_dict(content: object) -> dict[str, object]:
-    inner = content.get("state_dict", content) if isinstance(content, Mapping) else {}
-    return (
-        {n: v for n, v in inner.items() if isinstance(n, str)} if isinstance(inner, Mapping) else {}
-    )
+    """Return what lies under names, in a checkpoint's `state_dict` or in the file itself."""
+    found = content.get("state_dict", content) if isinstance(content, dict) else None
+    if not isinstance(found, dict):
+        return {}
+    return {name: value for name, value in found.items() if isinstance(name, str)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,10 +190,11 @@ class _Unpickler(pickle.Unpickler):
     """An unpickler that knows tensors, dictionaries and records."""
 
     def find_class(self, module: str, name: str) -> object:  # type: ignore[override]
+        # new ones for each file: a pickle may set attributes of what it names
         if (module, name) in _TENSORS:
-            return _TENSORS[module, name]
+            return partial(_TENSORS[module, name])
         if (module, name) == ("collections", "OrderedDict"):
-            return _Ordered
+            return type("Ordered", (_Ordered,), {})
         if module == "torch" and name in _STORAGES:
             return name
         plain = module in ("builtins", "__builtin__") and name in _PLAIN
@@ -234,7 +237,7 @@ def _read_archive(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
                 raise WeightsError(path, "it is no checkpoint: there is no data.pkl in it.")
             if archive.getinfo(described[0]).file_size > LARGEST_PICKLE:
                 raise PickleRefusedError("its description of the tensors is absurdly large")
-            content = _described(archive.read(described[0]))
+            content = _described(_stored(archive, described[0]))
             folder = described[0].removesuffix("data.pkl") + "data/"
             storages: dict[str, Tensor] = {}
             return {
@@ -247,13 +250,9 @@ def _read_archive(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
             path, f"it is not read: {error} (nothing in it was executed)."
         ) from error
     except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        KeyError,
-        OSError,
-        NotImplementedError,
-    ) as error:
+        zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, NotImplementedError,
+        RuntimeError,
+    ) as error:  # fmt: skip
         raise WeightsError(path, f"it is cut short or damaged ({error}).") from error
 
 
@@ -273,15 +272,21 @@ def _described(data: bytes) -> object:
         raise PickleRefusedError(f"it is cut short or damaged ({error})") from error
 
 
+def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a member, which PyTorch never compresses: it is no larger than its file."""
+    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+        raise PickleRefusedError(f"{name} is compressed, which no checkpoint is")
+    return archive.read(name)
+
+
 def _tensor(
     archive: zipfile.ZipFile, folder: str, written: _Written, storages: dict[str, Tensor]
 ) -> Tensor:
     if written.key not in storages:
-        member = archive.getinfo(folder + written.key)
+        data = bytearray(_stored(archive, folder + written.key))
         expected = written.length * written.kind.itemsize
-        if member.file_size != expected:
-            raise PickleRefusedError(f"a storage of {member.file_size} bytes, expected {expected}")
-        data = bytearray(archive.read(member))
+        if len(data) != expected:
+            raise PickleRefusedError(f"a storage of {len(data)} bytes, expected {expected}")
         empty = torch.empty(0, dtype=written.kind)
         storages[written.key] = torch.frombuffer(data, dtype=written.kind) if data else empty
     storage = storages[written.key]

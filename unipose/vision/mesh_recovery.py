@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -21,6 +21,8 @@ from tokenizer.rotations import rotations_from_6d, rotations_to_6d
 from unipose.body.pose import OPEN_BODY, Pose
 from unipose.errors import ConfigError, MissingFileError, WeightsError
 from unipose.vision.checkpoints import load_strictly, read_checkpoint
+from unipose.vision.crops import Crops
+from unipose.vision.pixels import IMAGENET_MEAN, IMAGENET_STD, normalised
 from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViT, PoseViTConfig
 
 JOINTS, BETAS = 24, 10
@@ -104,6 +106,16 @@ class MeshRecoveryNetwork(nn.Module):
     def forward(self, crops: Float[Tensor, "person 3 side side"]) -> MeshRecovery:
         """Return pose, shape and camera of the person in each normalised crop."""
         return self.smpl_head(self.backbone(crops))
+
+    @torch.no_grad()
+    def look(self, picture: UInt8[Tensor, "height width 3"], crops: Crops) -> MeshRecovery:
+        """Return what is seen of the people in these crops of a picture; none give none."""
+        device = self.smpl_head.init_cam.device
+        if not len(crops):
+            side = self.config.vit.image_px
+            return self(torch.zeros(0, 3, side, side, device=device))
+        pixels = crops.cut(picture, self.config.vit.image_px)
+        return self(normalised(pixels, IMAGENET_MEAN, IMAGENET_STD).to(device))
 
     def load_published(self, path: str | Path) -> None:
         """Load HMR 2.0's checkpoint: all of `backbone.*` and `smpl_head.*`, and nothing else.

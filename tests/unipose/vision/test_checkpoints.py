@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,28 @@ def test_a_pickle_that_is_no_description_of_tensors_is_named(
     torch.save(weights(), path)
     rewrite_pickle(path, data)
     with pytest.raises(WeightsError, match=problem):
+        read_checkpoint(path)
+
+
+def test_a_pickle_cannot_change_the_reader(tmp_path: Path):
+    path = tmp_path / "changing.ckpt"
+    torch.save(weights(), path)
+    # sets attributes of what it names, then uses it: the next file is read as before
+    names = b"ccollections\nOrderedDict\n", b"ctorch._utils\n_rebuild_tensor_v2\n"
+    for name in names:
+        state = b"N}X\x05\x00\x00\x00itemsN" + b"s\x86b"
+        rewrite_pickle(path, b"\x80\x02" + name + state + b".")
+        with pytest.raises(WeightsError):
+            read_checkpoint(path)
+    save_lightning(path, weights())
+    assert equal(read_checkpoint(path), weights())
+
+
+def test_a_compressed_archive_is_refused_before_it_unpacks(tmp_path: Path):
+    path = tmp_path / "bomb.ckpt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(10_000_000))
+    with pytest.raises(WeightsError, match="compressed"):
         read_checkpoint(path)
 
 

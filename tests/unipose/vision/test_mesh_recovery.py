@@ -142,6 +142,17 @@ def test_one_person_of_a_batch_is_the_person_alone():
     assert network(crops[:0]).rotations.shape == (0, 24, 3, 3)
 
 
+def test_people_are_looked_at_in_their_picture():
+    network = MeshRecoveryNetwork(SMALL).eval()
+    picture = torch.randint(0, 256, (90, 120, 3), dtype=torch.uint8)
+    boxes = torch.tensor([[10.0, 10.0, 40.0, 80.0], [60.0, 5.0, 100.0, 60.0]])
+    both = network.look(picture, Crops.around(boxes))
+    second = network.look(picture, Crops.around(boxes[1:]))
+    torch.testing.assert_close(both.rotations[1:], second.rotations, atol=1e-5, rtol=1e-4)
+    nobody = network.look(picture, Crops.around(boxes[:0]))
+    assert len(nobody.pose()) == 0
+
+
 def test_a_person_at_the_edge_is_turned_towards_the_camera():
     crops = Crops(centre=torch.tensor([[300.0, 100.0]]), side=torch.tensor([100.0]))
     turns = crops.turns(torch.tensor([200.0]), torch.tensor([[100.0, 100.0]]))
