@@ -42,7 +42,7 @@ MINI = MeshRecoveryConfig(
         depth=2,
         heads=4,
         feed_forward=1024,
-        stem=((32, 0), (64, 1), (128, 2)),
+        stem=((4, 64, 1), (2, 128, 2), (2, 256, 2)),
     ),
     head=MeshHeadConfig(width=256, depth=2, heads=4, feed_forward=512),
 )
@@ -96,7 +96,7 @@ PRESETS = {
         network=MeshRecoveryConfig(
             vit=PoseViTConfig(
                 image_px=64, dropped_px=8, width=32, depth=2, heads=2, feed_forward=64,
-                stem=((8, 0), (16, 1)),
+                stem=((2, 8, 0), (2, 16, 1)),
             ),
             head=MeshHeadConfig(width=32, depth=1, heads=2, head_width=16, feed_forward=32),
         ),

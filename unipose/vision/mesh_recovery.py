@@ -65,7 +65,7 @@ class MeshRecoveryConfig:
     def from_dict(cls, values: dict[str, Any]) -> MeshRecoveryConfig:
         """Return the config that `dataclasses.asdict` wrote (lists for tuples are fine)."""
         vit = dict(values["vit"])
-        vit["stem"] = tuple((int(channels), int(blocks)) for channels, blocks in vit["stem"])
+        vit["stem"] = tuple(tuple(int(n) for n in stage) for stage in vit["stem"])
         return cls(vit=PoseViTConfig(**vit), head=MeshHeadConfig(**values["head"]))
 
 

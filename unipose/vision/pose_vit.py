@@ -7,6 +7,7 @@ numbers, and may look through a few convolutions first.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,8 +38,8 @@ class PoseViTConfig:
     feed_forward: int = 5120
     skipped: float = 0.0
     """Stochastic depth in training: the last block's chance to be skipped (published: 0.55)."""
-    stem: tuple[tuple[int, int], ...] = ()
-    """(channels, residual blocks) of convolutions that each halve the picture before the patches;
+    stem: tuple[tuple[int, int, int], ...] = ()
+    """Convolutions before the patches: (times smaller, channels, residual blocks) of each stage;
     () is the published layout."""
 
     def __post_init__(self) -> None:
@@ -49,12 +50,18 @@ class PoseViTConfig:
             raise ConfigError(
                 f"patches of {self.patch_px} px do not tile {self.image_px} x {kept} px"
             )
-        if self.patch_px % 2 ** len(self.stem):
+        if self.patch_px % self.stem_px:
             raise ConfigError(
-                f"{len(self.stem)} halvings do not divide patches of {self.patch_px} px"
+                f"a stem that makes {self.stem_px} px one does not divide patches of "
+                f"{self.patch_px} px"
             )
         if not 0 <= self.skipped < 1:
             raise ConfigError(f"expected skipped from 0 to below 1, got {self.skipped}")
+
+    @property
+    def stem_px(self) -> int:
+        """Pixels per side of what the stem makes one."""
+        return math.prod(smaller for smaller, _, _ in self.stem)
 
     @property
     def rows(self) -> int:
@@ -79,8 +86,8 @@ class PoseViT(nn.Module):
         self.config = config
         self.stem = nn.Sequential()
         channels = 3
-        for wider, blocks in config.stem:
-            self.stem.append(_Halving(channels, wider))
+        for smaller, wider, blocks in config.stem:
+            self.stem.append(_Smaller(channels, wider, smaller))
             self.stem.extend(_Residual(wider) for _ in range(blocks))
             channels = wider
         self.patch_embed = _Patches(config, channels)
@@ -147,7 +154,7 @@ def on_square_grid(
 class _Patches(nn.Module):
     def __init__(self, config: PoseViTConfig, channels: int) -> None:
         super().__init__()
-        size = config.patch_px // 2 ** len(config.stem)
+        size = config.patch_px // config.stem_px
         self.proj = nn.Conv2d(
             channels,
             config.width,
@@ -212,12 +219,12 @@ class _Perceptron(nn.Module):
         return self.fc2(F.gelu(self.fc1(x)))
 
 
-class _Halving(nn.Sequential):
-    """A convolution of stride 2 with its normalisation."""
+class _Smaller(nn.Sequential):
+    """A convolution with a stride and its normalisation; neighbours overlap."""
 
-    def __init__(self, channels: int, wider: int) -> None:
+    def __init__(self, channels: int, wider: int, times: int) -> None:
         super().__init__(
-            nn.Conv2d(channels, wider, 3, stride=2, padding=1, bias=False),
+            nn.Conv2d(channels, wider, 2 * times - 1, stride=times, padding=times - 1, bias=False),
             nn.BatchNorm2d(wider),
             nn.ReLU(inplace=True),
         )

@@ -26,7 +26,7 @@ from unipose.vision.pose_vit import PoseViTConfig
 
 SMALL = MeshRecoveryConfig(
     vit=PoseViTConfig(
-        image_px=64, dropped_px=8, width=24, depth=1, heads=2, feed_forward=48, stem=((8, 0),)
+        image_px=64, dropped_px=8, width=24, depth=1, heads=2, feed_forward=48, stem=((2, 8, 0),)
     ),
     head=MeshHeadConfig(width=16, depth=2, heads=2, head_width=8, feed_forward=20),
 )

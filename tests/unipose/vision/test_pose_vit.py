@@ -15,7 +15,13 @@ from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViT, PoseViTConfig, on_s
 SMALL = PoseViTConfig(width=16, depth=2, heads=2, feed_forward=32)
 """ViTPose's layout and geometry with few weights."""
 STEMMED = PoseViTConfig(
-    image_px=64, dropped_px=8, width=24, depth=2, heads=2, feed_forward=48, stem=((8, 0), (12, 1))
+    image_px=64,
+    dropped_px=8,
+    width=24,
+    depth=2,
+    heads=2,
+    feed_forward=48,
+    stem=((4, 8, 0), (2, 12, 1)),
 )
 
 
@@ -156,7 +162,7 @@ def test_pictures_of_any_shape_become_crops():
         ({"heads": 7}, "do not divide"),
         ({"image_px": 250}, "do not tile"),
         ({"dropped_px": 30}, "do not tile"),
-        ({"stem": ((8, 0),) * 5}, "halvings"),
+        ({"stem": ((2, 8, 0),) * 5}, "a stem that makes 32 px one"),
         ({"skipped": 1.0}, "skipped"),
     ],
 )
