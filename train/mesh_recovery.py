@@ -7,7 +7,7 @@ ViT-H/16, which starts from a published checkpoint (`--start PATH`) or from noth
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -47,6 +47,9 @@ MINI = MeshRecoveryConfig(
     head=MeshHeadConfig(width=256, depth=2, heads=4, feed_forward=512),
 )
 """unipose-mini: crops of 128 x 96 px, a map of 8 x 6 x 256."""
+
+
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,7 +279,7 @@ def main(config: MeshRecoveryTraining) -> None:
         run = RunFolder(config.out, config)
         shards, val, test = (
             render_shards(config.crops / split, _shards(config, split), workers=config.workers)
-            for split in ("train", "val", "test")
+            for split in SPLITS
         )
     body = load_body().to(accelerator.device)
     network = MeshRecoveryNetwork(config.network)
@@ -336,10 +339,15 @@ def main(config: MeshRecoveryTraining) -> None:
 
 
 def _shards(config: MeshRecoveryTraining, split: str) -> ShardConfig:
+    """Return what is rendered of a split: other rooms, clothes and cameras, too.
+
+    Held-out people are in poses as they were recorded, not in mixed ones.
+    """
     size = config.network.vit.image_px * 5 // 4
     pictures = config.pictures if split == "train" else config.held_out
+    studio = replace(config.studio, seed=config.studio.seed + SPLITS.index(split))
     return ShardConfig(
-        studio=config.studio,
+        studio=studio if split == "train" else replace(studio, mixed=0.0),
         data=config.data,
         split=split,
         pictures=pictures,

@@ -181,6 +181,13 @@ def test_a_step_reaches_eye_and_head_and_learns(people: People):
     assert {"joints", "points", "rotations", "betas", "voted joints"} <= parts.keys()
 
 
+def test_held_out_pictures_share_neither_poses_nor_rooms_with_the_training():
+    train, val, test = (mesh_recovery._shards(DEBUG, split) for split in mesh_recovery.SPLITS)
+    assert len({shards.studio.seed for shards in (train, val, test)}) == 3
+    assert [shards.split for shards in (train, val, test)] == ["train", "val", "test"]
+    assert train.studio.mixed > 0 == val.studio.mixed == test.studio.mixed
+
+
 def test_the_place_of_a_joint_is_where_it_is_in_the_crop():
     vit = DEBUG.network.vit
     places = places_of(vit)
