@@ -1,0 +1,113 @@
+"""Batches to learn from: stored crops moved, zoomed, mirrored, coloured and covered at random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from train.crop_shards import People
+from unipose.body.skeletons import SMPL
+from unipose.vision.crops import SCALE, Crops, resample
+from unipose.vision.pixels import IMAGENET_MEAN, IMAGENET_STD, normalised
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """What the network sees, and what it should say: in the axes of each crop's camera."""
+
+    images: Float[Tensor, "person 3 side side"]
+    rotations: Float[Tensor, "person 24 3 3"]
+    betas: Float[Tensor, "person 10"]
+    joints: Float[Tensor, "person 24 3"]
+    """From the pelvis (metres)."""
+    points: Float[Tensor, "person 24 2"]
+    """In sides of the crop from its middle."""
+    inside: Float[Tensor, "person 24"]
+
+
+def draw_batch(
+    people: People, side_px: int, generator: torch.Generator | None, *, covered: float = 0.0
+) -> Batch:
+    """Return crops to learn from: moved, zoomed, mirrored, coloured and covered at random.
+
+    `covered` is the share of crops of which a rectangle is painted over. Without a generator the
+    crops are those of a detector, as they are.
+    """
+    count = len(people.betas)
+    crops = Crops.around(people.boxes, scale=SCALE)
+    if generator is not None:
+        zoom = 0.88 + 0.3 * torch.rand(count, generator=generator)
+        move = (torch.rand(count, 2, generator=generator) - 0.5) * 0.14
+        crops = Crops(centre=crops.centre + move * crops.side[:, None], side=crops.side * zoom)
+    stored = people.pixels.movedim(3, 1).float()
+    scale = people.crops.side / stored.shape[2]  # pixels of the picture per stored pixel
+    middle = torch.tensor([stored.shape[3] / 2, stored.shape[2] / 2])
+    centre = (crops.centre - people.crops.centre) / scale[:, None] + middle
+    images = resample(stored, centre, crops.side / scale, side_px, side_px, beyond="border")
+    turns = crops.turns(people.focal_px, people.principal_px)  # picture from crop
+    root = turns.mT @ people.rotations[:, 0]
+    joints = (people.joints - people.joints[:, :1]) @ turns
+    batch = Batch(
+        images=images,
+        rotations=torch.cat([root[:, None], people.rotations[:, 1:]], dim=1),
+        betas=people.betas,
+        joints=joints,
+        points=crops.to_crop(people.joints_px),
+        inside=people.inside,
+    )
+    if generator is None:
+        return _normalised(batch)
+    mirror = torch.rand(count, generator=generator) < 0.5
+    return _normalised(_covered(_coloured(_mirrored(batch, mirror), generator), generator, covered))
+
+
+def _normalised(batch: Batch) -> Batch:
+    return _with(batch, images=normalised(batch.images, IMAGENET_MEAN, IMAGENET_STD))
+
+
+def _with(batch: Batch, **changed: Tensor) -> Batch:
+    return Batch(**(vars(batch) | changed))
+
+
+def _mirrored(batch: Batch, chosen: Tensor) -> Batch:
+    """Return the batch with the chosen crops mirrored: left is right in pixels and labels."""
+    order = list(SMPL.mirror)
+    flip = torch.tensor([-1.0, 1.0, 1.0])
+
+    def either(mirrored: Tensor, plain: Tensor) -> Tensor:
+        return torch.where(chosen.view(-1, *[1] * (plain.ndim - 1)), mirrored, plain)
+
+    return _with(
+        batch,
+        images=either(batch.images.flip(3), batch.images),
+        rotations=either(batch.rotations[:, order] * flip[:, None] * flip, batch.rotations),
+        joints=either(batch.joints[:, order] * flip, batch.joints),
+        points=either(batch.points[:, order] * flip[:2], batch.points),
+        inside=either(batch.inside[:, order], batch.inside),
+    )
+
+
+def _coloured(batch: Batch, generator: torch.Generator) -> Batch:
+    """Return the batch in other light: brightness, contrast and the colours' balance."""
+    count = len(batch.images)
+    gain = 1 + 0.4 * (torch.rand(count, 3, 1, 1, generator=generator) - 0.5)
+    gain = gain * (0.7 + 0.6 * torch.rand(count, 1, 1, 1, generator=generator))
+    shift = 60 * (torch.rand(count, 1, 1, 1, generator=generator) - 0.5)
+    return _with(batch, images=(batch.images * gain + shift).clamp(0, 255))
+
+
+def _covered(batch: Batch, generator: torch.Generator, share: float) -> Batch:
+    """Return the batch with a rectangle of one colour over some crops."""
+    count, _, height, width = batch.images.shape
+    size = 0.1 + 0.3 * torch.rand(count, 2, generator=generator)
+    start = torch.rand(count, 2, generator=generator) * (1 - size)
+    colour = 255 * torch.rand(count, 3, 1, 1, generator=generator)
+    chosen = torch.rand(count, generator=generator) < share
+    y, x = (torch.arange(n)[None] / n for n in (height, width))
+    rows = (y >= start[:, :1]) & (y < start[:, :1] + size[:, :1]) & chosen[:, None]
+    columns = (x >= start[:, 1:]) & (x < start[:, 1:] + size[:, 1:])
+    hidden = (rows[:, :, None] & columns[:, None])[:, None]
+    return _with(batch, images=torch.where(hidden, colour, batch.images))

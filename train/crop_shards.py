@@ -1,0 +1,200 @@
+"""Crops of people rendered ahead of training: files that are read in place, complete or not there.
+
+Rendering a person costs about as much as one training step on it, so pictures are taken once and
+seen several times, each time cut, coloured and covered differently. Shard k holds pictures
+k * n to (k + 1) * n of one studio: its bytes are a function of (studio, k), whoever renders it. A
+run that was stopped, or wants more pictures, goes on with the shards that are missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from rich.progress import track
+from torch import Tensor
+
+from data_builders.pose_pool import PosePool
+from data_builders.studio import Motions, Studio, StudioConfig, StudioImage
+from data_builders.studio.labels import OUTSIDE
+from unipose.body.body import load_body
+from unipose.errors import ConfigError, FileError
+from unipose.vision.crops import SCALE, Crops
+
+ROOM = 1.25
+"""How much larger a stored crop is than the one that is looked at: room to move and to zoom."""
+LEAST_SEEN = 0.35
+"""Share of a person that must be seen (of what the picture could show of them)."""
+LEAST_JOINTS = 8
+"""Joints that must lie in the picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardConfig:
+    """Which people are rendered, and how large."""
+
+    studio: StudioConfig
+    data: Path
+    """Folder with a manifest.csv; "" renders made-up poses."""
+    split: str
+    pictures: int
+    """Rounded up to whole shards."""
+    per_shard: int = 500
+    height_px: int = 160
+    width_px: int = 128
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class People:
+    """A batch of stored crops with their labels; metres and pixels of the picture."""
+
+    pixels: UInt8[Tensor, "person height width 3"]
+    crops: Crops
+    """What the stored pixels span (their height is the side)."""
+    boxes: Float[Tensor, "person 4"]
+    rotations: Float[Tensor, "person 24 3 3"]
+    """The root's has the axes of the picture's camera as the world."""
+    betas: Float[Tensor, "person 10"]
+    joints: Float[Tensor, "person 24 3"]
+    """In the axes of the picture's camera, from its place."""
+    joints_px: Float[Tensor, "person 24 2"]
+    inside: Float[Tensor, "person 24"]
+    """1 for joints that lie in the picture."""
+    focal_px: Float[Tensor, " person"]
+    principal_px: Float[Tensor, "person 2"]
+
+
+def _layout(config: ShardConfig) -> np.dtype:
+    return np.dtype(
+        [
+            ("pixels", "u1", (config.height_px, config.width_px, 3)), ("centre", "f4", 2),
+            ("side", "f4"), ("boxes", "f4", 4), ("rotations", "f4", (24, 3, 3)),
+            ("betas", "f4", 10), ("joints", "f4", (24, 3)), ("joints_px", "f4", (24, 2)),
+            ("inside", "f4", 24), ("focal_px", "f4"), ("principal_px", "f4", 2),
+        ]
+    )  # fmt: skip
+
+
+class CropShards:
+    """All people of a folder of shards, by number, without reading them into memory."""
+
+    def __init__(self, folder: Path, config: ShardConfig) -> None:
+        layout = _layout(config)
+        self.shards = []
+        for path in (_path(folder, k) for k in range(_count(config))):
+            try:
+                shard = np.load(path, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError) as error:
+                raise FileError(
+                    path, f"is no whole shard ({error}).", "Remove it; it is rendered again."
+                ) from error
+            if shard.dtype != layout:
+                raise FileError(path, "is a shard of another layout.", "Remove the folder.")
+            self.shards.append(shard)
+        self.ends = np.cumsum([len(shard) for shard in self.shards])
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def __getitem__(self, numbers: Int[Tensor, " person"]) -> People:
+        """Return these people."""
+        which = np.searchsorted(self.ends, numbers.numpy(), side="right")
+        firsts = self.ends - [len(shard) for shard in self.shards]
+        rows = np.stack(
+            [self.shards[k][i - firsts[k]] for k, i in zip(which, numbers.tolist(), strict=True)]
+        )
+        values = {name: torch.from_numpy(rows[name].copy()) for name in rows.dtype.names or ()}
+        crops = Crops(centre=values.pop("centre"), side=values.pop("side"))
+        return People(crops=crops, **values)
+
+
+def render_shards(folder: Path, config: ShardConfig, *, workers: int) -> CropShards:
+    """Render the shards that are missing in `folder`, and return all of them.
+
+    `workers` 0 renders in this process. Raises ConfigError if the folder is of another studio.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    what = asdict(config) | {"data": config.data.name}
+    del what["pictures"]
+    text = json.dumps(what, indent=2, default=str)
+    known = folder / "config.json"
+    if known.exists() and known.read_text() != text:
+        raise ConfigError(f"{folder} holds crops of another studio; remove it to render them again")
+    known.write_text(text)
+    missing = [k for k in range(_count(config)) if not _path(folder, k).exists()]
+    if missing and workers:
+        with ProcessPoolExecutor(
+            min(workers, len(missing)), mp_context=get_context("spawn"), initializer=_one_thread
+        ) as pool:
+            jobs = [pool.submit(_render, folder, config, k) for k in missing]
+            for job in track(jobs, description=f"rendering {config.split}", transient=True):
+                job.result()
+    else:
+        for k in missing:
+            _render(folder, config, k)
+    return CropShards(folder, config)
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _count(config: ShardConfig) -> int:
+    return -(-config.pictures // config.per_shard)
+
+
+def _path(folder: Path, shard: int) -> Path:
+    return folder / f"shard-{shard:05d}.npy"
+
+
+def _render(folder: Path, config: ShardConfig, shard: int) -> None:
+    studio = _studio(config.studio, config.data, config.split)
+    numbers = range(shard * config.per_shard, (shard + 1) * config.per_shard)
+    rows = [row for i in numbers for row in _people(studio.sample(i), config)]
+    whole = np.array(rows, dtype=_layout(config))
+    unfinished = _path(folder, shard).with_suffix(f".{os.getpid()}.tmp")
+    with unfinished.open("wb") as file:
+        np.save(file, whole)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.rename(_path(folder, shard))
+
+
+@cache
+def _studio(config: StudioConfig, data: Path, split: str) -> Studio:
+    """Return the studio of this process."""
+    made_up = data == Path()
+    motions = PosePool.random(64, seed=1) if made_up else Motions.read(data, split)
+    return Studio(config, motions, load_body())
+
+
+def _people(image: StudioImage, config: ShardConfig) -> Iterator[tuple]:
+    """Yield one row for each person of whom enough is seen."""
+    height, width = image.pixels.shape[:2]
+    focal = np.float32(image.camera.focal * height)
+    principal = np.array([width, height]) / 2 + np.array(image.camera.centre) * height
+    for person in image.people:
+        inside = person.joints_seen != OUTSIDE
+        if person.box is None or person.seen_share < LEAST_SEEN or inside.sum() < LEAST_JOINTS:
+            continue
+        box = torch.tensor([person.box])
+        crop = Crops.around(box, scale=SCALE * ROOM)
+        square = crop.cut(torch.from_numpy(image.pixels), config.height_px)[0]
+        cut = (config.height_px - config.width_px) // 2
+        pixels = square[:, :, cut : cut + config.width_px].movedim(0, 2).round().byte().numpy()
+        rotations = person.rotations.copy()
+        rotations[0] = person.root_in_camera
+        in_camera = image.camera.to_camera(torch.from_numpy(person.joints)).numpy()
+        yield (
+            pixels, crop.centre[0].numpy(), crop.side[0].numpy(), box[0].numpy(), rotations,
+            person.betas, in_camera, np.nan_to_num(person.joints_px), inside, focal, principal,
+        )  # fmt: skip

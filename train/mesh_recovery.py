@@ -1,0 +1,370 @@
+"""Teach a Pose-ViT to see people: `accelerate launch -m train.mesh_recovery --preset mini`.
+
+HMR 2.0's training on pictures of our own studio, where everything is known: 2D and 3D joints, pose,
+shape. `--preset mini` trains a small Pose-ViT with its head from nothing; `--preset paper` is
+ViT-H/16, which starts from a published checkpoint (`--start PATH`) or from nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import trange
+
+from data_builders.studio import StudioConfig
+from tokenizer.rotations import rotations_from_6d
+from train.crop_batches import Batch, draw_batch
+from train.crop_shards import CropShards, ShardConfig, render_shards
+from train.program import cosine, generator_of, run_program, start_accelerator
+from train.run_folder import RunFolder
+from unipose.body.body import Body, load_body
+from unipose.metrics import mpjpe, pa_mpjpe
+from unipose.vision.crops import SCALE, Crops, project
+from unipose.vision.mesh_recovery import (
+    JOINTS,
+    MeshHeadConfig,
+    MeshRecovery,
+    MeshRecoveryConfig,
+    MeshRecoveryNetwork,
+)
+from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViTConfig
+
+MINI = MeshRecoveryConfig(
+    vit=PoseViTConfig(
+        image_px=128,
+        dropped_px=16,
+        width=256,
+        depth=2,
+        heads=4,
+        feed_forward=1024,
+        stem=((4, 64, 1), (2, 128, 2), (2, 256, 2)),
+    ),
+    head=MeshHeadConfig(width=256, depth=2, heads=4, feed_forward=512),
+)
+"""unipose-mini: crops of 128 x 96 px, a map of 8 x 6 x 256."""
+
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeshRecoveryTraining:
+    """One training run."""
+
+    network: MeshRecoveryConfig
+    studio: StudioConfig = field(
+        default_factory=lambda: StudioConfig(height_px=224, width_px=224, mixed=0.4)
+    )
+    data: Path = Path("../shared/mocap")
+    """Folder with a manifest.csv; "" trains on made-up poses."""
+    out: Path = Path("runs/mesh_recovery")
+    crops: Path = Path("runs/crops")
+    """Where the rendered crops are kept; several runs can share them."""
+    start: str = ""
+    """A published checkpoint (HMR 2.0) to start from."""
+    pictures: int = 80_000
+    """Rendered before training; about 1.2 people in each."""
+    held_out: int = 1500
+    """Pictures of the recordings' val split, and as many of its test split at the end."""
+    workers: int = 2
+    """Processes that render; 0 renders in this one."""
+    steps: int = 30_000
+    batch: int = 32
+    peak_rate: float = 7e-4
+    warmup: int = 500
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    half: bool = True
+    """Matrix products in bfloat16."""
+    joint_weight: float = 10.0
+    rotation_weight: float = 1.0
+    point_weight: float = 5.0
+    beta_weight: float = 0.1
+    vote_weight: float = 0.5
+    """Of the joints that the places of the map vote for (a training aid); 0 leaves it out."""
+    covered: float = 0.3
+    """Share of crops of which a rectangle is painted over."""
+    save_every: int = 1000
+    seed: int = 0
+
+
+PRESETS = {
+    "mini": MeshRecoveryTraining(network=MINI),
+    "debug": MeshRecoveryTraining(
+        network=MeshRecoveryConfig(
+            vit=PoseViTConfig(
+                image_px=64, dropped_px=8, width=32, depth=2, heads=2, feed_forward=64,
+                stem=((2, 8, 0), (2, 16, 1)),
+            ),
+            head=MeshHeadConfig(width=32, depth=1, heads=2, head_width=16, feed_forward=32),
+        ),
+        studio=StudioConfig(height_px=64, width_px=64),
+        data=Path(),
+        out=Path("runs/mesh_recovery_debug"),
+        crops=Path("runs/crops_debug"),
+        pictures=8,
+        held_out=4,
+        workers=0,
+        steps=4,
+        batch=4,
+        warmup=2,
+        save_every=2,
+    ),
+    "paper": MeshRecoveryTraining(
+        network=MeshRecoveryConfig(vit=PAPER_POSE_VIT),
+        studio=StudioConfig(height_px=512, width_px=512, mixed=0.4),
+        out=Path("runs/mesh_recovery_paper"),
+        crops=Path("runs/crops_paper"),
+        pictures=1_000_000,
+        workers=16,
+        steps=1_000_000,
+        batch=48,
+        peak_rate=1e-5,
+        warmup=0,
+        weight_decay=1e-4,
+    ),
+}  # fmt: skip
+
+
+def joints_of(found: MeshRecovery, body: Body) -> Float[Tensor, "person 24 3"]:
+    """Return the joints from the pelvis (metres, axes of the crop's camera)."""
+    joints = body.joints(found.rotations, found.betas)
+    return joints - joints[:, :1]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Votes:
+    """What all places of a map together say of a person's joints."""
+
+    weight: Float[Tensor, "person place 24"]
+    """Logarithm of how much the vote of each place counts; sums to 1 over the places."""
+    points: Float[Tensor, "person 24 2"]
+    joints: Float[Tensor, "person 24 3"]
+
+
+class Learner(nn.Module):
+    """The network, and what helps it learn and is left behind.
+
+    Every place of the Pose-ViT's map votes for where each joint is, in 2D from that place and in 3D
+    from the pelvis, and says how much its vote counts: most at the joint's own place. The single
+    query of the head teaches the map slowly; the votes tell each place what it should know.
+    """
+
+    places: Float[Tensor, "place 2"]
+    """Of the map, in sides of the crop from its middle."""
+
+    def __init__(self, network: MeshRecoveryNetwork) -> None:
+        super().__init__()
+        self.network = network
+        vit = network.config.vit
+        self.votes = nn.Linear(vit.width, JOINTS * 6)
+        self.register_buffer("places", places_of(vit), persistent=False)
+
+    def forward(self, images: Float[Tensor, "person 3 side side"]) -> tuple[MeshRecovery, Votes]:
+        """Return what the head says and what the places of the map do."""
+        features = self.network.backbone(images)
+        votes = self.votes(features.flatten(2).mT).float()
+        votes = votes.unflatten(2, (JOINTS, 6))  # person place joint (weight, 2D, 3D)
+        weight = votes[..., 0].log_softmax(dim=1)
+        counts = weight.exp()[..., None]
+        return self.network.smpl_head(features), Votes(
+            weight=weight,
+            points=(counts * (votes[..., 1:3] + self.places[:, None])).sum(1),
+            joints=(counts * votes[..., 3:]).sum(1),
+        )
+
+
+def places_of(vit: PoseViTConfig) -> Float[Tensor, "place 2"]:
+    """Return the places of a Pose-ViT's map, in sides of the crop from its middle."""
+    rows = (torch.arange(vit.rows) + 0.5) * vit.patch_px / vit.image_px - 0.5
+    columns = (torch.arange(vit.columns) + 0.5) * vit.patch_px + vit.dropped_px
+    columns = columns / vit.image_px - 0.5
+    return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1).flatten(0, 1)
+
+
+def nearness(
+    points: Float[Tensor, "person 24 2"], vit: PoseViTConfig
+) -> Float[Tensor, "person place 24"]:
+    """Return how near each place is to each joint: 1 at its own, 0 from the next one on."""
+    places = places_of(vit).to(points)
+    off = (points[:, None] - places[:, None]).abs() * (vit.image_px / vit.patch_px)
+    return (1 - off).clamp(min=0).prod(dim=-1)
+
+
+def train_step(
+    learner: nn.Module, body: Body, batch: Batch, config: MeshRecoveryTraining
+) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+    """Return the loss of one batch and its parts: 3D and 2D joints (L1), pose, shape (L2)."""
+    with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=config.half):
+        found, votes = learner(batch.images)
+    joints = joints_of(found, body)
+    near = nearness(batch.points, config.network.vit)
+    losses = {
+        "joints": _apart(joints, batch.joints),
+        "points": _apart(project(joints, found.camera), batch.points, batch.inside),
+        "rotations": F.mse_loss(found.rotations, batch.rotations) * 9,
+        "betas": F.mse_loss(found.betas, batch.betas),
+        "voted joints": _apart(votes.joints, batch.joints),
+        "voted points": _apart(votes.points, batch.points, batch.inside),
+        "places": -(near * votes.weight).sum() / near.sum().clamp(min=1),
+    }
+    weights = {
+        "joints": config.joint_weight,
+        "points": config.point_weight,
+        "rotations": config.rotation_weight,
+        "betas": config.beta_weight,
+        "voted joints": config.vote_weight * config.joint_weight,
+        "voted points": config.vote_weight * config.point_weight,
+        "places": config.vote_weight,
+    }
+    return torch.stack([weights[name] * part for name, part in losses.items()]).sum(), losses
+
+
+def _apart(
+    found: Float[Tensor, "person 24 axis"],
+    truth: Float[Tensor, "person 24 axis"],
+    counts: Float[Tensor, "person 24"] | None = None,
+) -> Float[Tensor, ""]:
+    """Return the mean L1 distance, of those joints that count; what is far off counts as 1."""
+    apart = (found - truth).abs().sum(-1)
+    if counts is None:
+        return apart.mean()
+    return (apart.clamp(max=1.0) * counts).sum() / counts.sum().clamp(min=1)
+
+
+@torch.no_grad()
+def validate(
+    network: MeshRecoveryNetwork, body: Body, shards: CropShards, config: MeshRecoveryTraining
+) -> dict[str, float]:
+    """Return the errors (mm, pelvis on pelvis) on all people, and those of the mean pose."""
+    totals: dict[str, list[Tensor]] = {}
+    device = next(network.parameters()).device
+    for some in torch.arange(len(shards)).split(128):
+        batch = draw_batch(shards[some], network.config.vit.image_px, None)
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.half):
+            found = network(batch.images.to(device))
+        joints = joints_of(found, body).cpu()
+        mean = _mean_body(network, len(some), device)
+        for name, value in {
+            "mpjpe_mm": mpjpe(joints, batch.joints),
+            "pa_mpjpe_mm": pa_mpjpe(joints, batch.joints),
+            "mean_pose_mpjpe_mm": mpjpe(joints_of(mean, body).cpu(), batch.joints),
+            "mean_pose_pa_mpjpe_mm": pa_mpjpe(joints_of(mean, body).cpu(), batch.joints),
+        }.items():
+            totals.setdefault(name, []).append(value)
+    return {name: float(torch.cat(values).mean() * 1000) for name, values in totals.items()}
+
+
+def _mean_body(network: MeshRecoveryNetwork, people: int, device: torch.device) -> MeshRecovery:
+    """Return what the network would say without looking: the mean of its training data."""
+    head = network.smpl_head
+    mean = rotations_from_6d(head.init_body_pose.unflatten(1, (-1, 6)))
+    return MeshRecovery(
+        rotations=mean.expand(people, -1, -1, -1),
+        betas=torch.zeros(people, 10, device=device),
+        camera=head.init_cam.expand(people, -1),
+    )
+
+
+def main(config: MeshRecoveryTraining) -> None:
+    """Render, train, log, save; resumes by itself from what is there."""
+    accelerator = start_accelerator()
+    torch.manual_seed(config.seed)
+    with accelerator.main_process_first():
+        run = RunFolder(config.out, config)
+        shards, val, test = (
+            render_shards(config.crops / split, _shards(config, split), workers=config.workers)
+            for split in SPLITS
+        )
+    body = load_body().to(accelerator.device)
+    network = MeshRecoveryNetwork(config.network)
+    if config.start:
+        network.load_published(config.start)
+    else:
+        _start_from_the_mean(network, shards)
+    learner = Learner(network)
+    decayed = [p for p in learner.parameters() if p.ndim > 1]
+    others = [p for p in learner.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed}, {"params": others, "weight_decay": 0.0}],
+        lr=0.0, weight_decay=config.weight_decay, fused=True,
+    )  # fmt: skip
+    done = run.resume(learner, optimizer)
+    model, optimizer = accelerator.prepare(learner, optimizer)
+    side = config.network.vit.image_px
+    progress = trange(
+        done, config.steps, initial=done, total=config.steps,
+        desc="mesh recovery", disable=not accelerator.is_main_process,
+    )  # fmt: skip
+    for step in progress:
+        model.train()
+        for group in optimizer.param_groups:
+            group["lr"] = cosine(
+                step, steps=config.steps, warmup=config.warmup, peak=config.peak_rate
+            )
+        generator = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
+        numbers = torch.randint(len(shards), (config.batch,), generator=generator)
+        batch = draw_batch(shards[numbers], side, generator, covered=config.covered)
+        batch = Batch(**{name: value.to(accelerator.device) for name, value in vars(batch).items()})
+        torch.manual_seed(int(generator.initial_seed()) % 2**63)  # skipped blocks, also on resume
+        loss, losses = train_step(model, body, batch, config)
+        optimizer.zero_grad()
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(model.parameters(), config.clip)
+        optimizer.step()
+        if step % 50 == 0 and accelerator.is_main_process:
+            progress.set_postfix(loss=f"{loss.item():.4f}")
+            run.log(step=step, loss=loss.item(), **{k: v.item() for k, v in losses.items()})
+        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            if accelerator.is_main_process:
+                network.eval()
+                scores = validate(network, body, val, config)
+                run.log(step=step + 1, **scores)
+                progress.write(
+                    f"{step + 1}: " + ", ".join(f"{k} {v:.1f}" for k, v in scores.items())
+                )
+                run.save(step + 1, learner, optimizer)
+            accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        network.eval()
+        scores = validate(network, body, test, config)
+        run.log(split="test", **scores)
+        progress.write("test: " + ", ".join(f"{k} {v:.1f}" for k, v in scores.items()))
+        network.save_pretrained(config.out / "model")
+
+
+def _shards(config: MeshRecoveryTraining, split: str) -> ShardConfig:
+    """Return what is rendered of a split: other rooms, clothes and cameras, too.
+
+    Held-out people are in poses as they were recorded, not in mixed ones.
+    """
+    size = config.network.vit.image_px * 5 // 4
+    pictures = config.pictures if split == "train" else config.held_out
+    studio = replace(config.studio, seed=config.studio.seed + SPLITS.index(split))
+    return ShardConfig(
+        studio=studio if split == "train" else replace(studio, mixed=0.0),
+        data=config.data,
+        split=split,
+        pictures=pictures,
+        per_shard=min(500, pictures),
+        height_px=size,
+        width_px=size * 4 // 5,
+    )
+
+
+def _start_from_the_mean(network: MeshRecoveryNetwork, shards: CropShards) -> None:
+    """Set the head's mean pose and camera to those of the first people of the training data."""
+    people = shards[torch.arange(min(2000, len(shards)))]
+    batch = draw_batch(people, 16, None)
+    crops = Crops.around(people.boxes, scale=SCALE)
+    camera = crops.weak_camera(people.joints[:, 0], people.focal_px, people.principal_px)
+    network.smpl_head.set_mean(batch.rotations, camera)
+
+
+if __name__ == "__main__":
+    run_program(main, PRESETS)

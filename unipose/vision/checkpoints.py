@@ -1,0 +1,295 @@
+"""Reading published weights without running anything in them, and loading them strictly.
+
+Checkpoints of PyTorch Lightning hold the training's configuration beside the weights, as pickled
+objects (yacs, omegaconf): `torch.load(weights_only=True)` refuses such a file as a whole. Here a
+pickle's names are never looked up: a tensor is described by what was written, a configuration
+becomes a `Record` that nobody reads, any other name ends the reading.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import pickletools
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from unipose.body.pickled_arrays import PickleRefusedError, Record
+from unipose.errors import MissingFileError, WeightsError
+
+LARGEST_PICKLE = 200_000_000
+"""Bytes of the part of a checkpoint that says where its tensors are."""
+
+_STORAGES = {
+    "FloatStorage": torch.float32, "DoubleStorage": torch.float64, "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
+    "ShortStorage": torch.int16, "CharStorage": torch.int8, "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}  # fmt: skip
+
+_LEFT_ALONE = (
+    "yacs", "omegaconf", "pytorch_lightning", "lightning", "lightning_fabric", "argparse", "typing",
+    "pathlib", "numpy", "collections", "copy_reg", "copyreg", "hydra", "hmr2", "tokenhmr", "lib",
+)  # fmt: skip
+"""Packages whose objects lie in real checkpoints beside the weights: recorded, never read."""
+
+_PLAIN = ("set", "frozenset", "list", "dict", "tuple", "int", "float", "bool", "str", "object",
+          "slice", "complex", "bytearray")  # fmt: skip
+"""Names of `builtins` that a configuration may mention; they become records, too."""
+
+
+def read_checkpoint(path: Path, prefixes: tuple[str, ...] = ("",)) -> dict[str, Tensor]:
+    """Return the weights of a .safetensors, .pt, .bin, .pth or .ckpt whose names start like this.
+
+    A Lightning checkpoint's `state_dict` is looked into. Nothing in the file is executed. Raises
+    MissingFileError, or WeightsError: damaged, no weights in it, or a pickle with something in it
+    that is not data.
+    """
+    if not path.is_file():
+        raise MissingFileError(path, "there is no such file of weights.")
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start[:2] == b"PK":
+        weights = _read_archive(path, prefixes)
+    elif path.suffix == ".safetensors":
+        weights = _read_safetensors(path, prefixes)
+    else:
+        weights = _read_old(path, prefixes)
+    if not weights:
+        wanted = " or ".join(f"{prefix!r}" for prefix in prefixes)
+        raise WeightsError(path, f"it holds no weights whose names start with {wanted}.")
+    return weights
+
+
+def part_of(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the weights under a prefix, without it."""
+    return {n.removeprefix(prefix): value for n, value in weights.items() if n.startswith(prefix)}
+
+
+def load_strictly(module: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Load the weights if they are exactly the module's; else WeightsError names the difference.
+
+    A module on the meta device takes the tensors themselves; another keeps its own number type.
+    """
+    own = module.state_dict()
+    missing = sorted(own.keys() - weights.keys())
+    unexpected = sorted(weights.keys() - own.keys())
+    if missing or unexpected:
+        problem = "; ".join(
+            f"{what} {len(names)}: {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
+            for what, names in (("missing", missing), ("unexpected", unexpected))
+            if names
+        )
+        raise WeightsError(path, f"the weights are not those of this model ({problem}).")
+    for name, value in own.items():
+        if value.shape != weights[name].shape:
+            raise WeightsError(
+                path,
+                f"{name} has the shape {tuple(weights[name].shape)}, expected "
+                f"{tuple(value.shape)}.",
+            )
+    nowhere = any(value.is_meta for value in own.values())
+    module.load_state_dict(dict(weights), strict=True, assign=nowhere)
+
+
+def _read_safetensors(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(prefixes)]  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise WeightsError(path, f"it cannot be read as safetensors ({error}).") from error
+
+
+def _read_old(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
+    """Return the weights of a file as PyTorch wrote it before version 1.6 (no archive)."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        # torch explains at length; the line that names the culprit says "Unsupported"
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        told = next((line for line in lines if "nsupported" in line), (lines or ["damaged"])[0])
+        raise WeightsError(
+            path, f"it is not read: {told[:200]} (nothing in it was executed)."
+        ) from error
+    found = _state_dict(content)
+    return {
+        n: value
+        for n, value in found.items()
+        if n.startswith(prefixes) and isinstance(value, Tensor)
+    }
+
+
+def _state_dict(content: object) -> dict[str, object]:
+    """Return what lies under names, in a checkpoint's `state_dict` or in the file itself."""
+    found = content.get("state_dict", content) if isinstance(content, dict) else None
+    if not isinstance(found, dict):
+        return {}
+    return {name: value for name, value in found.items() if isinstance(name, str)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Written:
+    """A tensor as the pickle describes it: a view into one of the archive's storages."""
+
+    key: str
+    kind: torch.dtype
+    length: int
+    offset: int
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+
+
+def _rebuild_tensor(
+    storage: object, offset: object, size: object, stride: object, *_: object
+) -> _Written:
+    if not isinstance(storage, _Written) or not isinstance(offset, int):
+        raise PickleRefusedError("a tensor without a storage")
+    for numbers in (size, stride):
+        if not isinstance(numbers, tuple) or not all(
+            isinstance(n, int) and n >= 0 for n in numbers
+        ):
+            raise PickleRefusedError("a tensor whose shape is not a shape")
+    assert isinstance(size, tuple)
+    assert isinstance(stride, tuple)
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride)) if all(size) else 0
+    if len(size) != len(stride) or offset < 0 or last >= max(1, storage.length):
+        raise PickleRefusedError("a tensor that reaches beyond its storage")
+    if math.prod(size) > storage.length:
+        raise PickleRefusedError("a tensor larger than its storage")
+    return _Written(
+        key=storage.key,
+        kind=storage.kind,
+        length=storage.length,
+        offset=offset,
+        size=size,
+        stride=stride,
+    )
+
+
+def _rebuild_parameter(tensor: object, *_: object) -> object:
+    return tensor
+
+
+_TENSORS: dict[tuple[str, str], Callable[..., object]] = {
+    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    """An unpickler that knows tensors, dictionaries and records."""
+
+    def find_class(self, module: str, name: str) -> object:  # type: ignore[override]
+        # new ones for each file: a pickle may set attributes of what it names
+        if (module, name) in _TENSORS:
+            return partial(_TENSORS[module, name])
+        if (module, name) == ("collections", "OrderedDict"):
+            return type("Ordered", (_Ordered,), {})
+        if module == "torch" and name in _STORAGES:
+            return name
+        plain = module in ("builtins", "__builtin__") and name in _PLAIN
+        if plain or module.split(".")[0] in _LEFT_ALONE or module == "torch":
+            return type(
+                "Record",
+                (Record,),
+                {"kind": f"{module}.{name}", "append": _forget, "extend": _forget, "add": _forget},
+            )
+        raise PickleRefusedError(f"it asks for {module}.{name}, which is not data")
+
+    def persistent_load(self, pid: object) -> object:
+        if not isinstance(pid, tuple) or len(pid) != 5 or pid[0] != "storage":
+            raise PickleRefusedError(f"it refers to an object outside the file ({str(pid)[:80]})")
+        _, kind, key, _, length = pid
+        if kind not in _STORAGES or not isinstance(key, str) or not isinstance(length, int):
+            raise PickleRefusedError("a storage of unknown numbers")
+        return _Written(key=key, kind=_STORAGES[kind], length=length, offset=0, size=(), stride=())
+
+
+class _Ordered(dict):
+    """An OrderedDict that takes no attributes from the file."""
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+def _forget(self: object, *_: object) -> None:
+    """Take what a pickle puts into a record's list, and keep nothing."""
+
+
+def _read_archive(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
+    """Return the weights of an archive as `torch.save` writes it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            described = [
+                n for n in archive.namelist() if n.endswith("/data.pkl") and n.count("/") == 1
+            ]
+            if len(described) != 1:
+                raise WeightsError(path, "it is no checkpoint: there is no data.pkl in it.")
+            if archive.getinfo(described[0]).file_size > LARGEST_PICKLE:
+                raise PickleRefusedError("its description of the tensors is absurdly large")
+            content = _described(_stored(archive, described[0]))
+            folder = described[0].removesuffix("data.pkl") + "data/"
+            storages: dict[str, Tensor] = {}
+            return {
+                name: _tensor(archive, folder, written, storages)
+                for name, written in _state_dict(content).items()
+                if isinstance(written, _Written) and name.startswith(prefixes)
+            }
+    except PickleRefusedError as error:
+        raise WeightsError(
+            path, f"it is not read: {error} (nothing in it was executed)."
+        ) from error
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, NotImplementedError,
+        RuntimeError,
+    ) as error:  # fmt: skip
+        raise WeightsError(path, f"it is cut short or damaged ({error}).") from error
+
+
+def _described(data: bytes) -> object:
+    try:
+        for operation, argument, _ in pickletools.genops(data):
+            # a place in the memo beyond the file's own length would only cost memory
+            if "PUT" in operation.name and int(argument or 0) > len(data):
+                raise PickleRefusedError("it is not a pickle that a program wrote")
+        return _Unpickler(io.BytesIO(data), encoding="latin1").load()
+    except PickleRefusedError:
+        raise
+    except (
+        pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, KeyError,
+        IndexError, OverflowError, MemoryError, RecursionError,
+    ) as error:  # fmt: skip
+        raise PickleRefusedError(f"it is cut short or damaged ({error})") from error
+
+
+def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a member, which PyTorch never compresses: it is no larger than its file."""
+    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+        raise PickleRefusedError(f"{name} is compressed, which no checkpoint is")
+    return archive.read(name)
+
+
+def _tensor(
+    archive: zipfile.ZipFile, folder: str, written: _Written, storages: dict[str, Tensor]
+) -> Tensor:
+    if written.key not in storages:
+        data = bytearray(_stored(archive, folder + written.key))
+        expected = written.length * written.kind.itemsize
+        if len(data) != expected:
+            raise PickleRefusedError(f"a storage of {len(data)} bytes, expected {expected}")
+        empty = torch.empty(0, dtype=written.kind)
+        storages[written.key] = torch.frombuffer(data, dtype=written.kind) if data else empty
+    storage = storages[written.key]
+    if storage.dtype != written.kind or len(storage) != written.length:
+        raise PickleRefusedError("two tensors that do not agree on their storage")
+    return storage.as_strided(written.size, written.stride, written.offset).clone()

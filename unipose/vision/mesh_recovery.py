@@ -1,0 +1,322 @@
+"""From a crop of one person to a posed body: HMR 2.0's head behind a Pose-ViT.
+
+One query token looks at the Pose-ViT's features through a transformer decoder; from what it brings
+back, pose, shape and camera are read as corrections of the mean ones, once or several times. Names
+and shapes of all weights are those of HMR 2.0's checkpoints (`backbone.*`, `smpl_head.*`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, UInt8
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from tokenizer.rotations import rotations_from_6d, rotations_to_6d
+from unipose.body.pose import OPEN_BODY, Pose
+from unipose.errors import ConfigError, MissingFileError, WeightsError
+from unipose.vision.checkpoints import load_strictly, read_checkpoint
+from unipose.vision.crops import Crops
+from unipose.vision.pixels import IMAGENET_MEAN, IMAGENET_STD, normalised
+from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViT, PoseViTConfig
+
+JOINTS, BETAS = 24, 10
+
+LEVEL = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+"""From a level camera's axes (x right, y down, z ahead) to the world's (y up, the camera at +z)."""
+
+ELSEWHERE = ("smpl.", "discriminator.", "initialized")
+"""What HMR 2.0's checkpoints hold beside the network: the licensed body, a training aid, a flag."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeshHeadConfig:
+    """Sizes; the defaults are HMR 2.0's (39.5 M weights)."""
+
+    width: int = 1024
+    depth: int = 6
+    heads: int = 8
+    head_width: int = 64
+    feed_forward: int = 1024
+    iterations: int = 1
+    reads_estimate: bool = False
+    """The query is made of the present estimate (else it is a learned one: HMR 2.0)."""
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1:
+            raise ConfigError(f"expected at least 1 iteration, got {self.iterations}")
+        if self.iterations > 1 and not self.reads_estimate:
+            raise ConfigError("further iterations need reads_estimate: without it none knows more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeshRecoveryConfig:
+    """A Pose-ViT and the head behind it."""
+
+    vit: PoseViTConfig = field(default_factory=lambda: PAPER_POSE_VIT)
+    head: MeshHeadConfig = field(default_factory=MeshHeadConfig)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> MeshRecoveryConfig:
+        """Return the config that `dataclasses.asdict` wrote (lists for tuples are fine)."""
+        vit = dict(values["vit"])
+        vit["stem"] = tuple(tuple(int(n) for n in stage) for stage in vit["stem"])
+        return cls(vit=PoseViTConfig(**vit), head=MeshHeadConfig(**values["head"]))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MeshRecovery:
+    """What the network says of a batch of people."""
+
+    rotations: Float[Tensor, "person 24 3 3"]
+    """Local; the root's world has the axes of the crop's camera: x right, y down, z ahead."""
+    betas: Float[Tensor, "person 10"]
+    camera: Float[Tensor, "person 3"]
+    """Weak camera (scale, right, down): see unipose.vision.crops."""
+
+    def pose(
+        self, turns: Float[Tensor, "person 3 3"] | None = None, *, body: str = OPEN_BODY
+    ) -> Pose:
+        """Return the people as poses in a world whose y is up if the camera is held level.
+
+        `turns` lead from each crop's camera to the picture's (`Crops.turns`); without them every
+        person is taken to stand in the middle of the picture. Somebody who looks into the camera
+        faces +z.
+        """
+        root = self.rotations[:, 0] if turns is None else turns @ self.rotations[:, 0]
+        root = LEVEL.to(root) @ root
+        rotations = torch.cat([root[:, None], self.rotations[:, 1:]], dim=1)
+        return Pose(rotations=rotations.float(), betas=self.betas.float(), body=body)
+
+
+class MeshRecoveryNetwork(nn.Module):
+    """Crops in, posed bodies out."""
+
+    def __init__(self, config: MeshRecoveryConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = PoseViT(config.vit)
+        self.smpl_head = MeshHead(config.head, context=config.vit.width)
+
+    def forward(self, crops: Float[Tensor, "person 3 side side"]) -> MeshRecovery:
+        """Return pose, shape and camera of the person in each normalised crop."""
+        return self.smpl_head(self.backbone(crops))
+
+    @torch.no_grad()
+    def look(self, picture: UInt8[Tensor, "height width 3"], crops: Crops) -> MeshRecovery:
+        """Return what is seen of the people in these crops of a picture; none give none."""
+        device = self.smpl_head.init_cam.device
+        if not len(crops):
+            side = self.config.vit.image_px
+            return self(torch.zeros(0, 3, side, side, device=device))
+        pixels = crops.cut(picture, self.config.vit.image_px)
+        return self(normalised(pixels, IMAGENET_MEAN, IMAGENET_STD).to(device))
+
+    def load_published(self, path: str | Path) -> None:
+        """Load HMR 2.0's checkpoint: all of `backbone.*` and `smpl_head.*`, and nothing else.
+
+        Nothing in the file is executed. Raises WeightsError as `load_strictly` does. (TokenHMR's
+        head is another one, which answers in codes: take its backbone by `PoseViT.load_published`.)
+        """
+        path = Path(path)
+        weights = read_checkpoint(path)
+        load_strictly(
+            self, {n: value for n, value in weights.items() if not n.startswith(ELSEWHERE)}, path
+        )
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write `config.json` and `model.safetensors` into `folder`."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(asdict(self.config), indent=2) + "\n")
+        weights = {name: value.contiguous() for name, value in self.state_dict().items()}
+        save_file(weights, folder / "model.safetensors")
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> MeshRecoveryNetwork:
+        """Load what `save_pretrained` wrote (half precision or single), in single precision."""
+        folder = Path(folder)
+        file = folder / "config.json"
+        try:
+            config = MeshRecoveryConfig.from_dict(json.loads(file.read_text()))
+        except FileNotFoundError as error:
+            raise MissingFileError(
+                folder, "it is no mesh recovery network: it should hold config.json and "
+                "model.safetensors."
+            ) from error  # fmt: skip
+        except (KeyError, TypeError, ValueError) as error:
+            raise WeightsError(file, f"it is no config of a mesh recovery network ({error})."
+            ) from error  # fmt: skip
+        network = cls(config)
+        path = folder / "model.safetensors"
+        load_strictly(network, read_checkpoint(path), path)
+        return network.eval()
+
+
+class MeshHead(nn.Module):
+    """The decoder and three linear layers that correct the mean pose, shape and camera."""
+
+    init_body_pose: Float[Tensor, "1 144"]
+    """Mean pose: 24 x 6D; the root's as in MeshRecovery."""
+    init_betas: Float[Tensor, "1 10"]
+    init_cam: Float[Tensor, "1 3"]
+
+    def __init__(self, config: MeshHeadConfig, *, context: int) -> None:
+        super().__init__()
+        self.config = config
+        numbers = JOINTS * 6 + BETAS + 3
+        self.transformer = _Decoder(config, numbers if config.reads_estimate else 1, context)
+        self.decpose = nn.Linear(config.width, JOINTS * 6)
+        self.decshape = nn.Linear(config.width, BETAS)
+        self.deccam = nn.Linear(config.width, 3)
+        for layer in (self.decpose, self.decshape, self.deccam):  # begin near the mean
+            nn.init.xavier_uniform_(layer.weight, gain=0.01)
+            nn.init.zeros_(layer.bias)
+        facing = torch.eye(3).repeat(JOINTS, 1, 1)
+        facing[0] = LEVEL
+        self.register_buffer("init_body_pose", rotations_to_6d(facing).flatten()[None])
+        self.register_buffer("init_betas", torch.zeros(1, BETAS))
+        self.register_buffer("init_cam", torch.tensor([[0.9, 0.0, 0.0]]))
+
+    def set_mean(
+        self, rotations: Float[Tensor, "person 24 3 3"], camera: Float[Tensor, "person 3"]
+    ) -> None:
+        """Start from the mean of these poses and cameras (6D entries are averaged as they are)."""
+        mean = rotations_from_6d(rotations_to_6d(rotations).mean(0))
+        self.init_body_pose.copy_(rotations_to_6d(mean).flatten()[None])
+        self.init_cam.copy_(camera.mean(0)[None])
+
+    def forward(self, features: Float[Tensor, "person channel row column"]) -> MeshRecovery:
+        """Return what a map of features says of the person."""
+        people = len(features)
+        context = features.flatten(2).mT  # person patch channel
+        pose, betas, camera = (
+            mean.expand(people, -1)
+            for mean in (self.init_body_pose, self.init_betas, self.init_cam)
+        )
+        for _ in range(self.config.iterations):
+            query = context.new_zeros((people, 1, 1))
+            if self.config.reads_estimate:
+                query = torch.cat([pose, betas, camera], dim=1)[:, None]
+            answer = self.transformer(query, context)[:, 0]
+            pose = pose + self.decpose(answer)
+            betas = betas + self.decshape(answer)
+            camera = camera + self.deccam(answer)
+        with torch.autocast(features.device.type, enabled=False):
+            rotations = rotations_from_6d(pose.float().unflatten(1, (JOINTS, 6)))
+        return MeshRecovery(rotations=rotations, betas=betas.float(), camera=camera.float())
+
+
+class _Decoder(nn.Module):
+    def __init__(self, config: MeshHeadConfig, numbers: int, context: int) -> None:
+        super().__init__()
+        self.to_token_embedding = nn.Linear(numbers, config.width)
+        self.pos_embedding = nn.Parameter(torch.randn(1, 1, config.width))
+        self.transformer = _Layers(config, context)
+
+    def forward(
+        self,
+        query: Float[Tensor, "person 1 number"],
+        context: Float[Tensor, "person patch channel"],
+    ) -> Float[Tensor, "person 1 width"]:
+        return self.transformer(self.to_token_embedding(query) + self.pos_embedding, context)
+
+
+class _Layers(nn.Module):
+    """Self-attention, a look at the features, a perceptron; all pre-norm, `depth` times."""
+
+    def __init__(self, config: MeshHeadConfig, context: int) -> None:
+        super().__init__()
+        inner = config.heads * config.head_width
+        self.layers = nn.ModuleList(
+            nn.ModuleList(
+                [
+                    _PreNorm(config.width, _SelfAttention(config.width, inner, config.heads)),
+                    _PreNorm(
+                        config.width, _CrossAttention(config.width, inner, config.heads, context)
+                    ),
+                    _PreNorm(config.width, _FeedForward(config.width, config.feed_forward)),
+                ]
+            )
+            for _ in range(config.depth)
+        )
+
+    def forward(
+        self, x: Float[Tensor, "person 1 width"], context: Float[Tensor, "person patch channel"]
+    ) -> Float[Tensor, "person 1 width"]:
+        for itself, features, perceptron in self.layers:  # type: ignore[misc]
+            x = x + itself(x)
+            x = x + features(x, context)
+            x = x + perceptron(x)
+        return x
+
+
+class _PreNorm(nn.Module):
+    def __init__(self, width: int, fn: nn.Module) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.fn = fn
+
+    def forward(self, x: Tensor, *context: Tensor) -> Tensor:
+        return self.fn(self.norm(x), *context)
+
+
+class _SelfAttention(nn.Module):
+    def __init__(self, width: int, inner: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_qkv = nn.Linear(width, 3 * inner, bias=False)
+        self.to_out = nn.Sequential(nn.Linear(inner, width), nn.Identity())
+
+    def forward(
+        self, x: Float[Tensor, "person token width"]
+    ) -> Float[Tensor, "person token width"]:
+        return self.to_out(_attend(*self.to_qkv(x).chunk(3, dim=-1), heads=self.heads))
+
+
+class _CrossAttention(nn.Module):
+    def __init__(self, width: int, inner: int, heads: int, context: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_kv = nn.Linear(context, 2 * inner, bias=False)
+        self.to_q = nn.Linear(width, inner, bias=False)
+        self.to_out = nn.Sequential(nn.Linear(inner, width), nn.Identity())
+
+    def forward(
+        self, x: Float[Tensor, "person token width"], context: Float[Tensor, "person patch channel"]
+    ) -> Float[Tensor, "person token width"]:
+        return self.to_out(
+            _attend(self.to_q(x), *self.to_kv(context).chunk(2, dim=-1), heads=self.heads)
+        )
+
+
+class _FeedForward(nn.Module):
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        # places 2 and 4 are the published network's dropout, of strength zero
+        self.net = nn.Sequential(
+            nn.Linear(width, hidden), nn.GELU(), nn.Identity(), nn.Linear(hidden, width)
+        )
+
+    def forward(
+        self, x: Float[Tensor, "person token width"]
+    ) -> Float[Tensor, "person token width"]:
+        return self.net(x)
+
+
+def _attend(
+    q: Float[Tensor, "person token inner"],
+    k: Float[Tensor, "person patch inner"],
+    v: Float[Tensor, "person patch inner"],
+    *,
+    heads: int,
+) -> Float[Tensor, "person token inner"]:
+    """Return softmax attention over several heads."""
+    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+    scores = (q * q.shape[-1] ** -0.5) @ k.mT
+    return (scores.softmax(dim=-1) @ v).transpose(1, 2).flatten(2)
