@@ -29,7 +29,14 @@ from data_builders.posecodes.claims import claims
 from data_builders.posecodes.modifiers import write_modifiers
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
-from train.program import cosine, generator_of, run_program, start_accelerator
+from train.engines import resume_moments, save_run
+from train.program import (
+    check_engine,
+    cosine,
+    generator_of,
+    run_program,
+    start_accelerator,
+)
 from train.run_folder import RunFolder
 from unipose.body.body import load_body
 from unipose.body.kinematics import forward_kinematics
@@ -277,7 +284,7 @@ class Step(nn.Module):
 
 def main(config: AlignConfig) -> None:
     """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
-    accelerator = start_accelerator()
+    accelerator = start_accelerator(clip=config.clip)
     torch.manual_seed(config.seed)
     codec = _codec(config)
     body = load_body()
@@ -303,6 +310,9 @@ def main(config: AlignConfig) -> None:
     )  # fmt: skip
     done = run.resume(model, optimizer)
     trained, optimizer = accelerator.prepare(Step(model, config), optimizer)
+    check_engine(accelerator, trained)
+    if done:
+        resume_moments(accelerator, model, optimizer, run.checkpoints()[-1])
     progress = trange(
         done, config.steps, initial=done, total=config.steps,
         desc="align", disable=not accelerator.is_main_process,
@@ -332,15 +342,23 @@ def main(config: AlignConfig) -> None:
             run.log(step=step, **parts)
             progress.set_postfix(parts)
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            weights = save_run(accelerator, run, step + 1, model, optimizer)
             if accelerator.is_main_process:
-                run.save(step + 1, model, optimizer)
-                save_model(model, vocabulary, config.out / "model")
+                save_model(model, vocabulary, config.out / "model", weights)
             accelerator.wait_for_everyone()
 
 
-def save_model(model: PoseLanguageModel, vocabulary: Vocabulary, folder: Path) -> None:
-    """Write model and text tokenizer as `from_pretrained` reads them."""
-    model.save_pretrained(folder)
+def save_model(
+    model: PoseLanguageModel,
+    vocabulary: Vocabulary,
+    folder: Path,
+    weights: dict[str, torch.Tensor] | None = None,
+) -> None:
+    """Write model and text tokenizer as `from_pretrained` reads them.
+
+    `weights` are given where the model's own are spread over processes.
+    """
+    model.save_pretrained(folder, state_dict=weights)
     vocabulary.text.save_pretrained(folder)
 
 
