@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
@@ -18,6 +19,7 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    BitsAndBytesConfig,
     LlamaConfig,
     PreTrainedTokenizerBase,
 )
@@ -69,6 +71,10 @@ class AlignConfig:
     llm: str = ""
     """A Hugging Face causal language model, by path or name; empty trains `small` from nothing."""
     small: SmallLlama = field(default_factory=SmallLlama)
+    bits: Literal[4, 8, 16] = 16
+    """Of the frozen weights of `llm`; 4 (NF4) and 8 need bitsandbytes."""
+    checkpointing: bool = False
+    """Compute activations again in the backward pass rather than keep them."""
     lora_rank: int = 64
     lora_alpha: int = 16
     lora_dropout: float = 0.05
@@ -201,7 +207,7 @@ def build_model(
         )
     )
     if config.llm:
-        model.llm = AutoModelForCausalLM.from_pretrained(config.llm)
+        load_base(model, config.llm, bits=config.bits)
         model.llm.resize_token_embeddings(len(vocabulary))
     model.codec.load_state_dict(codec.state_dict(), strict=True)
     model.joints_at_rest.copy_(joints_at_rest)
@@ -211,7 +217,31 @@ def build_model(
              "lora_dropout": config.lora_dropout}
         )  # fmt: skip
     choose_what_learns(model, large=bool(config.llm))
+    if config.checkpointing:
+        model.llm.gradient_checkpointing_enable()
     return model, vocabulary
+
+
+def load_base(model: PoseLanguageModel, llm: str, *, bits: int) -> None:
+    """Read the language model, its linear layers in `bits` bits; `model` remembers how."""
+    if bits == 16:
+        model.llm = AutoModelForCausalLM.from_pretrained(llm)
+        return
+    quantised = BitsAndBytesConfig(
+        llm_int8_skip_modules=["lm_head"],
+        load_in_4bit=bits == 4,
+        load_in_8bit=bits == 8,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=AutoConfig.from_pretrained(llm).dtype or torch.float32,
+    )
+    model.llm = AutoModelForCausalLM.from_pretrained(llm, quantization_config=quantised)
+    # what from_pretrained then reads of the whole model: all but the base stays as it is
+    ours = [name for name, _ in model.named_children() if name != "llm"]
+    left = ["lm_head", ".*lora_[AB]", *ours]
+    saved = quantised.to_dict() | {"llm_int8_skip_modules": left}
+    model.config.quantization_config = BitsAndBytesConfig.from_dict(saved)
+    model.hf_quantizer = model.llm.hf_quantizer
 
 
 def choose_what_learns(model: PoseLanguageModel, *, large: bool) -> None:
