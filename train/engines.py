@@ -26,11 +26,11 @@ Tensors = dict[str, Tensor]
 
 
 def gathered(
-    accelerator: Accelerator, model: nn.Module, optimizer: Any
+    accelerator: Any, model: nn.Module, optimizer: Any
 ) -> tuple[Tensors, dict[int, Tensors]]:
-    """Return all weights by name and AdamW's states by place in the optimiser, on every process.
+    """Return all weights by name and AdamW's states by place in the optimiser, on the main process.
 
-    A collective: every process must call it. Weights that learn come in the optimiser's precision
+    A collective: every process must call it, others may get less. Weights that learn come in the optimiser's precision
     (float32 under DeepSpeed's bfloat16).
     """
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
@@ -72,10 +72,11 @@ def resume_moments(
     from deepspeed.utils import safe_set_full_fp32_param, safe_set_full_optimizer_state
 
     base = zero.optimizer
+    base.state.clear()  # what RunFolder.resume put there belongs to weights that were replaced
     for flat in zero.single_partition_of_fp32_groups:
         base.state[flat] = {name: torch.zeros_like(flat) for name in MOMENTS}
         base.state[flat]["step"] = states[0]["step"].clone()
-    zero._lazy_init_hp_params_optimizer_state()
+    zero._lazy_init_hp_params_optimizer_state()  # lets the next lines reach the states
     names = {id(weight): name for name, weight in model.named_parameters()}
     for index, weight in enumerate(_learning(zero)):
         safe_set_full_fp32_param(weight, weights[names[id(weight)]].to(weight.device).float())
@@ -94,8 +95,8 @@ def _from_deepspeed(model: nn.Module, zero: Any) -> tuple[Tensors, dict[int, Ten
     from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_optimizer_state
 
     steps = [s["step"] for s in zero.optimizer.state.values() if "step" in s]
-    masters: dict[int, Tensor] = {}
-    states: dict[int, Tensors] = {}
+    masters: dict[int, Any] = {}
+    states: dict[int, dict[str, Any]] = {}
     for index, weight in enumerate(_learning(zero)):
         masters[id(weight)] = safe_get_full_fp32_param(weight)
         states[index] = {m: safe_get_full_optimizer_state(weight, m) for m in MOMENTS}
@@ -118,8 +119,8 @@ def _from_fsdp(model: nn.Module, optimizer: Any) -> tuple[Tensors, dict[int, Ten
     )
 
     whole = StateDictOptions(full_state_dict=True, cpu_offload=True)
-    weights: Tensors = get_model_state_dict(model, options=whole)
-    found = get_optimizer_state_dict(model, optimizer, options=whole)["state"]
+    weights: dict[str, Any] = get_model_state_dict(model, options=whole)
+    found: Any = get_optimizer_state_dict(model, optimizer, options=whole).get("state")
     learning = [weight for group in optimizer.param_groups for weight in group["params"]]
     names = {id(weight): name for name, weight in model.named_parameters()}
     states = {i: dict(found[names[id(w)]]) for i, w in enumerate(learning) if found}

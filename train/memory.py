@@ -3,7 +3,7 @@
 Kept, in bytes per weight (T what learns, F what is frozen, N GPUs; bf16 mixed precision, AdamW):
 
     one GPU, DDP   F: 2    T: 4 weight + 2 bf16 copy + 4 gradient (+ 4 DDP's buckets) + 8 moments
-    ZeRO-2         F: 2    T: 2 weight + (2 gradient + 4 its float32 copy + 4 master + 8 moments) / N
+    ZeRO-2         F: 2    T: 2 weight + (2 gradient, 4 its float32 copy, 4 master, 8 moments) / N
     ZeRO-3         F: 2/N  T: as ZeRO-2, the weight too over N
     FSDP2          F: 2/N  T: (4 weight + 4 gradient + 8 moments) / N
     4-bit base     0.516 (NF4, double quantisation); 8-bit base 1.002; not spread by ZeRO or FSDP
@@ -46,7 +46,7 @@ FRAGMENTS = 0.05
 class Engine(Enum):
     """What spreads a training over GPUs."""
 
-    PLAIN = "one GPU or DDP"
+    PLAIN = "DDP"
     ZERO2 = "ZeRO-2"
     ZERO3 = "ZeRO-3"
     FSDP2 = "FSDP2"
@@ -99,9 +99,7 @@ def plan_memory(
     """Return what one of `gpus` GPUs holds at its peak; see the module's table."""
     kept = kept_memory(sizes, stage, engine, gpus=gpus, bits=bits)
     activations, logits = step_memory(sizes, stage, load)
-    used = Memory(
-        **kept, activations=activations, logits=logits, eyes=_eyes_at_work(stage, load)
-    )
+    used = Memory(**kept, activations=activations, logits=logits, eyes=_eyes_at_work(stage, load))
     reserve = RESERVE + FRAGMENTS * (used.activations + used.logits + used.buffers)
     return Memory(**{f.name: getattr(used, f.name) for f in fields(used)} | {"reserve": reserve})
 
@@ -111,7 +109,7 @@ def kept_memory(
 ) -> dict[str, float]:
     """Return bytes of weights, gradients, optimiser and buffers on one GPU."""
     names = set(sizes.learning_parts(stage))
-    learns = sizes.learning(stage)
+    learns = float(sizes.learning(stage))
     frozen = 0.0
     for name, count in sizes.parts.items():
         if name in names or (name in ("eyes", "projector") and stage == Stage.ALIGN):
@@ -147,14 +145,14 @@ def kept_memory(
 
 def step_memory(sizes: Sizes, stage: Stage, load: Load) -> tuple[float, float]:
     """Return bytes of activations and of logits (with the losses) at the peak of a step."""
-    places = load.batch * load.tokens
+    places = float(load.batch * load.tokens)
     block = places * _saved_per_token(sizes, stage, load)
     if load.checkpointing:
         inputs = places * sizes.hidden * load.number * sizes.layers
         activations = inputs + block
     else:
         activations = sizes.layers * block
-    # input embeddings; the last norm: float32 and the normalised states; hidden states that are read
+    # input embeddings, the last norm (in float32, too), the hidden states that are read
     activations += places * sizes.hidden * (2 * load.number + 4 + 2 * load.number)
     return activations, _logits(sizes, stage, load)
 
@@ -163,7 +161,7 @@ def _saved_per_token(sizes: Sizes, stage: Stage, load: Load) -> float:
     """Return the bytes that one block saves of one token for its backward pass."""
     h, f, q = sizes.hidden, sizes.feed_forward, sizes.heads * sizes.head
     e, names = load.number, sizes.learning_parts(stage)
-    saved = 8 * h + 8 + e * (4 * q + load.tokens) + 4 * sizes.heads + 3 * e * f
+    saved = 8.0 * h + 8 + e * (4 * q + load.tokens) + 4 * sizes.heads + 3 * e * f
     if "base" in names:
         saved += e * (4 * h + f)
     inputs = 5 * h + q + f
@@ -183,7 +181,7 @@ def _logits(sizes: Sizes, stage: Stage, load: Load) -> float:
     slots = poses * codec.length * (4.0 * codec.codes + 8 * codec.width) * 4
     if "embeddings" not in sizes.learning_parts(stage):
         return text + slots
-    # text, start of a pose and codes are three slices of one weight: each has a gradient of its size
+    # text, start of a pose and codes are slices of one weight: each has a gradient of its size
     return text + slots + 2.0 * sizes.vocabulary * sizes.hidden * load.number
 
 

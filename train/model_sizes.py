@@ -194,7 +194,7 @@ def count(
             model.add_adapters({"r": rank})
     config = described.config
     hidden, heads = int(config.hidden_size), int(config.num_attention_heads)
-    parts = dict.fromkeys(
+    parts: dict[str, int] = dict.fromkeys(
         ("base", "norms", "lora", "embeddings", "slots", "codec", "projector", "eyes"), 0
     )
     for name, weight in model.named_parameters():

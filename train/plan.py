@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import tyro
@@ -149,9 +149,7 @@ def choose(config: PlanConfig, sizes: Sizes) -> list[Choice]:
 
     def memory(setting: Setting, batch: int) -> Memory:
         load = load_of(config, setting, batch)
-        return plan_memory(
-            sizes, stage, setting.engine, load, gpus=config.gpus, bits=setting.bits
-        )
+        return plan_memory(sizes, stage, setting.engine, load, gpus=config.gpus, bits=setting.bits)
 
     def fits(setting: Setting, batch: int) -> bool:
         return memory(setting, batch).total <= config.gpu_memory_gb * GB
@@ -162,9 +160,7 @@ def choose(config: PlanConfig, sizes: Sizes) -> list[Choice]:
         while low < high:  # the largest batch that fits lies in [low, high]
             middle = (low + high + 1) // 2
             low, high = (middle, high) if fits(setting, middle) else (low, middle - 1)
-        choices.append(
-            Choice(setting=setting, memory=memory(setting, asked), largest_batch=low)
-        )
+        choices.append(Choice(setting=setting, memory=memory(setting, asked), largest_batch=low))
     return choices
 
 
@@ -189,6 +185,7 @@ def what_would_help(config: PlanConfig, sizes: Sizes) -> str:
     """Return what would make a single row fit, as a sentence."""
     one = replace(config, batch=1)
     least = min(choose(one, sizes), key=lambda choice: choice.memory.total)
+    needed = least.memory.total / GB + 0.1
     help_: list[str] = []
     free = replace(one, bits=None, zero=None)
     if any(choice.largest_batch for choice in choose(free, sizes)):
@@ -208,9 +205,8 @@ def what_would_help(config: PlanConfig, sizes: Sizes) -> str:
         help_.append("fewer --tokens")
     return (
         f"{config.llm} in stage {config.stage} does not fit on {config.gpus} GPU(s) of "
-        f"{config.gpu_memory_gb:g} GB: one row needs {least.memory.total / GB:.1f} GB on each, with "
-        f"{least.setting.name}. What would help: {', '.join(help_)}, or GPUs of "
-        f"{least.memory.total / GB * 1.02:.0f} GB"
+        f"{config.gpu_memory_gb:g} GB: one row needs {needed:.1f} GB on each, with "
+        f"{least.setting.name}. What would help: {', '.join(help_)}, or GPUs of {needed:.0f} GB"
     )
 
 
@@ -262,6 +258,13 @@ def advice(config: PlanConfig, setting: Setting) -> list[str]:
     return lines
 
 
+SHORT = {
+    "weights": "weights", "gradients": "grads", "optimiser": "Adam", "buffers": "buffers",
+    "activations": "activ.", "logits": "logits", "eyes": "eyes", "reserve": "reserve",
+}  # fmt: skip
+"""Parts of the memory, and their columns."""
+
+
 def report(config: PlanConfig, sizes: Sizes, choices: Sequence[Choice]) -> None:
     """Print the tables."""
     console = Console(width=None if sys.stdout.isatty() else 110)
@@ -278,17 +281,27 @@ def report(config: PlanConfig, sizes: Sizes, choices: Sequence[Choice]) -> None:
     console.print(parts)
     console.print(f"vocabulary {sizes.vocabulary:,}")
     asked = config.batch or PUBLISHED_BATCH[Stage(config.stage)]
-    names = [field.name for field in fields(Memory)]
     table = Table(
-        title=f"GB on each of {config.gpus} GPU(s), stage {config.stage}, {asked} rows per GPU"
+        title=f"GB on each of {config.gpus} GPU(s), stage {config.stage}, {asked} rows per GPU",
+        caption="ckpt: activations are computed again in the backward pass; most: the largest "
+        "number of rows per GPU that fits",
     )
-    table.add_column("setting", overflow="fold")
-    for name in [*names, "total", "largest batch"]:
+    for name in ("engine", "bits", "ckpt"):
+        table.add_column(name, no_wrap=True)
+    for name in [*SHORT.values(), "total", "most"]:
         table.add_column(name, justify="right")
     for choice in choices:
-        amounts = [getattr(choice.memory, name) for name in [*names, "total"]]
-        most = str(choice.largest_batch) if choice.largest_batch else "none"
-        table.add_row(choice.setting.name, *(f"{a / GB:.1f}" for a in amounts), most)
+        amounts = [getattr(choice.memory, name) for name in [*SHORT, "total"]]
+        setting = choice.setting
+        table.add_row(
+            setting.engine.value
+            if config.gpus > 1 or setting.engine != Engine.PLAIN
+            else "one GPU",
+            str(setting.bits),
+            "yes" if setting.checkpointing else "",
+            *(f"{amount / GB:.1f}" for amount in amounts),
+            str(choice.largest_batch) if choice.largest_batch else "none",
+        )
     console.print(table)
 
 

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import tyro
@@ -86,7 +86,7 @@ def start_accelerator(*, clip: float | None = None) -> Accelerator:
         )
     if started == DistributedType.DEEPSPEED:
         # accelerate reads these off a data loader and a YAML; we have neither
-        settings = accelerator.state.deepspeed_plugin.deepspeed_config
+        settings = deepspeed_settings(accelerator)
         settings["train_micro_batch_size_per_gpu"] = 1
         settings["gradient_clipping"] = clip or 0.0
     return accelerator
@@ -100,7 +100,7 @@ def asked_engine() -> str:
     return ""
 
 
-def check_engine(accelerator: Accelerator, trained: nn.Module) -> None:
+def check_engine(accelerator: Any, trained: nn.Module) -> None:
     """Check that what `accelerator.prepare` returned is what the launched engine trains.
 
     Raises ConfigError if several processes would each train a model of their own, or an engine
@@ -111,7 +111,10 @@ def check_engine(accelerator: Accelerator, trained: nn.Module) -> None:
         from deepspeed import DeepSpeedEngine  # seconds to import, and seldom needed
 
         taken = isinstance(trained, DeepSpeedEngine)
-        taken = taken and trained.zero_optimization_stage() == _asked_zero_stage(accelerator)
+        if taken:
+            engine_now: Any = trained
+            asked = deepspeed_settings(accelerator)["zero_optimization"]["stage"]
+            taken = engine_now.zero_optimization_stage() == asked
     elif engine == "FSDP":
         from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel
 
@@ -128,9 +131,9 @@ def check_engine(accelerator: Accelerator, trained: nn.Module) -> None:
         )
 
 
-def _asked_zero_stage(accelerator: Accelerator) -> int:
-    settings = accelerator.state.deepspeed_plugin.deepspeed_config
-    return int(settings["zero_optimization"]["stage"])
+def deepspeed_settings(accelerator: Any) -> dict[str, Any]:
+    """Return the settings that DeepSpeed will be given; they can be changed before `prepare`."""
+    return accelerator.state.deepspeed_plugin.deepspeed_config
 
 
 def cosine(step: int, *, steps: int, warmup: int, peak: float, floor: float = 0.0) -> float:

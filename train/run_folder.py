@@ -83,7 +83,6 @@ class RunFolder:
         optimizer.load_state_dict({"state": state, "param_groups": groups})
         return step
 
-
     @staticmethod
     def read(path: Path) -> tuple[int, dict[str, Tensor], dict[int, dict[str, Tensor]]]:
         """Return the step, the weights and the optimiser's states of a checkpoint.
