@@ -30,8 +30,8 @@ def gathered(
 ) -> tuple[Tensors, dict[int, Tensors]]:
     """Return all weights by name and AdamW's states by place in the optimiser, on the main process.
 
-    A collective: every process must call it, others may get less. Weights that learn come in the optimiser's precision
-    (float32 under DeepSpeed's bfloat16).
+    A collective: every process must call it, others may get less. Weights that learn come in the
+    optimiser's precision (float32 under DeepSpeed's bfloat16).
     """
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
         return _from_deepspeed(model, optimizer.optimizer)
@@ -91,7 +91,6 @@ def _learning(zero: Any) -> list[nn.Parameter]:
 
 
 def _from_deepspeed(model: nn.Module, zero: Any) -> tuple[Tensors, dict[int, Tensors]]:
-    import deepspeed
     from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_optimizer_state
 
     steps = [s["step"] for s in zero.optimizer.state.values() if "step" in s]
@@ -105,9 +104,6 @@ def _from_deepspeed(model: nn.Module, zero: Any) -> tuple[Tensors, dict[int, Ten
     for name, weight in model.named_parameters(remove_duplicate=False):
         if id(weight) in masters:
             weights[name] = masters[id(weight)]
-        elif hasattr(weight, "ds_id"):  # ZeRO-3 spreads the frozen weights, too
-            with deepspeed.zero.GatheredParameters([weight]):
-                weights[name] = weight.detach().cpu().clone()
     return weights, states
 
 

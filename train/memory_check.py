@@ -144,9 +144,9 @@ def check(case: Case) -> Checked:
     return Checked(
         case=case,
         predicted_kept=4.0 * sum(sizes.parts.values()) + 12.0 * learns,
-        measured_kept=kept,
+        measured_kept=float(kept),
         predicted_step=sum(step_memory(sizes, Stage.ALIGN, load)),
-        measured_step=peak_of(step),
+        measured_step=float(peak_of(step)),
     )
 
 

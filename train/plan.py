@@ -22,6 +22,7 @@ from rich.table import Table
 from tokenizer.codec import CodecError
 from train.memory import GB, Engine, Load, Memory, plan_memory
 from train.model_sizes import KNOWN, Sizes, Stage, count, describe
+from train.program import ZERO3_REFUSED
 from unipose.errors import ConfigError, UniPoseError
 
 PICTURE = 24 * 24 + 2
@@ -167,13 +168,17 @@ def choose(config: PlanConfig, sizes: Sizes) -> list[Choice]:
 def propose(config: PlanConfig, sizes: Sizes, choices: Sequence[Choice]) -> tuple[Choice, int]:
     """Return the setting to take and its batch: the first that takes the asked one, else the most.
 
-    Raises NothingFitsError if no setting takes a single row.
+    ZeRO-3 is shown and never proposed: the programs refuse it. Raises NothingFitsError if no
+    setting takes a single row, ConfigError if none is left.
     """
     asked = config.batch or PUBLISHED_BATCH[Stage(config.stage)]
-    for choice in choices:
+    if config.zero == 3:
+        raise ConfigError(ZERO3_REFUSED)
+    runs = [choice for choice in choices if choice.setting.engine != Engine.ZERO3]
+    for choice in runs:
         if choice.largest_batch >= asked:
             return choice, asked
-    best = max(choices, key=lambda choice: choice.largest_batch, default=None)
+    best = max(runs, key=lambda choice: choice.largest_batch, default=None)
     if best is None:
         raise ConfigError("these --bits, --zero and --gpus leave no setting; leave one of them out")
     if not best.largest_batch:
@@ -184,16 +189,24 @@ def propose(config: PlanConfig, sizes: Sizes, choices: Sequence[Choice]) -> tupl
 def what_would_help(config: PlanConfig, sizes: Sizes) -> str:
     """Return what would make a single row fit, as a sentence."""
     one = replace(config, batch=1)
-    least = min(choose(one, sizes), key=lambda choice: choice.memory.total)
+    runs = [choice for choice in choose(one, sizes) if choice.setting.engine != Engine.ZERO3]
+    least = min(runs, key=lambda choice: choice.memory.total)
     needed = least.memory.total / GB + 0.1
     help_: list[str] = []
     free = replace(one, bits=None, zero=None)
-    if any(choice.largest_batch for choice in choose(free, sizes)):
+
+    def fits(changed: PlanConfig) -> bool:
+        return any(
+            choice.largest_batch
+            for choice in choose(changed, sizes)
+            if choice.setting.engine != Engine.ZERO3
+        )
+
+    if fits(free):
         help_.append("leaving --bits and --zero open")
     gpus = 2 * config.gpus
     while gpus <= MOST_GPUS:
-        more = replace(free, gpus=gpus)
-        if any(choice.largest_batch for choice in choose(more, sizes)):
+        if fits(replace(free, gpus=gpus)):
             help_.append(f"--gpus {gpus}")
             break
         gpus *= 2
@@ -212,7 +225,6 @@ def what_would_help(config: PlanConfig, sizes: Sizes) -> str:
 
 CONFIG_FILE = {
     Engine.ZERO2: "zero2.yaml",
-    Engine.ZERO3: "zero3.yaml",
     Engine.FSDP2: "fsdp2.yaml",
 }
 
@@ -220,10 +232,9 @@ ADVICE = {
     Engine.PLAIN: "DDP keeps a whole copy on every GPU; ZeRO-2 is smaller at about the same speed.",
     Engine.ZERO2: "DeepSpeed compiles at the first start and needs g++ and ninja on PATH "
     "(activate the environment).",
-    Engine.ZERO3: "Keep zero3_save_16bit_model: true, or no whole model can be saved. Runs cannot "
-    "be resumed under ZeRO-3 yet; their checkpoints go on under ZeRO-2.",
-    Engine.FSDP2: "On a CPU accelerate does not apply FSDP2 (train.program refuses it); only tried "
-    "without a GPU, so take ZeRO-3 first. Runs cannot be resumed under it yet.",
+    Engine.FSDP2: "FSDP2 was never tried on a GPU, and on a CPU accelerate does not apply it (the "
+    "program refuses it then). Name the model's layer class in fsdp2.yaml. A run cannot be resumed "
+    "under it yet; its checkpoints can, with zero2.yaml.",
 }
 QUANTISED = (
     "The quantised base is read by bitsandbytes and stays frozen; adapters, embeddings and "
@@ -283,8 +294,8 @@ def report(config: PlanConfig, sizes: Sizes, choices: Sequence[Choice]) -> None:
     asked = config.batch or PUBLISHED_BATCH[Stage(config.stage)]
     table = Table(
         title=f"GB on each of {config.gpus} GPU(s), stage {config.stage}, {asked} rows per GPU",
-        caption="ckpt: activations are computed again in the backward pass; most: the largest "
-        "number of rows per GPU that fits",
+        caption="ZeRO-3 cannot run yet. ckpt: activations are computed again in the backward pass; "
+        "most: the largest number of rows per GPU that fits",
     )
     for name in ("engine", "bits", "ckpt"):
         table.add_column(name, no_wrap=True)

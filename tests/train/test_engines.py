@@ -148,6 +148,13 @@ def test_an_engine_that_accelerate_does_not_apply_is_refused(tmp_path: Path):
     assert "error: FSDP was asked for but accelerate started" in done.stderr
 
 
+@pytest.mark.slow
+def test_zero_3_is_refused_before_it_fails(tmp_path: Path):
+    done = launch("zero3.yaml", *TWO_STEPS, "--out", str(tmp_path / "spread"), mixed_precision="no")
+    assert done.returncode != 0
+    assert "error: ZeRO-3 takes weights away" in done.stderr
+
+
 def test_several_processes_without_an_accelerator_over_them_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ):

@@ -196,6 +196,15 @@ def test_when_nothing_fits_the_error_says_what_would_help(mistral: Sizes):
         propose(config, mistral, choose(config, mistral))
 
 
+def test_an_engine_that_cannot_run_is_never_proposed(mistral: Sizes):
+    config = PlanConfig(gpus=8, gpu_memory_gb=24.0, bits=16)
+    found, _ = propose(config, mistral, choose(config, mistral))
+    assert found.setting.engine == Engine.FSDP2
+    config = replace(config, zero=3)
+    with pytest.raises(ConfigError, match=r"ZeRO-3 takes weights away.*zero2\.yaml"):
+        propose(config, mistral, choose(config, mistral))
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
