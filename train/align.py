@@ -338,9 +338,16 @@ def main(config: AlignConfig) -> None:
         [parameter for parameter in model.parameters() if parameter.requires_grad],
         lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True,
     )  # fmt: skip
+    if config.bits < 16 and run.checkpoints():
+        raise ConfigError(
+            f"a run over a {config.bits}-bit base cannot be resumed yet; choose another --out"
+        )
     done = run.resume(model, optimizer)
     trained, optimizer = accelerator.prepare(Step(model, config), optimizer)
     check_engine(accelerator, trained)
+    # DeepSpeed casts all to bfloat16; rotations need float32
+    model.codec.float()
+    model.joints_at_rest = model.joints_at_rest.float()
     if done:
         resume_moments(accelerator, model, optimizer, run.checkpoints()[-1])
     progress = trange(
