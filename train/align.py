@@ -217,6 +217,9 @@ def build_model(
              "lora_dropout": config.lora_dropout}
         )  # fmt: skip
     choose_what_learns(model, large=bool(config.llm))
+    for weight in model.parameters():
+        if weight.requires_grad:  # AdamW's small steps are lost in bfloat16
+            weight.data = weight.data.float()
     if config.checkpointing:
         model.llm.gradient_checkpointing_enable()
     return model, vocabulary
