@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
@@ -18,6 +19,7 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    BitsAndBytesConfig,
     LlamaConfig,
     PreTrainedTokenizerBase,
 )
@@ -29,7 +31,14 @@ from data_builders.posecodes.claims import claims
 from data_builders.posecodes.modifiers import write_modifiers
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
-from train.program import cosine, generator_of, run_program, start_accelerator
+from train.engines import resume_moments, save_run
+from train.program import (
+    check_engine,
+    cosine,
+    generator_of,
+    run_program,
+    start_accelerator,
+)
 from train.run_folder import RunFolder
 from unipose.body.body import load_body
 from unipose.body.kinematics import forward_kinematics
@@ -62,6 +71,10 @@ class AlignConfig:
     llm: str = ""
     """A Hugging Face causal language model, by path or name; empty trains `small` from nothing."""
     small: SmallLlama = field(default_factory=SmallLlama)
+    bits: Literal[4, 8, 16] = 16
+    """Of the frozen weights of `llm`; 4 (NF4) and 8 need bitsandbytes."""
+    checkpointing: bool = False
+    """Compute activations again in the backward pass rather than keep them."""
     lora_rank: int = 64
     lora_alpha: int = 16
     lora_dropout: float = 0.05
@@ -194,7 +207,7 @@ def build_model(
         )
     )
     if config.llm:
-        model.llm = AutoModelForCausalLM.from_pretrained(config.llm)
+        load_base(model, config.llm, bits=config.bits)
         model.llm.resize_token_embeddings(len(vocabulary))
     model.codec.load_state_dict(codec.state_dict(), strict=True)
     model.joints_at_rest.copy_(joints_at_rest)
@@ -204,7 +217,34 @@ def build_model(
              "lora_dropout": config.lora_dropout}
         )  # fmt: skip
     choose_what_learns(model, large=bool(config.llm))
+    for weight in model.parameters():
+        if weight.requires_grad:  # AdamW's small steps are lost in bfloat16
+            weight.data = weight.data.float()
+    if config.checkpointing:
+        model.llm.gradient_checkpointing_enable()
     return model, vocabulary
+
+
+def load_base(model: PoseLanguageModel, llm: str, *, bits: int) -> None:
+    """Read the language model, its linear layers in `bits` bits; `model` remembers how."""
+    if bits == 16:
+        model.llm = AutoModelForCausalLM.from_pretrained(llm)
+        return
+    quantised = BitsAndBytesConfig(
+        llm_int8_skip_modules=["lm_head"],
+        load_in_4bit=bits == 4,
+        load_in_8bit=bits == 8,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=AutoConfig.from_pretrained(llm).dtype or torch.float32,
+    )
+    model.llm = AutoModelForCausalLM.from_pretrained(llm, quantization_config=quantised)
+    # what from_pretrained then reads of the whole model: all but the base stays as it is
+    ours = [name for name, _ in model.named_children() if name != "llm"]
+    left = ["lm_head", ".*lora_[AB]", *ours]
+    saved = quantised.to_dict() | {"llm_int8_skip_modules": left}
+    model.config.quantization_config = BitsAndBytesConfig.from_dict(saved)
+    model.hf_quantizer = model.llm.hf_quantizer
 
 
 def choose_what_learns(model: PoseLanguageModel, *, large: bool) -> None:
@@ -277,7 +317,7 @@ class Step(nn.Module):
 
 def main(config: AlignConfig) -> None:
     """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
-    accelerator = start_accelerator()
+    accelerator = start_accelerator(clip=config.clip)
     torch.manual_seed(config.seed)
     codec = _codec(config)
     body = load_body()
@@ -301,8 +341,18 @@ def main(config: AlignConfig) -> None:
         [parameter for parameter in model.parameters() if parameter.requires_grad],
         lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True,
     )  # fmt: skip
+    if config.bits < 16 and run.checkpoints():
+        raise ConfigError(
+            f"a run over a {config.bits}-bit base cannot be resumed yet; choose another --out"
+        )
     done = run.resume(model, optimizer)
     trained, optimizer = accelerator.prepare(Step(model, config), optimizer)
+    check_engine(accelerator, trained)
+    # DeepSpeed casts all to bfloat16; rotations need float32
+    model.codec.float()
+    model.joints_at_rest = model.joints_at_rest.float()
+    if done:
+        resume_moments(accelerator, model, optimizer, run.checkpoints()[-1])
     progress = trange(
         done, config.steps, initial=done, total=config.steps,
         desc="align", disable=not accelerator.is_main_process,
@@ -332,15 +382,23 @@ def main(config: AlignConfig) -> None:
             run.log(step=step, **parts)
             progress.set_postfix(parts)
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            weights = save_run(accelerator, run, step + 1, model, optimizer)
             if accelerator.is_main_process:
-                run.save(step + 1, model, optimizer)
-                save_model(model, vocabulary, config.out / "model")
+                save_model(model, vocabulary, config.out / "model", weights)
             accelerator.wait_for_everyone()
 
 
-def save_model(model: PoseLanguageModel, vocabulary: Vocabulary, folder: Path) -> None:
-    """Write model and text tokenizer as `from_pretrained` reads them."""
-    model.save_pretrained(folder)
+def save_model(
+    model: PoseLanguageModel,
+    vocabulary: Vocabulary,
+    folder: Path,
+    weights: dict[str, torch.Tensor] | None = None,
+) -> None:
+    """Write model and text tokenizer as `from_pretrained` reads them.
+
+    `weights` are given where the model's own are spread over processes.
+    """
+    model.save_pretrained(folder, state_dict=weights)
     vocabulary.text.save_pretrained(folder)
 
 

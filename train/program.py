@@ -6,12 +6,17 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import tyro
-from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate import Accelerator, DistributedType
+from accelerate.utils import (
+    DistributedDataParallelKwargs,
+    InitProcessGroupKwargs,
+    KwargsHandler,
+)
+from torch import nn
 
 from tokenizer.codec import CodecError
 from unipose.errors import ConfigError, UniPoseError
@@ -48,25 +53,97 @@ def run_program(main: Callable[[Config], None], presets: Mapping[str, Config]) -
         raise SystemExit(f"error: {error}") from error
 
 
-def start_accelerator() -> Accelerator:
+def start_accelerator(*, clip: float | None = None) -> Accelerator:
     """Return an Accelerator that really spans the processes that were launched.
 
     A configuration that accelerate does not apply would train every process alone, with exit
-    status 0; this is refused.
+    status 0; this is refused with ConfigError. `clip` is the largest norm of the gradients, for
+    DeepSpeed, which clips by itself and overlooks `clip_grad_norm_`.
     """
     # adding up gradients in the order in which threads come makes a resumed run another one
     torch.use_deterministic_algorithms(True, warn_only=True)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
-    # a step without, say, an edit leaves the weights that only edits use without a gradient
-    spread = DistributedDataParallelKwargs(find_unused_parameters=True)
-    accelerator = Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[spread])
     launched = int(os.environ.get("WORLD_SIZE", "1"))
+    asked = asked_engine()
+    # a step without, say, an edit leaves the weights that only edits use without a gradient
+    handlers: list[KwargsHandler] = [DistributedDataParallelKwargs(find_unused_parameters=True)]
+    on_cpu = not torch.cuda.is_available()
+    if on_cpu and asked == "DEEPSPEED":
+        # cpu=True makes DeepSpeed's processes rank 0 of 1; without gloo it looks for a GPU
+        handlers.append(InitProcessGroupKwargs(backend="gloo"))
+    accelerator = Accelerator(cpu=on_cpu and asked != "DEEPSPEED", kwargs_handlers=handlers)
     if accelerator.num_processes != launched:
         raise ConfigError(
             f"{launched} processes were launched but accelerate runs {accelerator.num_processes}; "
-            "on CPU use accelerate launch --multi_gpu --num_processes N, or torchrun"
+            "on CPU use accelerate launch --config_file train/configs/cpu2.yaml, or torchrun"
         )
+    started = accelerator.distributed_type
+    if asked in ("DEEPSPEED", "FSDP") and started.value != asked:
+        raise ConfigError(
+            f"{asked} was asked for but accelerate started {started.value}: it does not apply it "
+            f"here ({'no GPU was found' if on_cpu else 'see accelerate env'}); "
+            "take another file of train/configs"
+        )
+    if started == DistributedType.DEEPSPEED:
+        # accelerate reads these off a data loader and a YAML; we have neither
+        settings = deepspeed_settings(accelerator)
+        settings["train_micro_batch_size_per_gpu"] = 1
+        settings["gradient_clipping"] = clip or 0.0
     return accelerator
+
+
+def asked_engine() -> str:
+    """Return which engine `accelerate launch` was asked for: DEEPSPEED, FSDP, or nothing."""
+    for engine in ("DEEPSPEED", "FSDP"):
+        if os.environ.get(f"ACCELERATE_USE_{engine}", "false").lower() in ("true", "1"):
+            return engine
+    return ""
+
+
+ZERO3_REFUSED = (
+    "ZeRO-3 takes weights away that the pose language model reads outside of its layers (slices of "
+    "the output layer): the backward pass fails. Use train/configs/zero2.yaml, or fsdp2.yaml to "
+    "spread the weights, too"
+)
+"""Tried with deepspeed 0.19.8 on the debug preset."""
+
+
+def check_engine(accelerator: Any, trained: nn.Module) -> None:
+    """Check that what `accelerator.prepare` returned is what the launched engine trains.
+
+    Raises ConfigError if several processes would each train a model of their own, or an engine
+    that was asked for did not take the model.
+    """
+    engine = asked_engine()
+    if engine == "DEEPSPEED":
+        from deepspeed import DeepSpeedEngine  # seconds to import, and seldom needed
+
+        taken = isinstance(trained, DeepSpeedEngine)
+        if taken:
+            stage = deepspeed_settings(accelerator)["zero_optimization"]["stage"]
+            if stage == 3:
+                raise ConfigError(ZERO3_REFUSED)
+            running: Any = trained
+            taken = running.zero_optimization_stage() == stage
+    elif engine == "FSDP":
+        from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel
+
+        taken = isinstance(trained, FSDPModule | FullyShardedDataParallel)
+    else:
+        engine = "DistributedDataParallel"
+        alone = accelerator.num_processes == 1
+        taken = alone or isinstance(trained, nn.parallel.DistributedDataParallel)
+    if not taken:
+        raise ConfigError(
+            f"{engine} should train the model on {accelerator.num_processes} processes, but "
+            f"accelerate handed back a {type(trained).__name__}; nothing would keep the copies "
+            "equal. Use a file of train/configs, or fewer processes"
+        )
+
+
+def deepspeed_settings(accelerator: Any) -> dict[str, Any]:
+    """Return the settings that DeepSpeed will be given; they can be changed before `prepare`."""
+    return accelerator.state.deepspeed_plugin.deepspeed_config
 
 
 def cosine(step: int, *, steps: int, warmup: int, peak: float, floor: float = 0.0) -> float:

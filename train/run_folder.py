@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -52,8 +54,14 @@ class RunFolder:
 
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Write everything needed to go on after `step` steps; older checkpoints are removed."""
-        tensors = {f"model.{k}": v.detach().contiguous() for k, v in model.state_dict().items()}
-        for index, state in optimizer.state_dict()["state"].items():
+        self.write(step, model.state_dict(), optimizer.state_dict()["state"])
+
+    def write(
+        self, step: int, weights: Mapping[str, Tensor], states: Mapping[int, Mapping[str, Any]]
+    ) -> None:
+        """Write a checkpoint: weights by name, the optimiser's states by place of their weight."""
+        tensors = {f"model.{k}": v.detach().contiguous() for k, v in weights.items()}
+        for index, state in states.items():
             for key, value in state.items():
                 tensors[f"optimizer.{index}.{key}"] = torch.as_tensor(value).contiguous()
         unfinished = self.path / "unfinished.safetensors.tmp"
@@ -69,7 +77,18 @@ class RunFolder:
         checkpoints = self.checkpoints()
         if not checkpoints:
             return 0
-        path = checkpoints[-1]
+        step, weights, state = self.read(checkpoints[-1])
+        model.load_state_dict(weights, strict=True)
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
+        return step
+
+    @staticmethod
+    def read(path: Path) -> tuple[int, dict[str, Tensor], dict[int, dict[str, Tensor]]]:
+        """Return the step, the weights and the optimiser's states of a checkpoint.
+
+        Raises FileError if the file is damaged.
+        """
         try:
             with safe_open(path, framework="pt") as file:
                 step = int(file.metadata()["step"])
@@ -87,10 +106,7 @@ class RunFolder:
             else:
                 index, key = rest.split(".")
                 state.setdefault(int(index), {})[key] = value
-        model.load_state_dict(weights, strict=True)
-        groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": state, "param_groups": groups})
-        return step
+        return step, weights, state
 
 
 def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -119,7 +119,7 @@ def _pose_losses(
     told: Bool[Tensor, "pose claim"] | None,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, ""]]:
     logits = model.code_logits(hidden, source)
-    mixed = model.codec.mixed_rotations(logits.softmax(dim=-1))
+    mixed = model.codec.mixed_rotations(logits.float().softmax(dim=-1))
     with torch.no_grad():
         true_joints = model.joints(model.codec.rotations(truth))
     squared = (model.joints(mixed) - true_joints).square().sum(-1)
