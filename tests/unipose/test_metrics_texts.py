@@ -111,6 +111,7 @@ def test_wordnet_that_is_asked_for_and_not_there_is_an_error():
         text_scores(TEXTS, REFERENCES, synonyms="wordnet")
 
 
+@pytest.mark.slow  # needs Debian's wordnet in nltk's data path
 def test_with_wordnet_synonyms_count():
     try:
         wordnet.ensure_loaded()
