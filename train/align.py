@@ -44,7 +44,8 @@ from unipose.body.body import load_body
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError
 from unipose.language.losses import Losses
-from unipose.language.model import PoseLanguageConfig, PoseLanguageModel
+from unipose.language.config import PoseLanguageConfig
+from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch, Practice, Row, collate
 from unipose.language.templates import PHRASINGS
 from unipose.language.vocabulary import Vocabulary, train_text_tokenizer

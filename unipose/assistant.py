@@ -66,7 +66,10 @@ class UniPose:
             raise WeightsError(
                 folder, f"{len(wrong)} weights do not fit config.json, the first is {wrong[0]!r}."
             )
-        vocabulary = Vocabulary.from_pretrained(folder, codes=model.codes, length=model.length)
+        vocabulary = Vocabulary.from_pretrained(
+            folder, codes=model.codes, length=model.length,
+            patches=model.patches, pictures=model.pictures,
+        )  # fmt: skip
         if vocabulary.first_code != model.first_code:
             raise WeightsError(
                 folder,

@@ -51,6 +51,20 @@ class PoseQueryError(UniPoseError, ValueError):
     """A question cannot be answered as asked (an empty prompt, a pose that is not there)."""
 
 
+class BlindModelError(PoseQueryError):
+    """A picture was shown to a model without eyes."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this model cannot see; load one that was trained with pictures (--model FOLDER), or "
+            "give it a pose file"
+        )
+
+
+class AnswerParseError(UniPoseError, ValueError):
+    """A model's answer should hold a table or a word of a list and does not; its text is told."""
+
+
 class SourceError(FileError):
     """A public data set is not where it was said to be, or is there only in part."""
 

@@ -33,7 +33,8 @@ from train.align import (
 )
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
-from unipose.language.model import PoseLanguageConfig, PoseLanguageModel
+from unipose.language.config import PoseLanguageConfig
+from unipose.language.model import PoseLanguageModel
 from unipose.language.vocabulary import train_text_tokenizer
 
 SMALL = {

@@ -29,7 +29,7 @@ class Losses:
     facts: Float[Tensor, ""]
     """Cross entropy of what is true of the newest pose that is read, and of the way to it."""
     told: Float[Tensor, ""]
-    """Cross entropy of what a question claims of the pose to be written."""
+    """Cross entropy of what a question claims of the pose to be written, or its pictures show."""
     shown: Float[Tensor, ""]
     """Cross entropy of the same, as the model itself would read it off the pose it writes."""
 
@@ -70,7 +70,9 @@ def losses(model: PoseLanguageModel, batch: Batch) -> Losses:
         codes=codes,
         geometry=geometry,
         facts=_claim_loss(known.facts, batch.facts, batch.reading, nothing),
-        told=_claim_loss(told, batch.told, writing, nothing),
+        told=_claim_loss(
+            told, batch.told, writing if batch.telling is None else batch.telling, nothing
+        ),
         shown=shown,
     )
 

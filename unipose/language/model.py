@@ -9,18 +9,20 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.cache_utils import Cache
 
 from tokenizer.codec import CodecConfig, PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
 from unipose.body.facing import without_yaw
 from unipose.body.kinematics import forward_kinematics
-from unipose.errors import ConfigError
+from unipose.errors import BlindModelError, ConfigError
 from unipose.language.claim_memory import ClaimMemory, perceptron, starts_at_zero
 from unipose.language.code_digits import CodeDigits
+from unipose.language.config import PoseLanguageConfig
+from unipose.language.eyes import Eyes, EyesConfig
 from unipose.language.losses import Losses, losses, practice_losses
-from unipose.language.rendering import READ_POSE, WRITTEN_POSE, Batch, Practice
+from unipose.language.rendering import PATCH, READ_POSE, WRITTEN_POSE, Batch, Practice
 
 JOINT_SCALE = 0.5
 """Metres; brings joint positions to the size of a network's inputs."""
@@ -36,44 +38,6 @@ TRUTH = 0.75
 """How often, in training, words and slots are told the truth instead of what the model believes."""
 
 
-class PoseLanguageConfig(PreTrainedConfig):
-    """How a language model is made to speak poses.
-
-    `llm` is the configuration of any Hugging Face causal language model, `codec` that of the pose
-    tokenizer, `text_tokens` how many ids are text. With `geometry` > 0 a read pose also brings
-    along the joints that its codes decode to, through a perceptron of that width; with `digits`
-    the slots and read codes know the levels that make up a code of finite scalar quantisation, and
-    a pose that is written can keep the codes of the pose that was read. `claims` is how many true
-    or false claims about poses are learned beside (0: none). `lora` is what peft's LoraConfig takes
-    for adapters on the linear layers of the language model.
-    """
-
-    model_type = "unipose"
-
-    def __init__(
-        self,
-        *,
-        llm: dict | None = None,
-        codec: dict | None = None,
-        text_tokens: int = 0,
-        geometry: int = 0,
-        digits: bool = False,
-        claims: int = 0,
-        read_both_ways: bool = False,
-        lora: dict | None = None,
-        **known: Any,
-    ) -> None:
-        self.llm = llm or {}
-        self.codec = codec or {}
-        self.text_tokens = text_tokens
-        self.geometry = geometry
-        self.digits = digits
-        self.claims = claims
-        self.read_both_ways = read_both_ways
-        self.lora = lora
-        super().__init__(**known)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """What is known of a batch before the language model runs."""
@@ -85,6 +49,8 @@ class Known:
     """Logits of what is true of that pose, and of the way to it from the one before."""
     believed: Float[Tensor, "row claim"] | None
     """How likely each of these is; in training, most rows are told the truth."""
+    looking: Bool[Tensor, " row"]
+    """Which rows hold a picture."""
 
 
 class PoseLanguageModel(PreTrainedModel):
@@ -150,6 +116,9 @@ class PoseLanguageModel(PreTrainedModel):
                 config.claims + groups * width, config.geometry, groups=groups, outputs=width
             )
             starts_at_zero(self.writer[-2])
+        self.eyes = None
+        if config.eyes:
+            self.add_eyes(EyesConfig.from_dict(config.eyes))
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -184,6 +153,21 @@ class PoseLanguageModel(PreTrainedModel):
         adapters = LoraConfig(target_modules="all-linear", exclude_modules=["lm_head"], **lora)
         inject_adapter_in_model(adapters, self.llm)
 
+    def add_eyes(self, eyes: EyesConfig) -> None:
+        """Let the model see: frozen encoders and a projector, all of them still untrained."""
+        self.config.eyes = eyes.to_dict()
+        self.eyes = Eyes(eyes, width=self.llm.config.hidden_size)
+
+    @property
+    def patches(self) -> int:
+        """Places of a row that one picture takes; 0 if the model cannot see."""
+        return 0 if self.eyes is None else self.eyes.patches
+
+    @property
+    def pictures(self) -> int:
+        """Pictures that one question may hold."""
+        return 0 if self.eyes is None else self.eyes.config.most
+
     @property
     def first_code(self) -> int:
         """Id of the first pose code."""
@@ -202,10 +186,14 @@ class PoseLanguageModel(PreTrainedModel):
         """Return input embeddings, and what is known of the poses that were read.
 
         Words are embedded as ever; codes of read poses and query slots get what is known besides,
-        and the words of an answer what the newest read pose is like. `earlier` is what was known
-        of the same rows when their question was read.
+        and the words of an answer what the newest read pose is like; patches are what the eyes saw,
+        which do not open for a batch without pictures. `earlier` is what was known of the same rows
+        when their question was read.
         """
         embeddings = self.llm.get_input_embeddings()(batch.ids)
+        looking = earlier.looking if earlier else batch.looking
+        if batch.pictures is not None or bool(batch.looking.any()):
+            embeddings = self._with_pictures(embeddings, batch)
         read = batch.kinds == READ_POSE
         newest = earlier.newest if earlier else None
         if bool(read.any()):
@@ -242,7 +230,26 @@ class PoseLanguageModel(PreTrainedModel):
                     facts = self.read_facts(newest.flatten(1))
                     believed = self._believed(facts, batch.facts) * batch.reading[:, None]
                 embeddings = self._look_up(self.first_look, embeddings, batch, believed)
-        return Known(embeddings=embeddings, newest=newest, facts=facts, believed=believed)
+        return Known(
+            embeddings=embeddings, newest=newest, facts=facts, believed=believed, looking=looking
+        )
+
+    def _with_pictures(
+        self, embeddings: Float[Tensor, "row place width"], batch: Batch
+    ) -> Float[Tensor, "row place width"]:
+        """Return the embeddings with what the eyes see at the places of patches."""
+        if self.eyes is None:
+            raise BlindModelError()
+        patches = batch.kinds == PATCH
+        shown = 0 if batch.pictures is None else len(batch.pictures)
+        places = int(patches.sum())
+        if batch.pictures is None or places != shown * self.patches:
+            raise ConfigError(
+                f"{shown} pictures of {self.patches} patches need {shown * self.patches} places, "
+                f"the batch has {places}; was it rendered with this model's vocabulary?"
+            )
+        seen = self.eyes(batch.pictures).flatten(0, 1)  # place width
+        return embeddings.masked_scatter(patches[..., None], seen.to(embeddings.dtype))
 
     @staticmethod
     def _look_up(
@@ -261,7 +268,7 @@ class PoseLanguageModel(PreTrainedModel):
     def listen(
         self, hidden: Float[Tensor, "row place width"], batch: Batch
     ) -> Float[Tensor, "row claim"] | None:
-        """Return logits of what each question claims: each of its words may claim something."""
+        """Return logits of what each question claims: each word and patch may claim something."""
         if self.last_look is None:
             return None
         asking = batch.asking
@@ -278,18 +285,24 @@ class PoseLanguageModel(PreTrainedModel):
     ) -> Float[Tensor, "row place width"]:
         """Return the hidden states after a last look at claims.
 
-        Words of an answer look up what is true of the newest read pose; a written pose is planned
-        from what the question claims of it (`told`, logits) and from the pose it starts from.
+        Words of an answer look up what is true of the newest read pose, or of whom the pictures
+        show; a written pose is planned from what the question claims of it (`told`, logits) and
+        from the pose it starts from.
         """
         if self.last_look is None or told is None:
             return hidden
-        if known.believed is not None:
-            hidden = self._look_up(self.last_look, hidden, batch, known.believed)
-        writing = batch.writing
-        if bool(writing.any()):
-            claims = self._believed(told, batch.told)[writing]
+        believed, writing, looking = known.believed, batch.writing, bool(known.looking.any())
+        claims = None
+        if looking or bool(writing.any()):
+            claims = self._believed(told, batch.told, batch.telling)
+        if looking and claims is not None:
+            seen = claims * (known.looking & ~batch.reading)[:, None]
+            believed = seen if believed is None else believed + seen
+        if believed is not None:
+            hidden = self._look_up(self.last_look, hidden, batch, believed)
+        if claims is not None and bool(writing.any()):
             newest = None if known.newest is None else known.newest[writing]
-            planned = self.plan(claims, newest)
+            planned = self.plan(claims[writing], newest)
             written = batch.kinds == WRITTEN_POSE
             hidden = hidden.masked_scatter(
                 written[..., None], hidden[written] + planned.flatten(0, 1)
@@ -297,13 +310,21 @@ class PoseLanguageModel(PreTrainedModel):
         return hidden
 
     def _believed(
-        self, logits: Float[Tensor, "row claim"], truth: Bool[Tensor, "row claim"] | None
+        self,
+        logits: Float[Tensor, "row claim"],
+        truth: Bool[Tensor, "row claim"] | None,
+        known: Bool[Tensor, " row"] | None = None,
     ) -> Float[Tensor, "row claim"]:
-        """Return how likely each claim is; in training, most rows are told the truth."""
+        """Return how likely each claim is; in training, most rows are told the truth.
+
+        `known` are the rows whose truth is known (None: all).
+        """
         likely = logits.sigmoid()
         if truth is None or not self.training:
             return likely
         told = torch.rand(len(likely), 1, device=likely.device) < TRUTH
+        if known is not None:
+            told = told & known[:, None]
         return torch.where(told, truth.to(likely.dtype), likely)
 
     def plan(
@@ -392,6 +413,3 @@ def _restore_tables(module: nn.Module, fresh: nn.Module) -> None:
     for name, table in fresh.named_buffers():
         if name not in saved:
             module.get_buffer(name).copy_(table)
-
-
-AutoConfig.register(PoseLanguageConfig.model_type, PoseLanguageConfig)

@@ -11,6 +11,12 @@ One generate sample; the slots hold queries, and slot i answers with code i, uns
     ids     user  Kneel  model  S   q0  q1  q2  E   .
     kind    0     0      0      0   2   2   2   0   0
     target  -     -      S      -   c0  c1  c2  .   -
+
+One sample about a picture of two patches (I and J open and close it; 0 is filler that nobody
+reads: what the eyes saw takes its place); what is learned is the answer, as above:
+
+    ids     user  Describe  I   0   0   J   model  Knees  bent  .
+    kind    0     0         0   3   3   0   0      0      0     0
 """
 
 from __future__ import annotations
@@ -22,16 +28,18 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from unipose.errors import PoseQueryError
+from unipose.errors import BlindModelError, PoseQueryError
+from unipose.language.pictures import Picture, Pictures
 from unipose.language.vocabulary import Vocabulary
 
-TEXT, READ_POSE, WRITTEN_POSE = 0, 1, 2
-"""What a place in a row is: causal text, a code of a pose that is read, a slot to be written."""
+TEXT, READ_POSE, WRITTEN_POSE, PATCH = 0, 1, 2, 3
+"""What a place in a row is: causal text, a code of a pose that is read, a slot to be written, a
+patch of a picture."""
 
 NOTHING = -100
 
-Part = str | Tensor
-"""A piece of a message: text, or the codes of one pose."""
+Part = str | Tensor | Picture
+"""A piece of a message: text, the codes of one pose, or a picture."""
 
 
 @dataclass(kw_only=True)
@@ -41,7 +49,7 @@ class Row:
     ids: list[int] = field(default_factory=list)
     kinds: list[int] = field(default_factory=list)
     spans: list[int] = field(default_factory=list)
-    """Which pose of the row (from 1) a place belongs to; 0 for text."""
+    """Which pose or picture of the row (from 1) a place belongs to; 0 for text."""
     targets: list[int] = field(default_factory=list)
     """Id to be predicted at this place (shifted for text, unshifted for slots), or NOTHING."""
     answering: list[bool] = field(default_factory=list)
@@ -52,7 +60,10 @@ class Row:
     """In training, which claims are true of the newest pose that is read and of the way to it from
     the one before (booleans), to be read off it."""
     told: Tensor | None = None
-    """In training, which claims the question makes of a pose to be written, to be heard in it."""
+    """In training, which claims the question makes: its words of a pose to be written, its pictures
+    of whom they show. To be heard in it."""
+    pictures: list[Picture] = field(default_factory=list)
+    """In the order of their places."""
 
     def add(
         self,
@@ -72,20 +83,26 @@ class Row:
 
 
 def render_question(parts: Sequence[Part], vocabulary: Vocabulary) -> Row:
-    """Return the row of a user's turn, up to and including the marker that opens the answer."""
+    """Return the row of a user's turn, up to and including the marker that opens the answer.
+
+    Raises PoseQueryError for a pose of another tokenizer and for too many pictures, BlindModelError
+    for any picture if the model has no eyes.
+    """
     row = Row()
     row.add(vocabulary.user)
     for part in parts:
         if isinstance(part, str):
             for identity in vocabulary.encode(part):
                 row.add(identity)
+        elif isinstance(part, Picture):
+            _add_picture(row, part, vocabulary)
         else:
             _add_read_pose(row, part, vocabulary)
     row.add(vocabulary.model, answering=True)
     return row
 
 
-def render_sample(question: Sequence[Part], answer: Part, vocabulary: Vocabulary) -> Row:
+def render_sample(question: Sequence[Part], answer: str | Tensor, vocabulary: Vocabulary) -> Row:
     """Return the row of a question with its answer, with targets on the answer alone."""
     row = render_question(question, vocabulary)
     if isinstance(answer, str):
@@ -116,6 +133,21 @@ def _add_read_pose(row: Row, codes: Tensor, vocabulary: Vocabulary) -> None:
     row.add(vocabulary.pose_end)
 
 
+def _add_picture(row: Row, picture: Picture, vocabulary: Vocabulary) -> None:
+    if not vocabulary.patches:
+        raise BlindModelError()
+    if len(row.pictures) == vocabulary.pictures:
+        raise PoseQueryError(
+            f"a question holds at most {vocabulary.pictures} pictures; leave some out"
+        )
+    span = max(row.spans) + 1
+    row.add(vocabulary.picture_start)
+    for _ in range(vocabulary.patches):
+        row.add(vocabulary.pad, kind=PATCH, span=span)
+    row.add(vocabulary.picture_end)
+    row.pictures.append(picture)
+
+
 def _codes(codes: Tensor, vocabulary: Vocabulary) -> list[int]:
     values = codes.tolist()
     if len(values) != vocabulary.length or not all(0 <= c < vocabulary.codes for c in values):
@@ -142,13 +174,22 @@ class Batch:
     facts: Bool[Tensor, "row claim"] | None = None
     """All false in rows that read no pose; None if no row brings any."""
     told: Bool[Tensor, "row claim"] | None = None
-    """All false in rows that write no pose; None if no row brings any."""
+    """All false in rows that bring none; None if no row brings any."""
+    telling: Bool[Tensor, " row"] | None = None
+    """Which rows bring what is told."""
+    pictures: Pictures | None = None
+    """None if no row has any."""
 
     @property
     def asking(self) -> Bool[Tensor, "row place"]:
-        """Which places are words of the question."""
+        """Which places are words of the question, or patches of its pictures."""
         before = self.answering.cumsum(dim=1) == 0
-        return before & self.real & (self.kinds == TEXT)
+        return before & self.real & ((self.kinds == TEXT) | (self.kinds == PATCH))
+
+    @property
+    def looking(self) -> Bool[Tensor, " row"]:
+        """Which rows hold a picture."""
+        return (self.kinds == PATCH).any(dim=1)
 
     @property
     def reading(self) -> Bool[Tensor, " row"]:
@@ -217,6 +258,8 @@ def collate(rows: Sequence[Row], *, pad: int, left: bool = False) -> Batch:
         sources=torch.tensor(sources) if length else None,
         facts=_stacked([row.facts for row in rows]),
         told=_stacked([row.told for row in rows]),
+        telling=torch.tensor([row.told is not None for row in rows]),
+        pictures=Pictures.stacked([picture for row in rows for picture in row.pictures]),
     )
 
 

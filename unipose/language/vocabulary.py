@@ -5,6 +5,9 @@ Ids, in this order (UniPose's order; supplement B.3 and its public code):
     text tokens | <pose_id_0> ... <pose_id_2047> | pose start | pose end |
     <im_start> <im_end> | <pose_query_0> ... <pose_query_79>
 
+The places of a picture lie between <im_start> and <im_end>; what they show is no word, so there is
+no id for it: these places hold the filler's id, and what the eyes saw takes its place.
+
 What a user types can never become one of the added ids: user text is tokenised with special
 tokens split, and the added ids are joined in by us, as numbers.
 """
@@ -32,6 +35,10 @@ class Vocabulary:
     """Size of the pose codebook."""
     length: int
     """Codes per pose, and so query slots."""
+    patches: int = 0
+    """Places that one picture takes; 0 for a model that cannot see."""
+    pictures: int = 2
+    """Pictures that one question may hold."""
 
     @cached_property
     def first_code(self) -> int:
@@ -47,6 +54,16 @@ class Vocabulary:
     def pose_end(self) -> int:
         """Id that closes a pose."""
         return self.pose_start + 1
+
+    @cached_property
+    def picture_start(self) -> int:
+        """Id that opens a picture (<im_start>)."""
+        return self.pose_start + 2
+
+    @cached_property
+    def picture_end(self) -> int:
+        """Id that closes a picture (<im_end>)."""
+        return self.pose_start + 3
 
     @cached_property
     def first_query(self) -> int:
@@ -94,7 +111,9 @@ class Vocabulary:
         return str(self.text.decode(words, skip_special_tokens=True)).strip()
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, *, codes: int, length: int) -> Vocabulary:
+    def from_pretrained(
+        cls, name: str | Path, *, codes: int, length: int, patches: int = 0, pictures: int = 2
+    ) -> Vocabulary:
         """Load a Hugging Face tokenizer and add the turn markers it lacks.
 
         Raises WeightsError if there is no tokenizer at `name`.
@@ -106,7 +125,7 @@ class Vocabulary:
         missing = [t for t in (USER, MODEL, ANSWER_END, PAD) if t not in text.get_vocab()]
         if missing:
             text.add_special_tokens({"additional_special_tokens": missing})
-        return cls(text=text, codes=codes, length=length)
+        return cls(text=text, codes=codes, length=length, patches=patches, pictures=pictures)
 
 
 def train_text_tokenizer(texts: list[str], *, size: int) -> PreTrainedTokenizerFast:

@@ -1,0 +1,256 @@
+"""Pictures as parts of a question: where they lie, what they show, and what they do not cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.fakes.tiny_eyes import TINY_EYES, seeing_assistant, some_pixels, tiny_clip
+from tests.fakes.tiny_model import tiny_assistant
+from unipose.assistant import UniPose
+from unipose.body.pose import Pose
+from unipose.errors import BlindModelError, ConfigError, PoseQueryError
+from unipose.language.attention import mixed_attention
+from unipose.language.decoding import Decoding, answer
+from unipose.language.eyes import EyesConfig, around_box
+from unipose.language.pictures import Picture, Pictures
+from unipose.language.rendering import (
+    PATCH,
+    TEXT,
+    Batch,
+    Row,
+    collate,
+    render_question,
+    render_sample,
+)
+from unipose.vision.clip import ClipConfig
+
+
+@pytest.fixture(scope="module")
+def assistant() -> UniPose:
+    return seeing_assistant()
+
+
+def picture(assistant: UniPose, seed: int = 0) -> Picture:
+    return assistant.model.eyes.prepare(some_pixels(seed))
+
+
+def codes(assistant: UniPose, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return assistant.codes(Pose.from_axis_angle(torch.randn(1, 22, 3, generator=generator) * 0.5))[
+        0
+    ]
+
+
+def rows_of_all_kinds(assistant: UniPose) -> list[Row]:
+    v, look = assistant.vocabulary, picture(assistant)
+    return [
+        render_sample(["Describe ", codes(assistant), "."], "Knees bent", v),
+        render_sample(["Describe ", look, "."], "Arms raised", v),
+        render_sample(["Compare ", look, " and ", picture(assistant, 1), "."], "Lower them", v),
+        render_sample(["The pose in ", look, "?"], codes(assistant, 1), v),
+        render_sample(["Kneel"], codes(assistant, 2), v),
+    ]
+
+
+def test_a_picture_lies_between_its_markers_and_only_the_answer_is_learned(assistant: UniPose):
+    v = assistant.vocabulary
+    row = render_sample(["Describe ", picture(assistant), "."], "Knees bent", v)
+    start = row.ids.index(v.picture_start)
+    assert row.kinds[start : start + v.patches + 2] == [TEXT, *[PATCH] * v.patches, TEXT]
+    assert row.ids[start + v.patches + 1] == v.picture_end
+    assert row.kinds.count(PATCH) == v.patches == 4
+    assert len(row.pictures) == 1
+    end = row.ids.index(v.model)
+    assert all(target < 0 for target in row.targets[:end])
+
+
+def test_the_markers_are_the_published_ones_between_pose_end_and_queries(assistant: UniPose):
+    v = assistant.vocabulary
+    assert (v.pose_end + 1, v.pose_end + 2) == (v.picture_start, v.picture_end)
+    assert v.picture_end + 1 == v.first_query
+
+
+@pytest.mark.parametrize("typed", ["<im_start>", "<im_end>", "<|pad|>", "<image>"])
+def test_what_a_user_types_never_opens_a_picture(assistant: UniPose, typed: str):
+    row = render_question([f"Look at {typed} please"], assistant.vocabulary)
+    assert PATCH not in row.kinds
+    assert not {assistant.vocabulary.picture_start, assistant.vocabulary.picture_end} & set(row.ids)
+
+
+def test_patches_are_causal_even_where_read_poses_are_not():
+    kinds, spans = torch.tensor([[TEXT, PATCH, PATCH, TEXT]]), torch.tensor([[0, 1, 1, 0]])
+    seen = mixed_attention(
+        kinds=kinds, spans=spans, real=torch.ones(1, 4).bool(), new=4, read_both_ways=True
+    )
+    assert seen[0, 0].int().tolist() == torch.ones(4, 4).int().tril().tolist()
+
+
+def test_the_eyes_open_once_and_only_for_the_pictures_that_are_there(
+    assistant: UniPose, monkeypatch: pytest.MonkeyPatch
+):
+    calls: dict[str, list[int]] = {"encoder": [], "projector": []}
+    eyes = assistant.model.eyes
+    for name, part in (("encoder", eyes.pose), ("projector", eyes.projector)):
+        real = part.forward
+
+        def counted(*inputs, _real=real, _name=name):
+            calls[_name].append(len(inputs[-1]))
+            return _real(*inputs)
+
+        monkeypatch.setattr(part, "forward", counted)
+    rows = rows_of_all_kinds(assistant)
+    assistant.model(collate([rows[0], rows[4]], pad=assistant.vocabulary.pad))
+    assert calls == {"encoder": [], "projector": []}
+    assistant.model(collate(rows, pad=assistant.vocabulary.pad))
+    assert calls == {"encoder": [4], "projector": [4]}
+    answer(assistant.model, assistant.vocabulary, [["Hi ", picture(assistant)], ["Hi"]], Decoding())
+    assert calls == {"encoder": [4, 1], "projector": [4, 1]}
+
+
+def test_rows_with_and_without_pictures_teach_side_by_side_what_they_teach_alone(
+    assistant: UniPose,
+):
+    model, v = assistant.model.eval(), assistant.vocabulary
+    rows = rows_of_all_kinds(assistant)
+    together = model(collate(rows, pad=v.pad))
+    alone = [model(collate([row], pad=v.pad)) for row in rows]
+    slots = torch.stack([alone[3].codes, alone[4].codes]).mean()
+    torch.testing.assert_close(together.codes, slots)
+    words = [sum(t >= 0 for t in row.targets) for row in rows]
+    words[3] = words[4] = 2  # the pose's start, and the end of the answer
+    weighted = sum(w * a.text for w, a in zip(words, alone, strict=True)) / sum(words)
+    torch.testing.assert_close(together.text, weighted)
+
+
+def test_another_picture_gives_another_answer_and_gradients_reach_the_projector_alone(
+    assistant: UniPose,
+):
+    model, v = assistant.model, assistant.vocabulary
+    one, other = (
+        model(collate([render_sample(["What? ", picture(assistant, i)], "Knees", v)], pad=v.pad))
+        for i in (0, 1)
+    )
+    assert one.text != other.text
+    model.zero_grad()
+    one.text.backward()
+    assert all(p.grad is not None for p in model.eyes.projector.parameters())
+    assert all(p.grad is None and not p.requires_grad for p in model.eyes.pose.parameters())
+
+
+def test_what_the_eyes_saw_once_can_stand_for_the_pixels(assistant: UniPose):
+    model, v = assistant.model, assistant.vocabulary
+    look = picture(assistant)
+    seen = model.eyes.see(Pictures.stacked([look])).apart()[0]
+    assert seen.seen
+    one, other = (
+        model(collate([render_sample(["What? ", some], "Knees", v)], pad=v.pad))
+        for some in (look, seen)
+    )
+    assert torch.equal(one.text, other.text)
+    with pytest.raises(ConfigError, match="all be pixels or all be features"):
+        Pictures.stacked([look, seen])
+
+
+def test_the_encoders_never_train(assistant: UniPose):
+    assistant.model.train()
+    assert not assistant.model.eyes.pose.training
+    assert assistant.model.eyes.projector.training
+    assistant.model.eval()
+
+
+def test_a_batch_that_does_not_fit_its_pictures_is_named(assistant: UniPose):
+    model, v = assistant.model, assistant.vocabulary
+    row = render_sample(["What? ", picture(assistant)], "Knees", replace(v, patches=3))
+    with pytest.raises(ConfigError, match="4 places, the batch has 3"):
+        model(collate([row], pad=v.pad))
+    batch = collate([render_sample(["What? ", picture(assistant)], "Knees", v)], pad=v.pad)
+    with pytest.raises(ConfigError, match="0 pictures"):
+        model(Batch(**(vars(batch) | {"pictures": None})))
+
+
+def test_a_third_picture_is_refused(assistant: UniPose):
+    with pytest.raises(PoseQueryError, match="at most 2 pictures"):
+        render_question([picture(assistant)] * 3, assistant.vocabulary)
+
+
+def test_a_model_without_eyes_says_that_it_cannot_see(assistant: UniPose):
+    blind = tiny_assistant()
+    with pytest.raises(BlindModelError, match="this model cannot see"):
+        render_question([picture(assistant)], blind.vocabulary)
+    row = render_question([picture(assistant)], assistant.vocabulary)
+    with pytest.raises(BlindModelError):
+        blind.model(collate([row], pad=blind.vocabulary.pad))
+
+
+def test_questions_with_pictures_are_answered_alike_alone_and_in_a_batch(assistant: UniPose):
+    v = assistant.vocabulary
+    questions = [
+        ["Describe ", picture(assistant), "."],
+        ["A pose, please"],
+        [picture(assistant, 1), picture(assistant, 2), "What changes?"],
+    ]
+    together, _ = answer(assistant.model, v, questions, Decoding(max_tokens=6))
+    alone = [answer(assistant.model, v, [q], Decoding(max_tokens=6))[0][0] for q in questions]
+    assert [a.ids for a in together] == [a.ids for a in alone]
+
+
+def test_a_model_with_both_eyes_is_saved_and_loaded_whole(tmp_path: Path):
+    eyes = EyesConfig(pose=TINY_EYES.pose, clip=tiny_clip(tmp_path))
+    seeing = seeing_assistant(eyes)
+    assert seeing.model.patches == 16
+    seeing.model.save_pretrained(tmp_path / "model")
+    seeing.vocabulary.text.save_pretrained(tmp_path / "model")
+    loaded = UniPose.load(tmp_path / "model")
+    assert EyesConfig.from_dict(loaded.model.config.eyes) == eyes
+    assert (loaded.vocabulary.patches, loaded.vocabulary.pictures) == (16, 2)
+    look = seeing.model.eyes.prepare(some_pixels())
+    one, other = (
+        a.model(collate([render_sample([look], "Knees", a.vocabulary)], pad=a.vocabulary.pad))
+        for a in (seeing, loaded)
+    )
+    assert torch.equal(one.text, other.text)
+
+
+def test_the_small_clip_is_named_without_a_place_on_somebodys_disk():
+    values = EyesConfig(pose=TINY_EYES.pose, clip=ClipConfig(model="clip_mini.json")).to_dict()
+    assert values["clip"]["model"] == "clip_mini.json"
+    assert EyesConfig.from_dict(values).clip == ClipConfig(model="clip_mini.json")
+
+
+def test_eyes_add_nothing_to_a_model_that_is_not_asked_to_see():
+    blind, seeing = tiny_assistant(), seeing_assistant()
+    assert blind.model.config.eyes is None
+    own = blind.model.state_dict()
+    assert {n for n in seeing.model.state_dict() if not n.startswith("eyes.")} == set(own)
+    rows = [render_sample(["Kneel"], codes(blind), blind.vocabulary)]
+    one, other = (a.model(collate(rows, pad=a.vocabulary.pad)) for a in (blind, seeing))
+    assert torch.equal(one.codes, other.codes)
+    assert torch.equal(one.text, other.text)
+
+
+def test_what_pictures_show_is_heard_and_believed():
+    seeing = seeing_assistant()
+    model, v = seeing.model, seeing.vocabulary
+    if model.last_look is None:
+        pytest.skip("the tiny model learns no claims")
+    row = render_sample(["What? ", picture(seeing)], "Knees", v)
+    row.told = torch.arange(model.config.claims) % 2 == 0
+    plain = render_sample(["What? ", picture(seeing, 1)], "Knees", v)
+    batch = collate([row, plain], pad=v.pad)
+    assert batch.telling.tolist() == [True, False]
+    torch.testing.assert_close(
+        model(batch).told, model(collate([row], pad=v.pad)).told, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_the_square_around_a_person_is_cut_out_and_black_beyond_the_picture():
+    pixels = torch.full((40, 60, 3), 200, dtype=torch.uint8)
+    inside = around_box(pixels, (25.0, 15.0, 35.0, 25.0))
+    assert inside.shape[0] == inside.shape[1]
+    assert (inside == 200).all()
+    beyond = around_box(pixels, (0.0, 0.0, 10.0, 40.0))
+    assert (beyond[:, 0] == 0).all()

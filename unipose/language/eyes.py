@@ -1,0 +1,139 @@
+"""The model's eyes: CLIP and the Pose-ViT, both frozen, and the projector that learns to tell.
+
+Every picture becomes `patches` places of a row. In UniPose these are CLIP's 24 x 24 patches with
+the Pose-ViT's map laid over them (supplement B.3); a small model may leave CLIP out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from unipose.errors import ConfigError
+from unipose.language.pictures import Picture, Pictures
+from unipose.vision.clip import MINI_CLIP, ClipConfig, ClipEye
+from unipose.vision.crops import Crops
+from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViT, PoseViTConfig
+from unipose.vision.projector import ProjectorConfig, VisualProjector
+
+LARGEST_CROP_PX = 1024
+"""Side of the square that is cut out around a person; the eyes look at less."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EyesConfig:
+    """What the model sees with; the projector's widths follow from the others'."""
+
+    pose: PoseViTConfig = PAPER_POSE_VIT
+    clip: ClipConfig | None = ClipConfig()
+    """None leaves CLIP out: then a picture has as many places as the Pose-ViT's square map."""
+    most: int = 2
+    """Pictures that one question may hold."""
+
+    def __post_init__(self) -> None:
+        if self.most < 1:
+            raise ConfigError(f"eyes see at least one picture, got most={self.most}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what goes into the model's config.json."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> EyesConfig:
+        """Return the configuration that `to_dict` wrote."""
+        pose = dict(values["pose"])
+        pose["stem"] = tuple((channels, blocks) for channels, blocks in pose.get("stem", ()))
+        clip = values.get("clip")
+        return cls(
+            pose=PoseViTConfig(**pose),
+            clip=None if clip is None else ClipConfig(**clip),
+            most=values.get("most", 2),
+        )
+
+
+class Eyes(nn.Module):
+    """Two frozen encoders and a projector; the first is None in a model without CLIP."""
+
+    def __init__(self, config: EyesConfig, *, width: int) -> None:
+        super().__init__()
+        self.config = config
+        self.clip = None if config.clip is None else ClipEye(_with_own_file(config.clip))
+        self.pose = PoseViT(config.pose)
+        self.projector = VisualProjector(
+            ProjectorConfig(
+                clip=0 if self.clip is None else self.clip.width,
+                pose=config.pose.width,
+                width=width,
+            )
+        )
+        for encoder in self.encoders:
+            encoder.requires_grad_(requires_grad=False)
+        self.train(mode=self.training)
+
+    @property
+    def encoders(self) -> list[nn.Module]:
+        """What sees and never learns here."""
+        return [self.pose] if self.clip is None else [self.clip, self.pose]
+
+    @property
+    def patches(self) -> int:
+        """Places that one picture takes."""
+        return (self.config.pose.rows if self.clip is None else self.clip.grid) ** 2
+
+    def train(self, mode: bool = True) -> Eyes:
+        """Set the training mode of the projector; the encoders stay as they are."""
+        super().train(mode)
+        for encoder in self.encoders:
+            encoder.eval()
+        return self
+
+    def prepare(
+        self, pixels: UInt8[Tensor, "height width 3"], box: Sequence[float] | None = None
+    ) -> Picture:
+        """Return a picture (RGB) as the eyes take it: the square around a person, or its middle.
+
+        `box` is left, top, right, bottom in pixels. Raises ConfigError for a box without an area.
+        """
+        if box is not None:
+            pixels = around_box(pixels, box)
+        clip = None if self.clip is None else self.clip.prepare([pixels])[0]
+        return Picture(clip=clip, pose=self.pose.prepare([pixels])[0])
+
+    @torch.no_grad()
+    def see(self, pictures: Pictures) -> Pictures:
+        """Return what the encoders see; pictures that were seen before come back as they are."""
+        if pictures.seen:
+            return pictures
+        dtype = self.pose.pos_embed.dtype
+        clip = None
+        if self.clip is not None and pictures.clip is not None:
+            clip = self.clip(pictures.clip.to(dtype))
+        return Pictures(clip=clip, pose=self.pose(pictures.pose.to(dtype)), seen=True)
+
+    def forward(self, pictures: Pictures) -> Float[Tensor, "image patch width"]:
+        """Return the pictures as embeddings for the language model, patch by patch."""
+        seen = self.see(pictures)
+        dtype = next(self.projector.parameters()).dtype
+        clip = None if seen.clip is None else seen.clip.to(dtype)
+        return self.projector(clip, seen.pose.to(dtype))
+
+
+def around_box(
+    pixels: UInt8[Tensor, "height width 3"], box: Sequence[float]
+) -> UInt8[Tensor, "side side 3"]:
+    """Return the square around a person, as sharp as the picture; black beyond it."""
+    crops = Crops.around(torch.tensor([list(box)], dtype=torch.float32))
+    side = max(1, min(round(float(crops.side)), LARGEST_CROP_PX))
+    return crops.cut(pixels, side)[0].movedim(0, 2).round().clamp(0, 255).to(torch.uint8)
+
+
+def _with_own_file(config: ClipConfig) -> ClipConfig:
+    """Return the configuration with the place of a file that comes with the library."""
+    if config.model == MINI_CLIP.name:
+        return replace(config, model=str(MINI_CLIP))
+    return config
