@@ -43,8 +43,8 @@ from train.run_folder import RunFolder
 from unipose.body.body import load_body
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError
-from unipose.language.losses import Losses
 from unipose.language.config import PoseLanguageConfig
+from unipose.language.losses import Losses
 from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch, Practice, Row, collate
 from unipose.language.templates import PHRASINGS

@@ -17,7 +17,7 @@ from unipose.errors import MissingFileError, PoseParseError, PoseQueryError, Wei
 from unipose.language.decoding import Answer, Decoding, answer
 from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import Part
-from unipose.language.templates import PHRASINGS, Task, ask
+from unipose.language.templates import FIXED, Task, ask
 from unipose.language.vocabulary import Vocabulary
 
 MINI = Path(__file__).parent / "weights" / "mini"
@@ -141,17 +141,17 @@ class UniPose:
         return self._answers([question], decoding or Decoding(), None)[0]
 
     def _describe_question(self, pose: Pose) -> list[Part]:
-        return ask(PHRASINGS[Task.DESCRIBE][0], pose=self._codes_of_one(pose))
+        return ask(FIXED[Task.DESCRIBE], pose=self._codes_of_one(pose))
 
     def _compare_question(self, a: Pose, b: Pose) -> list[Part]:
         first, second = self._codes_of_one(a), self._codes_of_one(b)
-        return ask(PHRASINGS[Task.COMPARE][0], first=first, second=second)
+        return ask(FIXED[Task.COMPARE], first=first, second=second)
 
     def _generate_question(self, text: str) -> list[Part]:
-        return ask(PHRASINGS[Task.GENERATE][0], text=_request(text))
+        return ask(FIXED[Task.GENERATE], text=_request(text))
 
     def _edit_question(self, pose: Pose, text: str) -> list[Part]:
-        return ask(PHRASINGS[Task.EDIT][0], pose=self._codes_of_one(pose), text=_request(text))
+        return ask(FIXED[Task.EDIT], pose=self._codes_of_one(pose), text=_request(text))
 
     def _codes_of_one(self, pose: Pose) -> Int[Tensor, " code"]:
         if len(pose) != 1:

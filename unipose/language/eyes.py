@@ -21,6 +21,9 @@ from unipose.vision.crops import Crops
 from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViT, PoseViTConfig
 from unipose.vision.projector import ProjectorConfig, VisualProjector
 
+PAPER_EYE = ClipConfig()
+"""OpenAI's ViT-L/14 at 336 px, the last layer but one."""
+
 LARGEST_CROP_PX = 1024
 """Side of the square that is cut out around a person; the eyes look at less."""
 
@@ -30,7 +33,7 @@ class EyesConfig:
     """What the model sees with; the projector's widths follow from the others'."""
 
     pose: PoseViTConfig = PAPER_POSE_VIT
-    clip: ClipConfig | None = ClipConfig()
+    clip: ClipConfig | None = PAPER_EYE
     """None leaves CLIP out: then a picture has as many places as the Pose-ViT's square map."""
     most: int = 2
     """Pictures that one question may hold."""

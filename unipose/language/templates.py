@@ -1,17 +1,27 @@
-"""How people ask: at least forty phrasings per task, and what each task reads and answers.
+"""How people ask: the tasks, what each reads and answers, and the words it is asked in.
 
-`{pose}`, `{first}`, `{second}` stand for poses, `{text}` for a description or an instruction.
+`{pose}` stands for a pose, `{image}` for a picture, `{first}` and `{second}` for two of either;
+`{text}` for a description or an instruction, `{who}` for words that single out a person,
+`{actions}` for a list to choose from, `{seen}` for somebody who is shown in whatever way (see
+`body_in` and `motion_in`).
 """
 
 from __future__ import annotations
 
 import random
 import re
+from collections.abc import Sequence
 from enum import StrEnum
+from functools import cache
+from pathlib import Path
 
 from torch import Tensor
 
+from unipose.errors import PoseQueryError
+from unipose.language.pictures import Picture
 from unipose.language.rendering import Part
+
+_INSTRUCTIONS = Path(__file__).with_name("instructions")
 
 
 class Task(StrEnum):
@@ -25,6 +35,44 @@ class Task(StrEnum):
     """Two poses -> how to get from the first to the second (pose-diff)."""
     EDIT = "edit"
     """Pose and instruction -> pose (pose-edit)."""
+    IMAGE_TO_TEXT = "image_to_text"
+    """Picture -> text."""
+    IMAGE_DIFF = "image_diff"
+    """Two pictures -> how to get from the pose of the first to that of the second."""
+    ESTIMATE = "estimate"
+    """Picture -> pose."""
+    REASON = "reason"
+    """Picture of several people, and words that single out one -> pose."""
+    CONTACTS = "contacts"
+    """Picture or pose -> table of touching body parts, of one person or between two."""
+    MOTION_LABEL = "motion_label"
+    """Pictures or poses in order, and a list of actions -> one of them."""
+
+
+SLOTS: dict[Task, tuple[str, ...]] = {
+    Task.DESCRIBE: ("pose",),
+    Task.GENERATE: ("text",),
+    Task.COMPARE: ("first", "second"),
+    Task.EDIT: ("pose", "text"),
+    Task.IMAGE_TO_TEXT: ("image",),
+    Task.IMAGE_DIFF: ("first", "second"),
+    Task.ESTIMATE: ("image",),
+    Task.REASON: ("image", "who"),
+    Task.CONTACTS: ("seen",),
+    Task.MOTION_LABEL: ("seen", "actions"),
+}
+"""What the words of each task leave open; every slot is there exactly once."""
+
+
+class Wording(StrEnum):
+    """Which words a task is asked in."""
+
+    FIXED = "fixed"
+    """Always the same (FIXED), as UniPose's pre-training stages have it."""
+    TALK = "talk"
+    """As people type in a chat (PHRASINGS); the tasks of poses and texts."""
+    INSTRUCT = "instruct"
+    """Any of a hundred sentences per task (`instructions`), for instruction tuning."""
 
 
 PHRASINGS: dict[Task, tuple[str, ...]] = {
@@ -211,26 +259,71 @@ PHRASINGS: dict[Task, tuple[str, ...]] = {
     ),
 }
 
-_SLOT = re.compile(r"\{(pose|first|second|text)\}")
+FIXED: dict[Task, str] = {task: some[0] for task, some in PHRASINGS.items()} | {
+    Task.IMAGE_TO_TEXT: "Describe the pose of the person in {image}.",
+    Task.IMAGE_DIFF: "How does the pose change from {first} to {second}?",
+    Task.ESTIMATE: "Estimate the pose of the person in {image}.",
+    Task.REASON: "Estimate the pose of {who} in {image}.",
+    Task.CONTACTS: "Which body parts of {seen} touch?",
+    Task.MOTION_LABEL: "Which of these actions do you see in {seen}: {actions}?",
+}
+"""One sentence per task: what pre-training learns, and what the assistant asks."""
+
+_SLOT = re.compile(r"\{(" + "|".join({name for some in SLOTS.values() for name in some}) + r")\}")
 
 
-def ask(phrasing: str, **given: Part) -> list[Part]:
-    """Return a phrasing with its slots filled: text and poses in the order they are spoken.
+@cache
+def instructions(task: Task) -> tuple[str, ...]:
+    """Return the sentences by which the task is asked in instruction tuning, at least a hundred."""
+    return tuple((_INSTRUCTIONS / f"{task}.txt").read_text(encoding="utf-8").splitlines())
+
+
+def choose_phrasing(task: Task, chance: random.Random, wording: Wording = Wording.TALK) -> str:
+    """Return one of the task's phrasings."""
+    if wording == Wording.FIXED:
+        return FIXED[task]
+    return chance.choice(PHRASINGS[task] if wording == Wording.TALK else instructions(task))
+
+
+def ask(phrasing: str, **given: Part | Sequence[Part]) -> list[Part]:
+    """Return a phrasing with its slots filled: text, poses and pictures in the order of speech.
 
     ask("Describe {pose}.", pose=codes) -> ["Describe ", codes, "."]
     """
     parts: list[Part] = []
     for i, piece in enumerate(_SLOT.split(phrasing)):
-        part = given[piece] if i % 2 else piece
-        if isinstance(part, Tensor):
-            parts.append(part)
-        elif parts and isinstance(parts[-1], str):
-            parts[-1] = parts[-1] + part
-        elif part:
-            parts.append(part)
+        some = given[piece] if i % 2 else piece
+        for part in [some] if isinstance(some, str | Tensor | Picture) else some:
+            if isinstance(part, str) and parts and isinstance(parts[-1], str):
+                parts[-1] = parts[-1] + part
+            elif not isinstance(part, str) or part:
+                parts.append(part)
     return parts
 
 
-def choose_phrasing(task: Task, chance: random.Random) -> str:
-    """Return one of the task's phrasings."""
-    return chance.choice(PHRASINGS[task])
+def body_in(shown: Tensor | Picture, *, people: int = 1) -> list[Part]:
+    """Return the words for somebody who is shown: "the pose ...", "the two people in ..."."""
+    if people not in (1, 2) or (people == 2 and isinstance(shown, Tensor)):
+        raise PoseQueryError(
+            "contacts are asked of one person, or of two people in a picture; got "
+            f"{people} people in a {'pose' if isinstance(shown, Tensor) else 'picture'}"
+        )
+    if isinstance(shown, Tensor):
+        return ["the pose ", shown]
+    return ["the two people in " if people == 2 else "the person in ", shown]
+
+
+def motion_in(shown: Sequence[Tensor] | Sequence[Picture]) -> list[Part]:
+    """Return the words for a motion that is shown: "the frames ...", "the poses ..."."""
+    if not shown:
+        raise PoseQueryError("a motion needs at least one pose or picture, got none")
+    word = "pose" if isinstance(shown[0], Tensor) else "picture"
+    parts: list[Part] = [f"the {word}s" if len(shown) > 1 else f"the {word}"]
+    for part in shown:
+        parts += [" ", part]
+    return parts
+
+
+def list_of(actions: Sequence[str]) -> str:
+    """Return a list of actions as it stands in a question: "walk"; "pick up a box"."""
+    return "; ".join(f'"{action}"' for action in actions)
