@@ -1,0 +1,87 @@
+"""Photos as files (.jpg, .png, .webp): checked before they are unpacked, turned as they were held.
+
+A picture can be small on disk and huge in memory, and a photo from a telephone lies on its side
+until its note of how it was held is heeded.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from unipose.errors import FileError, MissingFileError
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
+KINDS = ("JPEG", "PNG", "WEBP")
+
+MOST_PIXELS = 64_000_000
+"""Cameras make up to 50 million; more is a decompression bomb."""
+MOST_BYTES = 200_000_000
+
+_DAMAGE = (
+    OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, TypeError, KeyError,
+    ZeroDivisionError, OverflowError, MemoryError, Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow raises for damaged pictures."""
+
+Pixels = UInt8[np.ndarray, "height width 3"]
+
+
+def is_photo(path: str | Path) -> bool:
+    """Return whether a file's ending is that of a photo."""
+    return Path(path).suffix.lower() in ENDINGS
+
+
+def open_photo(path: str | Path) -> Pixels:
+    """Return a photo's pixels (RGB), upright; what is transparent becomes white.
+
+    Raises MissingFileError, or FileError: no .jpg, .png or .webp, too large, cut off, damaged, or
+    with more than 8 bits per colour.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MissingFileError(path, "there is no such picture.")
+    if not path.is_file():
+        raise FileError(path, "is no ordinary file.")
+    if path.stat().st_size > MOST_BYTES:
+        raise FileError(path, f"is larger than {MOST_BYTES:,} bytes.", "Make the picture smaller.")
+    return read_photo(path.read_bytes(), path)
+
+
+def read_photo(data: bytes, path: str | Path) -> Pixels:
+    """Return the pixels of a photo's bytes; `path` is what errors call it. Raises FileError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata; size is checked here
+        try:
+            with Image.open(io.BytesIO(data), formats=KINDS) as picture:
+                width, height = picture.size
+                if width * height > MOST_PIXELS:
+                    raise FileError(path, f"claims {width} x {height} pixels, too many to be read.")
+                if picture.mode.startswith(("I", "F")):
+                    raise FileError(
+                        path, f"has more than 8 bits per colour (mode {picture.mode}); expected 8."
+                    )
+                picture.load()
+                return np.asarray(_on_white(ImageOps.exif_transpose(picture)))
+        except UnidentifiedImageError as error:
+            expected = f"expected {', '.join(KINDS[:-1])} or {KINDS[-1]}"
+            came = f"it begins with {data[:8]!r}" if data else "it is empty"
+            raise FileError(path, f"is no picture: {expected}, {came}.") from error
+        except _DAMAGE as error:
+            if isinstance(error, FileError):
+                raise
+            raise FileError(path, f"is no whole picture ({error}).") from error
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    see_through = picture.convert("RGBA")
+    white = Image.new("RGBA", see_through.size, "white")
+    return Image.alpha_composite(white, see_through).convert("RGB")
