@@ -50,7 +50,7 @@ class EyesConfig:
     def from_dict(cls, values: dict[str, Any]) -> EyesConfig:
         """Return the configuration that `to_dict` wrote."""
         pose = dict(values["pose"])
-        pose["stem"] = tuple((channels, blocks) for channels, blocks in pose.get("stem", ()))
+        pose["stem"] = tuple(tuple(stage) for stage in pose.get("stem", ()))
         clip = values.get("clip")
         return cls(
             pose=PoseViTConfig(**pose),

@@ -1,0 +1,190 @@
+"""Questions and answers about pictures: training text made on the fly, as `pose_talk` makes it.
+
+The same (seed, step) gives the same samples in any process. Touching body parts and actions are
+also asked of poses alone.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from data_builders.picture_pool import Example, PictureSource
+from data_builders.pose_talk import face_front
+from data_builders.posecodes.captions import write_captions
+from data_builders.posecodes.claims import true_claims
+from data_builders.posecodes.modifiers import write_modifiers
+from unipose.body.kinematics import forward_kinematics
+from unipose.errors import ConfigError
+from unipose.language.answers import write_contacts
+from unipose.language.pictures import Picture
+from unipose.language.rendering import Row, render_sample
+from unipose.language.templates import (
+    Task,
+    Wording,
+    ask,
+    body_in,
+    choose_phrasing,
+    list_of,
+    motion_in,
+)
+from unipose.language.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageTalkConfig:
+    """How many samples of each task a batch holds, and how they are asked."""
+
+    shares: tuple[tuple[Task, float], ...] = (
+        (Task.IMAGE_TO_TEXT, 0.25),
+        (Task.IMAGE_DIFF, 0.15),
+        (Task.ESTIMATE, 0.3),
+        (Task.REASON, 0.1),
+        (Task.CONTACTS, 0.1),
+        (Task.MOTION_LABEL, 0.1),
+    )
+    wording: Wording = Wording.INSTRUCT
+    poses: float = 0.3
+    """Share of questions about contacts and actions that show poses in place of pictures."""
+    choices: int = 8
+    """Actions to choose from, at most."""
+
+    def __post_init__(self) -> None:
+        if self.wording == Wording.TALK:
+            raise ConfigError("pictures are asked about in fixed words or as instructions")
+        if self.choices < 2:
+            raise ConfigError(f"there must be two actions to choose from, got {self.choices}")
+
+
+class ImageTalk:
+    """Draws batches of samples about pictures, rendered and ready to learn from."""
+
+    def __init__(
+        self,
+        sources: Sequence[PictureSource],
+        *,
+        joints_at_rest: Float[Tensor, "24 3"],
+        encode: Callable[[Float[Tensor, "pose 22 3 3"]], Int[Tensor, "pose code"]],
+        vocabulary: Vocabulary,
+        config: ImageTalkConfig,
+    ) -> None:
+        self.joints_at_rest, self.encode = joints_at_rest, encode
+        self.vocabulary, self.config = vocabulary, config
+        self.sources = {task: [s for s in sources if task in s.tasks] for task, _ in config.shares}
+        missing = [task for task, some in self.sources.items() if not some]
+        if missing:
+            raise ConfigError(
+                f"no source of pictures has examples of {', '.join(missing)}; "
+                "leave them out of `shares` or add a source"
+            )
+
+    def draw(self, count: int, *, seed: int, step: int) -> list[Row]:
+        """Return `count` samples of mixed tasks."""
+        chance = random.Random(f"{seed} {step} pictures")
+        tasks, weights = zip(*self.config.shares, strict=True)
+        drawn = chance.choices(tasks, weights, k=count)
+        rows: list[Row] = []
+        for task in tasks:
+            wanted = drawn.count(task)
+            if wanted:
+                rows += self._samples(task, wanted, chance)
+        return rows
+
+    def _samples(self, task: Task, count: int, chance: random.Random) -> list[Row]:
+        sources = [chance.choice(self.sources[task]) for _ in range(count)]
+        examples = [source.example(task, chance) for source in sources]
+        if task == Task.MOTION_LABEL:
+            return [self._label(e, s.actions, chance) for e, s in zip(examples, sources)]
+        if task == Task.CONTACTS:
+            return [self._contacts(example, chance) for example in examples]
+        seed = chance.getrandbits(31)
+        return [
+            self._answered(task, example, (seed, i), chance) for i, example in enumerate(examples)
+        ]
+
+    def _answered(
+        self, task: Task, example: Example, dice: tuple[int, int], chance: random.Random
+    ) -> Row:
+        """Return a question about one or two pictures with a pose or a text as its answer."""
+        pictures = [shown.picture for shown in example.shown]
+        if task == Task.IMAGE_DIFF:
+            given = {"first": pictures[0], "second": pictures[1]}
+        else:
+            given = {"image": pictures[0], "who": example.who}
+        phrasing = choose_phrasing(task, chance, self.config.wording)
+        joints = self._joints(example)
+        answer: str | Tensor
+        if task in (Task.ESTIMATE, Task.REASON):
+            answer = self.encode(_rotations(example)[:1])[0]
+        else:
+            answer = example.text or self._written(joints, dice)
+        row = render_sample(ask(phrasing, **given), answer, self.vocabulary)
+        if joints is not None:
+            row.told = torch.from_numpy(true_claims(joints[:1], joints[-1:]))[0]
+        return row
+
+    def _contacts(self, example: Example, chance: random.Random) -> Row:
+        shown = example.shown[0]
+        told = write_contacts(example.contacts, people=example.people)
+        as_pose = shown.rotations is not None and chance.random() < self.config.poses
+        part = self.encode(_rotations(example)[:1])[0] if as_pose else shown.picture
+        phrasing = choose_phrasing(Task.CONTACTS, chance, self.config.wording)
+        parts = ask(phrasing, seen=body_in(part, people=example.people))
+        return self._with_facts(render_sample(parts, told, self.vocabulary), example)
+
+    def _label(self, example: Example, actions: Sequence[str], chance: random.Random) -> Row:
+        others = [action for action in actions if action != example.label]
+        choices = chance.sample(
+            others, min(len(others), chance.randint(1, self.config.choices - 1))
+        )
+        choices.insert(chance.randint(0, len(choices)), example.label)
+        known = all(shown.rotations is not None for shown in example.shown)
+        shown: list[Tensor] | list[Picture]
+        if known and chance.random() < self.config.poses:
+            shown = list(self.encode(_rotations(example)))
+        else:
+            shown = [moment.picture for moment in evenly(example.shown, self.vocabulary.pictures)]
+        phrasing = choose_phrasing(Task.MOTION_LABEL, chance, self.config.wording)
+        parts = ask(phrasing, seen=motion_in(shown), actions=list_of(choices))
+        return self._with_facts(render_sample(parts, example.label, self.vocabulary), example)
+
+    def _with_facts(self, row: Row, example: Example) -> Row:
+        """Give a row that reads poses what is true of the newest, and of the way to it."""
+        joints = self._joints(example) if row.source else None
+        if joints is not None:
+            before = joints[-2:-1] if len(joints) > 1 else joints
+            row.facts = torch.from_numpy(true_claims(before, joints[-1:]))[0]
+        return row
+
+    def _written(self, joints: Float[np.ndarray, "pose 22 3"] | None, dice: tuple[int, int]) -> str:
+        if joints is None:
+            raise ConfigError("a picture without a text and without a pose teaches no words")
+        seed, number = dice
+        if len(joints) == 1:
+            return write_captions(joints, seed=seed, indices=[number])[0]
+        return write_modifiers(joints[:1], joints[1:], seed=seed, indices=[number])[0]
+
+    def _joints(self, example: Example) -> Float[np.ndarray, "pose 22 3"] | None:
+        """Return the joints of all who are shown, each facing the front; None if any is unknown."""
+        if any(shown.rotations is None for shown in example.shown):
+            return None
+        return forward_kinematics(face_front(_rotations(example)), self.joints_at_rest).numpy()
+
+
+def evenly(things: Sequence, count: int) -> list:
+    """Return at most `count` of the things, evenly spread, first and last among them."""
+    if len(things) <= count:
+        return list(things)
+    if count == 1:
+        return [things[len(things) // 2]]
+    return [things[round(i * (len(things) - 1) / (count - 1))] for i in range(count)]
+
+
+def _rotations(example: Example) -> Float[Tensor, "pose 22 3 3"]:
+    return torch.stack([shown.rotations for shown in example.shown if shown.rotations is not None])
