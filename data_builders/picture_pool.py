@@ -240,11 +240,18 @@ class BuiltPictures:
 
     @classmethod
     def read(
-        cls, folder: Path, look: Look, *, split: str = "train", refined: bool = False, **more: Any
+        cls,
+        folder: Path,
+        look: Look,
+        *,
+        split: str = "train",
+        refined: bool = False,
+        kept: int = 4096,
+        cache: Path | None = None,
     ) -> BuiltPictures:
         """Open the automatic (or the refined) texts of a data set, and its reasoning rows.
 
-        Raises MissingFileError if there are none of this split.
+        `cache` is where `datasets` keeps its copy of the files (None: where it always does). Raises MissingFileError if there are none of this split.
         """
         kind = "r" if refined else "a"
         tables = {}
@@ -254,7 +261,9 @@ class BuiltPictures:
             )
             if not files:
                 continue
-            table = Dataset.from_parquet(files, features=FEATURES[name])
+            table = Dataset.from_parquet(
+                files, features=FEATURES[name], cache_dir=None if cache is None else str(cache)
+            )
             assert isinstance(table, Dataset)
             for column in ("image", "image_a", "image_b"):
                 if column in table.column_names:
@@ -278,7 +287,7 @@ class BuiltPictures:
             tasks |= {Task.MOTION_LABEL} if len(actions) > 1 else set()
         tasks |= {Task.IMAGE_DIFF} if "imagediff" in tables else set()
         tasks |= {Task.REASON} if "reasoning" in tables else set()
-        return cls(tables=tables, look=look, tasks=frozenset(tasks), actions=actions, **more)
+        return cls(tables=tables, look=look, tasks=frozenset(tasks), actions=actions, kept=kept)
 
     def example(self, task: Task, chance: random.Random) -> Example:
         """Return an example; ConfigError if no row is one."""

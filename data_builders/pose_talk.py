@@ -25,7 +25,7 @@ from unipose.body.facing import without_yaw
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.skeletons import SMPL
 from unipose.language.rendering import Practice, Row, render_sample
-from unipose.language.templates import Task, ask, choose_phrasing
+from unipose.language.templates import Task, Wording, ask, choose_phrasing
 from unipose.language.vocabulary import Vocabulary
 
 Rotations = Float[Tensor, "pose 22 3 3"]
@@ -49,6 +49,7 @@ class TalkConfig:
     """Share of people who type in lower case and without a full stop."""
     few_words: float = 0.35
     """Share of descriptions to generate from that are cut to their first sentences."""
+    wording: Wording = Wording.TALK
 
 
 def face_front(rotations: Rotations) -> Rotations:
@@ -144,7 +145,7 @@ class PoseTalk:
             rows = []
             codes = zip(self.encode(first), self.encode(second), strict=True)
             for (a, b), (text, said) in zip(codes, texts, strict=True):
-                phrasing = choose_phrasing(task, chance)
+                phrasing = choose_phrasing(task, chance, self.config.wording)
                 if task == Task.COMPARE:
                     parts = ask(phrasing, first=a, second=b)
                     rows.append(render_sample(parts, text, self.vocabulary))
@@ -164,7 +165,8 @@ class PoseTalk:
         return torch.cat([one, first]), torch.cat([two, second])
 
     def _describe(self, codes: Int[Tensor, " code"], text: str, chance: random.Random) -> Row:
-        parts = ask(choose_phrasing(Task.DESCRIBE, chance), pose=codes)
+        phrasing = choose_phrasing(Task.DESCRIBE, chance, self.config.wording)
+        parts = ask(phrasing, pose=codes)
         return render_sample(parts, text, self.vocabulary)
 
     def _generate(
@@ -178,7 +180,8 @@ class PoseTalk:
             sentences = text.split(". ")
             text = ". ".join(sentences[: chance.randint(1, len(sentences))])
             said = read_statements(text)
-        parts = ask(choose_phrasing(Task.GENERATE, chance), text=self._as_typed(text, chance))
+        phrasing = choose_phrasing(Task.GENERATE, chance, self.config.wording)
+        parts = ask(phrasing, text=self._as_typed(text, chance))
         row = render_sample(parts, codes, self.vocabulary)
         row.told = torch.from_numpy(claimed([said]))[0]
         return row

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import nn
-from tqdm import trange
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -31,23 +29,17 @@ from data_builders.posecodes.claims import claims
 from data_builders.posecodes.modifiers import write_modifiers
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
-from train.engines import resume_moments, save_run
-from train.program import (
-    check_engine,
-    cosine,
-    generator_of,
-    run_program,
-    start_accelerator,
-)
+from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
+from train.stages import choose_what_learns
+from train.teaching import Teaching, teach
 from unipose.body.body import load_body
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError
 from unipose.language.config import PoseLanguageConfig
-from unipose.language.losses import Losses
 from unipose.language.model import PoseLanguageModel
-from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch, Practice, Row, collate
-from unipose.language.templates import PHRASINGS
+from unipose.language.rendering import Practice, Row
+from unipose.language.templates import PHRASINGS, Wording
 from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
 
 
@@ -64,7 +56,7 @@ class SmallLlama:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlignConfig:
+class AlignConfig(Teaching):
     """One alignment run."""
 
     codec: Path = Path("runs/pose_codes/codec")
@@ -87,25 +79,8 @@ class AlignConfig:
     data: Path = Path("../shared/mocap")
     """Folder with a manifest.csv; "" trains on made-up poses."""
     out: Path = Path("runs/align")
-    steps: int = 6500
-    batch: int = 32
-    pieces: int = 2
-    """A step's rows are sorted by length and run in this many pieces: less is filled up."""
-    peak_rate: float = 1.5e-3
-    warmup: int = 200
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    text_weight: float = 1.0
-    code_weight: float = 0.3
-    geometry_weight: float = 20.0
-    claim_weight: float = 3.0
-    """Weight of the true-or-false claims learned beside; 0 leaves them out."""
-    shown_weight: float = 0.5
-    """Weight of reading the told claims off the poses that are written."""
     practice: int = 64
     """Pairs per step by which reading and writing poses is practised without words."""
-    save_every: int = 200
-    seed: int = 0
 
 
 PRESETS = {
@@ -128,7 +103,7 @@ PRESETS = {
         geometry=0,
         digits=False,
         read_both_ways=False,
-        talk=TalkConfig(pool=PoolConfig(mixed=0.0)),
+        talk=TalkConfig(pool=PoolConfig(mixed=0.0), wording=Wording.FIXED),
         out=Path("runs/align_paper"),
         steps=20_466,
         batch=24,
@@ -142,15 +117,6 @@ PRESETS = {
         practice=0,
     ),
 }
-
-TRAINED = {
-    "small": ("",),
-    "paper": ("lora_", "embed_tokens", "lm_head", "slots", "reader", "code_digits"),
-}
-"""What learns: parameters whose names hold one of these; "" is all but the frozen codec."""
-
-TOLD = 10.0
-"""A text claims some seven of all claims where a pose makes fifty true: each counts for more."""
 
 
 def training_texts(
@@ -248,79 +214,11 @@ def load_base(model: PoseLanguageModel, llm: str, *, bits: int) -> None:
     model.hf_quantizer = model.llm.hf_quantizer
 
 
-def choose_what_learns(model: PoseLanguageModel, *, large: bool) -> None:
-    """Freeze what does not learn: the codec, and the weights of a large language model."""
-    learning = TRAINED["paper" if large else "small"]
-    for name, parameter in model.named_parameters():
-        frozen = name.startswith("codec.") or not any(part in name for part in learning)
-        parameter.requires_grad_(not frozen)
-
-
-def by_length(rows: list[Row], pieces: int, *, pad: int) -> list[Batch]:
-    """Return the rows as a few batches of about equal lengths, so that little is filled up."""
-    rows = sorted(rows, key=lambda row: len(row.ids))
-    size = -(-len(rows) // pieces)
-    return [collate(rows[i : i + size], pad=pad) for i in range(0, len(rows), size)]
-
-
-def train_step(
-    model: nn.Module, batches: list[Batch], practice: Practice | None, config: AlignConfig
-) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Return the loss of one step and its parts: means over all that the batches supervise."""
-    counts = {
-        "text": torch.tensor([int((b.targets != NOTHING).sum()) for b in batches]),
-        "poses": torch.tensor([int(b.writing.sum()) for b in batches]),
-        "facts": torch.tensor([int(b.reading.sum()) for b in batches]),
-    }
-    counts["text"] -= torch.tensor([int((b.kinds == WRITTEN_POSE).sum()) for b in batches])
-    share = {name: count / count.sum().clamp(min=1) for name, count in counts.items()}
-    parts: dict[str, torch.Tensor] = {
-        name: torch.zeros(()) for name in ("text", "codes", "geometry", "facts", "told", "shown")
-    }
-    for i, batch in enumerate(batches):
-        losses: Losses = model(batch)
-        parts["text"] = parts["text"] + share["text"][i] * losses.text
-        parts["codes"] = parts["codes"] + share["poses"][i] * losses.codes
-        parts["geometry"] = parts["geometry"] + share["poses"][i] * losses.geometry
-        parts["facts"] = parts["facts"] + share["facts"][i] * losses.facts
-        parts["told"] = parts["told"] + share["poses"][i] * losses.told
-        parts["shown"] = parts["shown"] + share["poses"][i] * losses.shown
-    weights = {
-        "text": config.text_weight,
-        "codes": config.code_weight,
-        "geometry": config.geometry_weight,
-        "facts": config.claim_weight,
-        "told": config.claim_weight * TOLD,
-        "shown": config.shown_weight,
-    }
-    if practice is not None:
-        losses = model(practice)
-        for name in ("codes", "geometry", "facts", "shown"):
-            parts[f"practised {name}"] = getattr(losses, name)
-            weights[f"practised {name}"] = weights[name]
-    loss = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
-    return loss, parts
-
-
-class Step(nn.Module):
-    """One step as one forward pass: what is spread over processes is the whole step."""
-
-    def __init__(self, model: PoseLanguageModel, config: AlignConfig) -> None:
-        super().__init__()
-        self.model, self.config = model, config
-
-    def forward(
-        self, batches: list[Batch], practice: Practice | None
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Return the loss and its parts; see `train_step`."""
-        return train_step(self.model, batches, practice, self.config)
-
-
 def main(config: AlignConfig) -> None:
     """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
     accelerator = start_accelerator(clip=config.clip)
     torch.manual_seed(config.seed)
-    codec = _codec(config)
+    codec = open_codec(config)
     body = load_body()
     pool = (
         PosePool.random(64, seed=1)
@@ -329,7 +227,7 @@ def main(config: AlignConfig) -> None:
     )
     with accelerator.main_process_first():
         run = RunFolder(config.out, config)
-        text = None if config.llm else _text_tokenizer(config, pool, body.rest_joints)
+        text = None if config.llm else text_tokenizer(config, pool, body.rest_joints)
     model, vocabulary = build_model(config, codec, body.rest_joints, text)
     talk = PoseTalk(
         pool,
@@ -338,72 +236,17 @@ def main(config: AlignConfig) -> None:
         vocabulary=vocabulary,
         config=config.talk,
     )
-    optimizer = torch.optim.AdamW(
-        [parameter for parameter in model.parameters() if parameter.requires_grad],
-        lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True,
-    )  # fmt: skip
-    if config.bits < 16 and run.checkpoints():
-        raise ConfigError(
-            f"a run over a {config.bits}-bit base cannot be resumed yet; choose another --out"
-        )
-    done = run.resume(model, optimizer)
-    trained, optimizer = accelerator.prepare(Step(model, config), optimizer)
-    check_engine(accelerator, trained)
-    # DeepSpeed casts all to bfloat16; rotations need float32
-    model.codec.float()
-    model.joints_at_rest = model.joints_at_rest.float()
-    if done:
-        resume_moments(accelerator, model, optimizer, run.checkpoints()[-1])
-    progress = trange(
-        done, config.steps, initial=done, total=config.steps,
-        desc="align", disable=not accelerator.is_main_process,
-    )  # fmt: skip
-    trained.train()
-    for step in progress:
-        for group in optimizer.param_groups:
-            group["lr"] = cosine(
-                step, steps=config.steps, warmup=config.warmup, peak=config.peak_rate
-            )
-        place = step * accelerator.num_processes + accelerator.process_index
+
+    def draw(place: int) -> tuple[list[Row], Practice | None]:
         rows = talk.draw(config.batch, seed=config.seed, step=place)
-        batches = by_length(rows, config.pieces, pad=vocabulary.pad)
-        batches = [batch.to(accelerator.device) for batch in batches]
-        practice = None
-        if config.practice:
-            practice = talk.practise(config.practice, seed=config.seed, step=place)
-            practice = practice.to(accelerator.device)
-        torch.manual_seed(config.seed + place)  # dropout, the same after a resume
-        loss, losses = trained(batches, practice)
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(trained.parameters(), config.clip)
-        optimizer.step()
-        if (step % 20 == 0 or step + 1 == config.steps) and accelerator.is_main_process:
-            parts = {name: round(value.item(), 5) for name, value in losses.items()}
-            run.log(step=step, **parts)
-            progress.set_postfix(parts)
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            weights = save_run(accelerator, run, step + 1, model, optimizer)
-            if accelerator.is_main_process:
-                save_model(model, vocabulary, config.out / "model", weights)
-            accelerator.wait_for_everyone()
+        if not config.practice:
+            return rows, None
+        return rows, talk.practise(config.practice, seed=config.seed, step=place)
+
+    teach(accelerator, run, model, vocabulary, draw, config, name="align")
 
 
-def save_model(
-    model: PoseLanguageModel,
-    vocabulary: Vocabulary,
-    folder: Path,
-    weights: dict[str, torch.Tensor] | None = None,
-) -> None:
-    """Write model and text tokenizer as `from_pretrained` reads them.
-
-    `weights` are given where the model's own are spread over processes.
-    """
-    model.save_pretrained(folder, state_dict=weights)
-    vocabulary.text.save_pretrained(folder)
-
-
-def _text_tokenizer(
+def text_tokenizer(
     config: AlignConfig, pool: PosePool, joints_at_rest: torch.Tensor
 ) -> PreTrainedTokenizerBase:
     """Return the small model's text tokenizer, learned once per run and kept in its folder."""
@@ -415,7 +258,8 @@ def _text_tokenizer(
     return AutoTokenizer.from_pretrained(folder)
 
 
-def _codec(config: AlignConfig) -> PoseTokenizer:
+def open_codec(config: AlignConfig) -> PoseTokenizer:
+    """Return the trained pose tokenizer, or an untrained one for debugging."""
     if config.codec == Path():
         from train.pose_codes import PRESETS as CODEC_PRESETS
 

@@ -20,11 +20,14 @@ from data_builders.pose_pool import PosePool
 from data_builders.pose_talk import PoseTalk
 from tokenizer.codec import PAPER, PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
-from train.align import PRESETS, by_length, choose_what_learns, train_step
+from train.align import PRESETS
 from train.memory import Load, step_memory
 from train.model_sizes import Described, Stage, count
+from train.stages import choose_what_learns
+from train.teaching import by_length, train_step
 from unipose.body.body import load_body
-from unipose.language.model import PoseLanguageConfig, PoseLanguageModel
+from unipose.language.config import PoseLanguageConfig
+from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch
 from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
 

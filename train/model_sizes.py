@@ -19,7 +19,8 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from tokenizer.codec import PAPER, CodecConfig
 from unipose.errors import ConfigError, FileError
-from unipose.language.model import PoseLanguageConfig, PoseLanguageModel
+from unipose.language.config import PoseLanguageConfig
+from unipose.language.model import PoseLanguageModel
 
 
 class Stage(Enum):

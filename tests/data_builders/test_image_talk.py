@@ -62,7 +62,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> BuiltPictures:
     rows.append(make_row("imagescript-a", 3, person=make_person(0, label="jump", **seen)))
     write_rows(folder, "imagescript-a", rows)
     write_rows(folder, "reasoning", [make_row("reasoning", 0, person=make_person(0, **seen))])
-    return BuiltPictures.read(folder, Eye())
+    return BuiltPictures.read(folder, Eye(), cache=folder / "cache")
 
 
 def talk(*sources, **changes) -> ImageTalk:
@@ -220,7 +220,7 @@ def test_a_source_that_lacks_a_task_is_named(built):
 
 def test_no_example_anywhere_is_an_error_not_a_loop(tmp_path: Path):
     write_rows(tmp_path, "imagescript-a", [make_row("imagescript-a", 1)])
-    unknown = BuiltPictures.read(tmp_path, Eye())
+    unknown = BuiltPictures.read(tmp_path, Eye(), cache=tmp_path / "cache")
     with pytest.raises(ConfigError, match="an example of estimate"):
         unknown.example(Task.ESTIMATE, random.Random(0))
 

@@ -26,7 +26,7 @@ from tests.train.test_align import SMALL, sentencepiece_like
 from tests.train.test_programs import final_weights
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
-from train import align, program
+from train import align, program, teaching
 from train.program import asked_engine, check_engine, cosine, start_accelerator
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
@@ -58,10 +58,10 @@ def halves_in_one_process(out: Path) -> tuple[Weights, list[torch.Tensor], dict[
     """
     config = replace(align.PRESETS["debug"], out=out, steps=2)
     torch.manual_seed(config.seed)
-    codec = align._codec(config)
+    codec = align.open_codec(config)
     body = load_body()
     pool = PosePool.random(64, seed=1)
-    text = align._text_tokenizer(config, pool, body.rest_joints)
+    text = align.text_tokenizer(config, pool, body.rest_joints)
     model, vocabulary = align.build_model(config, codec, body.rest_joints, text)
     talk = PoseTalk(
         pool,
@@ -84,10 +84,10 @@ def halves_in_one_process(out: Path) -> tuple[Weights, list[torch.Tensor], dict[
         optimizer.zero_grad()
         for place in (2 * step, 2 * step + 1):
             rows = talk.draw(config.batch, seed=config.seed, step=place)
-            batches = align.by_length(rows, config.pieces, pad=vocabulary.pad)
+            batches = teaching.by_length(rows, config.pieces, pad=vocabulary.pad)
             practice = talk.practise(config.practice, seed=config.seed, step=place)
             torch.manual_seed(config.seed + place)
-            loss, parts = align.train_step(model, batches, practice, config)
+            loss, parts = teaching.train_step(model, batches, practice, config)
             (loss / 2).backward()
             if place % 2 == 0:
                 shown = {name: value.item() for name, value in parts.items()}
@@ -237,18 +237,18 @@ def test_adapters_learn_beside_a_quantised_base_and_come_back_equal(bits: int, t
         vocabulary=vocabulary,
         config=config.talk,
     )
-    batches = align.by_length(talk.draw(config.batch, seed=0, step=0), 1, pad=vocabulary.pad)
+    batches = teaching.by_length(talk.draw(config.batch, seed=0, step=0), 1, pad=vocabulary.pad)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
     losses = []
     for _ in range(4):
-        loss, _ = align.train_step(model.train(), batches, None, config)
+        loss, _ = teaching.train_step(model.train(), batches, None, config)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
 
-    align.save_model(model, vocabulary, tmp_path / "saved")
+    teaching.save_model(model, vocabulary, tmp_path / "saved")
     loaded = UniPose.load(tmp_path / "saved").model
     before = model.state_dict()
     after = loaded.state_dict()

@@ -11,7 +11,7 @@ import torch
 from transformers import LlamaConfig
 
 from tokenizer.codec import PAPER
-from train.align import PRESETS, choose_what_learns
+from train.align import PRESETS
 from train.memory import GB, Engine, Load, plan_memory
 from train.memory_check import SIZES, Case, check
 from train.model_sizes import KNOWN, Sizes, Stage, count, describe
@@ -26,8 +26,10 @@ from train.plan import (
     run,
     settings,
 )
+from train.stages import choose_what_learns
 from unipose.errors import ConfigError, FileError
-from unipose.language.model import PoseLanguageConfig, PoseLanguageModel
+from unipose.language.config import PoseLanguageConfig
+from unipose.language.model import PoseLanguageModel
 
 MISTRAL = "mistralai/Mistral-7B-Instruct-v0.2"
 PUBLISHED_WEIGHTS = {

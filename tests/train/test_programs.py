@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from train import align, pose_codes
+from train import align, instruct, pose_codes, visual
 from train.program import cosine, read_config
 from train.run_folder import RunFolder
 from unipose.errors import ConfigError, FileError
@@ -30,7 +30,9 @@ def same(one: Path, other: Path) -> bool:
 
 
 PROGRAMS = pytest.mark.parametrize(
-    ("program", "shown"), [(pose_codes, "codec"), (align, "model")], ids=["pose_codes", "align"]
+    ("program", "shown"),
+    [(pose_codes, "codec"), (align, "model"), (visual, "model"), (instruct, "model")],
+    ids=["pose_codes", "align", "visual", "instruct"],
 )
 
 

@@ -1,0 +1,144 @@
+"""Teach all tasks in many words: `accelerate launch -m train.instruct --preset mini`.
+
+UniPose's third stage: poses, texts and pictures in one batch, each task asked in any of a hundred
+sentences. Adapters, embeddings and projector learn; a small model learns whole. The adapters are
+those of the first stage and go on learning, they are not merged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import floor
+from pathlib import Path
+
+import torch
+
+from data_builders.image_talk import ImageTalkConfig
+from data_builders.pose_pool import PoolConfig, PosePool
+from data_builders.pose_talk import PoseTalk, TalkConfig
+from train import visual
+from train.program import run_program, start_accelerator
+from train.run_folder import RunFolder
+from train.seeing import EyesToTake, SeeingConfig, encoder_of, image_talk, open_start
+from train.stages import Stage, choose_what_learns
+from train.teaching import teach
+from unipose.body.body import load_body
+from unipose.errors import ConfigError
+from unipose.language.rendering import Practice, Row
+from unipose.language.templates import Task, Wording
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstructConfig(SeeingConfig):
+    """One run of the third stage."""
+
+    start: Path = Path("runs/visual/model")
+    out: Path = Path("runs/instruct")
+    eyes: EyesToTake = field(default_factory=lambda: visual.PRESETS["mini"].eyes)
+    image_talk: ImageTalkConfig = field(default_factory=ImageTalkConfig)
+    talk: TalkConfig = field(default_factory=lambda: TalkConfig(wording=Wording.INSTRUCT))
+    seen: float = 0.5
+    """Share of samples that are about pictures (or ask of poses what is asked of pictures)."""
+    steps: int = 3000
+    peak_rate: float = 5e-4
+    practice: int = 32
+    """Pairs per step by which reading and writing poses is practised without words."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.seen <= 1.0:
+            raise ConfigError(f"expected a share of samples from 0 to 1, got seen={self.seen}")
+
+
+PRESETS = {
+    "mini": InstructConfig(),
+    "debug": InstructConfig(
+        start=Path(),
+        eyes=visual.PRESETS["debug"].eyes,
+        image_talk=ImageTalkConfig(
+            shares=(
+                (Task.IMAGE_TO_TEXT, 0.3), (Task.IMAGE_DIFF, 0.2), (Task.ESTIMATE, 0.3),
+                (Task.CONTACTS, 0.2),
+            )
+        ),
+        data=Path(),
+        studio=visual.PRESETS["debug"].studio,
+        stills=4,
+        films=2,
+        out=Path("runs/instruct_debug"),
+        steps=4,
+        batch=6,
+        practice=4,
+        warmup=2,
+        save_every=2,
+    ),
+    # 32 samples per step: 8 on each of 4 GPUs; 38,750 samples per epoch: 5k + 5k of each pair of
+    # tasks without pictures, 6,250 of each with. The published checkpoint is of the fourth epoch.
+    "paper": InstructConfig(
+        start=Path("runs/visual_paper/model"),
+        eyes=visual.PRESETS["paper"].eyes,
+        image_talk=ImageTalkConfig(
+            shares=tuple((task, 1 / 3) for task in (Task.IMAGE_TO_TEXT, Task.IMAGE_DIFF,
+                                                    Task.ESTIMATE))
+        ),
+        talk=TalkConfig(
+            shares=tuple((task, 0.25) for task in (Task.DESCRIBE, Task.GENERATE, Task.COMPARE,
+                                                   Task.EDIT)),
+            pool=PoolConfig(mixed=0.0),
+            wording=Wording.INSTRUCT,
+        ),
+        seen=18_750 / 38_750,
+        pictures=Path("runs/imagescript"),
+        refined=True,
+        kept=0,
+        out=Path("runs/instruct_paper"),
+        steps=4_840,
+        batch=8,
+        pieces=1,
+        peak_rate=5e-5,
+        warmup=145,
+        weight_decay=0.0,
+        code_weight=1.0,
+        geometry_weight=0.0,
+        claim_weight=0.0,
+        shown_weight=0.0,
+        practice=0,
+    ),
+}  # fmt: skip
+
+
+def main(config: InstructConfig) -> None:
+    """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
+    accelerator = start_accelerator(clip=config.clip)
+    torch.manual_seed(config.seed)
+    body = load_body()
+    made_up = config.data == Path()
+    pool = PosePool.random(64, seed=1) if made_up else PosePool.read(config.data, "train")
+    with accelerator.main_process_first():
+        run = RunFolder(config.out, config)
+        model, vocabulary = open_start(config, body)
+        pictures = image_talk(config, model, vocabulary, body)
+    choose_what_learns(model, Stage.INSTRUCT)
+    talk = PoseTalk(
+        pool,
+        joints_at_rest=body.rest_joints,
+        encode=encoder_of(model),
+        vocabulary=vocabulary,
+        config=config.talk,
+    )
+
+    def draw(place: int) -> tuple[list[Row], Practice | None]:
+        # over many steps, not in each, the share comes out right
+        wanted = config.batch * config.seen
+        seen = floor((place + 1) * wanted) - floor(place * wanted)
+        rows = pictures.draw(seen, seed=config.seed, step=place) if seen else []
+        if seen < config.batch:
+            rows += talk.draw(config.batch - seen, seed=config.seed, step=place)
+        if not config.practice:
+            return rows, None
+        return rows, talk.practise(config.practice, seed=config.seed, step=place)
+
+    teach(accelerator, run, model, vocabulary, draw, config, name="instruct")
+
+
+if __name__ == "__main__":
+    run_program(main, PRESETS)

@@ -1,0 +1,155 @@
+"""What the stages with pictures share: the model they start from, its eyes, and the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from data_builders.image_talk import ImageTalk, ImageTalkConfig
+from data_builders.picture_pool import BuiltPictures, Look, PictureSource, StudioPictures
+from data_builders.pose_pool import PosePool
+from data_builders.studio import Motions, Studio, StudioConfig
+from tokenizer.rotations import rotations_to_6d
+from train import align
+from train.teaching import Teaching
+from unipose.assistant import UniPose
+from unipose.body.body import Body
+from unipose.errors import ConfigError
+from unipose.language.eyes import Eyes, EyesConfig
+from unipose.language.model import PoseLanguageModel
+from unipose.language.pictures import Picture, Pictures
+from unipose.language.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class EyesToTake:
+    """Which eyes a model gets that has none yet, and where their weights are."""
+
+    config: EyesConfig
+    pose: str = ""
+    """Checkpoint with `backbone.*` (HMR 2.0, TokenHMR, train.mesh_recovery); "" is untrained."""
+    clip: str = ""
+    """Checkpoint of open_clip; "" is untrained."""
+    llava: str = ""
+    """Checkpoint of LLaVA, whose projector's second layer is taken over; "" starts from nothing."""
+
+    def give(self, model: PoseLanguageModel) -> None:
+        """Let a model without eyes see. Raises WeightsError if a checkpoint does not fit."""
+        model.add_eyes(self.config)
+        assert model.eyes is not None
+        if self.pose:
+            model.eyes.pose.load_published(self.pose)
+        if self.clip and model.eyes.clip is None:
+            raise ConfigError(f"{self.clip} is of no use: these eyes are without CLIP")
+        if self.clip and model.eyes.clip is not None:
+            model.eyes.clip.load_published(self.clip)
+        if self.llava:
+            model.eyes.projector.start_from_llava(self.llava)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeeingConfig(Teaching):
+    """One stage with pictures."""
+
+    start: Path
+    """Model of the stage before; "" starts from a tiny untrained one (debug)."""
+    eyes: EyesToTake
+    pictures: Path = Path()
+    """Folder of a built ImageScript; "" takes pictures in the studio."""
+    refined: bool = False
+    """Take the refined texts of a built folder in place of the automatic ones."""
+    data: Path = Path("../shared/mocap")
+    """The studio's recordings: a folder with a manifest.csv; "" makes poses up."""
+    studio: StudioConfig = field(
+        default_factory=lambda: StudioConfig(height_px=224, width_px=224, frames=3, fps=2.0)
+    )
+    stills: int = 20_000
+    """Different single pictures of the studio."""
+    films: int = 4_000
+    """Different films of the studio, for changes and actions."""
+    kept: int = 20_000
+    """Pictures whose features stay in memory, so that none is taken and seen twice; with 0 the
+    model is given pixels, and its encoders run on whole batches in every step."""
+    image_talk: ImageTalkConfig
+
+
+def open_start(config: SeeingConfig, body: Body) -> tuple[PoseLanguageModel, Vocabulary]:
+    """Return the model to go on with and its vocabulary; it gets eyes if it has none."""
+    fresh = config.start == Path()
+    assistant = _untrained(config, body) if fresh else UniPose.load(config.start)
+    model = assistant.model
+    if model.eyes is None:
+        config.eyes.give(model)
+    vocabulary = replace(assistant.vocabulary, patches=model.patches, pictures=model.pictures)
+    return model, vocabulary
+
+
+def image_talk(
+    config: SeeingConfig,
+    model: PoseLanguageModel,
+    vocabulary: Vocabulary,
+    body: Body,
+) -> ImageTalk:
+    """Return what draws samples about pictures, of a built folder or of the studio."""
+    assert model.eyes is not None
+    look = look_through(model.eyes) if config.kept else model.eyes.prepare
+    source: PictureSource
+    if config.pictures != Path():
+        source = BuiltPictures.read(config.pictures, look, refined=config.refined, kept=config.kept)
+    else:
+        made_up = config.data == Path()
+        motions = PosePool.random(64, seed=1) if made_up else Motions.read(config.data, "train")
+        studio = Studio(config.studio, motions, body)
+        source = StudioPictures(
+            studio, look, stills=config.stills, films=config.films, kept=config.kept
+        )
+    return ImageTalk(
+        [source],
+        joints_at_rest=body.rest_joints,
+        encode=encoder_of(model),
+        vocabulary=vocabulary,
+        config=config.image_talk,
+    )
+
+
+def look_through(eyes: Eyes) -> Look:
+    """Return what shows a picture to the frozen eyes and keeps what they saw, in half precision.
+
+    Every picture is seen once, by itself: what is kept does not depend on what else is in a batch.
+    """
+
+    def look(pixels: UInt8[Tensor, "height width 3"], box: Sequence[float] | None) -> Picture:
+        device = next(eyes.parameters()).device
+        alone = Pictures.stacked([eyes.prepare(pixels, box)])
+        assert alone is not None
+        seen = eyes.see(alone.to(device)).to("cpu").apart()[0]
+        clip = None if seen.clip is None else seen.clip.half()
+        return Picture(clip=clip, pose=seen.pose.half(), seen=True)
+
+    return look
+
+
+def encoder_of(
+    model: PoseLanguageModel,
+) -> Callable[[Float[Tensor, "pose 22 3 3"]], Int[Tensor, "pose code"]]:
+    """Return what turns rotations into codes on the CPU, wherever the model is."""
+
+    def encode(rotations: Float[Tensor, "pose 22 3 3"]) -> Int[Tensor, "pose code"]:
+        device = model.joints_at_rest.device
+        return model.codec.encode(rotations_to_6d(rotations).to(device)).cpu()
+
+    return encode
+
+
+def _untrained(config: SeeingConfig, body: Body) -> UniPose:
+    """Return the tiny model of train.align's debug preset, untrained."""
+    debug = replace(align.PRESETS["debug"], out=config.out, seed=config.seed)
+    torch.manual_seed(config.seed)
+    codec = align.open_codec(debug)
+    text = align.text_tokenizer(debug, PosePool.random(64, seed=1), body.rest_joints)
+    return UniPose(*align.build_model(debug, codec, body.rest_joints, text))

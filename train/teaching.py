@@ -1,0 +1,186 @@
+"""What all stages of the language model share: the step, its losses, and the loop around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+from tqdm import trange
+
+from train.engines import resume_moments, save_run
+from train.program import check_engine, cosine
+from train.run_folder import RunFolder
+from train.stages import set_modes
+from unipose.errors import ConfigError
+from unipose.language.losses import Losses
+from unipose.language.model import PoseLanguageModel
+from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch, Practice, Row, collate
+from unipose.language.vocabulary import Vocabulary
+
+TOLD = 10.0
+"""A text claims some seven of all claims where a pose makes fifty true: each counts for more."""
+
+Draw = Callable[[int], tuple[list[Row], Practice | None]]
+"""From the number of a batch (all processes count together) to its rows and its practice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teaching:
+    """Steps, rates and weights of one stage; batches and steps are those of each process."""
+
+    out: Path
+    steps: int = 6500
+    batch: int = 32
+    pieces: int = 2
+    """A step's rows are sorted by length and run in this many pieces: less is filled up."""
+    peak_rate: float = 1.5e-3
+    warmup: int = 200
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    text_weight: float = 1.0
+    code_weight: float = 0.3
+    geometry_weight: float = 20.0
+    claim_weight: float = 3.0
+    """Weight of the true-or-false claims learned beside; 0 leaves them out."""
+    shown_weight: float = 0.5
+    """Weight of reading the told claims off the poses that are written."""
+    save_every: int = 200
+    seed: int = 0
+
+
+def by_length(rows: list[Row], pieces: int, *, pad: int) -> list[Batch]:
+    """Return the rows as a few batches of about equal lengths, so that little is filled up."""
+    rows = sorted(rows, key=lambda row: len(row.ids))
+    size = -(-len(rows) // pieces)
+    return [collate(rows[i : i + size], pad=pad) for i in range(0, len(rows), size)]
+
+
+def train_step(
+    model: nn.Module, batches: list[Batch], practice: Practice | None, config: Teaching
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Return the loss of one step and its parts: means over all that the batches supervise."""
+    counts = {
+        "text": torch.tensor([int((b.targets != NOTHING).sum()) for b in batches]),
+        "poses": torch.tensor([int(b.writing.sum()) for b in batches]),
+        "facts": torch.tensor([int(b.reading.sum()) for b in batches]),
+        "told": torch.tensor(
+            [int((b.writing if b.telling is None else b.telling).sum()) for b in batches]
+        ),
+    }
+    counts["text"] -= torch.tensor([int((b.kinds == WRITTEN_POSE).sum()) for b in batches])
+    share = {name: count / count.sum().clamp(min=1) for name, count in counts.items()}
+    shares = {
+        "text": share["text"], "codes": share["poses"], "geometry": share["poses"],
+        "facts": share["facts"], "told": share["told"], "shown": share["poses"],
+    }  # fmt: skip
+    parts: dict[str, torch.Tensor] = {name: torch.zeros(()) for name in shares}
+    for i, batch in enumerate(batches):
+        losses: Losses = model(batch)
+        for name, some in shares.items():
+            parts[name] = parts[name] + some[i] * getattr(losses, name)
+    weights = {
+        "text": config.text_weight,
+        "codes": config.code_weight,
+        "geometry": config.geometry_weight,
+        "facts": config.claim_weight,
+        "told": config.claim_weight * TOLD,
+        "shown": config.shown_weight,
+    }
+    if practice is not None:
+        losses = model(practice)
+        for name in ("codes", "geometry", "facts", "shown"):
+            parts[f"practised {name}"] = getattr(losses, name)
+            weights[f"practised {name}"] = weights[name]
+    loss = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
+    return loss, parts
+
+
+class Step(nn.Module):
+    """One step as one forward pass: what is spread over processes is the whole step."""
+
+    def __init__(self, model: PoseLanguageModel, config: Teaching) -> None:
+        super().__init__()
+        self.model, self.config = model, config
+
+    def forward(
+        self, batches: list[Batch], practice: Practice | None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return the loss and its parts; see `train_step`."""
+        return train_step(self.model, batches, practice, self.config)
+
+
+def teach(
+    accelerator: Accelerator,
+    run: RunFolder,
+    model: PoseLanguageModel,
+    vocabulary: Vocabulary,
+    draw: Draw,
+    config: Teaching,
+    *,
+    name: str,
+) -> None:
+    """Train what `choose_what_learns` left open, log, save; resumes from the newest checkpoint."""
+    optimizer = torch.optim.AdamW(
+        [parameter for parameter in model.parameters() if parameter.requires_grad],
+        lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True,
+    )  # fmt: skip
+    if getattr(model, "hf_quantizer", None) is not None and run.checkpoints():
+        raise ConfigError(
+            "a run over a 4- or 8-bit base cannot be resumed yet; choose another --out"
+        )
+    done = run.resume(model, optimizer)
+    trained, optimizer = accelerator.prepare(Step(model, config), optimizer)
+    check_engine(accelerator, trained)
+    # DeepSpeed casts all to bfloat16; rotations need float32
+    model.codec.float()
+    model.joints_at_rest = model.joints_at_rest.float()
+    if done:
+        resume_moments(accelerator, model, optimizer, run.checkpoints()[-1])
+    progress = trange(
+        done, config.steps, initial=done, total=config.steps,
+        desc=name, disable=not accelerator.is_main_process,
+    )  # fmt: skip
+    set_modes(trained)
+    for step in progress:
+        for group in optimizer.param_groups:
+            group["lr"] = cosine(
+                step, steps=config.steps, warmup=config.warmup, peak=config.peak_rate
+            )
+        place = step * accelerator.num_processes + accelerator.process_index
+        rows, practice = draw(place)
+        batches = by_length(rows, config.pieces, pad=vocabulary.pad)
+        batches = [batch.to(accelerator.device) for batch in batches]
+        practice = None if practice is None else practice.to(accelerator.device)
+        torch.manual_seed(config.seed + place)  # dropout, the same after a resume
+        loss, losses = trained(batches, practice)
+        optimizer.zero_grad()
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(trained.parameters(), config.clip)
+        optimizer.step()
+        if (step % 20 == 0 or step + 1 == config.steps) and accelerator.is_main_process:
+            parts = {part: round(value.item(), 5) for part, value in losses.items()}
+            run.log(step=step, **parts)
+            progress.set_postfix(parts)
+        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            weights = save_run(accelerator, run, step + 1, model, optimizer)
+            if accelerator.is_main_process:
+                save_model(model, vocabulary, config.out / "model", weights)
+            accelerator.wait_for_everyone()
+
+
+def save_model(
+    model: PoseLanguageModel,
+    vocabulary: Vocabulary,
+    folder: Path,
+    weights: dict[str, torch.Tensor] | None = None,
+) -> None:
+    """Write model and text tokenizer as `from_pretrained` reads them.
+
+    `weights` are given where the model's own are spread over processes.
+    """
+    model.save_pretrained(folder, state_dict=weights)
+    vocabulary.text.save_pretrained(folder)

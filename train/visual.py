@@ -1,0 +1,115 @@
+"""Teach the projector what the eyes see: `accelerate launch -m train.visual --preset mini`.
+
+UniPose's second stage: nothing learns but the projector, on pictures whose pose is to be read off,
+described and compared, always in the same words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from data_builders.image_talk import ImageTalkConfig
+from data_builders.studio import StudioConfig
+from train.mesh_recovery import MINI as MINI_EYE
+from train.program import run_program, start_accelerator
+from train.run_folder import RunFolder
+from train.seeing import EyesToTake, SeeingConfig, image_talk, open_start
+from train.stages import Stage, choose_what_learns
+from train.teaching import teach
+from unipose.body.body import load_body
+from unipose.language.eyes import EyesConfig
+from unipose.language.rendering import Row
+from unipose.language.templates import Task, Wording
+from unipose.vision.pose_vit import PoseViTConfig
+
+PUBLISHED = ((Task.ESTIMATE, 0.5), (Task.IMAGE_TO_TEXT, 0.25), (Task.IMAGE_DIFF, 0.25))
+"""Shares of the published second stage: 100k pictures to estimate, 50k texts, 50k changes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisualConfig(SeeingConfig):
+    """One run of the second stage."""
+
+    start: Path = Path("runs/align/model")
+    out: Path = Path("runs/visual")
+    eyes: EyesToTake = field(
+        default_factory=lambda: EyesToTake(
+            config=EyesConfig(pose=MINI_EYE.vit, clip=None, most=3),
+            pose="runs/mesh_recovery/model/model.safetensors",
+        )
+    )
+    image_talk: ImageTalkConfig = field(
+        default_factory=lambda: ImageTalkConfig(shares=PUBLISHED, wording=Wording.FIXED)
+    )
+    steps: int = 3000
+    batch: int = 16
+    peak_rate: float = 1e-3
+
+
+PRESETS = {
+    "mini": VisualConfig(),
+    "debug": VisualConfig(
+        start=Path(),
+        eyes=EyesToTake(
+            config=EyesConfig(
+                pose=PoseViTConfig(
+                    image_px=32, dropped_px=8, width=16, depth=1, heads=2, feed_forward=32
+                ),
+                clip=None,
+            )
+        ),
+        data=Path(),
+        studio=StudioConfig(height_px=64, width_px=64, frames=2, fps=2.0),
+        stills=4,
+        films=2,
+        out=Path("runs/visual_debug"),
+        steps=4,
+        batch=4,
+        warmup=2,
+        save_every=2,
+    ),
+    # 32 samples per step: 8 on each of 4 GPUs; two epochs of 200k. Rates and steps as published.
+    "paper": VisualConfig(
+        start=Path("runs/align_paper/model"),
+        eyes=EyesToTake(
+            config=EyesConfig(), pose="tokenhmr_model.ckpt", clip="clip_vit_l_14_336.safetensors"
+        ),
+        pictures=Path("runs/imagescript"),
+        kept=0,
+        out=Path("runs/visual_paper"),
+        steps=12_500,
+        batch=8,
+        pieces=1,
+        peak_rate=5e-5,
+        warmup=375,
+        weight_decay=0.0,
+        code_weight=1.0,
+        geometry_weight=0.0,
+        claim_weight=0.0,
+        shown_weight=0.0,
+    ),
+}
+
+
+def main(config: VisualConfig) -> None:
+    """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
+    accelerator = start_accelerator(clip=config.clip)
+    torch.manual_seed(config.seed)
+    body = load_body()
+    with accelerator.main_process_first():
+        run = RunFolder(config.out, config)
+        model, vocabulary = open_start(config, body)
+        pictures = image_talk(config, model, vocabulary, body)
+    choose_what_learns(model, Stage.VISUAL)
+
+    def draw(place: int) -> tuple[list[Row], None]:
+        return pictures.draw(config.batch, seed=config.seed, step=place), None
+
+    teach(accelerator, run, model, vocabulary, draw, config, name="visual")
+
+
+if __name__ == "__main__":
+    run_program(main, PRESETS)
