@@ -31,6 +31,7 @@ from unipose.language.templates import (
     ask,
     body_in,
     choose_phrasing,
+    evenly,
     list_of,
     motion_in,
 )
@@ -175,15 +176,6 @@ class ImageTalk:
         if any(shown.rotations is None for shown in example.shown):
             return None
         return forward_kinematics(face_front(_rotations(example)), self.joints_at_rest).numpy()
-
-
-def evenly(things: Sequence, count: int) -> list:
-    """Return at most `count` of the things, evenly spread, first and last among them."""
-    if len(things) <= count:
-        return list(things)
-    if count == 1:
-        return [things[len(things) // 2]]
-    return [things[round(i * (len(things) - 1) / (count - 1))] for i in range(count)]
 
 
 def _rotations(example: Example) -> Float[Tensor, "pose 22 3 3"]:

@@ -251,7 +251,8 @@ class BuiltPictures:
     ) -> BuiltPictures:
         """Open the automatic (or the refined) texts of a data set, and its reasoning rows.
 
-        `cache` is where `datasets` keeps its copy of the files (None: where it always does). Raises MissingFileError if there are none of this split.
+        `cache` is where `datasets` keeps its copy of the files (None: where it always does).
+        Raises MissingFileError if there are none of this split.
         """
         kind = "r" if refined else "a"
         tables = {}

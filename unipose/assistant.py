@@ -6,18 +6,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 from safetensors import SafetensorError
 from torch import Tensor
 
 from tokenizer.rotations import rotations_from_6d
 from unipose.body.pose import Pose
-from unipose.errors import MissingFileError, PoseParseError, PoseQueryError, WeightsError
+from unipose.errors import (
+    BlindModelError,
+    MissingFileError,
+    PoseParseError,
+    PoseQueryError,
+    WeightsError,
+)
+from unipose.files.photo import open_photo
+from unipose.language.answers import Pair, read_contacts, read_label
 from unipose.language.decoding import Answer, Decoding, answer
 from unipose.language.model import PoseLanguageModel
+from unipose.language.pictures import Picture
 from unipose.language.rendering import Part
-from unipose.language.templates import FIXED, Task, ask
+from unipose.language.templates import FIXED, Task, ask, body_in, evenly, list_of, motion_in
 from unipose.language.vocabulary import Vocabulary
 
 MINI = Path(__file__).parent / "weights" / "mini"
@@ -27,6 +37,15 @@ LONGEST_TEXT = 2000
 """Characters of one request; far more than any pose needs."""
 ROWS = 32
 """Questions that are answered side by side."""
+MOMENTS = 3
+"""Poses of a motion that are shown when its label is asked for, as in training."""
+LONGEST_TABLE = 600
+"""Text tokens of a table of contacts."""
+
+Photo = str | Path | UInt8[np.ndarray, "_ _ 3"]
+"""A picture: a file (.jpg, .png, .webp) or its pixels (RGB)."""
+Box = Sequence[float | int]
+"""Who is meant in a picture: left, top, right, bottom (pixels). Without one, its middle square."""
 
 
 class UniPose:
@@ -78,13 +97,98 @@ class UniPose:
             )
         return cls(model, vocabulary)
 
-    def describe(self, pose: Pose, *, heard: Callable[[str], None] | None = None) -> str:
-        """Return what the model says about one pose; `heard` is called with each piece of text."""
-        return self._texts([self._describe_question(pose)], heard=heard)[0]
+    def describe(
+        self,
+        shown: Pose | Photo,
+        *,
+        box: Box | None = None,
+        heard: Callable[[str], None] | None = None,
+    ) -> str:
+        """Return what the model says about one pose, or about the pose of a person in a picture.
 
-    def compare(self, a: Pose, b: Pose, *, heard: Callable[[str], None] | None = None) -> str:
-        """Return in words what changes from pose `a` to pose `b`."""
-        return self._texts([self._compare_question(a, b)], heard=heard)[0]
+        `heard` is called with each piece of text. Raises BlindModelError for a picture if the model
+        has no eyes.
+        """
+        if isinstance(shown, Pose):
+            question = self._describe_question(shown)
+        else:
+            question = ask(FIXED[Task.IMAGE_TO_TEXT], image=self._picture(shown, box))
+        return self._texts([question], heard=heard)[0]
+
+    def compare(
+        self, a: Pose | Photo, b: Pose | Photo, *, heard: Callable[[str], None] | None = None
+    ) -> str:
+        """Return in words what changes from pose `a` to pose `b`, or from picture to picture.
+
+        Raises PoseQueryError for a pose and a picture, BlindModelError for pictures if the model
+        has no eyes.
+        """
+        if isinstance(a, Pose) and isinstance(b, Pose):
+            question = self._compare_question(a, b)
+        elif isinstance(a, Pose) or isinstance(b, Pose):
+            raise PoseQueryError(
+                "a pose and a picture cannot be compared; read the pose off the picture first "
+                "(estimate)"
+            )
+        else:
+            first, second = self._picture(a, None), self._picture(b, None)
+            question = ask(FIXED[Task.IMAGE_DIFF], first=first, second=second)
+        return self._texts([question], heard=heard)[0]
+
+    def estimate(self, image: Photo, *, box: Box | None = None, who: str | None = None) -> Pose:
+        """Return the pose of a person in a picture, as whoever looks at it sees them.
+
+        The root's axes are x to the right of the picture, y up, z towards the viewer: somebody who
+        faces the camera faces the front. `who` says in words who is meant ("the person on the
+        left"); then the whole picture is looked at.
+
+        Raises BlindModelError if the model has no eyes, FileError for a file that is no picture,
+        PoseQueryError for a bad box, or a box and words; PoseParseError if no pose is answered.
+        """
+        if who is not None and box is not None:
+            raise PoseQueryError("say who is meant with a box or with words, not with both")
+        picture = self._picture(image, box)
+        if who is None:
+            question = ask(FIXED[Task.ESTIMATE], image=picture)
+        else:
+            question = ask(FIXED[Task.REASON], image=picture, who=_request(who))
+        return self._poses([question], Decoding(), None)
+
+    def contacts(
+        self, shown: Pose | Photo, *, people: int = 1, box: Box | None = None
+    ) -> list[Pair]:
+        """Return which body parts touch: a person's own, or with `people` = 2 those of two people.
+
+        The names are `unipose.body.regions.REGIONS`; of two people the one further left comes
+        first. Raises AnswerParseError if the answer is no such table, BlindModelError and
+        PoseQueryError as `estimate`.
+        """
+        part = self._codes_of_one(shown) if isinstance(shown, Pose) else self._picture(shown, box)
+        question = ask(FIXED[Task.CONTACTS], seen=body_in(part, people=people))
+        decoding = Decoding(max_tokens=LONGEST_TABLE)
+        return read_contacts(self._texts([question], decoding)[0], people=people)
+
+    def label(self, shown: Pose | Photo | Sequence[Photo], actions: Sequence[str]) -> str:
+        """Return which of the actions a motion is, shown as poses or as pictures in order.
+
+        Of a long motion a few moments are looked at, evenly spread over it. Raises AnswerParseError
+        if the answer is none of the actions, BlindModelError and PoseQueryError as `estimate`.
+        """
+        names = [_request(action) for action in actions]
+        if len({name.casefold() for name in names}) < max(2, len(names)):
+            raise PoseQueryError(f"expected at least two different actions, got {names}")
+        parts: list[Tensor] | list[Picture]
+        if isinstance(shown, Pose):
+            moments = evenly(range(len(shown)), MOMENTS)
+            parts = list(self.codes(shown[torch.tensor(moments)]))
+        elif not self.model.pictures:
+            raise BlindModelError()
+        else:
+            alone = isinstance(shown, str | Path | np.ndarray)
+            pictures = [shown] if alone else evenly(shown, self.model.pictures)
+            parts = [self._picture(one, None) for one in pictures]
+        question = ask(FIXED[Task.MOTION_LABEL], seen=motion_in(parts), actions=list_of(names))
+        return read_label(self._texts([question])[0], names)
 
     def generate(
         self, text: str, *, seed: int | None = None, samples: int = 1, temperature: float = 0.7
@@ -153,6 +257,26 @@ class UniPose:
     def _edit_question(self, pose: Pose, text: str) -> list[Part]:
         return ask(FIXED[Task.EDIT], pose=self._codes_of_one(pose), text=_request(text))
 
+    def _picture(self, image: Photo, box: Box | None) -> Picture:
+        if self.model.eyes is None:
+            raise BlindModelError()
+        pixels = image if isinstance(image, np.ndarray) else open_photo(image)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+            raise PoseQueryError(
+                "expected the pixels of a picture as bytes (height, width, 3), got "
+                f"{pixels.dtype} {pixels.shape}"
+            )
+        if box is not None:
+            box = [float(edge) for edge in box]
+            height, width = pixels.shape[:2]
+            inside = len(box) == 4 and box[0] < width and box[1] < height
+            if not (inside and 0 < box[2] > box[0] and 0 < box[3] > box[1]):
+                raise PoseQueryError(
+                    f"expected a box (left, top, right, bottom) in a picture of {width} x {height} "
+                    f"pixels, got {box}"
+                )
+        return self.model.eyes.prepare(torch.from_numpy(np.array(pixels)), box)
+
     def _codes_of_one(self, pose: Pose) -> Int[Tensor, " code"]:
         if len(pose) != 1:
             raise PoseQueryError(
@@ -181,9 +305,13 @@ class UniPose:
         return answers
 
     def _texts(
-        self, questions: list[list[Part]], *, heard: Callable[[str], None] | None = None
+        self,
+        questions: list[list[Part]],
+        decoding: Decoding | None = None,
+        *,
+        heard: Callable[[str], None] | None = None,
     ) -> list[str]:
-        answers = self._answers(questions, Decoding(), None, heard)
+        answers = self._answers(questions, decoding or Decoding(), None, heard)
         return [self.vocabulary.decode(said.ids) for said in answers]
 
     def _poses(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.fakes.assistant import FakeAssistant
 from unipose.app import cli, sources
@@ -158,3 +159,43 @@ def test_version_is_that_of_the_package(unipose):
 
 def test_the_first_screen_says_what_to_type_and_how_to_leave():
     assert all(words in WELCOME for words in ("/pose example", "describe the pose", "/quit"))
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> str:
+    Image.fromarray(np.full((30, 40, 3), 90, dtype=np.uint8)).save(tmp_path / "me.png")
+    return str(tmp_path / "me.png")
+
+
+def test_a_photo_is_described_and_two_are_compared(unipose, photo):
+    assert unipose("describe", photo)[1] == "somebody in a picture of 40 x 30\n"
+    assert unipose("compare", photo, photo)[1] == "from ndarray to ndarray\n"
+
+
+def test_a_pose_is_read_off_a_photo_and_written(unipose, photo):
+    status, out, _ = unipose("estimate", photo, "-o", "me.npz", "--json")
+    answer = json.loads(out)
+    assert status == 0
+    assert answer["files"] == ["me.npz"]
+    assert open_pose("me.npz").axis_angle[0, 16, 2] == pytest.approx(0.5)
+    unipose("estimate", photo, "-o", "me.npz", "--box", "1", "2", "30", "28")
+    assert open_pose("me.npz").axis_angle[0, 16, 2] == pytest.approx(0.25)
+    _, out, _ = unipose("estimate", photo, "-o", "me.npz", "--who", "the person in red", "--json")
+    assert json.loads(out)["who"] == "the person in red"
+
+
+def test_a_photo_has_no_seconds(unipose, photo):
+    status, _, err = unipose("describe", photo, "--at", "1")
+    assert status == 2
+    assert "has no seconds" in err
+
+
+def test_the_embedded_model_says_that_it_cannot_see(photo, monkeypatch, capsys, tmp_path):
+    for words in (["estimate", photo, "-o", str(tmp_path / "a.npz")], ["describe", photo]):
+        monkeypatch.setattr(sys, "argv", ["unipose", *words])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        assert left.value.code == 2
+        said = capsys.readouterr().err
+        assert said.startswith("error: this model cannot see; ")
+        assert said.count("\n") == 1

@@ -7,11 +7,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from data_builders.image_talk import ImageTalk, ImageTalkConfig, evenly
+from data_builders.image_talk import ImageTalk, ImageTalkConfig
 from data_builders.picture_pool import BuiltPictures, StudioPictures, seen_in_crop
 from data_builders.posecodes.claims import claims
 from tests.fakes.image_talk import make_person, make_row, write_image_talk, write_rows
@@ -223,10 +222,3 @@ def test_no_example_anywhere_is_an_error_not_a_loop(tmp_path: Path):
     unknown = BuiltPictures.read(tmp_path, Eye(), cache=tmp_path / "cache")
     with pytest.raises(ConfigError, match="an example of estimate"):
         unknown.example(Task.ESTIMATE, random.Random(0))
-
-
-def test_a_few_of_many_are_spread_evenly():
-    assert evenly("abcdefg", 3) == ["a", "d", "g"]
-    assert evenly("ab", 3) == ["a", "b"]
-    assert evenly("abc", 1) == ["b"]
-    assert np.diff(evenly(range(100), 10)).tolist() == [11] * 9

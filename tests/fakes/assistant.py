@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from unipose.body.pose import Pose
@@ -21,7 +22,12 @@ class FakeAssistant:
     def load(cls, folder: Path | None = None) -> FakeAssistant:
         return cls()
 
-    def describe(self, pose: Pose, *, heard: Callable[[str], None] | None = None) -> str:
+    def describe(
+        self, shown: Pose | np.ndarray, *, heard: Callable[[str], None] | None = None
+    ) -> str:
+        if isinstance(shown, np.ndarray):
+            return f"somebody in a picture of {shown.shape[1]} x {shown.shape[0]}"
+        pose = shown
         return self._say(["turned", " by", f" {self._turn(pose):.2f}"], heard)
 
     def generate(self, text: str, *, seed: int | None = None, samples: int = 1) -> Pose:
@@ -37,7 +43,23 @@ class FakeAssistant:
         turns[:, 4, 0] += 0.5
         return Pose.from_axis_angle(turns)
 
-    def compare(self, a: Pose, b: Pose, *, heard: Callable[[str], None] | None = None) -> str:
+    def estimate(
+        self, image: Path, *, box: tuple[float, ...] | None = None, who: str | None = None
+    ) -> Pose:
+        self.asked.append(f"{Path(image).name} {box} {who}")
+        turns = torch.zeros(1, 24, 3)
+        turns[:, 16, 2] = 0.25 if box or who else 0.5
+        return Pose.from_axis_angle(turns)
+
+    def compare(
+        self,
+        a: Pose | np.ndarray,
+        b: Pose | np.ndarray,
+        *,
+        heard: Callable[[str], None] | None = None,
+    ) -> str:
+        if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+            return f"from {type(a).__name__} to {type(b).__name__}"
         return self._say([f"from {self._turn(a):.2f}", f" to {self._turn(b):.2f}"], heard)
 
     @staticmethod

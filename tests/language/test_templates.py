@@ -21,6 +21,7 @@ from unipose.language.templates import (
     ask,
     body_in,
     choose_phrasing,
+    evenly,
     instructions,
     list_of,
     motion_in,
@@ -145,3 +146,10 @@ def test_those_who_are_shown_have_words():
     assert motion_in([LOOK])[0] == "the picture"
     with pytest.raises(PoseQueryError, match="got none"):
         motion_in([])
+
+
+def test_a_few_of_many_are_spread_evenly():
+    assert evenly("abcdefg", 3) == ["a", "d", "g"]
+    assert evenly("ab", 3) == ["a", "b"]
+    assert evenly("abc", 1) == ["b"]
+    assert evenly(range(100), 10) == list(range(0, 100, 11))

@@ -15,12 +15,14 @@ from unipose.body.body import Body
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError
 from unipose.files import open_pose, save_pose
+from unipose.files.photo import is_photo
 
 LONGEST_LINE = 2000
 """Characters of one line; more is refused, not cut."""
 
 COMMANDS = {
     "/pose FILE [SECONDS]": "read a pose from a file (of a recording: the pose at that time)",
+    "/pose PHOTO": "read a pose off a photo (.jpg .png .webp), if the model can see",
     "/pose NAME": "take an example: " + ", ".join(EXAMPLES),
     "/poses": "list the poses of this conversation",
     "/show [NUMBER]": "draw a pose as a picture and say where it is",
@@ -47,7 +49,7 @@ Hearing = Callable[[str], None]
 class Assistant(Protocol):
     """What the chat needs of `unipose.UniPose`."""
 
-    def describe(self, pose: Pose, *, heard: Hearing | None = None) -> str:
+    def describe(self, shown: Pose, *, heard: Hearing | None = None) -> str:
         """Return the pose in words."""
         ...
 
@@ -57,6 +59,10 @@ class Assistant(Protocol):
 
     def edit(self, pose: Pose, text: str) -> Pose:
         """Return the pose, changed as the words say."""
+        ...
+
+    def estimate(self, image: Path) -> Pose:
+        """Return the pose of the person in a photo."""
         ...
 
     def compare(self, a: Pose, b: Pose, *, heard: Hearing | None = None) -> str:
@@ -172,6 +178,9 @@ class Chat:
         if rest in EXAMPLES and not Path(rest).exists():
             return self._hold(example_pose(rest), f"the example {rest!r}", "Read")
         name, seconds = _split_number(rest)
+        if is_photo(name):
+            seen = self.assistant.estimate(Path(name).expanduser())
+            return self._hold(seen, f"the person in {name}", "Read")
         recording = open_pose(Path(name).expanduser(), body=self._body)
         if seconds is None and len(recording) > 1:
             rate = recording.fps

@@ -26,6 +26,14 @@ PoseFile = Annotated[
     Path,
     typer.Argument(metavar="FILE", help="A pose: .npz .json .npy .bvh .amc", show_default=False),
 ]
+ShownFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="A pose: .npz .json .npy .bvh .amc, or a photo: .jpg .png .webp",
+        show_default=False,
+    ),
+]
 Out = Annotated[
     Path,
     typer.Option(
@@ -49,18 +57,44 @@ ModelFolder = Annotated[
 
 @app.command()
 def describe(
-    file: PoseFile,
+    file: ShownFile,
     at: At = None,
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
 ) -> None:
-    """Say a pose in words."""
+    """Say a pose, or the pose of a person in a photo, in words."""
     from unipose.app import sources
 
-    pose = sources.read_one(file, at, sources.own_body(body))
-    text = sources.load_assistant(model).describe(pose)
+    shown = sources.read_shown(file, at, sources.own_body(body))
+    text = sources.load_assistant(model).describe(shown)
     _answer(text, as_json, file=str(file), at=at, text=text)
+
+
+@app.command()
+def estimate(
+    image: Annotated[
+        Path, typer.Argument(metavar="IMAGE", help="A photo: .jpg .png .webp", show_default=False)
+    ],
+    out: Out,
+    box: Annotated[
+        tuple[float, float, float, float] | None,
+        typer.Option("--box", metavar="LEFT TOP RIGHT BOTTOM", help="Around the person, pixels."),
+    ] = None,
+    who: Annotated[
+        str | None, typer.Option("--who", metavar="TEXT", help='"the person on the left"')
+    ] = None,
+    as_json: AsJson = False,
+    body: BodyFile = None,
+    model: ModelFolder = None,
+) -> None:
+    """Read the pose of a person off a photo."""
+    from unipose.app import sources
+
+    shape = sources.own_body(body)
+    pose = sources.load_assistant(model).estimate(image, box=box, who=who)
+    files = sources.write(pose, out, shape)
+    _answer("\n".join(files), as_json, file=str(image), box=box, who=who, files=files)
 
 
 @app.command()
@@ -105,8 +139,8 @@ def edit(
 
 @app.command()
 def compare(
-    first: PoseFile,
-    second: PoseFile,
+    first: ShownFile,
+    second: ShownFile,
     at: At = None,
     at_b: Annotated[
         float | None, typer.Option("--at-b", metavar="SECONDS", help="Which pose of the second.")
@@ -115,12 +149,12 @@ def compare(
     body: BodyFile = None,
     model: ModelFolder = None,
 ) -> None:
-    """Say what changes from the first pose to the second."""
+    """Say what changes from the first pose to the second, or from photo to photo."""
     from unipose.app import sources
 
     shape = sources.own_body(body)
-    poses = sources.read_one(first, at, shape), sources.read_one(second, at_b, shape)
-    text = sources.load_assistant(model).compare(*poses)
+    both = sources.read_shown(first, at, shape), sources.read_shown(second, at_b, shape)
+    text = sources.load_assistant(model).compare(*both)
     _answer(text, as_json, files=[str(first), str(second)], at=at, at_b=at_b, text=text)
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import UInt8
 from transformers.utils.logging import disable_progress_bar
 
 from unipose.assistant import UniPose
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
+from unipose.errors import PoseQueryError
 from unipose.files import open_pose, save_pose
+from unipose.files.photo import is_photo, open_photo
 
 HOLD_SEVERAL = frozenset({".npz", ".json", ".npy", ".png"})
 """Endings of files that hold several unrelated poses (a .png as a sheet); else a file each."""
@@ -36,6 +40,17 @@ def read_one(file: Path, at: float | None, body: Body | None) -> Pose:
             file=sys.stderr,
         )
     return poses[0]
+
+
+def read_shown(
+    file: Path, at: float | None, body: Body | None
+) -> Pose | UInt8[np.ndarray, "_ _ 3"]:
+    """Return one pose of the file, or the pixels of a photo."""
+    if not is_photo(file):
+        return read_one(file, at, body)
+    if at is not None:
+        raise PoseQueryError(f"{file} is a picture and has no seconds; leave --at out")
+    return open_photo(file)
 
 
 def write(poses: Pose, out: Path, body: Body | None) -> list[str]:

@@ -14,12 +14,15 @@ from collections.abc import Sequence
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from torch import Tensor
 
 from unipose.errors import PoseQueryError
 from unipose.language.pictures import Picture
 from unipose.language.rendering import Part
+
+Thing = TypeVar("Thing")
 
 _INSTRUCTIONS = Path(__file__).with_name("instructions")
 
@@ -322,6 +325,15 @@ def motion_in(shown: Sequence[Tensor] | Sequence[Picture]) -> list[Part]:
     for part in shown:
         parts += [" ", part]
     return parts
+
+
+def evenly(things: Sequence[Thing], count: int) -> list[Thing]:
+    """Return at most `count` of the things, evenly spread, the first and the last among them."""
+    if len(things) <= count:
+        return list(things)
+    if count == 1:
+        return [things[len(things) // 2]]
+    return [things[round(i * (len(things) - 1) / (count - 1))] for i in range(count)]
 
 
 def list_of(actions: Sequence[str]) -> str:

@@ -1,0 +1,143 @@
+"""The assistant asked about pictures: estimate, describe, compare, contacts, label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.fakes.tiny_eyes import seeing_assistant, some_pixels
+from tests.fakes.tiny_model import tiny_assistant
+from unipose import assistant as room
+from unipose.assistant import UniPose
+from unipose.body.pose import Pose
+from unipose.errors import AnswerParseError, BlindModelError, FileError, PoseQueryError
+from unipose.language.answers import write_contacts
+from unipose.language.decoding import Answer
+
+PIXELS = some_pixels().numpy()
+
+
+@pytest.fixture(scope="module")
+def seeing() -> UniPose:
+    return seeing_assistant()
+
+
+def some_pose(count: int = 1) -> Pose:
+    generator = torch.Generator().manual_seed(4)
+    return Pose.from_axis_angle(torch.randn(count, 22, 3, generator=generator) * 0.5)
+
+
+class Ear:
+    """Stands where the model answers: remembers each question, says what it was told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, assistant: UniPose, said: str = "") -> None:
+        self.questions: list[list] = []
+        self.assistant, self.said = assistant, said
+        monkeypatch.setattr(room, "answer", self.answer)
+
+    def answer(self, model, vocabulary, questions, decoding, **_):
+        self.questions += questions
+        codes = torch.zeros(vocabulary.length, dtype=torch.long)
+        poses = [] if self.said else [codes]
+        ids = vocabulary.encode(self.said)
+        return [Answer(ids=ids, poses=poses, complete=True) for _ in questions], 1
+
+    @property
+    def heard(self) -> str:
+        return "".join(p if isinstance(p, str) else "#" for p in self.questions[-1])
+
+
+def test_a_real_model_describes_and_compares_pictures(seeing: UniPose, tmp_path: Path):
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+    said = seeing.describe(tmp_path / "a.png")
+    assert said == seeing.describe(PIXELS) == seeing.describe(str(tmp_path / "a.png"))
+    assert isinstance(seeing.compare(PIXELS, PIXELS[::-1]), str)
+
+
+def test_questions_are_those_of_the_stages(seeing: UniPose, monkeypatch: pytest.MonkeyPatch):
+    ear = Ear(monkeypatch, seeing)
+    assert seeing.estimate(PIXELS).rotations.shape == (1, 24, 3, 3)
+    assert ear.heard == "Estimate the pose of the person in #."
+    seeing.estimate(PIXELS, who="the person  on the left")
+    assert ear.heard == "Estimate the pose of the person on the left in #."
+    ear.said = "x"
+    seeing.describe(PIXELS, box=(1, 2, 20, 30))
+    assert ear.heard == "Describe the pose of the person in #."
+    seeing.compare(PIXELS, PIXELS)
+    assert ear.heard == "How does the pose change from # to #?"
+
+
+def test_contacts_are_read_from_a_table(seeing: UniPose, monkeypatch: pytest.MonkeyPatch):
+    pairs = [("left hand", "left thigh")]
+    ear = Ear(monkeypatch, seeing, write_contacts(pairs))
+    assert seeing.contacts(some_pose()) == pairs
+    assert ear.heard == "Which body parts of the pose # touch?"
+    assert seeing.contacts(PIXELS, box=[0, 0, 20, 30]) == pairs
+    assert ear.heard == "Which body parts of the person in # touch?"
+    with pytest.raises(AnswerParseError, match="first person"):
+        seeing.contacts(PIXELS, people=2)
+    with pytest.raises(PoseQueryError, match="2 people in a pose"):
+        seeing.contacts(some_pose(), people=2)
+
+
+def test_a_label_is_one_of_the_actions(seeing: UniPose, monkeypatch: pytest.MonkeyPatch):
+    ear = Ear(monkeypatch, seeing, "Walk.")
+    assert seeing.label(some_pose(9), ["jump", "walk"]) == "walk"
+    assert ear.heard == (
+        'Which of these actions do you see in the poses # # #: "jump"; "walk"?'
+    )  # fmt: skip
+    assert seeing.label([PIXELS] * 5, ["jump", "walk"]) == "walk"
+    assert ear.heard.count("#") == 2
+    with pytest.raises(AnswerParseError, match="expected one of 'sit', 'run'"):
+        seeing.label([PIXELS], ["sit", "run"])
+    for wrong in (["walk"], ["walk", "Walk"], []):
+        with pytest.raises(PoseQueryError, match="two different actions"):
+            seeing.label([PIXELS], wrong)
+    assert seeing.label(PIXELS, ["jump", "walk"]) == "walk"
+    assert ear.heard.count("#") == 1
+    with pytest.raises(PoseQueryError, match="got none"):
+        seeing.label([], ["jump", "walk"])
+
+
+def test_a_model_without_eyes_says_so_for_every_question(tmp_path: Path):
+    blind = tiny_assistant()
+    for ask in (
+        lambda: blind.estimate(PIXELS),
+        lambda: blind.describe(tmp_path / "not there.png"),
+        lambda: blind.compare(PIXELS, PIXELS),
+        lambda: blind.contacts(PIXELS),
+        lambda: blind.label([PIXELS], ["jump", "walk"]),
+    ):
+        with pytest.raises(BlindModelError, match="this model cannot see"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    "box", [(5, 5, 5, 9), (5, 5, 2, 9), (60, 5, 70, 9), (-9, -9, -1, -1), (1, 2, 3)]
+)
+def test_a_box_beside_the_picture_is_named(seeing: UniPose, box: tuple):
+    with pytest.raises(PoseQueryError, match="50 x 40 pixels"):
+        seeing.estimate(PIXELS, box=box)
+
+
+def test_what_is_no_picture_is_named(seeing: UniPose, tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(FileError, match="is no picture"):
+        seeing.estimate(tmp_path / "a.png")
+    with pytest.raises(PoseQueryError, match="pose and a picture"):
+        seeing.compare(some_pose(), PIXELS)
+    with pytest.raises(PoseQueryError, match="not with both"):
+        seeing.estimate(PIXELS, box=(1, 2, 20, 30), who="the person in red")
+    with pytest.raises(PoseQueryError, match="empty request"):
+        seeing.estimate(PIXELS, who=" ")
+
+
+def test_a_box_shows_the_model_something_else(seeing: UniPose):
+    whole = seeing._picture(PIXELS, None)
+    part = seeing._picture(PIXELS, [1.0, 2.0, 20.0, 30.0])
+    assert whole.pose.shape == part.pose.shape
+    assert not np.array_equal(whole.pose, part.pose)
