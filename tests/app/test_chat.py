@@ -139,3 +139,8 @@ def test_every_example_is_one_pose_that_differs_from_the_t_pose(name: str):
     pose = example_pose(name)
     assert len(pose) == 1
     assert float(pose.axis_angle.abs().max()) > 1
+
+
+def test_a_photo_becomes_the_pose_of_whom_it_shows(chat: Chat, fake: FakeAssistant):
+    assert chat.reply("/pose me.jpg") == "Read pose 1: the person in me.jpg. /show draws it."
+    assert fake.asked == ["me.jpg None None"]

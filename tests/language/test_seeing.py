@@ -15,7 +15,7 @@ from unipose.body.pose import Pose
 from unipose.errors import BlindModelError, ConfigError, PoseQueryError
 from unipose.language.attention import mixed_attention
 from unipose.language.decoding import Decoding, answer
-from unipose.language.eyes import EyesConfig, around_box
+from unipose.language.eyes import Eyes, EyesConfig, around_box
 from unipose.language.pictures import Picture, Pictures
 from unipose.language.rendering import (
     PATCH,
@@ -254,3 +254,37 @@ def test_the_square_around_a_person_is_cut_out_and_black_beyond_the_picture():
     assert (inside == 200).all()
     beyond = around_box(pixels, (0.0, 0.0, 10.0, 40.0))
     assert (beyond[:, 0] == 0).all()
+
+
+def test_the_published_eyes_have_the_published_size():
+    with torch.device("meta"):
+        eyes = Eyes(EyesConfig(), width=4096)
+    assert eyes.patches == 24 * 24
+    projector = sum(p.numel() for p in eyes.projector.parameters())
+    assert projector == (1024 + 1280 + 1) * 4096 + (4096 + 1) * 4096  # 26.2 M
+    assert not any(p.requires_grad for encoder in eyes.encoders for p in encoder.parameters())
+
+
+def test_a_model_learns_which_picture_it_is_shown():
+    seeing = seeing_assistant(seed=1)
+    model, v = seeing.model.train(), seeing.vocabulary
+    model.codec.eval()
+    looks = [picture(seeing, i) for i in (0, 1)]
+    poses = [codes(seeing, i) for i in (0, 1)]
+
+    def lesson(order: tuple[int, int]) -> Batch:
+        rows = [render_sample(["Pose? ", looks[i]], poses[k], v) for k, i in enumerate(order)]
+        return collate(rows, pad=v.pad)
+
+    learning = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(learning, lr=3e-3)
+    for _ in range(60):
+        loss = model(lesson((0, 1))).codes
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    model.eval()
+    with torch.no_grad():
+        right, swapped = (float(model(lesson(order)).codes) for order in ((0, 1), (1, 0)))
+    assert right < 1.0
+    assert swapped > 2 * right
