@@ -15,7 +15,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from data_builders.picture_pool import Example, PictureSource
+from data_builders.built_pictures import BuiltPictures
+from data_builders.picture_pool import Example, StudioPictures
 from data_builders.pose_talk import face_front
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.claims import true_claims
@@ -36,6 +37,9 @@ from unipose.language.templates import (
     motion_in,
 )
 from unipose.language.vocabulary import Vocabulary
+
+PictureSource = StudioPictures | BuiltPictures
+"""What has `tasks`, `actions` (all that its people do, by name) and `example(task, chance)`."""
 
 
 @dataclass(frozen=True, kw_only=True)

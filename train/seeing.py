@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from data_builders.image_talk import ImageTalk, ImageTalkConfig
-from data_builders.picture_pool import BuiltPictures, Look, PictureSource, StudioPictures
+from data_builders.built_pictures import BuiltPictures
+from data_builders.image_talk import ImageTalk, ImageTalkConfig, PictureSource
+from data_builders.picture_pool import Look, StudioPictures
 from data_builders.pose_pool import PosePool
 from data_builders.studio import Motions, Studio, StudioConfig
 from tokenizer.rotations import rotations_to_6d

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from data_builders.built_pictures import BuiltPictures
 from data_builders.image_talk import ImageTalk, ImageTalkConfig
-from data_builders.picture_pool import BuiltPictures, StudioPictures, seen_in_crop
+from data_builders.picture_pool import StudioPictures, seen_in_crop
 from data_builders.posecodes.claims import claims
 from tests.fakes.image_talk import make_person, make_row, write_image_talk, write_rows
 from tests.fakes.studio import make_studio

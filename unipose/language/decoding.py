@@ -11,7 +11,8 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from unipose.language.attention import mixed_attention
-from unipose.language.model import Known, PoseLanguageModel
+from unipose.language.known import Known
+from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import WRITTEN_POSE, Batch, Part, Row, collate, render_question
 from unipose.language.vocabulary import Vocabulary
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from unipose.language.claim_memory import ClaimMemory, perceptron, starts_at_zer
 from unipose.language.code_digits import CodeDigits
 from unipose.language.config import PoseLanguageConfig
 from unipose.language.eyes import Eyes, EyesConfig
+from unipose.language.known import Known
 from unipose.language.losses import Losses, losses, practice_losses
 from unipose.language.rendering import PATCH, READ_POSE, WRITTEN_POSE, Batch, Practice
 
@@ -36,21 +36,6 @@ UNHEARD = -8.0
 
 TRUTH = 0.75
 """How often, in training, words and slots are told the truth instead of what the model believes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """What is known of a batch before the language model runs."""
-
-    embeddings: Float[Tensor, "row place width"]
-    newest: Float[Tensor, "row group width"] | None
-    """What the geometry of each row's newest read pose was read as; zeros in rows without."""
-    facts: Float[Tensor, "row claim"] | None
-    """Logits of what is true of that pose, and of the way to it from the one before."""
-    believed: Float[Tensor, "row claim"] | None
-    """How likely each of these is; in training, most rows are told the truth."""
-    looking: Bool[Tensor, " row"]
-    """Which rows hold a picture."""
 
 
 class PoseLanguageModel(PreTrainedModel):
