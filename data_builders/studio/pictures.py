@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from PIL import Image, ImageOps
 
 from data_builders.records import Dropped
 from unipose.errors import FileError, MissingFileError
+from unipose.files.photo import checked_picture
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -56,23 +56,14 @@ class PictureFolder:
 
 def read_picture(path: Path, *, side_px: int) -> UInt8[np.ndarray, "height width 3"]:
     """Return one picture, upright, shorter side about `side_px`; FileError says why not."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # LARGEST is stricter
-            with Image.open(path, formats=FORMATS) as file:
-                if file.width * file.height > LARGEST:
-                    raise FileError(path, f"has {file.width} x {file.height} pixels, too many.")
-                if min(file.size) < SMALLEST:
-                    raise FileError(path, f"has {file.width} x {file.height} pixels, too few.")
-                scale = max(side_px / min(file.size), 1e-3)
-                file.draft("RGB", (int(file.width * scale), int(file.height * scale)))
-                upright = ImageOps.exif_transpose(file.convert("RGB"))
-                upright.thumbnail(_size(upright, side_px), Image.Resampling.BILINEAR)
-                return np.asarray(upright).copy()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, FileError):
-            raise
-        raise FileError(path, f"cannot be decoded ({error}).") from error
+    with checked_picture(path, kinds=FORMATS, most_pixels=LARGEST) as file:
+        if min(file.size) < SMALLEST:
+            raise FileError(path, f"has {file.width} x {file.height} pixels, too few.")
+        scale = max(side_px / min(file.size), 1e-3)
+        file.draft("RGB", (int(file.width * scale), int(file.height * scale)))
+        upright = ImageOps.exif_transpose(file.convert("RGB"))
+        upright.thumbnail(_size(upright, side_px), Image.Resampling.BILINEAR)
+        return np.asarray(upright).copy()
 
 
 def _size(picture: Image.Image, side_px: int) -> tuple[int, int]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -45,38 +47,64 @@ def open_photo(path: str | Path) -> Pixels:
     with more than 8 bits per colour.
     """
     path = Path(path)
-    if not path.exists():
-        raise MissingFileError(path, "there is no such picture.")
-    if not path.is_file():
-        raise FileError(path, "is no ordinary file.")
-    if path.stat().st_size > MOST_BYTES:
+    if path.is_file() and path.stat().st_size > MOST_BYTES:
         raise FileError(path, f"is larger than {MOST_BYTES:,} bytes.", "Make the picture smaller.")
-    return read_photo(path.read_bytes(), path)
+    with checked_picture(path) as picture:
+        picture.load()
+        return np.asarray(_on_white(ImageOps.exif_transpose(picture)))
 
 
 def read_photo(data: bytes, path: str | Path) -> Pixels:
     """Return the pixels of a photo's bytes; `path` is what errors call it. Raises FileError."""
+    with checked_picture(Path(path), data=data) as picture:
+        picture.load()
+        return np.asarray(_on_white(ImageOps.exif_transpose(picture)))
+
+
+@contextmanager
+def checked_picture(
+    path: Path,
+    *,
+    data: bytes | None = None,
+    kinds: tuple[str, ...] = KINDS,
+    most_pixels: int = MOST_PIXELS,
+) -> Iterator[Image.Image]:
+    """Give a picture whose header is sound; damage found while it is used is a FileError too.
+
+    `data` are the file's bytes where there is no file. Raises MissingFileError, or FileError: no
+    ordinary file, of no kind that is read, too many pixels, more than 8 bits per value, damaged.
+    """
+    if data is None and path.exists() and not path.is_file():
+        raise FileError(path, "is no ordinary file.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata; size is checked here
         try:
-            with Image.open(io.BytesIO(data), formats=KINDS) as picture:
+            file = path if data is None else io.BytesIO(data)
+            with Image.open(file, formats=kinds) as picture:
                 width, height = picture.size
-                if width * height > MOST_PIXELS:
+                if width * height > most_pixels:
                     raise FileError(path, f"claims {width} x {height} pixels, too many to be read.")
                 if picture.mode.startswith(("I", "F")):
                     raise FileError(
-                        path, f"has more than 8 bits per colour (mode {picture.mode}); expected 8."
+                        path, f"has more than 8 bits per value (mode {picture.mode}); expected 8."
                     )
-                picture.load()
-                return np.asarray(_on_white(ImageOps.exif_transpose(picture)))
+                yield picture
+        except FileNotFoundError as error:
+            raise MissingFileError(path, "there is no such picture.") from error
         except UnidentifiedImageError as error:
-            expected = f"expected {', '.join(KINDS[:-1])} or {KINDS[-1]}"
-            came = f"it begins with {data[:8]!r}" if data else "it is empty"
-            raise FileError(path, f"is no picture: {expected}, {came}.") from error
+            first = _first_bytes(path) if data is None else data[:8]
+            expected = f"expected {', '.join(kinds[:-1])} or {kinds[-1]}"
+            came = f"it begins with {first!r}" if first else "it is empty"
+            raise FileError(path, f"is no whole picture: {expected}, {came}.") from error
         except _DAMAGE as error:
             if isinstance(error, FileError):
                 raise
             raise FileError(path, f"is no whole picture ({error}).") from error
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(8)
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

@@ -45,7 +45,7 @@ def test_broken_pictures_are_left_out_with_a_reason(folder):
     assert [picture.shape for picture in read.pictures] == [(64, 100, 3)]
     reasons = {dropped.key: dropped.reason for dropped in read.dropped}
     assert set(reasons) == {"cut.jpg", "bomb.png", "large.png", "text.png", "tiny.png"}
-    assert "cannot be decoded" in reasons["cut.jpg"]
+    assert "is no whole picture" in reasons["cut.jpg"]
     assert "too many" in reasons["large.png"]
     assert "too few" in reasons["tiny.png"]
     assert all(reasons.values())
