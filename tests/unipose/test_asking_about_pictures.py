@@ -126,7 +126,7 @@ def test_a_box_beside_the_picture_is_named(seeing: UniPose, box: tuple):
 
 def test_what_is_no_picture_is_named(seeing: UniPose, tmp_path: Path):
     (tmp_path / "a.png").write_bytes(b"no picture")
-    with pytest.raises(FileError, match="is no picture"):
+    with pytest.raises(FileError, match="is no whole picture"):
         seeing.estimate(tmp_path / "a.png")
     with pytest.raises(PoseQueryError, match="pose and a picture"):
         seeing.compare(some_pose(), PIXELS)
