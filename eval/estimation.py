@@ -190,9 +190,7 @@ def measure(options: EstimationOptions) -> dict[str, object]:
     return score(asked, options, body)
 
 
-def score(
-    asked: dict[str, Estimator], options: EstimationOptions, body: Body
-) -> dict[str, object]:
+def score(asked: dict[str, Estimator], options: EstimationOptions, body: Body) -> dict[str, object]:
     """Return `measure`'s figures for anybody who can be asked, the first one's on top."""
     for estimator in asked.values():
         if isinstance(estimator, UniPose) and estimator.model.eyes is None:
