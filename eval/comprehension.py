@@ -266,9 +266,9 @@ def rows_of(result: dict[str, object]) -> list[tuple[str | float, ...]]:
             shares += [100 * found["truth"], 100 * found["chance_truth"]]
             rows.append((name, *shares, found["bleu4"], found["rouge_l"], found["meteor"]))
             own = [100 * found[f"writer_r_precision_top{k}"] for k in TOPS]
-            rows.append((f"{name}: the builders' own text", *own, "", "", "", "", ""))
+            rows.append(("  the writer's text", *own, "", "", "", "", ""))
             chance = [100 * found[f"chance_r_precision_top{k}"] for k in TOPS]
-            rows.append((f"{name}: chance", *chance, "", "", "", "", ""))
+            rows.append(("  by chance", *chance, "", "", "", "", ""))
     return rows
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -42,6 +42,7 @@ OTHER_STUDIO = 8_000_000
 ROWS = 64
 
 
+@runtime_checkable
 class Estimator(Protocol):
     """Who is asked for the pose of one person in a picture."""
 

@@ -243,14 +243,14 @@ def rows_of(result: dict[str, object]) -> list[tuple[str | float, ...]]:
             (name, *shares, found["fid"], *(found[e] for e in errors), 100 * found["truth"])
         )
         own = [100 * found[f"recorded_{way}"] for way in ways]
-        rows.append((f"{kind}: the recorded poses", *own, "", "", "", ""))
+        rows.append(("  recorded poses", *own, "", "", "", ""))
         chance = [100 * found[f"chance_at_{k}"] for k in RANKS] * 2
         moved = [found[f"chance_{e}"] for e in errors] if kind == "generated" else ["", ""]
-        rows.append((f"{kind}: chance", *chance, "", *moved, 100 * found["chance_truth"]))
+        rows.append(("  by chance", *chance, "", *moved, 100 * found["chance_truth"]))
         still = "mean_pose" if kind == "generated" else "unchanged"
-        label = "the mean pose" if kind == "generated" else "the pose as it was"
+        label = "mean pose" if kind == "generated" else "pose as it was"
         told = [found[f"{still}_{e}"] for e in errors]
-        rows.append((f"{kind}: {label}", *[""] * len(ways), "", *told, ""))
+        rows.append((f"  {label}", *[""] * len(ways), "", *told, ""))
     return rows
 
 

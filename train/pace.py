@@ -1,0 +1,292 @@
+"""How many tokens a second our loop trains, beside transformers' Trainer: `python -m train.pace`.
+
+One Llama-type model, the same first weights, the same rows in every step, the same loss, optimiser
+and clipping; the contestants take turns in one process. Only whole steps count, from the beginning
+of one to the beginning of the next, without the first ones of a block. Tokens are those of the
+rows, not what fills them up. All use torch's deterministic algorithms, as our training does.
+
+- ours: `train.teaching.teach`, as all stages run it;
+- trainer: transformers' Trainer on the very batches that ours makes (rows sorted by length, in
+  pieces);
+- padded: the Trainer on one batch per step, filled up to its longest row, as it does by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from data_builders.pose_pool import PosePool
+from data_builders.pose_talk import PoseTalk
+from tokenizer.rotations import rotations_to_6d
+from train.align import PRESETS as ALIGN
+from train.align import AlignConfig, SmallLlama, build_model, open_codec, text_tokenizer
+from train.program import run_program, start_accelerator
+from train.run_folder import RunFolder
+from train.teaching import Step, Teaching, by_length, teach
+from unipose.body.body import load_body
+from unipose.errors import ConfigError
+from unipose.language.model import PoseLanguageModel
+from unipose.language.rendering import Batch, Row
+from unipose.language.vocabulary import Vocabulary
+
+Moment = tuple[float, float]
+"""By the clock on the wall, and by the CPU-seconds that this process has used."""
+
+CLOCKS = ("s", "cpu_s")
+CONTESTANTS = ("ours", "trainer", "padded")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaceConfig:
+    """What is trained, and for how long."""
+
+    small: SmallLlama = field(default_factory=SmallLlama)
+    batch: int = 32
+    steps: int = 12
+    """Of a block, of which the first `unmeasured` do not count."""
+    unmeasured: int = 2
+    blocks: int = 5
+    """Of each contestant."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.blocks < 1 or not 0 < self.unmeasured < self.steps - 1:
+            raise ConfigError(
+                f"a block of {self.steps} steps must have steps that count, and one must be run"
+            )
+
+
+PRESETS = {
+    "mini": PaceConfig(),
+    "debug": PaceConfig(
+        small=SmallLlama(hidden=32, layers=2, heads=2, feed_forward=64, text_tokens=400),
+        batch=8,
+        steps=4,
+        unmeasured=1,
+        blocks=1,
+    ),
+}
+
+
+@dataclass(kw_only=True, eq=False)
+class Race:
+    """What all contestants share."""
+
+    model: PoseLanguageModel
+    vocabulary: Vocabulary
+    rows: list[list[Row]]
+    """Of each step."""
+    teaching: Teaching
+    unmeasured: int
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the steps that count."""
+        return sum(len(row.ids) for rows in self.rows[self.unmeasured : -1] for row in rows)
+
+    def pace(self, starts: list[Moment]) -> Moment:
+        """Return tokens a second and a CPU-second, from when each step began."""
+        first, last = starts[self.unmeasured], starts[-1]
+        return self.tokens / (last[0] - first[0]), self.tokens / (last[1] - first[1])
+
+    def ours(self, folder: Path) -> Moment:
+        """Return the pace of one block of our own loop."""
+        starts: list[Moment] = []
+
+        def draw(place: int) -> tuple[list[Row], None]:
+            starts.append(now())
+            return self.rows[place], None
+
+        config = replace(self.teaching, out=folder)
+        run = RunFolder(folder, config)
+        teach(
+            start_accelerator(clip=config.clip),
+            run,
+            deepcopy(self.model),
+            self.vocabulary,
+            draw,
+            config,
+            name="pace",
+        )
+        return self.pace(starts)
+
+    def trainer(self, folder: Path, *, pieces: int) -> Moment:
+        """Return the pace of one block of transformers' Trainer."""
+        config, pad = self.teaching, self.vocabulary.pad
+        watch = _Watch()
+
+        def collate(places: list[int]) -> dict[str, Any]:
+            return {"batches": by_length(self.rows[places[0]], pieces, pad=pad)}
+
+        arguments = TrainingArguments(
+            output_dir=str(folder),
+            max_steps=config.steps,
+            per_device_train_batch_size=1,  # a place, which stands for all rows of a step
+            learning_rate=config.peak_rate,
+            lr_scheduler_type="cosine",
+            warmup_steps=config.warmup,
+            adam_beta2=0.98,
+            weight_decay=config.weight_decay,
+            max_grad_norm=config.clip,
+            optim="adamw_torch_fused",
+            save_strategy="no",
+            logging_steps=20,
+            report_to="none",
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            dataloader_pin_memory=False,
+            use_cpu=not torch.cuda.is_available(),
+            seed=config.seed,
+        )
+        _InOrder(
+            model=_Learner(Step(deepcopy(self.model), config)),
+            args=arguments,
+            train_dataset=_Places(len(self.rows)),
+            data_collator=collate,
+            callbacks=[watch],
+        ).train()
+        return self.pace(watch.starts)
+
+
+def now() -> Moment:
+    """Return the time, when all work that was handed to a GPU is done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter(), time.process_time()
+
+
+class _Watch(TrainerCallback):
+    """Notes when each step began."""
+
+    def __init__(self) -> None:
+        self.starts: list[Moment] = []
+
+    def on_step_begin(self, *args: object, **kwargs: object) -> None:
+        self.starts.append(now())
+
+
+class _Places(torch.utils.data.Dataset[int]):
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, place: int) -> int:
+        return place
+
+
+class _Learner(nn.Module):
+    """A step as the Trainer calls it: it takes `config` for that of a language model."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__()
+        self.step = step
+
+    def forward(self, batches: list[Batch]) -> torch.Tensor:
+        return self.step(batches, None)[0]
+
+
+class _InOrder(Trainer):
+    """The Trainer with our loss, on batches in their order."""
+
+    def _get_train_sampler(self, *args: object, **kwargs: object) -> torch.utils.data.Sampler[int]:
+        return torch.utils.data.SequentialSampler(_Places(self.args.max_steps))
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,  # noqa: FBT001, FBT002  # as the Trainer has it
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        device = next(model.parameters()).device
+        return model([batch.to(device) for batch in inputs["batches"]])
+
+
+def prepare(config: PaceConfig, folder: Path) -> Race:
+    """Return an untrained model and rows about made-up poses."""
+    torch.manual_seed(config.seed)
+    align: AlignConfig = replace(
+        ALIGN["mini"], small=config.small, codec=Path(), data=Path(), out=folder,
+        steps=config.steps, batch=config.batch, warmup=1, save_every=config.steps,
+        practice=0, seed=config.seed,
+    )  # fmt: skip
+    body, pool = load_body(), PosePool.random(64, seed=1)
+    codec = open_codec(align)
+    text = text_tokenizer(align, pool, body.rest_joints)
+    model, vocabulary = build_model(align, codec, body.rest_joints, text)
+    talk = PoseTalk(
+        pool,
+        joints_at_rest=body.rest_joints,
+        encode=lambda rotations: codec.encode(rotations_to_6d(rotations)),
+        vocabulary=vocabulary,
+        config=align.talk,
+    )
+    rows = [talk.draw(config.batch, seed=config.seed, step=i) for i in range(config.steps)]
+    return Race(
+        model=model,
+        vocabulary=vocabulary,
+        rows=rows,
+        teaching=align,
+        unmeasured=config.unmeasured,
+    )
+
+
+def measure(config: PaceConfig) -> dict[str, object]:
+    """Return the contestants' paces (tokens a second, medians over blocks) and their ratios."""
+    paces: dict[str, list[Moment]] = {name: [] for name in CONTESTANTS}
+    with tempfile.TemporaryDirectory() as place:
+        race = prepare(config, Path(place) / "text")
+        for block in range(config.blocks):
+            for i in range(len(CONTESTANTS)):  # nobody is always the first
+                name = CONTESTANTS[(block + i) % len(CONTESTANTS)]
+                folder = Path(place) / f"{name}-{block}"
+                if name == "ours":
+                    paces[name].append(race.ours(folder))
+                else:
+                    pieces = race.teaching.pieces if name == "trainer" else 1
+                    paces[name].append(race.trainer(folder, pieces=pieces))
+    weights = sum(weight.numel() for weight in race.model.parameters() if weight.requires_grad)
+    return {
+        **{
+            f"tokens_per_{clock}_ratio{against}": statistics.median(
+                ours[i] / theirs[i] for ours, theirs in zip(paces["ours"], paces[name], strict=True)
+            )
+            for i, clock in enumerate(CLOCKS)
+            for name, against in (("trainer", ""), ("padded", "_padded"))
+        },
+        **{
+            f"{name}_tokens_per_{clock}": statistics.median(pace[i] for pace in some)
+            for i, clock in enumerate(CLOCKS)
+            for name, some in paces.items()
+        },
+        "blocks_tokens_per_s_and_cpu_s": paces,
+        "tokens_of_a_block": race.tokens,
+        "weights": weights,
+        "threads": torch.get_num_threads(),
+        "blocks": config.blocks,
+        "seed": config.seed,
+    }
+
+
+def main(config: PaceConfig) -> None:
+    """Race our loop against transformers' Trainer and print one JSON object."""
+    result = measure(config)
+    sys.stdout.write(json.dumps(result, allow_nan=False) + "\n")
+
+
+if __name__ == "__main__":
+    run_program(main, PRESETS)
