@@ -209,7 +209,7 @@ class _InOrder(Trainer):
         self,
         model: nn.Module,
         inputs: dict[str, Any],
-        return_outputs: bool = False,  # noqa: FBT001, FBT002  # as the Trainer has it
+        return_outputs: bool = False,  # as the Trainer has it
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         device = next(model.parameters()).device
