@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -102,8 +103,8 @@ def measure(
     return result | {"r_precision_left_out": grouped.left_out, "r_precision_seed": grouped.seed}
 
 
-def main(options: RetrievalOptions) -> None:
-    """Measure the retrieval evaluators on recordings they were not trained on."""
+def measure_evaluators(options: RetrievalOptions) -> dict[str, object]:
+    """Return the figures of both evaluators, each one's own under "pose" and "pair"."""
     models = {kind: RetrievalModel.load(getattr(options, kind)) for kind in ("pose", "pair")}
     recordings = select(read_manifest(options.data), options)
     body, recorded = load_body(), read_sparsely(recordings)
@@ -113,18 +114,24 @@ def main(options: RetrievalOptions) -> None:
         "pair": embed_pairs(models["pair"], recorded, options.pairs, body, seed=options.seed),
     }
     scores = {kind: measure(*found, seed=options.seed) for kind, found in features.items()}
-    if not options.json:
-        print_report(scores, split=options.split)
     result: dict[str, object] = {
         f"{kind}_{name}": scores[kind][name]
         for kind in scores
         for name in ("mean_recall", "chance_mean_recall", "gallery", "r_precision_top1")
     }
     result |= {**scores, "split": options.split, "seed": options.seed}
-    print_result(result | {"recordings": len(recordings)}, as_json=options.json)
+    return result | {"recordings": len(recordings)}
 
 
-def print_report(scores: dict[str, dict[str, float | int]], *, split: str) -> None:
+def main(options: RetrievalOptions) -> None:
+    """Measure the retrieval evaluators on recordings they were not trained on."""
+    result = measure_evaluators(options)
+    if not options.json:
+        print_report({kind: result[kind] for kind in ("pose", "pair")}, split=options.split)
+    print_result(result, as_json=options.json)
+
+
+def print_report(scores: dict[str, Any], *, split: str) -> None:
     """Print our figures with chance beside them, and the published ones well apart."""
     for kind, found in scores.items():
         rows: list[tuple[str | float, ...]] = [
