@@ -53,8 +53,8 @@ class PaceConfig:
     """What is trained, and for how long."""
 
     small: SmallLlama = field(default_factory=SmallLlama)
-    batch: int = 32
-    steps: int = 12
+    batch: int = 16
+    steps: int = 8
     """Of a block, of which the first `unmeasured` do not count."""
     unmeasured: int = 2
     blocks: int = 5
