@@ -74,6 +74,8 @@ bench: setup ## measure everything the README claims (MOCAP=FOLDER)
 	$(BIN)/python -m eval.retargeting --data $(MOCAP) --json
 	$(BIN)/python -m eval.truth --data $(MOCAP) --split test --json
 	$(BIN)/python -m eval.speed --data $(MOCAP) --json
+	$(BIN)/python -m eval.retrieval --data $(MOCAP) --split test --json
+	$(BIN)/python -m eval.building --data $(MOCAP) --json
 
 lock: setup ## write requirements.lock from what is installed in .venv
 	{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --all --exclude-editable 2>/dev/null \

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from datatrove.pipeline.base import PipelineStep
 from jaxtyping import Float
 
 from data_builders.imagescript.candidates import SCHEMA
-from data_builders.imagescript.config import BuildConfig
 from data_builders.imagescript.plan import Group, Plan
+from data_builders.imagescript.step import BuildStep
 from data_builders.imagescript.tables import numbers_of, read_rows, write_rows
 from data_builders.selection import choose_farthest
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import EmptySourceError
 
 
-class Choose(PipelineStep):
+class Choose(BuildStep):
     """Write each group's pictures in the order of choice, those that stand in included."""
 
-    name, type = "Farthest points", "ImageScript"
+    name = "Farthest points"
 
-    def __init__(self, config: BuildConfig) -> None:
-        super().__init__()
-        self.config = config
-
-    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
-        """Do task number `rank`: one group."""
-        plan = Plan(self.config)
-        group = plan.groups[rank]
+    def do(self, plan: Plan, task: int) -> None:
+        """Do task number `task`: one group."""
+        group = plan.groups[task]
         pool = Pool(plan, group)
         chosen = choose_farthest(
             pool.joints,
@@ -41,7 +34,6 @@ class Choose(PipelineStep):
         )
         rows = pool.with_others(pool.rows(chosen.picks))
         write_rows(plan.work / "choice" / f"{group.name}.parquet", rows, SCHEMA)
-        yield from ()
 
 
 class Pool:

@@ -11,8 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from datatrove.pipeline.base import PipelineStep
-
 from data_builders.imagescript.card import (
     CardFacts,
     PairFigures,
@@ -24,6 +22,7 @@ from data_builders.imagescript.config import BuildConfig
 from data_builders.imagescript.gallery import write_gallery
 from data_builders.imagescript.plan import Plan, StudioRequest, name_of
 from data_builders.imagescript.schema import FEATURES, KINDS
+from data_builders.imagescript.step import BuildStep
 from data_builders.imagescript.tables import read_drops, read_rows
 from data_builders.posecodes.diversity import TextFigures, text_figures
 from unipose.body.body import load_body
@@ -34,18 +33,14 @@ REPORT = "report.json"
 Counts = dict[str, dict[str, dict[str, int]]]
 
 
-class Finish(PipelineStep):
+class Finish(BuildStep):
     """Count what was made, write what people read, and tidy up."""
 
-    name, type = "Card", "ImageScript"
+    name = "Card"
 
-    def __init__(self, config: BuildConfig) -> None:
-        super().__init__()
-        self.config = config
-
-    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
+    def do(self, plan: Plan, task: int) -> None:
         """Do the one task."""
-        plan, out = Plan(self.config), self.config.out
+        out = self.config.out
         drops = read_drops(plan.work / "drops")
         drops.write(out / "dropped.jsonl")
         counts = count_rows(out)
@@ -78,7 +73,6 @@ class Finish(PipelineStep):
             shutil.rmtree(plan.work / name, ignore_errors=True)
         for left in out.rglob(".*.part*"):  # by tasks that were killed while they wrote
             left.unlink(missing_ok=True)
-        yield from ()
 
 
 def count_rows(out: Path) -> Counts:

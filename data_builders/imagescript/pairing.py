@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
-from datatrove.pipeline.base import PipelineStep
 from jaxtyping import Bool, Float, Int
 
 from data_builders.imagescript.candidates import SCHEMA
 from data_builders.imagescript.choosing import Pool
-from data_builders.imagescript.config import BuildConfig
 from data_builders.imagescript.made import Made
 from data_builders.imagescript.plan import Plan
+from data_builders.imagescript.step import BuildStep
 from data_builders.imagescript.tables import read_rows, write_drops, write_rows
 from data_builders.pair_mining import (
     MiningConfig,
@@ -37,19 +33,14 @@ PAIRS = pa.schema(
 )
 
 
-class Pair(PipelineStep):
+class Pair(BuildStep):
     """Mine the pairs of a group, and write which pictures must still be made for them."""
 
-    name, type = "Pairs", "ImageScript"
+    name = "Pairs"
 
-    def __init__(self, config: BuildConfig) -> None:
-        super().__init__()
-        self.config = config
-
-    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
-        """Do task number `rank`: one group."""
-        plan = Plan(self.config)
-        group = plan.groups[rank]
+    def do(self, plan: Plan, task: int) -> None:
+        """Do task number `task`: one group."""
+        group = plan.groups[task]
         pool = Pool(plan, group)
         place = {key: i for i, key in enumerate(pool.keys)}
         seconds = Made(plan, "second").keys(group)
@@ -72,25 +63,19 @@ class Pair(PipelineStep):
         missing = [i for i in dict.fromkeys(pairs.first.tolist()) if pool.keys[i] not in there]
         first = pool.rows(np.array(missing, dtype=np.int64))
         write_rows(plan.work / "pairs" / "first" / f"{group.name}.parquet", first, SCHEMA)
-        yield from ()
 
 
-class KeepPairs(PipelineStep):
+class KeepPairs(BuildStep):
     """Keep the pairs of which both pictures were made and something can be said, as many as asked.
 
     Poses that differ may look alike: what differs may be small, or outside of the pictures.
     """
 
-    name, type = "Pairs to keep", "ImageScript"
+    name = "Pairs to keep"
 
-    def __init__(self, config: BuildConfig) -> None:
-        super().__init__()
-        self.config = config
-
-    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
-        """Do task number `rank`: one group."""
-        plan = Plan(self.config)
-        group = plan.groups[rank]
+    def do(self, plan: Plan, task: int) -> None:
+        """Do task number `task`: one group."""
+        group = plan.groups[task]
         joints = Made(plan, "second").joints(group) | Made(plan, "first").joints(group)
         table = read_rows(plan.work / "pairs" / f"{group.name}.parquet")
         drops, made = Drops(), []
@@ -112,8 +97,7 @@ class KeepPairs(PipelineStep):
         write_rows(
             plan.work / "pairs" / "kept" / f"{group.name}.parquet", kept[: group.count], PAIRS
         )
-        write_drops(plan.work / "drops" / f"6-pairs-{rank:05d}.jsonl", drops)
-        yield from ()
+        write_drops(plan.work / "drops" / f"6-pairs-{task:05d}.jsonl", drops)
 
 
 def _something_changes(

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from datasets import Features, List, Value
-from datatrove.pipeline.base import PipelineStep
 from jaxtyping import Float, UInt8
 
 from data_builders.imagescript.candidates import Row, record_of
@@ -18,6 +17,7 @@ from data_builders.imagescript.config import BuildConfig
 from data_builders.imagescript.pictures import LEAST_JOINTS, Window, outside, person_of
 from data_builders.imagescript.plan import STUDIO, Plan
 from data_builders.imagescript.schema import PERSON
+from data_builders.imagescript.step import BuildStep
 from data_builders.imagescript.studio_source import open_studio, take_picture
 from data_builders.imagescript.tables import picture_path, read_rows, write_drops, write_rows
 from data_builders.readers.pictures import read_picture
@@ -44,19 +44,18 @@ LABELS: pa.Schema = Features(
 """What is known of a picture that was made."""
 
 
-class Photograph(PipelineStep):
+class Photograph(BuildStep):
     """Make the pictures of one slice; `turn` is "second" (those chosen) or "first" (of pairs)."""
 
-    name, type = "Pictures", "ImageScript"
+    name = "Pictures"
 
     def __init__(self, config: BuildConfig, turn: str) -> None:
-        super().__init__()
-        self.config, self.turn = config, turn
+        super().__init__(config)
+        self.turn = turn
 
-    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
-        """Do task number `rank`."""
-        plan = Plan(self.config)
-        piece = plan.photographs[rank]
+    def do(self, plan: Plan, task: int) -> None:
+        """Do task number `task`."""
+        piece = plan.photographs[task]
         folder = "choice" if self.turn == "second" else "pairs/first"
         table = read_rows(plan.work / folder / f"{piece.group.name}.parquet")
         rows = table.slice(piece.start, piece.stop - piece.start).to_pylist()
@@ -67,9 +66,8 @@ class Photograph(PipelineStep):
             for i, (row, photo) in enumerate(zip(rows, photos, strict=True))
             if photo is not None
         ]
-        write_rows(plan.work / "labels" / self.turn / f"{rank:05d}.parquet", taken, LABELS)
-        write_drops(plan.work / "drops" / f"3-{self.turn}-{rank:05d}.jsonl", drops)
-        yield from ()
+        write_rows(plan.work / "labels" / self.turn / f"{task:05d}.parquet", taken, LABELS)
+        write_drops(plan.work / "drops" / f"3-{self.turn}-{task:05d}.jsonl", drops)
 
 
 def _take_all(

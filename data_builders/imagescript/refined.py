@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from datatrove.pipeline.base import PipelineStep
 
-from data_builders.imagescript.config import BuildConfig
 from data_builders.imagescript.plan import Plan
+from data_builders.imagescript.step import BuildStep
 from data_builders.imagescript.writing import (
     Row,
     chosen_for_refining,
@@ -33,29 +31,23 @@ def refining_tasks(plan: Plan) -> int:
     return 1 if plan.config.writer.url else len(plan.files)
 
 
-class Refine(PipelineStep):
+class Refine(BuildStep):
     """Refine the texts of one file of each set, or of all files where a server writes."""
 
-    name, type = "Refined texts", "ImageScript"
+    name = "Refined texts"
 
-    def __init__(self, config: BuildConfig) -> None:
-        super().__init__()
-        self.config = config
-
-    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
-        """Do task number `rank`."""
-        plan = Plan(self.config)
+    def do(self, plan: Plan, task: int) -> None:
+        """Do task number `task`."""
         backend = open_backend(self.config.writer)
         if backend is not None:
             backend = Cached(backend, plan.work / "answers")
         report = Report()
-        for split, number in plan.files if self.config.writer.url else (plan.files[rank],):
+        for split, number in plan.files if self.config.writer.url else (plan.files[task],):
             _refine_file(plan, split, number, backend, report)
-        path = plan.work / "refining" / f"{rank:05d}.json"
+        path = plan.work / "refining" / f"{task:05d}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as temporary:
             temporary.write_text(json.dumps(report.as_json()) + "\n", encoding="utf-8")
-        yield from ()
 
 
 def _refine_file(

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datatrove.pipeline.base import PipelineStep
 
 from data_builders.imagescript.candidates import SCHEMA, Row, caption_joints, record_rows
-from data_builders.imagescript.config import BuildConfig
 from data_builders.imagescript.plan import Plan, StudioRequest, SurveyTask
+from data_builders.imagescript.step import BuildStep
 from data_builders.imagescript.studio_source import candidates_in, keep_motions, open_studio
 from data_builders.imagescript.tables import write_drops
 from data_builders.readers.registry import Request
@@ -26,46 +24,34 @@ from unipose.files.atomic import written_whole
 RECORDS_AT_ONCE = 2048
 
 
-class Prepare(PipelineStep):
+class Prepare(BuildStep):
     """Read the poses that the studio shows: a task per split."""
 
-    name, type = "Motions", "ImageScript"
+    name = "Motions"
 
-    def __init__(self, config: BuildConfig) -> None:
-        super().__init__()
-        self.config = config
-
-    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
-        """Do task number `rank`."""
-        plan = Plan(self.config)
+    def do(self, plan: Plan, task: int) -> None:
+        """Do task number `task`."""
         request = next((r for r in plan.requests if isinstance(r, StudioRequest)), None)
         if request is not None:
-            split = plan.splits[rank]
+            split = plan.splits[task]
             keep_motions(request, split, plan.work / "motions" / f"{split}.npz")
-        yield from ()
 
 
-class Survey(PipelineStep):
+class Survey(BuildStep):
     """Write the candidates: a task per source as asked for, or per 500 scenes of the studio."""
 
-    name, type = "Survey", "ImageScript"
+    name = "Survey"
 
-    def __init__(self, config: BuildConfig) -> None:
-        super().__init__()
-        self.config = config
-
-    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
-        """Do task number `rank`."""
-        plan = Plan(self.config)
-        task = plan.surveys[rank]
+    def do(self, plan: Plan, task: int) -> None:
+        """Do task number `task`."""
+        asked = plan.surveys[task]
         drops = Drops()
-        path = plan.work / "survey" / f"{rank:05d}.parquet"
+        path = plan.work / "survey" / f"{task:05d}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as temporary, pq.ParquetWriter(temporary, SCHEMA) as file:
-            for rows in _candidates(plan, task, drops):
+            for rows in _candidates(plan, asked, drops):
                 file.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
-        write_drops(plan.work / "drops" / f"1-survey-{rank:05d}.jsonl", drops)
-        yield from ()
+        write_drops(plan.work / "drops" / f"1-survey-{task:05d}.jsonl", drops)
 
 
 def _candidates(plan: Plan, task: SurveyTask, drops: Drops) -> Iterator[list[Row]]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
 import roma
 import torch
-from datatrove.pipeline.base import PipelineStep
 
-from data_builders.imagescript.config import BuildConfig
 from data_builders.imagescript.made import Made, spoken_joints
 from data_builders.imagescript.plan import Group, Plan
 from data_builders.imagescript.schema import FEATURES
+from data_builders.imagescript.step import BuildStep
 from data_builders.imagescript.tables import number_of, picture_path, read_rows, write_rows
 from data_builders.posecodes.captions import CaptionOptions, write_three_captions
 from data_builders.posecodes.joints import whole_turns
@@ -46,19 +45,14 @@ class Compared(NamedTuple):
         return f"{self.first} -> {self.second}"
 
 
-class Write(PipelineStep):
+class Write(BuildStep):
     """Write one file of each of ImageScript-A, ImageDiff-A and the reasoning set."""
 
-    name, type = "Texts", "ImageScript"
+    name = "Texts"
 
-    def __init__(self, config: BuildConfig) -> None:
-        super().__init__()
-        self.config = config
-
-    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
-        """Do task number `rank`."""
-        plan = Plan(self.config)
-        split, number = plan.files[rank]
+    def do(self, plan: Plan, task: int) -> None:
+        """Do task number `task`."""
+        split, number = plan.files[task]
         described = described_of(plan, split)
         some = part(described, number, self.config.rows_per_file)
         rows, who = script_rows(plan, some)
@@ -68,7 +62,6 @@ class Write(PipelineStep):
             compared = compared_of(plan, split)
             rows = diff_rows(plan, part(compared, number, self.config.rows_per_file))
             write_file(plan, "imagediff-a", split, number, len(compared), rows)
-        yield from ()
 
 
 def described_of(plan: Plan, split: str) -> list[Described]:
