@@ -76,10 +76,11 @@ class ImageTalk:
         *,
         joints_at_rest: Float[Tensor, "24 3"],
         encode: Callable[[Float[Tensor, "pose 22 3 3"]], Int[Tensor, "pose code"]],
+        decode: Callable[[Int[Tensor, "pose code"]], Float[Tensor, "pose 22 3 3"]],
         vocabulary: Vocabulary,
         config: ImageTalkConfig,
     ) -> None:
-        self.joints_at_rest, self.encode = joints_at_rest, encode
+        self.joints_at_rest, self.encode, self.decode = joints_at_rest, encode, decode
         self.vocabulary, self.config = vocabulary, config
         self.sources = {task: [s for s in sources if task in s.tasks] for task, _ in config.shares}
         missing = [task for task, some in self.sources.items() if not some]
@@ -123,7 +124,7 @@ class ImageTalk:
         else:
             given = {"image": pictures[0], "who": example.who}
         phrasing = choose_phrasing(task, chance, self.config.wording)
-        joints = self._joints(example)
+        joints = None if _unknown(example) else self._joints(_rotations(example))
         answer: str | Tensor
         if task in (Task.ESTIMATE, Task.REASON):
             answer = self.encode(_rotations(example)[:1])[0]
@@ -132,16 +133,17 @@ class ImageTalk:
         row = render_sample(ask(phrasing, **given), answer, self.vocabulary)
         if joints is not None:
             row.told = torch.from_numpy(true_claims(joints[:1], joints[-1:]))[0]
-        return row
+        return self._with_facts(row, self._guesses(pictures))
 
     def _contacts(self, example: Example, chance: random.Random) -> Row:
         shown = example.shown[0]
         told = write_contacts(example.contacts, people=example.people)
         as_pose = shown.rotations is not None and chance.random() < self.config.poses
-        part = self.encode(_rotations(example)[:1])[0] if as_pose else shown.picture
+        read = _rotations(example)[:1] if as_pose else self._guesses([shown.picture])
+        part = self.encode(read)[0] if as_pose and read is not None else shown.picture
         phrasing = choose_phrasing(Task.CONTACTS, chance, self.config.wording)
         parts = ask(phrasing, seen=body_in(part, people=example.people))
-        return self._with_facts(render_sample(parts, told, self.vocabulary), example)
+        return self._with_facts(render_sample(parts, told, self.vocabulary), read)
 
     def _label(self, example: Example, actions: Sequence[str], chance: random.Random) -> Row:
         others = [action for action in actions if action != example.label]
@@ -149,23 +151,30 @@ class ImageTalk:
             others, min(len(others), chance.randint(1, self.config.choices - 1))
         )
         choices.insert(chance.randint(0, len(choices)), example.label)
-        known = all(shown.rotations is not None for shown in example.shown)
+        known = not _unknown(example)
         shown: list[Tensor] | list[Picture]
         if known and chance.random() < self.config.poses:
-            shown = list(self.encode(_rotations(example)))
+            read = _rotations(example)
+            shown = list(self.encode(read))
         else:
             shown = [moment.picture for moment in evenly(example.shown, self.vocabulary.pictures)]
+            read = self._guesses(shown)
         phrasing = choose_phrasing(Task.MOTION_LABEL, chance, self.config.wording)
         parts = ask(phrasing, seen=motion_in(shown), actions=list_of(choices))
-        return self._with_facts(render_sample(parts, example.label, self.vocabulary), example)
+        return self._with_facts(render_sample(parts, example.label, self.vocabulary), read)
 
-    def _with_facts(self, row: Row, example: Example) -> Row:
+    def _with_facts(self, row: Row, read: Float[Tensor, "pose 22 3 3"] | None) -> Row:
         """Give a row that reads poses what is true of the newest, and of the way to it."""
-        joints = self._joints(example) if row.source else None
-        if joints is not None:
+        if read is not None:
+            joints = self._joints(read)
             before = joints[-2:-1] if len(joints) > 1 else joints
             row.facts = torch.from_numpy(true_claims(before, joints[-1:]))[0]
         return row
+
+    def _guesses(self, pictures: Sequence[Picture]) -> Float[Tensor, "pose 22 3 3"] | None:
+        """Return the poses that the eyes guess at; None if they do not."""
+        codes = [picture.guess for picture in pictures if picture.guess is not None]
+        return self.decode(torch.stack(codes)) if codes else None
 
     def _written(self, joints: Float[np.ndarray, "pose 22 3"] | None, dice: tuple[int, int]) -> str:
         if joints is None:
@@ -175,11 +184,13 @@ class ImageTalk:
             return write_captions(joints, seed=seed, indices=[number])[0]
         return write_modifiers(joints[:1], joints[1:], seed=seed, indices=[number])[0]
 
-    def _joints(self, example: Example) -> Float[np.ndarray, "pose 22 3"] | None:
-        """Return the joints of all who are shown, each facing the front; None if any is unknown."""
-        if any(shown.rotations is None for shown in example.shown):
-            return None
-        return forward_kinematics(face_front(_rotations(example)), self.joints_at_rest).numpy()
+    def _joints(self, rotations: Float[Tensor, "pose 22 3 3"]) -> Float[np.ndarray, "pose 22 3"]:
+        """Return the joints of poses, each facing the front."""
+        return forward_kinematics(face_front(rotations), self.joints_at_rest).numpy()
+
+
+def _unknown(example: Example) -> bool:
+    return any(shown.rotations is None for shown in example.shown)
 
 
 def _rotations(example: Example) -> Float[Tensor, "pose 22 3 3"]:

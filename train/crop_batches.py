@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from train.crop_shards import People
+from unipose.body.regions import REGIONS
 from unipose.body.skeletons import SMPL
 from unipose.vision.crops import SCALE, Crops, resample
 from unipose.vision.pixels import IMAGENET_MEAN, IMAGENET_STD, normalised
+
+LABEL_PX = 4
+"""Side of the cells of which it is known what they show."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,6 +30,10 @@ class Batch:
     points: Float[Tensor, "person 24 2"]
     """In sides of the crop from its middle."""
     inside: Float[Tensor, "person 24"]
+    parts: Int[Tensor, "person row column"]
+    """What cells of LABEL_PX x LABEL_PX show: the region's position in REGIONS plus 1, or 0."""
+    surface: Float[Tensor, "person row column 3"]
+    """Where the body is that a cell shows, from the pelvis (metres); anything where parts is 0."""
 
 
 def draw_batch(
@@ -50,6 +58,7 @@ def draw_batch(
     turns = crops.turns(people.focal_px, people.principal_px)  # picture from crop
     root = turns.mT @ people.rotations[:, 0]
     joints = (people.joints - people.joints[:, :1]) @ turns
+    parts, surface = _shown(people, crops, turns, side_px // LABEL_PX)
     batch = Batch(
         images=images,
         rotations=torch.cat([root[:, None], people.rotations[:, 1:]], dim=1),
@@ -57,11 +66,38 @@ def draw_batch(
         joints=joints,
         points=crops.to_crop(people.joints_px),
         inside=people.inside,
+        parts=parts,
+        surface=surface,
     )
     if generator is None:
         return _normalised(batch)
     mirror = torch.rand(count, generator=generator) < 0.5
     return _normalised(_covered(_coloured(_mirrored(batch, mirror), generator), generator, covered))
+
+
+def _shown(
+    people: People, crops: Crops, turns: Float[Tensor, "person 3 3"], cells: int
+) -> tuple[Int[Tensor, "person row column"], Float[Tensor, "person row column 3"]]:
+    """Return which part each cell of the crops shows, and where it is from the pelvis (metres)."""
+    rows, columns = people.parts.shape[1:]
+    stored = torch.stack([people.parts.float(), people.depth.float() / 100], dim=1)
+    step = people.crops.side / rows  # pixels of the picture per stored cell
+    centre = (crops.centre - people.crops.centre) / step[:, None]
+    centre = centre + torch.tensor([columns / 2, rows / 2])
+    parts, depth = resample(stored, centre, crops.side / step, cells, cells, mode="nearest").unbind(
+        1
+    )
+    place = (torch.arange(cells) + 0.5) / cells - 0.5
+    y, x = (
+        crops.centre[:, i, None, None] + crops.side[:, None, None] * across
+        for i, across in ((1, place[:, None]), (0, place[None]))
+    )
+    pelvis = people.joints[:, 0]
+    depth = depth + pelvis[:, 2, None, None]
+    across = torch.stack(torch.broadcast_tensors(x, y), dim=-1) - people.principal_px[:, None, None]
+    across = across / people.focal_px[:, None, None, None] * depth[..., None]
+    seen = torch.cat([across, depth[..., None]], dim=-1) - pelvis[:, None, None]
+    return parts.long(), torch.einsum("prci,pij->prcj", seen, turns)
 
 
 def _normalised(batch: Batch) -> Batch:
@@ -70,6 +106,14 @@ def _normalised(batch: Batch) -> Batch:
 
 def _with(batch: Batch, **changed: Tensor) -> Batch:
     return Batch(**(vars(batch) | changed))
+
+
+def _other_side(region: str) -> str:
+    side, _, limb = region.partition(" ")
+    return {"left": f"right {limb}", "right": f"left {limb}"}.get(side, region)
+
+
+_MIRRORED_PARTS = torch.tensor([0, *(1 + REGIONS.index(_other_side(name)) for name in REGIONS)])
 
 
 def _mirrored(batch: Batch, chosen: Tensor) -> Batch:
@@ -87,6 +131,8 @@ def _mirrored(batch: Batch, chosen: Tensor) -> Batch:
         joints=either(batch.joints[:, order] * flip, batch.joints),
         points=either(batch.points[:, order] * flip[:2], batch.points),
         inside=either(batch.inside[:, order], batch.inside),
+        parts=either(_MIRRORED_PARTS[batch.parts].flip(2), batch.parts),
+        surface=either(batch.surface.flip(2) * flip, batch.surface),
     )
 
 

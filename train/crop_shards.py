@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Int8, UInt8
 from rich.progress import track
 from torch import Tensor
 
 from data_builders.pose_pool import PosePool
-from data_builders.studio import Motions, Studio, StudioConfig, StudioImage
+from data_builders.studio import Motions, Studio, StudioConfig, StudioImage, StudioPerson
 from data_builders.studio.labels import OUTSIDE
 from unipose.body.body import load_body
 from unipose.errors import ConfigError, FileError
@@ -36,6 +36,8 @@ LEAST_SEEN = 0.35
 """Share of a person that must be seen (of what the picture could show of them)."""
 LEAST_JOINTS = 8
 """Joints that must lie in the picture."""
+CELL = 2
+"""Stored pixels per side that share one label."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,14 +71,21 @@ class People:
     joints_px: Float[Tensor, "person 24 2"]
     inside: Float[Tensor, "person 24"]
     """1 for joints that lie in the picture."""
+    parts: UInt8[Tensor, "person row column"]
+    """What each cell of the stored crop shows of the person: the region's position in REGIONS, plus
+    1; 0 for everything else. A cell is CELL x CELL stored pixels."""
+    depth: Int8[Tensor, "person row column"]
+    """How much further than the pelvis it is, along the picture's axis (centimetres)."""
     focal_px: Float[Tensor, " person"]
     principal_px: Float[Tensor, "person 2"]
 
 
 def _layout(config: ShardConfig) -> np.dtype:
+    cells = (config.height_px // CELL, config.width_px // CELL)
     return np.dtype(
         [
-            ("pixels", "u1", (config.height_px, config.width_px, 3)), ("centre", "f4", 2),
+            ("pixels", "u1", (config.height_px, config.width_px, 3)), ("parts", "u1", cells),
+            ("depth", "i1", cells), ("centre", "f4", 2),
             ("side", "f4"), ("boxes", "f4", 4), ("rotations", "f4", (24, 3, 3)),
             ("betas", "f4", 10), ("joints", "f4", (24, 3)), ("joints_px", "f4", (24, 2)),
             ("inside", "f4", 24), ("focal_px", "f4"), ("principal_px", "f4", 2),
@@ -195,6 +204,26 @@ def _people(image: StudioImage, config: ShardConfig) -> Iterator[tuple]:
         rotations[0] = person.root_in_camera
         in_camera = image.camera.to_camera(torch.from_numpy(person.joints)).numpy()
         yield (
-            pixels, crop.centre[0].numpy(), crop.side[0].numpy(), box[0].numpy(), rotations,
-            person.betas, in_camera, np.nan_to_num(person.joints_px), inside, focal, principal,
+            pixels, *_cells(image, person, crop, in_camera[0, 2], config), crop.centre[0].numpy(),
+            crop.side[0].numpy(), box[0].numpy(), rotations, person.betas, in_camera,
+            np.nan_to_num(person.joints_px), inside, focal, principal,
         )  # fmt: skip
+
+
+def _cells(
+    image: StudioImage, person: StudioPerson, crop: Crops, pelvis: float, config: ShardConfig
+) -> tuple[UInt8[np.ndarray, "row column"], Int8[np.ndarray, "row column"]]:
+    """Return what is seen of a person in the middle of each cell, and how far behind the pelvis."""
+    step = float(crop.side[0]) / config.height_px * CELL  # pixels of the picture per cell
+    rows, columns = config.height_px // CELL, config.width_px // CELL
+    left, top = crop.centre[0].numpy() - np.array([columns, rows]) / 2 * step
+    x = np.floor(left + (np.arange(columns) + 0.5) * step).astype(int)
+    y = np.floor(top + (np.arange(rows) + 0.5) * step).astype(int)
+    height, width = image.pixels.shape[:2]
+    within = ((y >= 0) & (y < height))[:, None] & ((x >= 0) & (x < width))
+    at = np.ix_(y.clip(0, height - 1), x.clip(0, width - 1))
+    shows = within & (image.instances[at] == person.number + 1)
+    behind = np.where(shows, image.depth[at] - pelvis, 0.0) * 100
+    return np.where(shows, image.parts[at], 0).astype(np.uint8), behind.clip(-127, 127).astype(
+        np.int8
+    )

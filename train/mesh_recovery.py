@@ -18,35 +18,37 @@ from tqdm import trange
 
 from data_builders.studio import StudioConfig
 from tokenizer.rotations import rotations_from_6d
-from train.crop_batches import Batch, draw_batch
+from train.crop_batches import LABEL_PX, Batch, draw_batch
 from train.crop_shards import CropShards, ShardConfig, render_shards
+from train.muon import MuonAndAdamW
 from train.program import cosine, generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
 from unipose.body.body import Body, load_body
+from unipose.body.regions import REGIONS
 from unipose.metrics import mpjpe, pa_mpjpe
 from unipose.vision.crops import SCALE, Crops, project
 from unipose.vision.mesh_recovery import (
-    JOINTS,
     MeshHeadConfig,
     MeshRecovery,
     MeshRecoveryConfig,
     MeshRecoveryNetwork,
 )
 from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViTConfig
+from unipose.vision.votes import Votes, nearness
 
 MINI = MeshRecoveryConfig(
     vit=PoseViTConfig(
         image_px=128,
         dropped_px=16,
-        width=256,
-        depth=2,
+        width=192,
+        depth=3,
         heads=4,
-        feed_forward=1024,
-        stem=((4, 64, 1), (2, 128, 2), (2, 256, 2)),
+        feed_forward=512,
+        stem=((4, 48, 1), (2, 96, 1), (2, 192, 1)),
     ),
-    head=MeshHeadConfig(width=256, depth=2, heads=4, feed_forward=512),
+    head=MeshHeadConfig(width=192, depth=2, heads=4, head_width=48, feed_forward=384, votes=True),
 )
-"""unipose-mini: crops of 128 x 96 px, a map of 8 x 6 x 256."""
+"""unipose-mini: crops of 128 x 96 px, a map of 8 x 6 x 192."""
 
 
 SPLITS = ("train", "val", "test")
@@ -73,10 +75,12 @@ class MeshRecoveryTraining:
     """Pictures of the recordings' val split, and as many of its test split at the end."""
     workers: int = 2
     """Processes that render; 0 renders in this one."""
-    steps: int = 30_000
-    batch: int = 32
-    peak_rate: float = 7e-4
-    warmup: int = 500
+    steps: int = 12_000
+    batch: int = 64
+    muon: bool = True
+    """Muon learns small networks from nothing in fewer pictures; False is AdamW for all."""
+    peak_rate: float = 8e-3
+    warmup: int = 200
     weight_decay: float = 0.05
     clip: float = 1.0
     half: bool = True
@@ -86,7 +90,10 @@ class MeshRecoveryTraining:
     point_weight: float = 5.0
     beta_weight: float = 0.1
     vote_weight: float = 0.5
-    """Of the joints that the places of the map vote for (a training aid); 0 leaves it out."""
+    """Of the joints that the places of the map vote for, where the head counts votes."""
+    part_weight: float = 1.0
+    surface_weight: float = 2.0
+    """Of which part of the body, and which point of it, is seen in each cell: a training aid."""
     covered: float = 0.3
     """Share of crops of which a rectangle is painted over."""
     save_every: int = 1000
@@ -101,7 +108,9 @@ PRESETS = {
                 image_px=64, dropped_px=8, width=32, depth=2, heads=2, feed_forward=64,
                 stem=((2, 8, 0), (2, 16, 1)),
             ),
-            head=MeshHeadConfig(width=32, depth=1, heads=2, head_width=16, feed_forward=32),
+            head=MeshHeadConfig(
+                width=32, depth=1, heads=2, head_width=16, feed_forward=32, votes=True
+            ),
         ),
         studio=StudioConfig(height_px=64, width_px=64),
         data=Path(),
@@ -124,9 +133,12 @@ PRESETS = {
         workers=16,
         steps=1_000_000,
         batch=48,
+        muon=False,
         peak_rate=1e-5,
         warmup=0,
         weight_decay=1e-4,
+        part_weight=0.0,
+        surface_weight=0.0,
     ),
 }  # fmt: skip
 
@@ -138,62 +150,42 @@ def joints_of(found: MeshRecovery, body: Body) -> Float[Tensor, "person 24 3"]:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Votes:
-    """What all places of a map together say of a person's joints."""
+class Shown:
+    """What each cell of LABEL_PX x LABEL_PX of the crops is said to show."""
 
-    weight: Float[Tensor, "person place 24"]
-    """Logarithm of how much the vote of each place counts; sums to 1 over the places."""
-    points: Float[Tensor, "person 24 2"]
-    joints: Float[Tensor, "person 24 3"]
+    parts: Float[Tensor, "person row column part"]
+    """Logits: nobody, then REGIONS."""
+    surface: Float[Tensor, "person row column 3"]
+    """From the pelvis (metres, axes of the crop's camera)."""
 
 
 class Learner(nn.Module):
     """The network, and what helps it learn and is left behind.
 
-    Every place of the Pose-ViT's map votes for where each joint is, in 2D from that place and in 3D
-    from the pelvis, and says how much its vote counts: most at the joint's own place. The single
-    query of the head teaches the map slowly; the votes tell each place what it should know.
+    Every place of the Pose-ViT's map tells for each of its cells which part of the body is seen
+    there, and which point of it: thousands of answers a crop, where a pose is one. They teach the
+    map what the few queries of the head would teach it slowly.
     """
-
-    places: Float[Tensor, "place 2"]
-    """Of the map, in sides of the crop from its middle."""
 
     def __init__(self, network: MeshRecoveryNetwork) -> None:
         super().__init__()
         self.network = network
         vit = network.config.vit
-        self.votes = nn.Linear(vit.width, JOINTS * 6)
-        self.register_buffer("places", places_of(vit), persistent=False)
+        self.across = vit.patch_px // LABEL_PX
+        self.cells = nn.Linear(vit.width, self.across**2 * (1 + len(REGIONS) + 3))
 
-    def forward(self, images: Float[Tensor, "person 3 side side"]) -> tuple[MeshRecovery, Votes]:
-        """Return what the head says and what the places of the map do."""
+    def forward(
+        self, images: Float[Tensor, "person 3 side side"]
+    ) -> tuple[MeshRecovery, Votes | None, Shown]:
+        """Return what the head says, what the places vote for and what their cells show."""
+        head = self.network.smpl_head
         features = self.network.backbone(images)
-        votes = self.votes(features.flatten(2).mT).float()
-        votes = votes.unflatten(2, (JOINTS, 6))  # person place joint (weight, 2D, 3D)
-        weight = votes[..., 0].log_softmax(dim=1)
-        counts = weight.exp()[..., None]
-        return self.network.smpl_head(features), Votes(
-            weight=weight,
-            points=(counts * (votes[..., 1:3] + self.places[:, None])).sum(1),
-            joints=(counts * votes[..., 3:]).sum(1),
-        )
-
-
-def places_of(vit: PoseViTConfig) -> Float[Tensor, "place 2"]:
-    """Return the places of a Pose-ViT's map, in sides of the crop from its middle."""
-    rows = (torch.arange(vit.rows) + 0.5) * vit.patch_px / vit.image_px - 0.5
-    columns = (torch.arange(vit.columns) + 0.5) * vit.patch_px + vit.dropped_px
-    columns = columns / vit.image_px - 0.5
-    return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1).flatten(0, 1)
-
-
-def nearness(
-    points: Float[Tensor, "person 24 2"], vit: PoseViTConfig
-) -> Float[Tensor, "person place 24"]:
-    """Return how near each place is to each joint: 1 at its own, 0 from the next one on."""
-    places = places_of(vit).to(points)
-    off = (points[:, None] - places[:, None]).abs() * (vit.image_px / vit.patch_px)
-    return (1 - off).clamp(min=0).prod(dim=-1)
+        votes = None if head.voting is None else head.voting(features)
+        cells = self.cells(features.movedim(1, 3)).float()  # person row column (cells, answers)
+        cells = cells.unflatten(3, (self.across, self.across, -1)).transpose(2, 3)
+        cells = cells.flatten(3, 4).flatten(1, 2)  # person row column answer
+        parts, surface = cells.split([1 + len(REGIONS), 3], dim=-1)
+        return head(features, votes), votes, Shown(parts=parts, surface=surface)
 
 
 def train_step(
@@ -201,18 +193,14 @@ def train_step(
 ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
     """Return the loss of one batch and its parts: 3D and 2D joints (L1), pose, shape (L2)."""
     with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=config.half):
-        found, votes = learner(batch.images)
+        found, votes, shown = learner(batch.images)
     joints = joints_of(found, body)
-    near = nearness(batch.points, config.network.vit)
     losses = {
         "joints": _apart(joints, batch.joints),
         "points": _apart(project(joints, found.camera), batch.points, batch.inside),
         "rotations": F.mse_loss(found.rotations, batch.rotations) * 9,
         "betas": F.mse_loss(found.betas, batch.betas),
-        "voted joints": _apart(votes.joints, batch.joints),
-        "voted points": _apart(votes.points, batch.points, batch.inside),
-        "places": -(near * votes.weight).sum() / near.sum().clamp(min=1),
-    }
+    } | _shown_losses(shown, batch)
     weights = {
         "joints": config.joint_weight,
         "points": config.point_weight,
@@ -221,8 +209,32 @@ def train_step(
         "voted joints": config.vote_weight * config.joint_weight,
         "voted points": config.vote_weight * config.point_weight,
         "places": config.vote_weight,
+        "parts": config.part_weight,
+        "surface": config.surface_weight,
     }
+    if votes is not None:
+        near = nearness(batch.points, config.network.vit)
+        losses |= {
+            "voted joints": _apart(votes.joints, batch.joints),
+            "voted points": _apart(votes.points, batch.points, batch.inside),
+            "places": -(near * votes.weight).sum() / near.sum().clamp(min=1),
+        }
     return torch.stack([weights[name] * part for name, part in losses.items()]).sum(), losses
+
+
+def _shown_losses(shown: Shown, batch: Batch) -> dict[str, Tensor]:
+    """Return the losses of what the cells show; half of that of the parts is of the body's."""
+    cut = (batch.parts.shape[2] - shown.parts.shape[2]) // 2
+    seen = slice(cut, cut + shown.parts.shape[2])
+    truth, surface = batch.parts[:, :, seen], batch.surface[:, :, seen]
+    wrong = F.cross_entropy(shown.parts.movedim(3, 1), truth, reduction="none")
+    body = (truth > 0).float()
+    apart = (shown.surface - surface).abs().sum(-1).clamp(max=1.0)
+    count = body.sum().clamp(min=1)
+    return {
+        "parts": (wrong * body).sum() / count + wrong.mean(),
+        "surface": (apart * body).sum() / count,
+    }
 
 
 def _apart(
@@ -288,12 +300,7 @@ def main(config: MeshRecoveryTraining) -> None:
     else:
         _start_from_the_mean(network, shards)
     learner = Learner(network)
-    decayed = [p for p in learner.parameters() if p.ndim > 1]
-    others = [p for p in learner.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed}, {"params": others, "weight_decay": 0.0}],
-        lr=0.0, weight_decay=config.weight_decay, fused=True,
-    )  # fmt: skip
+    optimizer = _optimizer(learner, config)
     done = run.resume(learner, optimizer)
     model, optimizer = accelerator.prepare(learner, optimizer)
     side = config.network.vit.image_px
@@ -336,6 +343,26 @@ def main(config: MeshRecoveryTraining) -> None:
         run.log(split="test", **scores)
         progress.write("test: " + ", ".join(f"{k} {v:.1f}" for k, v in scores.items()))
         network.save_pretrained(config.out / "model")
+
+
+ANSWERING = ("cells", "vote", "decpose", "decshape", "deccam")
+"""Layers whose outputs are answers: their rows are no directions of one space."""
+
+
+def _optimizer(learner: Learner, config: MeshRecoveryTraining) -> torch.optim.Optimizer:
+    inner: list[Tensor] = []
+    others: list[Tensor] = []
+    for name, weight in learner.named_parameters():
+        matrix = name.endswith("weight") and weight.ndim in (2, 4)
+        answers = name.split(".")[-2] in ANSWERING if "." in name else False
+        (inner if config.muon and matrix and not answers else others).append(weight)
+    if config.muon:
+        return MuonAndAdamW(inner, others, lr=0.0, weight_decay=config.weight_decay)
+    wide, thin = [[w for w in others if (w.ndim > 1) == wide] for wide in (True, False)]
+    return torch.optim.AdamW(
+        [{"params": wide}, {"params": thin, "weight_decay": 0.0}],
+        lr=0.0, weight_decay=config.weight_decay, fused=True,
+    )  # fmt: skip
 
 
 def _shards(config: MeshRecoveryTraining, split: str) -> ShardConfig:

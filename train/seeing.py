@@ -21,9 +21,9 @@ from train.teaching import Teaching
 from unipose.assistant import UniPose
 from unipose.body.body import Body
 from unipose.errors import ConfigError
-from unipose.language.eyes import Eyes, EyesConfig
+from unipose.language.eyes import EyesConfig
 from unipose.language.model import PoseLanguageModel
-from unipose.language.pictures import Picture, Pictures
+from unipose.language.pictures import Picture
 from unipose.language.vocabulary import Vocabulary
 
 
@@ -44,7 +44,7 @@ class EyesToTake:
         model.add_eyes(self.config)
         assert model.eyes is not None
         if self.pose:
-            model.eyes.pose.load_published(self.pose)
+            model.eyes.load_published(self.pose)
         if self.clip and model.eyes.clip is None:
             raise ConfigError(f"{self.clip} is of no use: these eyes are without CLIP")
         if self.clip and model.eyes.clip is not None:
@@ -98,7 +98,7 @@ def image_talk(
 ) -> ImageTalk:
     """Return what draws samples about pictures, of a built folder or of the studio."""
     assert model.eyes is not None
-    look = look_through(model.eyes) if config.kept else model.eyes.prepare
+    look = look_through(model) if config.kept else model.look
     source: PictureSource
     if config.pictures != Path():
         source = BuiltPictures.read(config.pictures, look, refined=config.refined, kept=config.kept)
@@ -113,24 +113,21 @@ def image_talk(
         [source],
         joints_at_rest=body.rest_joints,
         encode=encoder_of(model),
+        decode=decoder_of(model),
         vocabulary=vocabulary,
         config=config.image_talk,
     )
 
 
-def look_through(eyes: Eyes) -> Look:
+def look_through(model: PoseLanguageModel) -> Look:
     """Return what shows a picture to the frozen eyes and keeps what they saw, in half precision.
 
     Every picture is seen once, by itself: what is kept does not depend on what else is in a batch.
     """
 
     def look(pixels: UInt8[Tensor, "height width 3"], box: Sequence[float] | None) -> Picture:
-        device = next(eyes.parameters()).device
-        alone = Pictures.stacked([eyes.prepare(pixels, box)])
-        assert alone is not None
-        seen = eyes.see(alone.to(device)).to("cpu").apart()[0]
-        clip = None if seen.clip is None else seen.clip.half()
-        return Picture(clip=clip, pose=seen.pose.half(), seen=True)
+        picture = model.look(pixels, box)
+        return picture if picture.seen else model.see(picture)
 
     return look
 
@@ -145,6 +142,18 @@ def encoder_of(
         return model.codec.encode(rotations_to_6d(rotations).to(device)).cpu()
 
     return encode
+
+
+def decoder_of(
+    model: PoseLanguageModel,
+) -> Callable[[Int[Tensor, "pose code"]], Float[Tensor, "pose 22 3 3"]]:
+    """Return what turns codes into rotations on the CPU, wherever the model is."""
+
+    @torch.no_grad()
+    def decode(codes: Int[Tensor, "pose code"]) -> Float[Tensor, "pose 22 3 3"]:
+        return model.codec.rotations(codes.to(model.joints_at_rest.device)).cpu()
+
+    return decode
 
 
 def _untrained(config: SeeingConfig, body: Body) -> UniPose:

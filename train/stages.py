@@ -55,7 +55,7 @@ def part_of(parameter: str) -> str:
 
 _POSES = frozenset(
     {"slots", "reader", "context", "code_digits", "read_facts", "hear", "first_look", "last_look",
-     "writer"}
+     "writer", "doubt"}
 )  # fmt: skip
 
 

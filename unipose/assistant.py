@@ -275,7 +275,7 @@ class UniPose:
                     f"expected a box (left, top, right, bottom) in a picture of {width} x {height} "
                     f"pixels, got {box}"
                 )
-        return self.model.eyes.prepare(torch.from_numpy(np.array(pixels)), box)
+        return self.model.look(torch.from_numpy(np.array(pixels)), box)
 
     def _codes_of_one(self, pose: Pose) -> Int[Tensor, " code"]:
         if len(pose) != 1:

@@ -13,13 +13,16 @@ import torch
 from data_builders.built_pictures import BuiltPictures
 from data_builders.image_talk import ImageTalk, ImageTalkConfig
 from data_builders.picture_pool import StudioPictures, seen_in_crop
-from data_builders.posecodes.claims import claims
+from data_builders.pose_talk import face_front
+from data_builders.posecodes.claims import claims, true_claims
 from tests.fakes.image_talk import make_person, make_row, write_image_talk, write_rows
 from tests.fakes.studio import make_studio
-from tests.fakes.tiny_eyes import seeing_assistant
+from tests.fakes.tiny_eyes import GUESSING_EYES, seeing_assistant
 from tokenizer.rotations import rotations_to_6d
+from train.seeing import decoder_of, encoder_of, look_through
 from unipose.body.body import load_body
 from unipose.body.facing import without_yaw
+from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError, MissingFileError
 from unipose.language.answers import read_contacts
 from unipose.language.pictures import Picture
@@ -71,6 +74,7 @@ def talk(*sources, **changes) -> ImageTalk:
         sources,
         joints_at_rest=load_body().rest_joints,
         encode=encode,
+        decode=SEEING.model.codec.rotations,
         vocabulary=V,
         config=config,
     )
@@ -117,6 +121,28 @@ def test_every_task_becomes_rows_that_a_model_learns_from(source):
         poses = sum(WRITTEN_POSE in row.kinds for row in rows)
         assert poses == (3 if task in (Task.ESTIMATE, Task.REASON) else 0), task
         assert losses.text > 0
+
+
+@pytest.mark.parametrize("task", [Task.IMAGE_DIFF, Task.ESTIMATE, Task.CONTACTS])
+def test_what_the_eyes_guess_is_read_beside_the_picture_with_what_is_true_of_it(studio, task):
+    guessing = seeing_assistant(GUESSING_EYES)
+    studio = StudioPictures(studio.studio, look_through(guessing.model), stills=4, films=2)
+    talking = talk(studio, **only(task), poses=0.0)
+    talking.encode, talking.decode = encoder_of(guessing.model), decoder_of(guessing.model)
+    rows = talking.draw(3, seed=0, step=0)
+    for row in rows:
+        guesses = [picture.guess for picture in row.pictures]
+        assert row.source == guesses[-1].tolist()
+        joints = forward_kinematics(
+            face_front(guessing.model.codec.rotations(torch.stack(guesses))),
+            load_body().rest_joints,
+        ).numpy()
+        before = joints[-2:-1] if len(joints) > 1 else joints
+        assert row.facts.tolist() == true_claims(before, joints[-1:])[0].tolist()
+    losses = guessing.model(collate(rows, pad=V.pad))
+    assert torch.isfinite(losses.text)
+    if task == Task.ESTIMATE:
+        assert losses.codes > 0
 
 
 def test_poses_and_pictures_are_mixed_in_one_batch(source):

@@ -11,6 +11,7 @@ from tests.fakes.tiny_model import tiny_assistant
 from unipose.assistant import UniPose
 from unipose.language.eyes import EyesConfig
 from unipose.vision.clip import ClipConfig
+from unipose.vision.mesh_recovery import MeshHeadConfig
 from unipose.vision.pose_vit import PoseViTConfig
 
 TINY_EYES = EyesConfig(
@@ -20,6 +21,12 @@ TINY_EYES = EyesConfig(
     clip=None,
 )
 """Pictures of 4 patches."""
+
+GUESSING_EYES = replace(
+    TINY_EYES,
+    head=MeshHeadConfig(width=8, depth=1, heads=2, head_width=4, feed_forward=8, votes=True),
+)
+"""The same, with a guess at the pose."""
 
 TINY_CLIP = """{"embed_dim": 8, "vision_cfg": {"image_size": 28, "layers": 2, "width": 16,
 "head_width": 8, "patch_size": 7}, "text_cfg": {}}"""

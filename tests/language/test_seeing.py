@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.fakes.tiny_eyes import TINY_EYES, seeing_assistant, some_pixels, tiny_clip
+from tests.fakes.tiny_eyes import GUESSING_EYES, TINY_EYES, seeing_assistant, some_pixels, tiny_clip
 from tests.fakes.tiny_model import tiny_assistant
 from unipose.assistant import UniPose
 from unipose.body.pose import Pose
@@ -19,6 +19,7 @@ from unipose.language.eyes import Eyes, EyesConfig, around_box
 from unipose.language.pictures import Picture, Pictures
 from unipose.language.rendering import (
     PATCH,
+    READ_POSE,
     TEXT,
     Batch,
     Row,
@@ -153,6 +154,34 @@ def test_what_the_eyes_saw_once_can_stand_for_the_pixels(assistant: UniPose):
     assert torch.equal(one.text, other.text)
     with pytest.raises(ConfigError, match="all be pixels or all be features"):
         Pictures.stacked([look, seen])
+
+
+def test_what_guessing_eyes_see_is_read_as_a_pose_behind_the_patches(tmp_path: Path):
+    guessing = seeing_assistant(GUESSING_EYES)
+    model, v = guessing.model, guessing.vocabulary
+    look = model.look(some_pixels())
+    row = render_sample(["Describe ", look, "."], "Knees bent", v)
+    end = row.ids.index(v.picture_end)
+    assert row.kinds[end : end + v.length + 3] == [TEXT, TEXT, *[READ_POSE] * v.length, TEXT]
+    assert row.source == look.guess.tolist()
+    assert all(target < 0 for target in row.targets[: row.ids.index(v.model)])
+    # it is told apart from a pose that was given: what it claims is doubted
+    rows = [row, render_sample(["Describe ", look.guess, "."], "Knees bent", v)]
+    batch = collate(rows, pad=v.pad)
+    known = model.embed(batch)
+    hidden = known.embeddings
+    before = model.listen(hidden, batch, known)
+    torch.testing.assert_close(before[0], known.facts[0])
+    with torch.no_grad():
+        model.doubt.trust.fill_(0.25)
+    after = model.listen(hidden, batch, known)
+    torch.testing.assert_close(after[0], known.facts[0] * 0.25)
+    assert torch.equal(after[1], before[1])
+    guessing.model.save_pretrained(tmp_path)
+    v.text.save_pretrained(tmp_path)
+    again = UniPose.load(tmp_path)
+    assert again.model.look(some_pixels()).guess.tolist() == look.guess.tolist()
+    assert isinstance(again.describe(some_pixels().numpy()), str)
 
 
 def test_the_encoders_never_train(assistant: UniPose):

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from tests.fakes.image_talk import make_person, make_row, write_rows
-from tests.fakes.tiny_eyes import TINY_EYES, seeing_assistant, some_pixels
+from tests.fakes.tiny_eyes import GUESSING_EYES, TINY_EYES, seeing_assistant, some_pixels
 from tests.fakes.tiny_model import tiny_assistant
+from tokenizer.rotations import rotations_to_6d
 from train import align, instruct, visual
 from train.mesh_recovery import MINI as MINI_EYE
 from train.seeing import EyesToTake, SeeingConfig, image_talk, look_through, open_start
@@ -23,6 +24,7 @@ from unipose.body.body import load_body
 from unipose.errors import ConfigError
 from unipose.language.eyes import Eyes
 from unipose.language.templates import Task
+from unipose.vision.mesh_recovery import MeshRecoveryConfig, MeshRecoveryNetwork
 
 DEBUG = {
     "visual": replace(visual.PRESETS["debug"], steps=1, warmup=0),
@@ -149,10 +151,27 @@ def test_eyes_take_over_the_weights_of_mesh_recovery(tmp_path: Path):
         EyesToTake(config=TINY_EYES, clip="clip.pt").give(model)
 
 
+def test_eyes_that_guess_take_over_the_head_too(tmp_path: Path):
+    torch.manual_seed(3)
+    head = GUESSING_EYES.head
+    network = MeshRecoveryNetwork(MeshRecoveryConfig(vit=GUESSING_EYES.pose, head=head))
+    network.save_pretrained(tmp_path)
+    model = tiny_assistant().model
+    EyesToTake(config=GUESSING_EYES, pose=str(tmp_path / "model.safetensors")).give(model)
+    pixels, box = some_pixels(), (5.0, 5.0, 20.0, 30.0)
+    guess = model.eyes.guess(model.eyes.pose(model.eyes.prepare(pixels, box).pose[None]))
+    with torch.no_grad():
+        found = network.eval()(model.eyes.prepare(pixels, box).pose[None]).pose()
+    torch.testing.assert_close(guess, found.rotations[:, :22])
+    seen = model.look(pixels, box)
+    assert seen.guess.tolist() == model.codec.encode(rotations_to_6d(guess))[0].tolist()
+
+
 def test_what_eyes_saw_is_kept_in_half_precision():
-    eyes = seeing_assistant().model.eyes
-    look = look_through(eyes)(some_pixels(), (5.0, 5.0, 20.0, 30.0))
+    model = seeing_assistant().model
+    look = look_through(model)(some_pixels(), (5.0, 5.0, 20.0, 30.0))
     assert look.seen
+    assert look.guess is None
     assert look.pose.dtype == torch.float16
     assert look.pose.shape == (16, 2, 1)
 

@@ -100,7 +100,7 @@ def answer(
     answers = [Answer() for _ in rows]
     known = model.embed(start)
     hidden = state.extend(model, start, known)
-    told = model.listen(hidden, start)
+    told = model.listen(hidden, start, known)
     last = model.finish(hidden, start, known, told)[:, -1]
     said = ""
     for _ in range(decoding.max_tokens):
@@ -161,7 +161,7 @@ def _guess_poses(
     positions = (batch.real.cumsum(dim=1) - 1).clamp(min=0)
     known = model.embed(batch)
     hidden = model.run(known.embeddings, seen, positions)
-    hidden = model.finish(hidden, batch, known, model.listen(hidden, batch))
+    hidden = model.finish(hidden, batch, known, model.listen(hidden, batch, known))
     opens = model.text_logits(hidden[:, -vocabulary.length - 3]).argmax(dim=-1)
     ends = model.text_logits(hidden[:, -1]).argmax(dim=-1)
     if not bool(((opens == vocabulary.first_code) & (ends == vocabulary.answer_end)).all()):

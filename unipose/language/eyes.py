@@ -1,23 +1,28 @@
 """The model's eyes: CLIP and the Pose-ViT, both frozen, and the projector that learns to tell.
 
 Every picture becomes `patches` places of a row. In UniPose these are CLIP's 24 x 24 patches with
-the Pose-ViT's map laid over them (supplement B.3); a small model may leave CLIP out.
+the Pose-ViT's map laid over them (supplement B.3); a small model may leave CLIP out, and may keep
+the mesh recovery head behind the Pose-ViT: its guess at the pose is then read beside the patches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError
 from unipose.language.pictures import Picture, Pictures
+from unipose.vision.checkpoints import load_strictly, part_of, read_checkpoint
 from unipose.vision.clip import MINI_CLIP, ClipConfig, ClipEye
 from unipose.vision.crops import Crops
+from unipose.vision.mesh_recovery import MeshHead, MeshHeadConfig
 from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViT, PoseViTConfig
 from unipose.vision.projector import ProjectorConfig, VisualProjector
 
@@ -35,6 +40,8 @@ class EyesConfig:
     pose: PoseViTConfig = PAPER_POSE_VIT
     clip: ClipConfig | None = PAPER_EYE
     """None leaves CLIP out: then a picture has as many places as the Pose-ViT's square map."""
+    head: MeshHeadConfig | None = None
+    """Of the network that the Pose-ViT was trained in; None: the patches alone (UniPose)."""
     most: int = 2
     """Pictures that one question may hold."""
 
@@ -51,10 +58,11 @@ class EyesConfig:
         """Return the configuration that `to_dict` wrote."""
         pose = dict(values["pose"])
         pose["stem"] = tuple(tuple(stage) for stage in pose.get("stem", ()))
-        clip = values.get("clip")
+        clip, head = values.get("clip"), values.get("head")
         return cls(
             pose=PoseViTConfig(**pose),
             clip=None if clip is None else ClipConfig(**clip),
+            head=None if head is None else MeshHeadConfig(**head),
             most=values.get("most", 2),
         )
 
@@ -67,6 +75,7 @@ class Eyes(nn.Module):
         self.config = config
         self.clip = None if config.clip is None else ClipEye(_with_own_file(config.clip))
         self.pose = PoseViT(config.pose)
+        self.head = None if config.head is None else MeshHead(config.head, config.pose)
         self.projector = VisualProjector(
             ProjectorConfig(
                 clip=0 if self.clip is None else self.clip.width,
@@ -81,7 +90,7 @@ class Eyes(nn.Module):
     @property
     def encoders(self) -> list[nn.Module]:
         """What sees and never learns here."""
-        return [self.pose] if self.clip is None else [self.clip, self.pose]
+        return [part for part in (self.clip, self.pose, self.head) if part is not None]
 
     @property
     def patches(self) -> int:
@@ -117,6 +126,29 @@ class Eyes(nn.Module):
         if self.clip is not None and pictures.clip is not None:
             clip = self.clip(pictures.clip.to(dtype))
         return Pictures(clip=clip, pose=self.pose(pictures.pose.to(dtype)), seen=True)
+
+    @torch.no_grad()
+    def guess(
+        self, features: Float[Tensor, "image channel row column"]
+    ) -> Float[Tensor, "image 22 3 3"]:
+        """Return the pose of the person in each picture, as whoever looks at it sees them.
+
+        `features` are the Pose-ViT's. Raises ConfigError for eyes without a head.
+        """
+        if self.head is None:
+            raise ConfigError("these eyes have no mesh recovery head to guess with")
+        found = self.head(features.to(self.head.init_cam.dtype))
+        return found.pose().rotations[:, :POSED_JOINTS]
+
+    def load_published(self, path: str | Path) -> None:
+        """Load `backbone.*`, and `smpl_head.*` if these eyes have a head, all of them.
+
+        Nothing in the file is executed. Raises WeightsError as `load_strictly` does.
+        """
+        self.pose.load_published(path)
+        if self.head is not None:
+            weights = read_checkpoint(Path(path), ("smpl_head.",))
+            load_strictly(self.head, part_of(weights, "smpl_head."), Path(path))
 
     def forward(self, pictures: Pictures) -> Float[Tensor, "image patch width"]:
         """Return the pictures as embeddings for the language model, patch by patch."""

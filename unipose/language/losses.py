@@ -52,7 +52,7 @@ def losses(model: PoseLanguageModel, batch: Batch) -> Losses:
     positions = (batch.real.cumsum(dim=1) - 1).clamp(min=0)
     known = model.embed(batch)
     hidden = model.run(known.embeddings, seen, positions)
-    told = model.listen(hidden, batch)
+    told = model.listen(hidden, batch, known)
     hidden = model.finish(hidden, batch, known, told)
     nothing = hidden.sum() * 0
     codes = geometry = shown = nothing

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
@@ -19,9 +20,11 @@ from unipose.errors import BlindModelError, ConfigError
 from unipose.language.claim_memory import ClaimMemory, perceptron, starts_at_zero
 from unipose.language.code_digits import CodeDigits
 from unipose.language.config import PoseLanguageConfig
+from unipose.language.doubt import Doubt
 from unipose.language.eyes import Eyes, EyesConfig
 from unipose.language.known import Known
 from unipose.language.losses import Losses, losses, practice_losses
+from unipose.language.pictures import Picture, Pictures
 from unipose.language.rendering import PATCH, READ_POSE, WRITTEN_POSE, Batch, Practice
 
 JOINT_SCALE = 0.5
@@ -101,7 +104,7 @@ class PoseLanguageModel(PreTrainedModel):
                 config.claims + groups * width, config.geometry, groups=groups, outputs=width
             )
             starts_at_zero(self.writer[-2])
-        self.eyes = None
+        self.eyes = self.doubt = None
         if config.eyes:
             self.add_eyes(EyesConfig.from_dict(config.eyes))
         self.post_init()
@@ -141,7 +144,39 @@ class PoseLanguageModel(PreTrainedModel):
     def add_eyes(self, eyes: EyesConfig) -> None:
         """Let the model see: frozen encoders and a projector, all of them still untrained."""
         self.config.eyes = eyes.to_dict()
-        self.eyes = Eyes(eyes, width=self.llm.config.hidden_size)
+        width = self.llm.config.hidden_size
+        self.eyes = Eyes(eyes, width=width)
+        if eyes.head is not None and self.config.claims:
+            self.doubt = Doubt(self.config.claims, width=width)
+
+    @torch.no_grad()
+    def look(
+        self, pixels: UInt8[Tensor, "height width 3"], box: Sequence[float] | None = None
+    ) -> Picture:
+        """Return a picture (RGB) as a part of a question: pixels, or what guessing eyes saw.
+
+        `box` is left, top, right, bottom in pixels. Raises ConfigError for a box without an area,
+        BlindModelError if the model has no eyes.
+        """
+        if self.eyes is None:
+            raise BlindModelError()
+        prepared = self.eyes.prepare(pixels, box)
+        return prepared if self.eyes.head is None else self.see(prepared)
+
+    @torch.no_grad()
+    def see(self, prepared: Picture) -> Picture:
+        """Return what the eyes see in one picture, and guess if they do, in half precision."""
+        alone = Pictures.stacked([prepared])
+        assert self.eyes is not None
+        assert alone is not None
+        seen = self.eyes.see(alone.to(self.joints_at_rest.device))
+        guess = None
+        if self.eyes.head is not None:
+            rotations = self.eyes.guess(seen.pose)
+            guess = self.codec.encode(rotations_to_6d(rotations))[0].cpu()
+        picture = seen.to("cpu").apart()[0]
+        clip = None if picture.clip is None else picture.clip.half()
+        return Picture(clip=clip, pose=picture.pose.half(), seen=True, guess=guess)
 
     @property
     def patches(self) -> int:
@@ -251,15 +286,26 @@ class PoseLanguageModel(PreTrainedModel):
         return hidden.masked_scatter(words[..., None], hidden[words] + recalled)
 
     def listen(
-        self, hidden: Float[Tensor, "row place width"], batch: Batch
+        self, hidden: Float[Tensor, "row place width"], batch: Batch, known: Known
     ) -> Float[Tensor, "row claim"] | None:
-        """Return logits of what each question claims: each word and patch may claim something."""
+        """Return logits of what each question claims: each word and patch may claim something.
+
+        Of a picture with a guess at the pose it is what the guess claims, as far as the model does
+        not doubt it.
+        """
         if self.last_look is None:
             return None
         asking = batch.asking
         said = hidden.new_full((*asking.shape, self.config.claims), -torch.inf)
         said = said.masked_scatter(asking[..., None], self.hear(hidden[asking]))
-        return said.logsumexp(dim=1)
+        heard = said.logsumexp(dim=1)
+        if self.doubt is None or known.facts is None:
+            return heard
+        guessed = known.looking & batch.reading
+        places = torch.arange(asking.shape[1], device=asking.device)
+        end = (asking * places).argmax(dim=1)
+        seen = self.doubt(known.facts.detach(), hidden[torch.arange(len(hidden)), end])
+        return torch.where(guessed[:, None], seen, heard)
 
     def finish(
         self,
@@ -281,8 +327,8 @@ class PoseLanguageModel(PreTrainedModel):
         if looking or bool(writing.any()):
             claims = self._believed(told, batch.told, batch.telling)
         if looking and claims is not None:
-            seen = claims * (known.looking & ~batch.reading)[:, None]
-            believed = seen if believed is None else believed + seen
+            seen = claims * known.looking[:, None]
+            believed = seen if believed is None else believed * ~known.looking[:, None] + seen
         if believed is not None:
             hidden = self._look_up(self.last_look, hidden, batch, believed)
         if claims is not None and bool(writing.any()):

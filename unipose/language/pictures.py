@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from unipose.errors import ConfigError
@@ -26,6 +26,8 @@ class Picture:
     """Pixels (3, side, side) or the map of features (channel, row, column) for the Pose-ViT."""
     seen: bool = False
     """Whether these are features."""
+    guess: Int[Tensor, " code"] | None = None
+    """Codes of the pose that eyes with a mesh recovery head see; read behind the patches."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

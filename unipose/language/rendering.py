@@ -17,6 +17,8 @@ reads: what the eyes saw takes its place); what is learned is the answer, as abo
 
     ids     user  Describe  I   0   0   J   model  Knees  bent  .
     kind    0     0         0   3   3   0   0      0      0     0
+
+If the eyes guess at the pose (a mesh recovery head), S c0 c1 c2 E follows J, a pose that is read.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ class Row:
     answering: list[bool] = field(default_factory=list)
     """Whether a place opens the answer or is a word of it."""
     source: list[int] = field(default_factory=list)
-    """Codes of the newest pose that is read; a pose that is written starts from it."""
+    """Codes of the newest pose that is read, or guessed; a pose that is written starts from it."""
     facts: Tensor | None = None
     """In training, which claims are true of the newest pose that is read and of the way to it from
     the one before (booleans), to be read off it."""
@@ -146,6 +148,8 @@ def _add_picture(row: Row, picture: Picture, vocabulary: Vocabulary) -> None:
         row.add(vocabulary.pad, kind=PATCH, span=span)
     row.add(vocabulary.picture_end)
     row.pictures.append(picture)
+    if picture.guess is not None:
+        _add_read_pose(row, picture.guess, vocabulary)
 
 
 def _codes(codes: Tensor, vocabulary: Vocabulary) -> list[int]:

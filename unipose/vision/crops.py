@@ -131,18 +131,19 @@ class Crops:
 
 
 def resample(
-    pixels: Float[Tensor, "image 3 height width"],
+    pixels: Float[Tensor, "image channel height width"],
     centre: Float[Tensor, "image 2"],
     side: Float[Tensor, " image"],
     height_px: int,
     width_px: int,
     *,
     beyond: str = "zeros",
-) -> Float[Tensor, "image 3 rows columns"]:
-    """Return a rectangle of each picture, `height_px` spanning `side` pixels, bilinear.
+    mode: str = "bilinear",
+) -> Float[Tensor, "image channel rows columns"]:
+    """Return a rectangle of each picture, `height_px` spanning `side` pixels.
 
     `centre` is in pixels of the picture (the middle of the first one is 0.5). `beyond` says what
-    lies outside a picture, as in torch's grid_sample.
+    lies outside a picture and `mode` what lies between pixels, as in torch's grid_sample.
     """
     height, width = pixels.shape[2:]
     step = side / height_px
@@ -153,7 +154,7 @@ def resample(
     grid = torch.stack(
         [x[:, None].expand(-1, height_px, -1), y[:, :, None].expand(-1, -1, width_px)], dim=-1
     )
-    return F.grid_sample(pixels, grid, mode="bilinear", padding_mode=beyond, align_corners=False)
+    return F.grid_sample(pixels, grid, mode=mode, padding_mode=beyond, align_corners=False)
 
 
 def project(

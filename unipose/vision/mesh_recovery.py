@@ -2,7 +2,9 @@
 
 One query token looks at the Pose-ViT's features through a transformer decoder; from what it brings
 back, pose, shape and camera are read as corrections of the mean ones, once or several times. Names
-and shapes of all weights are those of HMR 2.0's checkpoints (`backbone.*`, `smpl_head.*`).
+and shapes of all weights are those of HMR 2.0's checkpoints (`backbone.*`, `smpl_head.*`). A small
+network has one query for each joint, which starts from what the map's places vote for: it learns
+in a hundredth of the pictures.
 """
 
 from __future__ import annotations
@@ -24,8 +26,9 @@ from unipose.vision.checkpoints import load_strictly, read_checkpoint
 from unipose.vision.crops import Crops
 from unipose.vision.pixels import IMAGENET_MEAN, IMAGENET_STD, normalised
 from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViT, PoseViTConfig
+from unipose.vision.votes import JOINTS, Votes, Voting
 
-JOINTS, BETAS = 24, 10
+BETAS = 10
 
 LEVEL = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
 """From a level camera's axes (x right, y down, z ahead) to the world's (y up, the camera at +z)."""
@@ -46,8 +49,12 @@ class MeshHeadConfig:
     iterations: int = 1
     reads_estimate: bool = False
     """The query is made of the present estimate (else it is a learned one: HMR 2.0)."""
+    votes: bool = False
+    """One query for each joint, made of what the places of the map vote for."""
 
     def __post_init__(self) -> None:
+        if self.votes and self.reads_estimate:
+            raise ConfigError("a query is made of the estimate or of votes, not of both")
         if self.iterations < 1:
             raise ConfigError(f"expected at least 1 iteration, got {self.iterations}")
         if self.iterations > 1 and not self.reads_estimate:
@@ -101,7 +108,7 @@ class MeshRecoveryNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = PoseViT(config.vit)
-        self.smpl_head = MeshHead(config.head, context=config.vit.width)
+        self.smpl_head = MeshHead(config.head, config.vit)
 
     def forward(self, crops: Float[Tensor, "person 3 side side"]) -> MeshRecovery:
         """Return pose, shape and camera of the person in each normalised crop."""
@@ -166,12 +173,16 @@ class MeshHead(nn.Module):
     init_betas: Float[Tensor, "1 10"]
     init_cam: Float[Tensor, "1 3"]
 
-    def __init__(self, config: MeshHeadConfig, *, context: int) -> None:
+    def __init__(self, config: MeshHeadConfig, vit: PoseViTConfig) -> None:
         super().__init__()
         self.config = config
-        numbers = JOINTS * 6 + BETAS + 3
-        self.transformer = _Decoder(config, numbers if config.reads_estimate else 1, context)
-        self.decpose = nn.Linear(config.width, JOINTS * 6)
+        self.voting = Voting(vit) if config.votes else None
+        numbers = JOINTS * 6 + BETAS + 3 if config.reads_estimate else 1
+        if config.votes:
+            numbers = vit.width + 2 + 3
+        tokens = JOINTS if config.votes else 1
+        self.transformer = _Decoder(config, numbers, tokens=tokens, context=vit.width)
+        self.decpose = nn.Linear(config.width, JOINTS // tokens * 6)
         self.decshape = nn.Linear(config.width, BETAS)
         self.deccam = nn.Linear(config.width, 3)
         for layer in (self.decpose, self.decshape, self.deccam):  # begin near the mean
@@ -191,20 +202,27 @@ class MeshHead(nn.Module):
         self.init_body_pose.copy_(rotations_to_6d(mean).flatten()[None])
         self.init_cam.copy_(camera.mean(0)[None])
 
-    def forward(self, features: Float[Tensor, "person channel row column"]) -> MeshRecovery:
-        """Return what a map of features says of the person."""
+    def forward(
+        self, features: Float[Tensor, "person channel row column"], votes: Votes | None = None
+    ) -> MeshRecovery:
+        """Return what a map of features says of the person (`votes`: if they are counted)."""
         people = len(features)
         context = features.flatten(2).mT  # person patch channel
+        if self.voting is not None and votes is None:
+            votes = self.voting(features)
         pose, betas, camera = (
             mean.expand(people, -1)
             for mean in (self.init_body_pose, self.init_betas, self.init_cam)
         )
         for _ in range(self.config.iterations):
             query = context.new_zeros((people, 1, 1))
-            if self.config.reads_estimate:
+            if votes is not None:
+                query = torch.cat([votes.features, votes.points, votes.joints], dim=2)
+            elif self.config.reads_estimate:
                 query = torch.cat([pose, betas, camera], dim=1)[:, None]
-            answer = self.transformer(query, context)[:, 0]
-            pose = pose + self.decpose(answer)
+            answer = self.transformer(query, context)  # person token width
+            pose = pose + self.decpose(answer).flatten(1)
+            answer = answer.mean(1)
             betas = betas + self.decshape(answer)
             camera = camera + self.deccam(answer)
         with torch.autocast(features.device.type, enabled=False):
@@ -213,17 +231,17 @@ class MeshHead(nn.Module):
 
 
 class _Decoder(nn.Module):
-    def __init__(self, config: MeshHeadConfig, numbers: int, context: int) -> None:
+    def __init__(self, config: MeshHeadConfig, numbers: int, *, tokens: int, context: int) -> None:
         super().__init__()
         self.to_token_embedding = nn.Linear(numbers, config.width)
-        self.pos_embedding = nn.Parameter(torch.randn(1, 1, config.width))
+        self.pos_embedding = nn.Parameter(torch.randn(1, tokens, config.width))
         self.transformer = _Layers(config, context)
 
     def forward(
         self,
-        query: Float[Tensor, "person 1 number"],
+        query: Float[Tensor, "person token number"],
         context: Float[Tensor, "person patch channel"],
-    ) -> Float[Tensor, "person 1 width"]:
+    ) -> Float[Tensor, "person token width"]:
         return self.transformer(self.to_token_embedding(query) + self.pos_embedding, context)
 
 
@@ -247,8 +265,8 @@ class _Layers(nn.Module):
         )
 
     def forward(
-        self, x: Float[Tensor, "person 1 width"], context: Float[Tensor, "person patch channel"]
-    ) -> Float[Tensor, "person 1 width"]:
+        self, x: Float[Tensor, "person token width"], context: Float[Tensor, "person patch channel"]
+    ) -> Float[Tensor, "person token width"]:
         for itself, features, perceptron in self.layers:  # type: ignore[misc]
             x = x + itself(x)
             x = x + features(x, context)

@@ -68,7 +68,7 @@ def test_the_published_head_has_the_published_names_and_size():
 
 def test_an_untrained_head_answers_with_nearly_the_mean_person_facing_the_camera():
     torch.manual_seed(0)
-    head = MeshHead(SMALL.head, context=24).eval()
+    head = MeshHead(SMALL.head, SMALL.vit).eval()
     with torch.no_grad():
         found = head(torch.randn(3, 24, 4, 3))
     assert float((found.rotations[:, 0] - LEVEL).abs().max()) < 0.1
@@ -84,7 +84,7 @@ def test_an_untrained_head_answers_with_nearly_the_mean_person_facing_the_camera
 
 
 def test_the_mean_is_what_the_correction_starts_from():
-    head = MeshHead(SMALL.head, context=24).eval()
+    head = MeshHead(SMALL.head, SMALL.vit).eval()
     turn = torch.linalg.matrix_exp(
         torch.tensor([[0.0, -0.3, 0.1], [0.3, 0.0, 0.2], [-0.1, -0.2, 0.0]])
     )
@@ -99,11 +99,11 @@ def test_the_mean_is_what_the_correction_starts_from():
 def test_each_iteration_reads_the_estimate_before_it():
     torch.manual_seed(0)
     config = replace(SMALL.head, reads_estimate=True)
-    once, twice = (MeshHead(replace(config, iterations=n), context=24).eval() for n in (1, 2))
+    once, twice = (MeshHead(replace(config, iterations=n), SMALL.vit).eval() for n in (1, 2))
     twice.load_state_dict(once.state_dict())
     features = torch.randn(1, 24, 4, 3)
     first = once(features)
-    by_hand = MeshHead(config, context=24).eval()
+    by_hand = MeshHead(config, SMALL.vit).eval()
     by_hand.load_state_dict(once.state_dict())
     by_hand.init_body_pose += once.decpose(_answer(once, features))
     by_hand.init_betas.copy_(first.betas)
