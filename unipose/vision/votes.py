@@ -33,14 +33,10 @@ class Voting(nn.Module):
     It also says how much its vote counts: most at the joint's own place, if it was taught so.
     """
 
-    places: Float[Tensor, "place 2"]
-
     def __init__(self, vit: PoseViTConfig) -> None:
         super().__init__()
+        self.vit = vit
         self.vote = nn.Linear(vit.width, JOINTS * 6)
-        # computed, not saved; from_pretrained may build on the meta device
-        with torch.device("cpu"):
-            self.register_buffer("places", places_of(vit), persistent=False)
 
     def forward(self, features: Float[Tensor, "person channel row column"]) -> Votes:
         """Return what the places of a map vote for."""
@@ -48,9 +44,10 @@ class Voting(nn.Module):
         votes = self.vote(patches).float().unflatten(2, (JOINTS, 6))
         weight = votes[..., 0].log_softmax(dim=1)
         counts = weight.exp()
+        places = places_of(self.vit).to(votes)
         return Votes(
             weight=weight,
-            points=(counts[..., None] * (votes[..., 1:3] + self.places[:, None])).sum(1),
+            points=(counts[..., None] * (votes[..., 1:3] + places[:, None])).sum(1),
             joints=(counts[..., None] * votes[..., 3:]).sum(1),
             features=counts.mT.to(patches.dtype) @ patches,
         )
