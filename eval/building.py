@@ -39,7 +39,7 @@ from data_builders.posecodes.reader import read, read_change_text
 from data_builders.selection import choose_farthest
 from data_builders.studio import Motions, Studio, StudioConfig
 from eval.killing import resumed_equal
-from eval.report import EvalOptions, print_result, print_table, run, select, track
+from eval.program import EvalOptions, print_result, print_table, run, select, track
 from unipose.body.body import load_body
 from unipose.body.facing import without_yaw
 from unipose.body.kinematics import forward_kinematics

@@ -30,7 +30,7 @@ from data_builders.posecodes.modifiers import write_modifiers, write_three_modif
 from eval.checking import Score, score_changes, score_statements
 from eval.estimation import EstimationOptions, held_out_people
 from eval.pictures import SeenPerson, poses_of
-from eval.report import EvalOptions, print_result, print_table, run, select, track
+from eval.program import EvalOptions, print_result, print_table, run, select, track
 from eval.retrieval import EMBEDDED, TOPS
 from eval.truth import OWN_SEEDS, ROWS, draw_pairs, draw_poses, front_joints, read_sparsely
 from unipose.assistant import UniPose

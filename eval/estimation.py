@@ -25,7 +25,7 @@ from torch import Tensor
 
 from data_builders.studio import Motions, Studio, StudioConfig
 from eval.pictures import SeenPerson, built_people, mean_rotations, studio_people
-from eval.report import EvalOptions, print_result, print_table, run, track
+from eval.program import EvalOptions, print_result, print_table, run, track
 from unipose.assistant import UniPose
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose

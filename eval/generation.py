@@ -31,7 +31,7 @@ from data_builders.posecodes.captions import write_captions
 from eval.checking import Score, score_changes, score_statements
 from eval.comprehension import draw_both_kinds
 from eval.pictures import mean_rotations
-from eval.report import EvalOptions, print_result, print_table, run, select
+from eval.program import EvalOptions, print_result, print_table, run, select
 from eval.retrieval import EMBEDDED, RANKS
 from eval.truth import OWN_SEEDS, ask_for_poses, draw_poses, front_joints, read_sparsely
 from unipose.assistant import UniPose

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from data_builders.mocap import read_manifest
-from eval.report import EvalOptions, print_result, print_table, run, select, track
+from eval.program import EvalOptions, print_result, print_table, run, select, track
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_from_6d
 from unipose.assistant import UniPose

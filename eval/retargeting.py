@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from data_builders.mocap import read_manifest
-from eval.report import EvalOptions, print_result, print_table, run, select, track
+from eval.program import EvalOptions, print_result, print_table, run, select, track
 from unipose.body.body import Body, load_body
 from unipose.body.skeletons import SMPL
 from unipose.files.motion import Motion

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from data_builders.mocap import read_manifest
 from data_builders.posecodes.captions import write_captions
-from eval.report import EvalOptions, print_result, print_table, run, select
+from eval.program import EvalOptions, print_result, print_table, run, select
 from eval.truth import OWN_SEEDS, draw_pairs, draw_poses, front_joints, read_sparsely
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from data_builders.mocap import read_manifest
-from eval.report import EvalOptions, print_result, print_table, run, select, track
+from eval.program import EvalOptions, print_result, print_table, run, select, track
 from tokenizer.codec import PoseTokenizer
 from unipose.assistant import UniPose
 from unipose.body.pose import Pose

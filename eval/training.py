@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.report import print_result, print_table, run
+from eval.program import print_result, print_table, run
 from unipose.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]

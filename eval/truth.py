@@ -32,7 +32,7 @@ from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers
 from data_builders.posecodes.reader import read_changes
 from eval.checking import Score, drift_mm, score_changes, score_statements
-from eval.report import EvalOptions, print_result, print_table, run, select, track
+from eval.program import EvalOptions, print_result, print_table, run, select, track
 from unipose.assistant import UniPose
 from unipose.body.body import Body, load_body
 from unipose.body.facing import without_yaw

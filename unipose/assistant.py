@@ -42,8 +42,8 @@ MOMENTS = 3
 LONGEST_TABLE = 600
 """Text tokens of a table of contacts."""
 
-Photo = str | Path | UInt8[np.ndarray, "_ _ 3"]
-"""A picture: a file (.jpg, .png, .webp) or its pixels (RGB)."""
+Photo = str | Path | UInt8[np.ndarray, "_ _ 3"] | Picture
+"""A picture: a file (.jpg, .png, .webp), its pixels (RGB), or what `model.look` made of it."""
 Box = Sequence[float | int]
 """Who is meant in a picture: left, top, right, bottom (pixels). Without one, its middle square."""
 
@@ -184,7 +184,7 @@ class UniPose:
         elif not self.model.pictures:
             raise BlindModelError()
         else:
-            alone = isinstance(shown, str | Path | np.ndarray)
+            alone = isinstance(shown, str | Path | np.ndarray | Picture)
             pictures = [shown] if alone else evenly(shown, self.model.pictures)
             parts = [self._picture(one, None) for one in pictures]
         question = ask(FIXED[Task.MOTION_LABEL], seen=motion_in(parts), actions=list_of(names))
@@ -260,6 +260,8 @@ class UniPose:
     def _picture(self, image: Photo, box: Box | None) -> Picture:
         if self.model.eyes is None:
             raise BlindModelError()
+        if isinstance(image, Picture):
+            return image
         pixels = image if isinstance(image, np.ndarray) else open_photo(image)
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
             raise PoseQueryError(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data_builders.mocap import COLUMNS, read_manifest
-from eval.report import EvalOptions, print_result, run, select
+from eval.program import EvalOptions, print_result, run, select
 from eval.retargeting import RetargetingOptions, angle_deg, main, measure
 from tests.fakes.motion_files import bvh_text, write_bvh_text
 from unipose.body.body import load_body

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from eval import everything, published
-from eval.everything import EverythingOptions, main, sections_of
+from eval import published, report
 from eval.page import Section, as_html, as_markdown, shown
+from eval.report import ReportOptions, main, sections_of
 from eval.retrieval import RANKS, TOPS
 from unipose.errors import BlindModelError, ConfigError
 
@@ -48,6 +48,13 @@ FOUND: dict[str, dict[str, Any]] = {
         "split": "test",
     },
     "evaluators": {"pose": {**RECALLS, **MATCHED}, "pair": {**RECALLS, **MATCHED}, "split": "test"},
+    "recognition": {
+        "by": {
+            "contacts of poses": {"f1": 0.5, "chance_f1": 0.25, "asked": 9, "unread": 1},
+            "actions of poses": {"accuracy": 0.5, "chance_accuracy": 0.125, "asked": 9, "unread": 0},
+        },
+        "split": "test",
+    },
     "training": {
         **{
             f"{who}_tokens_per_{clock}": 9.0
@@ -63,17 +70,17 @@ FOUND: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EverythingOptions:
-    def blind(options: EverythingOptions) -> dict[str, Any]:
+def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportOptions:
+    def blind(options: ReportOptions) -> dict[str, Any]:
         raise BlindModelError
 
     measures = {part: (lambda _, part=part: FOUND[part]) for part in FOUND}
-    monkeypatch.setattr(everything, "MEASURES", {**measures, "estimation": blind})
-    return EverythingOptions(data=tmp_path, out=tmp_path / "report", json=True)
+    monkeypatch.setattr(report, "MEASURES", {**measures, "estimation": blind})
+    return ReportOptions(data=tmp_path, out=tmp_path / "report", json=True)
 
 
 def test_one_page_is_written_in_three_forms(
-    options: EverythingOptions, capsys: pytest.CaptureFixture[str]
+    options: ReportOptions, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(options)
     text = (options.out / "report.md").read_text()
@@ -87,7 +94,7 @@ def test_one_page_is_written_in_three_forms(
 
 
 def test_what_a_model_without_eyes_cannot_be_asked_is_said_not_raised(
-    options: EverythingOptions,
+    options: ReportOptions,
 ) -> None:
     main(options)
     text = (options.out / "report.md").read_text()
@@ -95,7 +102,7 @@ def test_what_a_model_without_eyes_cannot_be_asked_is_said_not_raised(
     assert "Left out: measures of pictures" in text
 
 
-def test_the_page_needs_no_other_file(options: EverythingOptions) -> None:
+def test_the_page_needs_no_other_file(options: ReportOptions) -> None:
     main(options)
     page = (options.out / "report.html").read_text()
     assert not any(word in page for word in ("http:", "https:", "<script", "<link", "src="))
@@ -117,12 +124,12 @@ def test_every_row_is_as_long_as_its_heading() -> None:
 
 
 def test_a_run_that_is_stopped_leaves_what_it_had(
-    options: EverythingOptions, monkeypatch: pytest.MonkeyPatch
+    options: ReportOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(options: EverythingOptions) -> dict[str, Any]:
+    def broken(options: ReportOptions) -> dict[str, Any]:
         raise ConfigError("no recording is left")
 
-    monkeypatch.setitem(everything.MEASURES, "generation", broken)
+    monkeypatch.setitem(report.MEASURES, "generation", broken)
     with pytest.raises(ConfigError):
         main(options)
     text = (options.out / "report.md").read_text()
@@ -142,4 +149,4 @@ def test_numbers_have_the_decimals_that_their_size_asks_for() -> None:
 
 def test_a_part_that_does_not_exist_is_named() -> None:
     with pytest.raises(ConfigError, match="'speed'"):
-        EverythingOptions(data=Path(), out=Path(), parts=("speed",))
+        ReportOptions(data=Path(), out=Path(), parts=("speed",))
