@@ -15,7 +15,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -55,6 +55,7 @@ class RecognitionOptions(EvalOptions):
             raise ConfigError("at least two --people and two --choices are needed")
 
 
+@runtime_checkable
 class Witness(Protocol):
     """Who is asked."""
 

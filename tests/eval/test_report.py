@@ -51,7 +51,9 @@ FOUND: dict[str, dict[str, Any]] = {
     "recognition": {
         "by": {
             "contacts of poses": {"f1": 0.5, "chance_f1": 0.25, "asked": 9, "unread": 1},
-            "actions of poses": {"accuracy": 0.5, "chance_accuracy": 0.125, "asked": 9, "unread": 0},
+            "actions of poses": {
+                "accuracy": 0.5, "chance_accuracy": 0.125, "asked": 9, "unread": 0
+            },
         },
         "split": "test",
     },
