@@ -32,15 +32,18 @@ from unipose.language.templates import Task, Wording
 class InstructConfig(SeeingConfig):
     """One run of the third stage."""
 
-    start: Path = Path("runs/visual/model")
+    start: Path = Path("runs/align/model")
+    """A large model comes from train.visual. The small one's eyes already guess at poses in codes,
+    which it can read: a projector that learns alone brings it nothing."""
     out: Path = Path("runs/instruct")
     eyes: EyesToTake = field(default_factory=lambda: visual.PRESETS["mini"].eyes)
     image_talk: ImageTalkConfig = field(default_factory=ImageTalkConfig)
     talk: TalkConfig = field(default_factory=lambda: TalkConfig(wording=Wording.INSTRUCT))
     seen: float = 0.5
     """Share of samples that are about pictures (or ask of poses what is asked of pictures)."""
-    steps: int = 3000
+    steps: int = 1500
     peak_rate: float = 5e-4
+    warmup: int = 100
     practice: int = 32
     """Pairs per step by which reading and writing poses is practised without words."""
 

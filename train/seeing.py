@@ -69,9 +69,9 @@ class SeeingConfig(Teaching):
     studio: StudioConfig = field(
         default_factory=lambda: StudioConfig(height_px=224, width_px=224, frames=3, fps=2.0)
     )
-    stills: int = 20_000
+    stills: int = 10_000
     """Different single pictures of the studio."""
-    films: int = 4_000
+    films: int = 2_000
     """Different films of the studio, for changes and actions."""
     kept: int = 20_000
     """Pictures whose features stay in memory, so that none is taken and seen twice; with 0 the

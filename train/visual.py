@@ -37,7 +37,7 @@ class VisualConfig(SeeingConfig):
     out: Path = Path("runs/visual")
     eyes: EyesToTake = field(
         default_factory=lambda: EyesToTake(
-            config=EyesConfig(pose=MINI_EYE.vit, clip=None, most=3),
+            config=EyesConfig(pose=MINI_EYE.vit, clip=None, head=MINI_EYE.head, most=3),
             pose="runs/mesh_recovery/model/model.safetensors",
         )
     )

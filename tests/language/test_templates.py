@@ -132,7 +132,10 @@ def test_wordings_are_drawn_from_where_they_should_come():
     chance = random.Random(0)
     for task in Task:
         assert choose_phrasing(task, chance, Wording.FIXED) == FIXED[task]
-        assert choose_phrasing(task, chance, Wording.INSTRUCT) in instructions(task)
+        drawn = {choose_phrasing(task, chance, Wording.INSTRUCT) for _ in range(60)}
+        assert FIXED[task] in drawn
+        assert len(drawn & set(instructions(task))) > 10
+        assert drawn <= {FIXED[task], *instructions(task), *PHRASINGS.get(task, ())}
     assert choose_phrasing(Task.EDIT, chance) in PHRASINGS[Task.EDIT]
 
 

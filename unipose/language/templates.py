@@ -75,7 +75,8 @@ class Wording(StrEnum):
     TALK = "talk"
     """As people type in a chat (PHRASINGS); the tasks of poses and texts."""
     INSTRUCT = "instruct"
-    """Any of a hundred sentences per task (`instructions`), for instruction tuning."""
+    """For instruction tuning: any of a hundred sentences per task (`instructions`), as people type
+    them in a chat, and one time in four the fixed ones, by which programs ask."""
 
 
 PHRASINGS: dict[Task, tuple[str, ...]] = {
@@ -275,6 +276,9 @@ FIXED: dict[Task, str] = {task: some[0] for task, some in PHRASINGS.items()} | {
 _SLOT = re.compile(r"\{(" + "|".join({name for some in SLOTS.values() for name in some}) + r")\}")
 
 
+FIXED_SHARE = 0.25
+
+
 @cache
 def instructions(task: Task) -> tuple[str, ...]:
     """Return the sentences by which the task is asked in instruction tuning, at least a hundred."""
@@ -285,7 +289,11 @@ def choose_phrasing(task: Task, chance: random.Random, wording: Wording = Wordin
     """Return one of the task's phrasings."""
     if wording == Wording.FIXED:
         return FIXED[task]
-    return chance.choice(PHRASINGS[task] if wording == Wording.TALK else instructions(task))
+    if wording == Wording.TALK:
+        return chance.choice(PHRASINGS[task])
+    if chance.random() < FIXED_SHARE:
+        return FIXED[task]
+    return chance.choice((*instructions(task), *PHRASINGS.get(task, ())))
 
 
 def ask(phrasing: str, **given: Part | Sequence[Part]) -> list[Part]:
