@@ -16,13 +16,14 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from unipose.body.skeletons import POSED_JOINTS
+from tokenizer.rotations import rotations_from_6d
 from unipose.errors import ConfigError
 from unipose.language.pictures import Picture, Pictures
 from unipose.vision.checkpoints import load_strictly, part_of, read_checkpoint
 from unipose.vision.clip import MINI_CLIP, ClipConfig, ClipEye
 from unipose.vision.crops import Crops
 from unipose.vision.mesh_recovery import MeshHead, MeshHeadConfig
+from unipose.vision.pixels import IMAGENET_MEAN, IMAGENET_STD, normalised
 from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViT, PoseViTConfig
 from unipose.vision.projector import ProjectorConfig, VisualProjector
 
@@ -31,6 +32,10 @@ PAPER_EYE = ClipConfig()
 
 LARGEST_CROP_PX = 1024
 """Side of the square that is cut out around a person; the eyes look at less."""
+
+LOOKS = 2
+MARGIN = 0.1
+"""Of the longer side of the box around the joints: hair, hands and shoes reach beyond them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,16 +134,41 @@ class Eyes(nn.Module):
 
     @torch.no_grad()
     def guess(
-        self, features: Float[Tensor, "image channel row column"]
+        self,
+        features: Float[Tensor, "image channel row column"],
+        crops: Float[Tensor, "image 3 side side"],
     ) -> Float[Tensor, "image 22 3 3"]:
         """Return the pose of the person in each picture, as whoever looks at it sees them.
 
-        `features` are the Pose-ViT's. Raises ConfigError for eyes without a head.
+        `features` are the Pose-ViT's of the crops. The mean of what is seen and of what is seen in
+        a mirror: that is 2 mm nearer. Raises ConfigError for eyes without a head.
         """
         if self.head is None:
             raise ConfigError("these eyes have no mesh recovery head to guess with")
-        found = self.head(features.to(self.head.init_cam.dtype))
-        return found.pose().rotations[:, :POSED_JOINTS]
+        mirrored = self.head(self.pose(crops.flip(3))).pose().mirrored()
+        both = torch.stack([self.head(features).pose().sixd, mirrored.sixd])
+        return rotations_from_6d(both.mean(0))
+
+    @torch.no_grad()
+    def find(self, pixels: UInt8[Tensor, "height width 3"]) -> tuple[float, ...] | None:
+        """Return a box (left, top, right, bottom; pixels) around the joints that are seen.
+
+        The middle square is looked at first, then again what was found there. None if these eyes
+        do not look for joints. Several people give no useful box: name one.
+        """
+        if self.head is None or self.head.voting is None:
+            return None
+        crops = Crops.whole(*pixels.shape[:2])
+        box = torch.empty(4)
+        for _ in range(LOOKS):
+            cut = crops.cut(pixels, self.config.pose.image_px)
+            features = self.pose(normalised(cut, IMAGENET_MEAN, IMAGENET_STD))
+            joints = crops.to_picture(self.head.voting(features).points)[0]
+            low, high = joints.amin(0), joints.amax(0)
+            margin = MARGIN * (high - low).max()
+            box = torch.cat([low - margin, high + margin])
+            crops = Crops.around(box[None])
+        return tuple(box.tolist())
 
     def load_published(self, path: str | Path) -> None:
         """Load `backbone.*`, and `smpl_head.*` if these eyes have a head, all of them.

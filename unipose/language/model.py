@@ -172,7 +172,7 @@ class PoseLanguageModel(PreTrainedModel):
         seen = self.eyes.see(alone.to(self.joints_at_rest.device))
         guess = None
         if self.eyes.head is not None:
-            rotations = self.eyes.guess(seen.pose)
+            rotations = self.eyes.guess(seen.pose, alone.pose.to(seen.pose))
             guess = self.codec.encode(rotations_to_6d(rotations))[0].cpu()
         picture = seen.to("cpu").apart()[0]
         clip = None if picture.clip is None else picture.clip.half()
