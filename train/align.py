@@ -96,6 +96,7 @@ PRESETS = {
         practice=8,
         warmup=2,
         save_every=2,
+        trackers=(),
     ),
     "paper": AlignConfig(
         codec=Path("runs/pose_codes_paper/codec"),
@@ -216,7 +217,7 @@ def load_base(model: PoseLanguageModel, llm: str, *, bits: int) -> None:
 
 def main(config: AlignConfig) -> None:
     """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
-    accelerator = start_accelerator(clip=config.clip)
+    accelerator = start_accelerator(clip=config.clip, trackers=config.trackers, folder=config.out)
     torch.manual_seed(config.seed)
     codec = open_codec(config)
     body = load_body()
@@ -226,7 +227,7 @@ def main(config: AlignConfig) -> None:
         else PosePool.read(config.data, "train")
     )
     with accelerator.main_process_first():
-        run = RunFolder(config.out, config)
+        run = RunFolder(config.out, config, accelerator)
         text = None if config.llm else text_tokenizer(config, pool, body.rest_joints)
     model, vocabulary = build_model(config, codec, body.rest_joints, text)
     talk = PoseTalk(

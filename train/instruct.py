@@ -73,6 +73,7 @@ PRESETS = {
         practice=4,
         warmup=2,
         save_every=2,
+        trackers=(),
     ),
     # 32 samples per step: 8 on each of 4 GPUs; 38,750 samples per epoch: 5k + 5k of each pair of
     # tasks without pictures, 6,250 of each with. The published checkpoint is of the fourth epoch.
@@ -111,13 +112,13 @@ PRESETS = {
 
 def main(config: InstructConfig) -> None:
     """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
-    accelerator = start_accelerator(clip=config.clip)
+    accelerator = start_accelerator(clip=config.clip, trackers=config.trackers, folder=config.out)
     torch.manual_seed(config.seed)
     body = load_body()
     made_up = config.data == Path()
     pool = PosePool.random(64, seed=1) if made_up else PosePool.read(config.data, "train")
     with accelerator.main_process_first():
-        run = RunFolder(config.out, config)
+        run = RunFolder(config.out, config, accelerator)
         model, vocabulary = open_start(config, body)
         pictures = image_talk(config, model, vocabulary, body)
     choose_what_learns(model, Stage.INSTRUCT)

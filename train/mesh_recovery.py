@@ -97,6 +97,8 @@ class MeshRecoveryTraining:
     covered: float = 0.3
     """Share of crops of which a rectangle is painted over."""
     save_every: int = 1000
+    trackers: tuple[str, ...] = ("tensorboard",)
+    """Where the log goes beside metrics.jsonl: tensorboard, wandb, mlflow, ... (accelerate's)."""
     seed: int = 0
 
 
@@ -123,6 +125,7 @@ PRESETS = {
         batch=4,
         warmup=2,
         save_every=2,
+        trackers=(),
     ),
     "paper": MeshRecoveryTraining(
         network=MeshRecoveryConfig(vit=PAPER_POSE_VIT),
@@ -285,10 +288,10 @@ def _mean_body(network: MeshRecoveryNetwork, people: int, device: torch.device) 
 
 def main(config: MeshRecoveryTraining) -> None:
     """Render, train, log, save; resumes by itself from what is there."""
-    accelerator = start_accelerator()
+    accelerator = start_accelerator(trackers=config.trackers, folder=config.out)
     torch.manual_seed(config.seed)
     with accelerator.main_process_first():
-        run = RunFolder(config.out, config)
+        run = RunFolder(config.out, config, accelerator)
         shards, val, test = (
             render_shards(config.crops / split, _shards(config, split), workers=config.workers)
             for split in SPLITS
@@ -343,6 +346,7 @@ def main(config: MeshRecoveryTraining) -> None:
         run.log(split="test", **scores)
         progress.write("test: " + ", ".join(f"{k} {v:.1f}" for k, v in scores.items()))
         network.save_pretrained(config.out / "model")
+        run.close()
 
 
 ANSWERING = ("cells", "vote", "decpose", "decshape", "deccam")

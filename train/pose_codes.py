@@ -71,6 +71,8 @@ class PoseCodesConfig:
     joint_noise: float = 0.05
     """Noise on the 6D entries of one limb in half of the batch (input only)."""
     save_every: int = 1000
+    trackers: tuple[str, ...] = ("tensorboard",)
+    """Where the log goes beside metrics.jsonl: tensorboard, wandb, mlflow, ... (accelerate's)."""
     seed: int = 0
 
 
@@ -84,6 +86,7 @@ PRESETS = {
         batch=8,
         warmup=2,
         save_every=2,
+        trackers=(),
     ),
     "paper": PoseCodesConfig(
         codec=PAPER,
@@ -168,7 +171,7 @@ def validate(codec: PoseTokenizer, body: Body, pool: PosePool, count: int) -> di
 
 def main(config: PoseCodesConfig) -> None:
     """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
-    accelerator = start_accelerator()
+    accelerator = start_accelerator(trackers=config.trackers, folder=config.out)
     torch.manual_seed(config.seed)
     codec = PoseTokenizer(config.codec)
     body = load_body()
@@ -179,7 +182,7 @@ def main(config: PoseCodesConfig) -> None:
         codec.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
     )
     with accelerator.main_process_first():
-        run = RunFolder(config.out, config)
+        run = RunFolder(config.out, config, accelerator)
     done = run.resume(codec, optimizer)
     model, optimizer = accelerator.prepare(codec, optimizer)
     progress = trange(
@@ -213,6 +216,7 @@ def main(config: PoseCodesConfig) -> None:
             accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         codec.save_pretrained(config.out / "codec")
+        run.close()
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 import tyro
 from accelerate import Accelerator, DistributedType
+from accelerate.tracking import get_available_trackers
 from accelerate.utils import (
     DistributedDataParallelKwargs,
     InitProcessGroupKwargs,
@@ -53,16 +55,26 @@ def run_program(main: Callable[[Config], None], presets: Mapping[str, Config]) -
         raise SystemExit(f"error: {error}") from error
 
 
-def start_accelerator(*, clip: float | None = None) -> Accelerator:
+def start_accelerator(
+    *, clip: float | None = None, trackers: Sequence[str] = (), folder: Path | None = None
+) -> Accelerator:
     """Return an Accelerator that really spans the processes that were launched.
 
     A configuration that accelerate does not apply would train every process alone, with exit
     status 0; this is refused with ConfigError. `clip` is the largest norm of the gradients, for
-    DeepSpeed, which clips by itself and overlooks `clip_grad_norm_`.
+    DeepSpeed, which clips by itself and overlooks `clip_grad_norm_`. `trackers` log into `folder`
+    once a RunFolder has been given the Accelerator; ConfigError for one that is not installed.
     """
     # adding up gradients in the order in which threads come makes a resumed run another one
     torch.use_deterministic_algorithms(True, warn_only=True)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
+    installed = {tracker.value for tracker in get_available_trackers()}
+    missing = sorted(set(trackers) - installed)
+    if missing:
+        raise ConfigError(
+            f"the tracker {missing[0]!r} is not installed, or unknown to accelerate; here are "
+            f"{', '.join(sorted(installed))}"
+        )
     launched = int(os.environ.get("WORLD_SIZE", "1"))
     asked = asked_engine()
     # a step without, say, an edit leaves the weights that only edits use without a gradient
@@ -71,7 +83,10 @@ def start_accelerator(*, clip: float | None = None) -> Accelerator:
     if on_cpu and asked == "DEEPSPEED":
         # cpu=True makes DeepSpeed's processes rank 0 of 1; without gloo it looks for a GPU
         handlers.append(InitProcessGroupKwargs(backend="gloo"))
-    accelerator = Accelerator(cpu=on_cpu and asked != "DEEPSPEED", kwargs_handlers=handlers)
+    accelerator = Accelerator(
+        cpu=on_cpu and asked != "DEEPSPEED", kwargs_handlers=handlers,
+        log_with=list(trackers), project_dir=folder,
+    )  # fmt: skip
     if accelerator.num_processes != launched:
         raise ConfigError(
             f"{launched} processes were launched but accelerate runs {accelerator.num_processes}; "

@@ -78,6 +78,8 @@ class RetrievalTraining:
     gallery: int = 512
     """How many validation poses or pairs the weights are chosen by."""
     save_every: int = 200
+    trackers: tuple[str, ...] = ("tensorboard",)
+    """Where the log goes beside metrics.jsonl: tensorboard, wandb, mlflow, ... (accelerate's)."""
     """Steps between validations and checkpoints."""
     seed: int = 0
 
@@ -121,6 +123,7 @@ PRESETS = {
         falls=(),
         gallery=40,
         save_every=2,
+        trackers=(),
     ),
     "paper": RetrievalTraining(
         words_of="distilbert-base-uncased",
@@ -265,7 +268,7 @@ def build_model(
 
 def main(config: RetrievalTraining) -> None:
     """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
-    accelerator = start_accelerator()
+    accelerator = start_accelerator(trackers=config.trackers, folder=config.folder)
     made_up = config.data == Path()
     pool = PosePool.random(64, seed=1) if made_up else PosePool.read(config.data, config.split)
     others = (
@@ -275,7 +278,7 @@ def main(config: RetrievalTraining) -> None:
     writer = Writer(body.rest_joints, config)
     held_out = writer.held_out(others)
     with accelerator.main_process_first():
-        run = RunFolder(config.folder, config)
+        run = RunFolder(config.folder, config, accelerator)
         model = build_model(config, pool, body.rest_joints)
     optimizer = torch.optim.Adam(
         [parameter for parameter in model.parameters() if parameter.requires_grad],
@@ -311,6 +314,8 @@ def main(config: RetrievalTraining) -> None:
                 keep_best(model, config, step=step + 1, scores=scores)
                 run.save(step + 1, model, optimizer)
             accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        run.close()
 
 
 def keep_best(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -26,9 +27,12 @@ KEEP = 2
 
 
 class RunFolder:
-    """The folder of one run; creating it records the config and the state of the code."""
+    """The folder of one run; creating it records the config and the state of the code.
 
-    def __init__(self, path: Path, config: object) -> None:
+    The trackers of `accelerator`, if it has any, are told what is logged.
+    """
+
+    def __init__(self, path: Path, config: object, accelerator: Accelerator | None = None) -> None:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
         if not is_dataclass(config) or isinstance(config, type):
@@ -42,11 +46,23 @@ class RunFolder:
             )
         known.write_text(text)
         (path / "code.txt").write_text(_state_of_the_code())
+        self.accelerator = accelerator
+        if accelerator is not None and accelerator.log_with:
+            accelerator.init_trackers("log")
 
     def log(self, **values: float | int | str) -> None:
         """Append one line to the run's metrics."""
         with (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(values) + "\n")
+        if self.accelerator is not None and self.accelerator.log_with:
+            told = {name: value for name, value in values.items() if name != "step"}
+            step = values.get("step")
+            self.accelerator.log(told, step=int(step) if isinstance(step, int) else None)
+
+    def close(self) -> None:
+        """Let the trackers write what they still hold."""
+        for tracker in [] if self.accelerator is None else self.accelerator.trackers:
+            tracker.finish()
 
     def checkpoints(self) -> list[Path]:
         """Return the complete checkpoints, oldest first."""

@@ -49,6 +49,8 @@ class Teaching:
     shown_weight: float = 0.5
     """Weight of reading the told claims off the poses that are written."""
     save_every: int = 200
+    trackers: tuple[str, ...] = ("tensorboard",)
+    """Where the log goes beside metrics.jsonl: tensorboard, wandb, mlflow, ... (accelerate's)."""
     seed: int = 0
 
 
@@ -170,6 +172,8 @@ def teach(
             if accelerator.is_main_process:
                 save_model(model, vocabulary, config.out / "model", weights)
             accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        run.close()
 
 
 def save_model(

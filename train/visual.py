@@ -70,6 +70,7 @@ PRESETS = {
         batch=4,
         warmup=2,
         save_every=2,
+        trackers=(),
     ),
     # 32 samples per step: 8 on each of 4 GPUs; two epochs of 200k. Rates and steps as published.
     "paper": VisualConfig(
@@ -96,11 +97,11 @@ PRESETS = {
 
 def main(config: VisualConfig) -> None:
     """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
-    accelerator = start_accelerator(clip=config.clip)
+    accelerator = start_accelerator(clip=config.clip, trackers=config.trackers, folder=config.out)
     torch.manual_seed(config.seed)
     body = load_body()
     with accelerator.main_process_first():
-        run = RunFolder(config.out, config)
+        run = RunFolder(config.out, config, accelerator)
         model, vocabulary = open_start(config, body)
         pictures = image_talk(config, model, vocabulary, body)
     choose_what_learns(model, Stage.VISUAL)

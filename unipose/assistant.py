@@ -45,7 +45,8 @@ LONGEST_TABLE = 600
 Photo = str | Path | UInt8[np.ndarray, "_ _ 3"] | Picture
 """A picture: a file (.jpg, .png, .webp), its pixels (RGB), or what `model.look` made of it."""
 Box = Sequence[float | int]
-"""Who is meant in a picture: left, top, right, bottom (pixels). Without one, its middle square."""
+"""Who is meant in a picture: left, top, right, bottom (pixels). Without one, whom the eyes find in
+its middle square (unipose-mini), or that square."""
 
 
 class UniPose:
@@ -147,7 +148,7 @@ class UniPose:
         """
         if who is not None and box is not None:
             raise PoseQueryError("say who is meant with a box or with words, not with both")
-        picture = self._picture(image, box)
+        picture = self._picture(image, box, whole=who is not None)
         if who is None:
             question = ask(FIXED[Task.ESTIMATE], image=picture)
         else:
@@ -163,7 +164,10 @@ class UniPose:
         first. Raises AnswerParseError if the answer is no such table, BlindModelError and
         PoseQueryError as `estimate`.
         """
-        part = self._codes_of_one(shown) if isinstance(shown, Pose) else self._picture(shown, box)
+        if isinstance(shown, Pose):
+            part = self._codes_of_one(shown)
+        else:
+            part = self._picture(shown, box, whole=people == 2)
         question = ask(FIXED[Task.CONTACTS], seen=body_in(part, people=people))
         decoding = Decoding(max_tokens=LONGEST_TABLE)
         return read_contacts(self._texts([question], decoding)[0], people=people)
@@ -257,7 +261,8 @@ class UniPose:
     def _edit_question(self, pose: Pose, text: str) -> list[Part]:
         return ask(FIXED[Task.EDIT], pose=self._codes_of_one(pose), text=_request(text))
 
-    def _picture(self, image: Photo, box: Box | None) -> Picture:
+    def _picture(self, image: Photo, box: Box | None, *, whole: bool = False) -> Picture:
+        """Return a picture as a part of a question: what is in the box, or all of it if `whole`."""
         if self.model.eyes is None:
             raise BlindModelError()
         if isinstance(image, Picture):
@@ -277,7 +282,10 @@ class UniPose:
                     f"expected a box (left, top, right, bottom) in a picture of {width} x {height} "
                     f"pixels, got {box}"
                 )
-        return self.model.look(torch.from_numpy(np.array(pixels)), box)
+        shown = torch.from_numpy(np.array(pixels))
+        if box is None and not whole:
+            box = self.model.eyes.find(shown)
+        return self.model.look(shown, box)
 
     def _codes_of_one(self, pose: Pose) -> Int[Tensor, " code"]:
         if len(pose) != 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -45,6 +46,28 @@ def test_a_resumed_run_equals_an_unbroken_one(program: object, shown: str, tmp_p
     program.main(broken)
     assert same(tmp_path / "unbroken", tmp_path / "broken")
     assert (tmp_path / "broken" / shown).is_dir()
+
+
+def test_trackers_are_told_what_is_logged(tmp_path: Path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    config = replace(pose_codes.PRESETS["debug"], out=tmp_path / "run", trackers=("tensorboard",))
+    pose_codes.main(config)
+    (events,) = (tmp_path / "run").glob("**/events.out.tfevents*")
+    told = EventAccumulator(str(events)).Reload()
+    logged = [json.loads(line) for line in (config.out / "metrics.jsonl").read_text().splitlines()]
+    last = next(line for line in reversed(logged) if "mpjpe_mm" in line)
+    scalars = told.Scalars("mpjpe_mm")
+    assert scalars[-1].step == last["step"]
+    assert scalars[-1].value == pytest.approx(last["mpjpe_mm"])
+
+
+@pytest.mark.parametrize("tracker", ["comet_ml", "no such tracker"])
+def test_a_tracker_that_is_not_there_is_refused(tracker: str, tmp_path: Path):
+    config = replace(pose_codes.PRESETS["debug"], out=tmp_path / "run", trackers=(tracker,))
+    with pytest.raises(ConfigError, match=tracker):
+        pose_codes.main(config)
+    assert not (tmp_path / "run").exists()
 
 
 def stop_after(program: object, config: object, *, step: int) -> None:
