@@ -10,7 +10,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, NAMES, NUMBERS = 640, 230, 70
+WIDTH, NAMES, NUMBERS = 640, 240, 70
 """Of the drawing, of the column of names on its left, and of the numbers on its right (pixels)."""
 THICK, GAP, HEAD = 13, 12, 58
 """Of a bar, between two pairs of bars, and above the first (pixels)."""
@@ -28,8 +28,8 @@ class Bar:
     """One figure of ours, and the same figure of who knows nothing."""
 
     name: str
-    ours: float
-    beside: float
+    ours: int | float
+    beside: int | float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +62,8 @@ class Chart:
 
 def as_svg(chart: Chart, *, alone: bool) -> str:
     """Return the drawing; `alone` as a file of its own, else to stand in an HTML page."""
-    end = (
-        100.0 if chart.unit == "%" else max((max(b.ours, b.beside) for b in chart.bars), default=1)
-    )
+    figures = [figure for bar in chart.bars for figure in (bar.ours, bar.beside)]
+    end = 100.0 if chart.unit == "%" else max([*figures, 0.0]) or 1.0
     height = HEAD + len(chart.bars) * (2 * THICK + GAP)
     space = ' xmlns="http://www.w3.org/2000/svg"' if alone else ""
     lines = [
@@ -87,14 +86,14 @@ def as_svg(chart: Chart, *, alone: bool) -> str:
     return "\n".join([*lines, "</svg>"])
 
 
-def number(value: float) -> str:
+def number(value: int | float) -> str:
     """Return a figure as it stands behind its bar."""
     return f"{value:,.1f}"
 
 
-def _box(x: float, y: float, length: float, kind: str) -> str:
+def _box(x: int | float, y: int, length: int | float, kind: str) -> str:
     return f'<rect class="{kind}" x="{x:.1f}" y="{y}" width="{length:.1f}" height="{THICK - 1}"/>'
 
 
-def _words(x: float, y: float, text: str, *, anchor: str = "start") -> str:
+def _words(x: int | float, y: int, text: str, *, anchor: str = "start") -> str:
     return f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{html.escape(text)}</text>'

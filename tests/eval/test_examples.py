@@ -47,6 +47,10 @@ class Witness:
         return Pose(rotations=person.rotations[None], betas=person.betas[None])
 
 
+def alike(a: np.ndarray, b: np.ndarray) -> bool:
+    return float(np.abs(a.astype(float) - b).mean()) < 0.5
+
+
 def test_a_row_shows_picture_estimated_and_true_pose(
     people: list[SeenPerson], body: Body, tmp_path: Path
 ) -> None:
@@ -67,10 +71,11 @@ def test_the_right_answer_looks_like_the_truth_and_none_like_nothing(
     known = row_of(people[0], Pose(rotations=people[0].rotations[None]), body)
     side = known.shape[0] - SIDE_PX  # below the names
     _, estimated, true = np.split(known[side:], 3, axis=1)
-    assert np.array_equal(estimated, true)
+    assert alike(estimated, true)
     _, nothing, alone = np.split(row_of(people[0], None, body)[side:], 3, axis=1)
     assert len(np.unique(nothing.reshape(-1, 3), axis=0)) == 1
-    assert np.array_equal(alone, true)
+    assert alike(alone, true)
+    assert not alike(alone, nothing)
 
 
 def test_a_pose_is_drawn_as_whoever_takes_the_picture_sees_it(body: Body) -> None:
