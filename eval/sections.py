@@ -24,6 +24,7 @@ from eval.retrieval import RANKS, TOPS
 RANK = 5
 """Of the recalls that are drawn; the tables have all."""
 WAYS = ("pose_to_text", "text_to_pose")
+COLOURS = "left limbs are blue, right limbs orange"
 
 
 def sections_of(found: dict[str, dict[str, Any]]) -> list[Section]:
@@ -46,14 +47,15 @@ def _examples(found: dict[str, Any]) -> Section:
         note = (
             f"The first {len(some)} people in held-out pictures, not chosen, split "
             f"{found['split']!r}. The estimated and the true pose have the mean shape and are seen "
-            "from where the picture was taken. Below them: what the model says of the picture."
+            f"from where the picture was taken; {COLOURS}. Below them: what the model says of the "
+            "picture."
         )
     else:
         title = "What it looks like: described poses"
         alt = "Pose {}"
         note = (
             f"{len(some)} recorded poses, drawn by chance, split {found['split']!r}, and what the "
-            "model says of them."
+            f"model says of them; {COLOURS}."
         )
     figures = []
     for i, one in enumerate(some):
@@ -212,7 +214,7 @@ def _training(found: dict[str, Any]) -> Section:
             ours=found[f"ours_tokens_per_{key}"],
             beside=found[f"{who}_tokens_per_{key}"],
         )
-        for who, batches in (("trainer", "same batches"), ("padded", "one padded batch"))
+        for who, batches in (("trainer", "same batches"), ("padded", "padded"))
         for key, clock in (("s", "per second"), ("cpu_s", "per CPU-second"))
     ]
     return Section(
