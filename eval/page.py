@@ -1,10 +1,18 @@
-"""Sections of text and tables as one page of Markdown, or of HTML that needs no other file."""
+"""Sections of text, tables, bars and pictures as one page of Markdown, or of HTML.
+
+The Markdown shows files that lie beside it; the HTML holds everything and needs no other file.
+"""
 
 from __future__ import annotations
 
+import base64
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from eval.chart import Chart, as_svg
 
 Cell = str | int | float
 
@@ -15,6 +23,8 @@ table { border-collapse: collapse; margin: 1em 0; display: block; overflow-x: au
 th, td { padding: 0.25em 0.8em; border-bottom: 1px solid #ddd; text-align: right;
   font-variant-numeric: tabular-nums; }
 th:first-child, td:first-child { text-align: left; white-space: nowrap; }
+svg, img { max-width: 100%; height: auto; display: block; }
+figure { margin: 1.5em 0; max-width: 44em; }
 section.published { background: #f4f1ea; padding: 0.5em 1em; }
 @media (prefers-color-scheme: dark) {
   body { color: #ddd; background: #181818; } th, td { border-color: #444; }
@@ -23,17 +33,28 @@ section.published { background: #f4f1ea; padding: 0.5em 1em; }
 
 
 @dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A picture in the folder of the page, and the words below it."""
+
+    file: str
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Section:
-    """A heading, a few words, and a table, which may have no rows."""
+    """A heading, a few words, a table, which may have no rows, and what is drawn."""
 
     title: str
     note: str = ""
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Cell]] = ()
+    charts: Sequence[Chart] = ()
+    figures: Sequence[Figure] = ()
 
 
 def as_markdown(title: str, intro: str, sections: Sequence[Section]) -> str:
-    """Return the page as Markdown; numbers stand right."""
+    """Return the page as Markdown; numbers stand right, drawings are files beside it."""
     lines = [f"# {title}", "", intro, ""]
     for section in sections:
         lines += [f"## {section.title}", ""]
@@ -44,6 +65,10 @@ def as_markdown(title: str, intro: str, sections: Sequence[Section]) -> str:
             lines.append(_line([":--", *["--:"] * (len(section.columns) - 1)]))
             lines += [_line([shown(cell) for cell in row]) for row in section.rows]
             lines.append("")
+        for chart in section.charts:
+            lines += [f"![{_plain(chart.title)}]({chart.file})", ""]
+        for figure in section.figures:
+            lines += [f"![{_plain(figure.alt)}]({figure.file})", "", _plain(figure.caption), ""]
     return "\n".join(lines)
 
 
@@ -51,8 +76,16 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.strip().replace("|", "\\|") for cell in cells) + " |"
 
 
-def as_html(title: str, intro: str, sections: Sequence[Section]) -> str:
-    """Return the page as HTML, its style inside; published sections look other than ours."""
+def _plain(text: str) -> str:
+    """Return words that somebody else chose, so that Markdown finds no marks in them."""
+    return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", " ".join(text.split()))
+
+
+def as_html(title: str, intro: str, sections: Sequence[Section], folder: Path = Path()) -> str:
+    """Return the page as HTML, its style and its pictures (read from `folder`) inside.
+
+    Published sections look other than ours.
+    """
     parts = [
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width">',
@@ -65,15 +98,30 @@ def as_html(title: str, intro: str, sections: Sequence[Section]) -> str:
         if section.note:
             parts.append(f"<p>{html.escape(section.note)}</p>")
         if section.rows:
-            head = "".join(f"<th>{html.escape(column)}</th>" for column in section.columns)
-            body = "\n".join(
-                "<tr>" + "".join(f"<td>{html.escape(shown(cell))}</td>" for cell in row) + "</tr>"
-                for row in section.rows
-            )
-            parts.append(f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>")
-            parts.append("</table>")
+            parts.append(_table(section))
+        parts += [f"<figure>\n{as_svg(chart, alone=False)}\n</figure>" for chart in section.charts]
+        parts += [_figure(figure, folder) for figure in section.figures]
         parts.append("</section>")
     return "\n".join([*parts, "</body>\n</html>\n"])
+
+
+def _table(section: Section) -> str:
+    head = "".join(f"<th>{html.escape(column)}</th>" for column in section.columns)
+    body = "\n".join(
+        "<tr>" + "".join(f"<td>{html.escape(shown(cell))}</td>" for cell in row) + "</tr>"
+        for row in section.rows
+    )
+    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def _figure(figure: Figure, folder: Path) -> str:
+    path = folder / figure.file
+    data = base64.b64encode(path.read_bytes()).decode()
+    return (
+        f'<figure>\n<img alt="{html.escape(figure.alt)}" '
+        f'src="data:image/{path.suffix[1:]};base64,{data}">\n'
+        f"<figcaption>{html.escape(figure.caption)}</figcaption>\n</figure>"
+    )
 
 
 def shown(cell: Cell) -> str:

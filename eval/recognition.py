@@ -85,11 +85,15 @@ def held_out(source: StudioPictures, task: Task, count: int, *, seed: int) -> li
 def questions(
     examples: Sequence[Example], actions: Sequence[str], choices: int, *, seed: int
 ) -> list[Question]:
-    """Return each example with its own action among others, in an order drawn by the seed."""
+    """Return each example with its own action among others, in an order drawn by the seed.
+
+    Of names that differ in upper case only ("run", "Run") there is one.
+    """
+    spellings = {_same(action): action for action in actions}
     asked = []
     for i, example in enumerate(examples):
         chance = random.Random(f"{seed} choices {i}")
-        others = [action for action in actions if action != example.label]
+        others = [name for key, name in spellings.items() if key != _same(example.label)]
         some = [example.label, *chance.sample(others, min(len(others), choices - 1))]
         chance.shuffle(some)
         asked.append(Question(example=example, actions=tuple(some)))
@@ -101,7 +105,8 @@ def score_contacts(
 ) -> dict[str, object]:
     """Return precision, recall and F1 of the pairs named, F1 by chance, and how many were unread.
 
-    A person's own contacts have no order; of two people the one further left comes first.
+    A person's own contacts have no order; of two people the one further left comes first. Chance:
+    each table against the truth of somebody else, of whom the same question was asked.
     """
     truth, said, unread = [], [], 0
     for example in track(examples, "contacts"):
@@ -113,14 +118,14 @@ def score_contacts(
         said.append(_pairs(answer, example.people))
         truth.append(_pairs(example.contacts, example.people))
     precision, recall, f1 = _f1(said, truth)
-    # each table against the person that stands half the list further on, of the same question
     kinds = {people: [i for i, e in enumerate(examples) if e.people == people] for people in (1, 2)}
-    other = list(range(len(examples)))
-    for places in kinds.values():
-        turned = np.roll(places, len(places) // 2).tolist()
-        for place, instead in zip(places, turned, strict=True):
-            other[place] = instead
-    _, _, chance = _f1(said, [truth[i] for i in other])
+    others = [  # somebody who stands half the list further on; nobody is their own
+        pair
+        for places in kinds.values()
+        if len(places) > 1
+        for pair in zip(places, np.roll(places, len(places) // 2).tolist(), strict=True)
+    ]
+    _, _, chance = _f1([said[i] for i, _ in others], [truth[j] for _, j in others])
     return {
         "f1": f1, "precision": precision, "recall": recall, "chance_f1": chance,
         "named": sum(map(len, said)), "true": sum(map(len, truth)), "asked": len(examples),
@@ -137,7 +142,7 @@ def score_actions(
         example = question.example
         shown = _pose(example) if as_poses else [one.picture for one in example.shown]
         try:
-            right += witness.label(shown, question.actions) == example.label
+            right += _same(witness.label(shown, question.actions)) == _same(example.label)
         except AnswerParseError:
             unread += 1
     return {
@@ -146,6 +151,10 @@ def score_actions(
         "asked": len(asked),
         "unread": unread,
     }
+
+
+def _same(action: str) -> str:
+    return " ".join(action.split()).casefold()
 
 
 def _pose(example: Example) -> Pose:
@@ -177,17 +186,21 @@ def score(
     """Return `measure`'s figures for anybody who can be asked."""
     split = "" if options.split == "all" else options.split
     motions = Motions.read(options.data, split, fps=10.0, only=options.only)
-    if not motions.takes:
-        raise ConfigError(f"no recording is left in split {options.split!r}")
     config = StudioConfig(
         seed=HELD_OUT_STUDIO + options.seed, mixed=0.0, frames=FRAMES, fps=FPS,
         height_px=options.side_px, width_px=options.side_px,
     )  # fmt: skip
-    studio = Studio(config, motions, body)
+    return score_studio(witness, look, Studio(config, motions, body), options, sees=sees)
+
+
+def score_studio(
+    witness: Witness, look: Look, studio: Studio, options: RecognitionOptions, *, sees: bool
+) -> dict[str, object]:
+    """Return `measure`'s figures of a studio's pictures and films."""
     source = StudioPictures(
         studio, look if sees else _not_looking, stills=10 * options.people, films=options.people
     )
-    alone = [
+    touching = [
         example
         for example in held_out(source, Task.CONTACTS, options.people, seed=options.seed)
         if sees or example.people == 1
@@ -195,12 +208,12 @@ def score(
     result: dict[str, object] = {"split": options.split, "seed": options.seed}
     by: dict[str, dict[str, object]] = {
         "contacts of poses": score_contacts(
-            witness, [example for example in alone if example.people == 1], as_poses=True
+            witness, [example for example in touching if example.people == 1], as_poses=True
         )
     }
     if sees:
-        by["contacts in pictures"] = score_contacts(witness, alone, as_poses=False)
-    if Task.MOTION_LABEL in source.tasks:
+        by["contacts in pictures"] = score_contacts(witness, touching, as_poses=False)
+    if len({_same(action) for action in source.actions}) > 1:
         films = held_out(source, Task.MOTION_LABEL, options.people, seed=options.seed)
         asked = questions(films, source.actions, options.choices, seed=options.seed)
         by["actions of poses"] = score_actions(witness, asked, as_poses=True)
@@ -220,11 +233,11 @@ def _not_looking(pixels: object, box: object) -> Picture:
     return Picture(clip=None, pose=torch.zeros(1, 1, 1))
 
 
-def rows_of(result: dict[str, object]) -> list[tuple[str | float, ...]]:
+def rows_of(result: dict[str, object]) -> list[tuple[str | int | float, ...]]:
     """Return a table: what is asked, the figure, chance, questions, unread answers."""
     by = result["by"]
     assert isinstance(by, dict)
-    rows: list[tuple[str | float, ...]] = []
+    rows: list[tuple[str | int | float, ...]] = []
     for name, found in by.items():
         figure = "f1" if "f1" in found else "accuracy"
         shares = (100 * found[figure], 100 * found[f"chance_{figure}"])

@@ -1,10 +1,11 @@
 """Everything that is measured of a pose language model, on one page.
 
 `python -m eval.report --data FOLDER --out DIR` runs the evaluation programs one after the other
-and writes `report.md`, `report.html` (one file, nothing to load) and `report.json` into DIR. Our
-figures stand beside chance and baselines; the published ones stand in tables of their own. What a
-model without eyes cannot be asked is left out, and the page says so. The page is written again
-after each part, so a long run that is stopped leaves what it had measured.
+and writes `report.html` (one file, nothing to load), `report.md` (with its drawings and pictures
+beside it) and `report.json` into DIR. Our figures stand beside chance and baselines; the published
+ones stand in tables of their own. What a model without eyes cannot be asked is left out, and the
+page says so. The page is written again after each part, so a long run that is stopped leaves what
+it had measured.
 """
 
 from __future__ import annotations
@@ -18,22 +19,24 @@ from typing import Any
 from eval import (
     comprehension,
     estimation,
+    examples,
     generation,
-    published,
     recognition,
     retrieval,
     training,
 )
-from eval.page import Cell, Section, as_html, as_markdown
+from eval.chart import as_svg
+from eval.page import as_html, as_markdown
 from eval.program import EvalOptions, print_result, run
-from eval.retrieval import EMBEDDED, RANKS, TOPS
+from eval.retrieval import EMBEDDED
+from eval.sections import SECTIONS, sections_of
+from unipose.assistant import UniPose
+from unipose.body.body import load_body
 from unipose.errors import BlindModelError, ConfigError
 from unipose.files.atomic import written_whole
 
 TITLE = "UniPose: what was measured"
-PARTS = (
-    "comprehension", "generation", "estimation", "network", "recognition", "evaluators", "training",
-)  # fmt: skip
+PARTS = tuple(SECTIONS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,8 @@ class ReportOptions(EvalOptions):
     """How many poses, and how many pairs of poses, each part asks about."""
     people: int = 192
     """How many people in pictures are described and estimated."""
+    examples: int = 6
+    """How many people (or poses, for a model without eyes) are drawn."""
     training: str = "mini"
     """Preset of train.pace."""
     parts: tuple[str, ...] = PARTS
@@ -66,6 +71,20 @@ class ReportOptions(EvalOptions):
         unknown = sorted(set(self.parts) - set(PARTS))
         if unknown:
             raise ConfigError(f"expected parts out of {', '.join(PARTS)}, got {unknown[0]!r}")
+        if self.examples < 1:
+            raise ConfigError(f"--examples must be at least 1, got {self.examples}")
+
+
+def measure_examples(options: ReportOptions) -> dict[str, Any]:
+    """Return what is said of a few people or poses; their pictures go into the report's folder."""
+    assistant = UniPose.load(options.model)
+    held_out = estimation.EstimationOptions(
+        data=options.data, split=options.split, only=options.only, seed=options.seed,
+        pictures=options.pictures, people=options.examples,
+    )  # fmt: skip
+    sees = assistant.model.eyes is not None
+    options.out.mkdir(parents=True, exist_ok=True)
+    return examples.show(assistant, held_out, options.out, load_body(), sees=sees)
 
 
 def measure_comprehension(options: ReportOptions) -> dict[str, Any]:
@@ -127,6 +146,7 @@ def measure_evaluators(options: ReportOptions) -> dict[str, Any]:
 
 
 MEASURES: dict[str, Callable[[ReportOptions], dict[str, Any]]] = {
+    "examples": measure_examples,
     "comprehension": measure_comprehension,
     "generation": measure_generation,
     "estimation": lambda options: measure_estimation(options, network=False),
@@ -152,136 +172,8 @@ def measure(options: ReportOptions) -> Iterator[dict[str, dict[str, Any]]]:
         yield found
 
 
-def sections_of(found: dict[str, dict[str, Any]]) -> list[Section]:
-    """Return the page's sections: ours first, what is published well apart at the end."""
-    ours = [SECTIONS[part](found[part]) for part in PARTS if part in found]
-    theirs = [
-        (("comprehension",), published.COMPREHENSION),
-        (("generation",), published.GENERATION),
-        (("generation",), published.EDITING),
-        (("estimation", "network"), published.ESTIMATION),
-    ]
-    return ours + [table for parts, table in theirs if set(parts) & set(found)]
-
-
-def _comprehension(found: dict[str, Any]) -> Section:
-    told = found["described"]
-    note = (
-        f"Recordings of the split {found['split']!r}. R-precision (R@1 to 3) in groups of "
-        f"{told['r_precision_group']}, shuffled with seed {told['r_precision_seed']}, with our own "
-        "evaluators; `true`: the share of what is said that is true of the pose, and what the same "
-        "texts score on other poses; word measures against the builders' three captions, METEOR "
-        f"with synonyms: {told['meteor_synonyms']}. All in %."
-    )
-    if "left_out" in found:
-        note += f" Left out: {found['left_out']}."
-    return Section(
-        title="What is understood: pose to text, pose difference, image to text",
-        note=note,
-        columns=comprehension.COLUMNS,
-        rows=comprehension.rows_of(found),
-    )
-
-
-def _generation(found: dict[str, Any]) -> Section:
-    failed = {kind: found[kind]["failed"] for kind in ("generated", "edited")}
-    return Section(
-        title="Poses from words: text to pose, pose edit",
-        note=(
-            f"Recordings of the split {found['split']!r}, prompts by our writer, recalls in the "
-            "gallery that each row names; recall and truth in %, errors in mm, facing the front. "
-            f"Answers that were no pose: {failed['generated']} and {failed['edited']} (counted as "
-            "the mean pose, and as the pose as it was)."
-        ),
-        columns=generation.COLUMNS,
-        rows=generation.rows_of(found),
-    )
-
-
-def _estimation(found: dict[str, Any], title: str) -> Section:
-    if "left_out" in found:
-        return Section(title=title, note=f"Left out: {found['left_out']}.")
-    rows: list[tuple[Cell, ...]] = [
-        (name, *(some[key] for key in estimation.FIGURES), some["failed"])
-        for name, some in found["by"].items()
-    ]
-    rows.append(
-        ("  the training's mean pose", *(found[f"mean_pose_{k}"] for k in estimation.FIGURES), "")
-    )
-    return Section(
-        title=title,
-        note=(
-            f"{found['people']} people in held-out pictures ({found['pictures']}), split "
-            f"{found['split']!r}; 22 joints, pelvis on pelvis, mm. Failed answers count as the "
-            "mean pose."
-        ),
-        columns=("", "MPJPE", "PA-MPJPE", "MPVPE", "failed"),
-        rows=rows,
-    )
-
-
-def _recognition(found: dict[str, Any]) -> Section:
-    return Section(
-        title="What is recognised: contacts and actions",
-        note=(
-            f"Held-out pictures and films of the studio, split {found['split']!r}, and their true "
-            "poses. Contacts: F1 over pairs of body parts, and of the same tables on other people. "
-            "Actions: out of a list."
-        ),
-        columns=recognition.COLUMNS,
-        rows=recognition.rows_of(found),
-    )
-
-
-def _evaluators(found: dict[str, Any]) -> Section:
-    rows: list[tuple[Cell, ...]] = []
-    for kind in ("pose", "pair"):
-        some = found[kind]
-        for way in ("pose_to_text", "text_to_pose"):
-            name = way.replace("_", " ").replace("pose", kind)
-            recalls = [100 * some[f"{way}_at_{k}"] for k in RANKS]
-            grouped = [100 * some[f"r_precision_top{k}"] for k in TOPS]
-            first = way == "pose_to_text"
-            rows.append(
-                (f"{name} (gallery {some['gallery']})", *recalls, *(grouped if first else [""] * 3))
-            )
-        chance = [100 * some[f"chance_at_{k}"] for k in RANKS]
-        chance += [100 * some[f"chance_r_precision_top{k}"] for k in TOPS]
-        rows.append(("  by chance", *chance))
-    return Section(
-        title="The evaluators themselves",
-        note=f"Recorded poses and our writer's texts, split {found['split']!r}; %.",
-        columns=("", *(f"@{k}" for k in RANKS), *(f"R@{k}" for k in TOPS)),
-        rows=rows,
-    )
-
-
-def _training(found: dict[str, Any]) -> Section:
-    return Section(
-        title="Training speed beside transformers' Trainer",
-        note=(
-            f"The same Llama-type model of {found['weights']:,} weights, the same rows, in turns; "
-            f"medians of {found['blocks']} blocks, {found['threads']} threads, load average "
-            f"{found['load_average']:.1f} at the start. Above 1 our loop is faster."
-        ),
-        columns=training.COLUMNS,
-        rows=training.rows_of(found),
-    )
-
-
-SECTIONS: dict[str, Callable[[dict[str, Any]], Section]] = {
-    "comprehension": _comprehension,
-    "generation": _generation,
-    "estimation": lambda found: _estimation(found, "Poses from pictures: the language model"),
-    "network": lambda found: _estimation(found, "Poses from pictures: the mesh recovery network"),
-    "recognition": _recognition,
-    "evaluators": _evaluators,
-    "training": _training,
-}
-
-
 def write(found: dict[str, dict[str, Any]], options: ReportOptions) -> None:
-    """Write the page as Markdown, as HTML, and its figures as JSON."""
+    """Write the page as Markdown with its bars beside it, as HTML, and its figures as JSON."""
     options.out.mkdir(parents=True, exist_ok=True)
     model = "the embedded model" if options.model is None else f"the model {options.model.name!r}"
     intro = (
@@ -290,8 +182,9 @@ def write(found: dict[str, dict[str, Any]], options: ReportOptions) -> None:
     )
     sections = sections_of(found)
     texts = {
+        **{c.file: as_svg(c, alone=True) + "\n" for section in sections for c in section.charts},
         "report.md": as_markdown(TITLE, intro, sections),
-        "report.html": as_html(TITLE, intro, sections),
+        "report.html": as_html(TITLE, intro, sections, options.out),
         "report.json": json.dumps(found, indent=2, allow_nan=False) + "\n",
     }
     for name, text in texts.items():
