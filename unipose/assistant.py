@@ -98,6 +98,11 @@ class UniPose:
             )
         return cls(model, vocabulary)
 
+    def to(self, device: str | torch.device) -> UniPose:
+        """Move the model; questions and answers stay on the CPU."""
+        self.model.to(device)
+        return self
+
     def describe(
         self,
         shown: Pose | Photo,
@@ -237,11 +242,12 @@ class UniPose:
 
     def codes(self, pose: Pose) -> Int[Tensor, "batch code"]:
         """Return the codes that stand for poses."""
-        return self.model.codec.encode(pose.sixd.float())
+        return self.model.codec.encode(pose.sixd.float().to(self.model.device)).cpu()
 
     def pose(self, codes: Int[Tensor, "batch code"]) -> Pose:
         """Return the poses that codes stand for."""
-        return Pose.from_rotations(rotations_from_6d(self.model.codec.decode(codes)))
+        rotations = rotations_from_6d(self.model.codec.decode(codes.to(self.model.device)))
+        return Pose.from_rotations(rotations.cpu())
 
     def ask(self, parts: Sequence[str | Pose], decoding: Decoding | None = None) -> Answer:
         """Answer any question made of texts and poses; the answer holds text ids and codes."""

@@ -94,8 +94,8 @@ def answer(
         if guessed is not None:
             return guessed, 1
     rows = [render_question(parts, vocabulary) for parts in questions]
-    start = collate(rows, pad=vocabulary.pad, left=True)
-    empty = torch.zeros(len(rows), 0, dtype=torch.long)
+    start = collate(rows, pad=vocabulary.pad, left=True).to(model.device)
+    empty = torch.zeros(len(rows), 0, dtype=torch.long, device=model.device)
     state = _State(kinds=empty, spans=empty, real=empty.bool(), cache=DynamicCache())
     answers = [Answer() for _ in rows]
     known = model.embed(start)
@@ -118,7 +118,7 @@ def answer(
                 said = text
         if all(a.complete for a in answers):
             break
-        rows_of_block = collate(block, pad=vocabulary.pad)
+        rows_of_block = collate(block, pad=vocabulary.pad).to(model.device)
         last = _run_block(model, state, rows_of_block, known, told, answers, decoding, generator)
     return answers, state.passes
 
@@ -153,7 +153,7 @@ def _guess_poses(
     rows = [render_question(parts, vocabulary) for parts in questions]
     for row in rows:
         _add_slots(row, max(row.spans) + 1, vocabulary)
-    batch = collate(rows, pad=vocabulary.pad, left=True)
+    batch = collate(rows, pad=vocabulary.pad, left=True).to(model.device)
     seen = mixed_attention(
         kinds=batch.kinds, spans=batch.spans, real=batch.real, new=batch.ids.shape[1],
         read_both_ways=model.config.read_both_ways,
@@ -168,7 +168,7 @@ def _guess_poses(
         return None
     slots = hidden[:, -vocabulary.length - 1 : -1]
     codes = _choose_codes(model, model.code_logits(slots, batch.sources), decoding, None)
-    return [Answer(poses=[some], complete=True) for some in codes]
+    return [Answer(poses=[some], complete=True) for some in codes.cpu()]
 
 
 def _run_block(
@@ -198,7 +198,7 @@ def _run_block(
     for i in has_pose.any(dim=1).nonzero().flatten().tolist():
         source = block.sources[i][None] if block.sources is not None else None
         logits = model.code_logits(hidden[i][has_pose[i]][None], source)
-        answers[i].poses.append(_choose_codes(model, logits, decoding, generator)[0])
+        answers[i].poses.append(_choose_codes(model, logits, decoding, generator)[0].cpu())
     final = (block.real.sum(dim=1) - 1).clamp(min=0)
     return hidden[torch.arange(len(hidden)), final]
 
@@ -208,9 +208,10 @@ def _choose(
 ) -> Int[Tensor, "*row"]:
     if decoding.temperature <= 0:
         return logits.argmax(dim=-1)
-    chances = (logits / decoding.temperature).softmax(dim=-1)
+    # on the CPU: the generator is there, and the same seed gives the same answer everywhere
+    chances = (logits / decoding.temperature).softmax(dim=-1).cpu()
     flat = torch.multinomial(chances.flatten(0, -2), 1, generator=generator)
-    return flat.view(logits.shape[:-1])
+    return flat.view(logits.shape[:-1]).to(logits.device)
 
 
 def _choose_codes(

@@ -98,6 +98,11 @@ class Eyes(nn.Module):
         return [part for part in (self.clip, self.pose, self.head) if part is not None]
 
     @property
+    def place(self) -> Tensor:
+        """A weight of the Pose-ViT: it has the device and the precision of what the eyes take."""
+        return self.pose.pos_embed
+
+    @property
     def patches(self) -> int:
         """Places that one picture takes."""
         return (self.config.pose.rows if self.clip is None else self.clip.grid) ** 2
@@ -126,7 +131,7 @@ class Eyes(nn.Module):
         """Return what the encoders see; pictures that were seen before come back as they are."""
         if pictures.seen:
             return pictures
-        dtype = self.pose.pos_embed.dtype
+        dtype = self.place.dtype
         clip = None
         if self.clip is not None and pictures.clip is not None:
             clip = self.clip(pictures.clip.to(dtype))
@@ -162,8 +167,8 @@ class Eyes(nn.Module):
         box = torch.empty(4)
         for _ in range(LOOKS):
             cut = crops.cut(pixels, self.config.pose.image_px)
-            features = self.pose(normalised(cut, IMAGENET_MEAN, IMAGENET_STD))
-            joints = crops.to_picture(self.head.voting(features).points)[0]
+            features = self.pose(normalised(cut, IMAGENET_MEAN, IMAGENET_STD).to(self.place))
+            joints = crops.to_picture(self.head.voting(features).points.cpu())[0]
             low, high = joints.amin(0), joints.amax(0)
             margin = MARGIN * (high - low).max()
             box = torch.cat([low - margin, high + margin])

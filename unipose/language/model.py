@@ -169,10 +169,11 @@ class PoseLanguageModel(PreTrainedModel):
         alone = Pictures.stacked([prepared])
         assert self.eyes is not None
         assert alone is not None
-        seen = self.eyes.see(alone.to(self.joints_at_rest.device))
+        alone = alone.to(self.device)
+        seen = self.eyes.see(alone)
         guess = None
         if self.eyes.head is not None:
-            rotations = self.eyes.guess(seen.pose, alone.pose.to(seen.pose))
+            rotations = self.eyes.guess(seen.pose, alone.pose.to(self.eyes.place))
             guess = self.codec.encode(rotations_to_6d(rotations))[0].cpu()
         picture = seen.to("cpu").apart()[0]
         clip = None if picture.clip is None else picture.clip.half()
