@@ -69,7 +69,7 @@ class MeshRecoveryTraining:
     """Where the rendered crops are kept; several runs can share them."""
     start: str = ""
     """A published checkpoint (HMR 2.0) to start from."""
-    pictures: int = 80_000
+    pictures: int = 160_000
     """Rendered before training; about 1.2 people in each."""
     held_out: int = 1500
     """Pictures of the recordings' val split, and as many of its test split at the end."""
