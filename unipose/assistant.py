@@ -100,7 +100,7 @@ class UniPose:
 
     def to(self, device: str | torch.device) -> UniPose:
         """Move the model; questions and answers stay on the CPU."""
-        self.model.to(device)
+        self.model.to(device)  # type: ignore[arg-type]
         return self
 
     def describe(
