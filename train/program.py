@@ -85,7 +85,7 @@ def start_accelerator(
         handlers.append(InitProcessGroupKwargs(backend="gloo"))
     accelerator = Accelerator(
         cpu=on_cpu and asked != "DEEPSPEED", kwargs_handlers=handlers,
-        log_with=list(trackers), project_dir=folder,
+        log_with=list(trackers) or None, project_dir=folder,
     )  # fmt: skip
     if accelerator.num_processes != launched:
         raise ConfigError(

@@ -31,7 +31,7 @@ def take_step(model: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> 
 def test_a_convolution_moves_as_the_matrix_from_what_it_sees_to_its_channels():
     model = network()
     before = model[0].weight.detach().clone()
-    matrix = before.flatten(1).requires_grad_()
+    matrix = before.flatten(1).clone().requires_grad_()
     theirs = torch.optim.Muon([matrix], lr=0.01, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
     images = torch.randn(5, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     twin = network()
