@@ -33,8 +33,8 @@ class InstructConfig(SeeingConfig):
     """One run of the third stage."""
 
     start: Path = Path("runs/align/model")
-    """A large model comes from train.visual. The small one's eyes already guess at poses in codes,
-    which it can read: a projector that learns alone brings it nothing."""
+    """A large model comes from train.visual. The small one's eyes guess at poses in codes, which it
+    can read from the first stage on."""
     out: Path = Path("runs/instruct")
     eyes: EyesToTake = field(default_factory=lambda: visual.PRESETS["mini"].eyes)
     image_talk: ImageTalkConfig = field(default_factory=ImageTalkConfig)

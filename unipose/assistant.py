@@ -46,7 +46,7 @@ Photo = str | Path | UInt8[np.ndarray, "_ _ 3"] | Picture
 """A picture: a file (.jpg, .png, .webp), its pixels (RGB), or what `model.look` made of it."""
 Box = Sequence[float | int]
 """Who is meant in a picture: left, top, right, bottom (pixels). Without one, whom the eyes find in
-its middle square (unipose-mini), or that square."""
+its middle square (those with a mesh recovery head), or that square."""
 
 
 class UniPose:

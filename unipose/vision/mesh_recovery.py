@@ -3,8 +3,7 @@
 One query token looks at the Pose-ViT's features through a transformer decoder; from what it brings
 back, pose, shape and camera are read as corrections of the mean ones, once or several times. Names
 and shapes of all weights are those of HMR 2.0's checkpoints (`backbone.*`, `smpl_head.*`). A small
-network has one query for each joint, which starts from what the map's places vote for: it learns
-in a hundredth of the pictures.
+network may have one query for each joint, which starts from what the map's places vote for.
 """
 
 from __future__ import annotations
