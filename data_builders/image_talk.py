@@ -18,12 +18,14 @@ from torch import Tensor
 from data_builders.built_pictures import BuiltPictures
 from data_builders.picture_pool import Example, StudioPictures
 from data_builders.pose_talk import face_front
-from data_builders.posecodes.captions import write_captions
+from data_builders.posecodes.captions import write_captions_with_codes
+from data_builders.posecodes.changes import MeasuredPair
 from data_builders.posecodes.claims import true_claims
-from data_builders.posecodes.modifiers import write_modifiers
+from data_builders.posecodes.measure import Measured
+from data_builders.posecodes.modifiers import write_modifiers_with_codes
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError
-from unipose.language.answers import write_contacts
+from unipose.language.answers import plain, write_contacts
 from unipose.language.pictures import Picture
 from unipose.language.rendering import Row, render_sample
 from unipose.language.templates import (
@@ -59,12 +61,17 @@ class ImageTalkConfig:
     """Share of questions about contacts and actions that show poses in place of pictures."""
     choices: int = 8
     """Actions to choose from, at most."""
+    drafts: int = 4
+    """Texts that are written of a picture; the one is learned that guessing eyes can best confirm:
+    what is too small to be seen cannot be said of a picture."""
 
     def __post_init__(self) -> None:
         if self.wording == Wording.TALK:
             raise ConfigError("pictures are asked about in fixed words or as instructions")
         if self.choices < 2:
             raise ConfigError(f"there must be two actions to choose from, got {self.choices}")
+        if self.drafts < 1:
+            raise ConfigError(f"at least one text must be drafted, got drafts={self.drafts}")
 
 
 class ImageTalk:
@@ -125,15 +132,16 @@ class ImageTalk:
             given = {"image": pictures[0], "who": example.who}
         phrasing = choose_phrasing(task, chance, self.config.wording)
         joints = None if _unknown(example) else self._joints(_rotations(example))
+        guesses = self._guesses(pictures)
         answer: str | Tensor
         if task in (Task.ESTIMATE, Task.REASON):
             answer = self.encode(_rotations(example)[:1])[0]
         else:
-            answer = example.text or self._written(joints, dice)
+            answer = example.text or self._written(joints, guesses, dice)
         row = render_sample(ask(phrasing, **given), answer, self.vocabulary)
         if joints is not None:
             row.told = torch.from_numpy(true_claims(joints[:1], joints[-1:]))[0]
-        return self._with_facts(row, self._guesses(pictures))
+        return self._with_facts(row, guesses)
 
     def _contacts(self, example: Example, chance: random.Random) -> Row:
         shown = example.shown[0]
@@ -146,7 +154,8 @@ class ImageTalk:
         return self._with_facts(render_sample(parts, told, self.vocabulary), read)
 
     def _label(self, example: Example, actions: Sequence[str], chance: random.Random) -> Row:
-        others = [action for action in actions if action != example.label]
+        spelled = {plain(action): action for action in actions}  # "run" and "Run" are one action
+        others = [action for key, action in spelled.items() if key != plain(example.label)]
         choices = chance.sample(
             others, min(len(others), chance.randint(1, self.config.choices - 1))
         )
@@ -176,17 +185,42 @@ class ImageTalk:
         codes = [picture.guess for picture in pictures if picture.guess is not None]
         return self.decode(torch.stack(codes)) if codes else None
 
-    def _written(self, joints: Float[np.ndarray, "pose 22 3"] | None, dice: tuple[int, int]) -> str:
+    def _written(
+        self,
+        joints: Float[np.ndarray, "pose 22 3"] | None,
+        guesses: Float[Tensor, "pose 22 3 3"] | None,
+        dice: tuple[int, int],
+    ) -> str:
+        """Return a caption of one pose, or the change of two, as the eyes can best confirm it."""
         if joints is None:
             raise ConfigError("a picture without a text and without a pose teaches no words")
         seed, number = dice
+        drafts = 1 if guesses is None else self.config.drafts
+        indices = range(number * drafts, (number + 1) * drafts)
+        some = np.repeat(joints[None], drafts, axis=0)
+        seen = None if guesses is None else self._joints(guesses)
         if len(joints) == 1:
-            return write_captions(joints, seed=seed, indices=[number])[0]
-        return write_modifiers(joints[:1], joints[1:], seed=seed, indices=[number])[0]
+            captions = write_captions_with_codes(some[:, 0], seed=seed, indices=indices)
+            if seen is None:
+                return captions[0].text
+            guess = Measured(seen)
+            held = [[guess.holds(s.recipes)[0] for s in c.statements] for c in captions]
+            return captions[_best(held)].text
+        changes = write_modifiers_with_codes(some[:, 0], some[:, 1], seed=seed, indices=indices)
+        if seen is None:
+            return changes[0].text
+        pair = MeasuredPair(seen[:1], seen[1:])
+        held = [[pair.holds(change)[0] for change in m.changes] for m in changes]
+        return changes[_best(held)].text
 
     def _joints(self, rotations: Float[Tensor, "pose 22 3 3"]) -> Float[np.ndarray, "pose 22 3"]:
         """Return the joints of poses, each facing the front."""
         return forward_kinematics(face_front(rotations), self.joints_at_rest).numpy()
+
+
+def _best(held: Sequence[Sequence[bool | np.bool_]]) -> int:
+    """Return the first text of those with the greatest share of statements that hold."""
+    return int(np.argmax([np.mean(some) if len(some) else 0.0 for some in held]))
 
 
 def _unknown(example: Example) -> bool:

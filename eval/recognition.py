@@ -28,7 +28,7 @@ from unipose.assistant import UniPose
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.errors import AnswerParseError, ConfigError
-from unipose.language.answers import Pair
+from unipose.language.answers import Pair, plain
 from unipose.language.pictures import Picture
 from unipose.language.templates import Task
 
@@ -89,11 +89,11 @@ def questions(
 
     Of names that differ in upper case only ("run", "Run") there is one.
     """
-    spellings = {_same(action): action for action in actions}
+    spellings = {plain(action): action for action in actions}
     asked = []
     for i, example in enumerate(examples):
         chance = random.Random(f"{seed} choices {i}")
-        others = [name for key, name in spellings.items() if key != _same(example.label)]
+        others = [name for key, name in spellings.items() if key != plain(example.label)]
         some = [example.label, *chance.sample(others, min(len(others), choices - 1))]
         chance.shuffle(some)
         asked.append(Question(example=example, actions=tuple(some)))
@@ -142,7 +142,7 @@ def score_actions(
         example = question.example
         shown = _pose(example) if as_poses else [one.picture for one in example.shown]
         try:
-            right += _same(witness.label(shown, question.actions)) == _same(example.label)
+            right += plain(witness.label(shown, question.actions)) == plain(example.label)
         except AnswerParseError:
             unread += 1
     return {
@@ -151,10 +151,6 @@ def score_actions(
         "asked": len(asked),
         "unread": unread,
     }
-
-
-def _same(action: str) -> str:
-    return " ".join(action.split()).casefold()
 
 
 def _pose(example: Example) -> Pose:
@@ -213,7 +209,7 @@ def score_studio(
     }
     if sees:
         by["contacts in pictures"] = score_contacts(witness, touching, as_poses=False)
-    if len({_same(action) for action in source.actions}) > 1:
+    if len({plain(action) for action in source.actions}) > 1:
         films = held_out(source, Task.MOTION_LABEL, options.people, seed=options.seed)
         asked = questions(films, source.actions, options.choices, seed=options.seed)
         by["actions of poses"] = score_actions(witness, asked, as_poses=True)

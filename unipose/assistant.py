@@ -24,6 +24,7 @@ from unipose.errors import (
 from unipose.files.photo import open_photo
 from unipose.language.answers import Pair, read_contacts, read_label
 from unipose.language.decoding import Answer, Decoding, answer
+from unipose.language.grammar import OneOf, contact_table
 from unipose.language.model import PoseLanguageModel
 from unipose.language.pictures import Picture
 from unipose.language.rendering import Part
@@ -166,22 +167,24 @@ class UniPose:
         """Return which body parts touch: a person's own, or with `people` = 2 those of two people.
 
         The names are `unipose.body.regions.REGIONS`; of two people the one further left comes
-        first. Raises AnswerParseError if the answer is no such table, BlindModelError and
-        PoseQueryError as `estimate`.
+        first. The model says nothing but such a table; AnswerParseError if it comes to no end.
+        Raises BlindModelError and PoseQueryError as `estimate`.
         """
         if isinstance(shown, Pose):
             part = self._codes_of_one(shown)
         else:
             part = self._picture(shown, box, whole=people == 2)
         question = ask(FIXED[Task.CONTACTS], seen=body_in(part, people=people))
-        decoding = Decoding(max_tokens=LONGEST_TABLE)
+        table = contact_table(people, self.vocabulary)
+        decoding = Decoding(max_tokens=LONGEST_TABLE, grammar=table)
         return read_contacts(self._texts([question], decoding)[0], people=people)
 
     def label(self, shown: Pose | Photo | Sequence[Photo], actions: Sequence[str]) -> str:
         """Return which of the actions a motion is, shown as poses or as pictures in order.
 
-        Of a long motion a few moments are looked at, evenly spread over it. Raises AnswerParseError
-        if the answer is none of the actions, BlindModelError and PoseQueryError as `estimate`.
+        Of a long motion a few moments are looked at, evenly spread over it. The model says nothing
+        but one of the actions. Raises BlindModelError and PoseQueryError as `estimate`,
+        AnswerParseError for a name too long to be said (200 tokens).
         """
         names = [_request(action) for action in actions]
         if len({name.casefold() for name in names}) < max(2, len(names)):
@@ -197,7 +200,8 @@ class UniPose:
             pictures = [shown] if alone else evenly(shown, self.model.pictures)
             parts = [self._picture(one, None) for one in pictures]
         question = ask(FIXED[Task.MOTION_LABEL], seen=motion_in(parts), actions=list_of(names))
-        return read_label(self._texts([question])[0], names)
+        decoding = Decoding(grammar=OneOf(names, self.vocabulary))
+        return read_label(self._texts([question], decoding)[0], names)
 
     def generate(
         self, text: str, *, seed: int | None = None, samples: int = 1, temperature: float = 0.7

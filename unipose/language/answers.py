@@ -66,9 +66,9 @@ def read_label(text: str, actions: Sequence[str]) -> str:
 
     Upper case and a full stop do not count. Raises AnswerParseError for anything else.
     """
-    said = _plain(text)
+    said = plain(text)
     for action in actions:
-        if _plain(action) == said:
+        if plain(action) == said:
             return action
     known = ", ".join(repr(action) for action in actions[:10])
     raise AnswerParseError(f"expected one of {known}, got {_told(text)}")
@@ -82,7 +82,8 @@ def _cells(line: str, text: str) -> Pair:
     return cells[0], cells[1]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Return a short answer without what does not count: upper case, quotes, a full stop."""
     return " ".join(text.split()).strip(' ."').casefold()
 
 

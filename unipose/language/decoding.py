@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from unipose.language.attention import mixed_attention
+from unipose.language.grammar import Grammar
 from unipose.language.known import Known
 from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import WRITTEN_POSE, Batch, Part, Row, collate, render_question
@@ -33,6 +34,8 @@ class Decoding:
     is checked: where the model would have said something else, the question is read again."""
     slots_per_pass: int | None = None
     """None fills all slots in one pass; 1 is the plain way, one forward pass per code."""
+    grammar: Grammar | None = None
+    """What answers there are; None lets the model say anything."""
 
 
 @dataclass(kw_only=True)
@@ -104,7 +107,10 @@ def answer(
     last = model.finish(hidden, start, known, told)[:, -1]
     said = ""
     for _ in range(decoding.max_tokens):
-        tokens = _choose(model.text_logits(last), decoding, generator)
+        logits = model.text_logits(last)
+        if decoding.grammar is not None:
+            logits = _within(decoding.grammar, logits, answers)
+        tokens = _choose(logits, decoding, generator)
         block: list[Row] = []
         for i, token in enumerate(tokens.tolist()):
             row = Row(source=rows[i].source)
@@ -201,6 +207,16 @@ def _run_block(
         answers[i].poses.append(_choose_codes(model, logits, decoding, generator)[0].cpu())
     final = (block.real.sum(dim=1) - 1).clamp(min=0)
     return hidden[torch.arange(len(hidden)), final]
+
+
+def _within(
+    grammar: Grammar, logits: Float[Tensor, "row token"], answers: Sequence[Answer]
+) -> Float[Tensor, "row token"]:
+    """Return the logits of what each answer may go on with; nothing else is possible."""
+    allowed = torch.full_like(logits, -torch.inf)
+    for i, said in enumerate(answers):
+        allowed[i, slice(None) if said.complete else list(grammar.following(said.ids))] = 0.0
+    return logits + allowed
 
 
 def _choose(

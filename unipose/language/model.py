@@ -38,7 +38,8 @@ UNHEARD = -8.0
 """Where the logit of a claim starts at each word: unlikely, also after fifty words."""
 
 TRUTH = 0.75
-"""How often, in training, words and slots are told the truth instead of what the model believes."""
+"""How often, in training, words and slots are told the truth instead of what the model believes; of
+pictures, never."""
 
 
 class PoseLanguageModel(PreTrainedModel):
@@ -326,7 +327,9 @@ class PoseLanguageModel(PreTrainedModel):
         believed, writing, looking = known.believed, batch.writing, bool(known.looking.any())
         claims = None
         if looking or bool(writing.any()):
-            claims = self._believed(told, batch.told, batch.telling)
+            # nobody tells what a picture shows: what is said of it learns to live with doubt
+            hearing = ~known.looking if batch.telling is None else batch.telling & ~known.looking
+            claims = self._believed(told, batch.told, hearing)
         if looking and claims is not None:
             seen = claims * known.looking[:, None]
             believed = seen if believed is None else believed * ~known.looking[:, None] + seen
