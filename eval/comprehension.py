@@ -27,7 +27,7 @@ from torch import Tensor
 from data_builders.mocap import read_manifest
 from data_builders.posecodes.captions import write_captions, write_three_captions
 from data_builders.posecodes.modifiers import write_modifiers, write_three_modifiers
-from eval.checking import Score, score_changes, score_statements
+from data_builders.posecodes.scores import Score, score_changes, score_statements
 from eval.estimation import EstimationOptions, held_out_people
 from eval.pictures import SeenPerson, poses_of
 from eval.program import EvalOptions, print_result, print_table, run, select, track

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from data_builders.mocap import choose, read_manifest
 from data_builders.posecodes.captions import write_captions
-from eval.checking import Score, score_changes, score_statements
+from data_builders.posecodes.scores import Score, score_changes, score_statements
 from eval.comprehension import draw_both_kinds
 from eval.pictures import mean_rotations
 from eval.program import EvalOptions, print_result, print_table, run, select

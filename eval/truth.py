@@ -8,8 +8,8 @@
   instruction does not touch moved from the source.
 
 Each stands beside its chance: the same texts checked on the other poses. The primary figures allow
-the thresholds' declared noise (see eval/checking.py); `*_strict` do not. Poses face the front when
-they are spoken of. Run as `python -m eval.truth --data FOLDER`.
+the thresholds' declared noise (see data_builders/posecodes/scores.py); `*_strict` do not. Poses
+face the front when they are spoken of. Run as `python -m eval.truth --data FOLDER`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from data_builders.pose_talk import replace_limbs
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers
 from data_builders.posecodes.reader import read_changes
-from eval.checking import Score, drift_mm, score_changes, score_statements
+from data_builders.posecodes.scores import Score, drift_mm, score_changes, score_statements
 from eval.program import EvalOptions, print_result, print_table, run, select, track
 from unipose.assistant import UniPose
 from unipose.body.body import Body, load_body

@@ -29,6 +29,7 @@ from data_builders.posecodes.claims import claims
 from data_builders.posecodes.modifiers import write_modifiers
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
+from train.held_out import HeldOut, read_poses
 from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
 from train.stages import choose_what_learns
@@ -96,6 +97,7 @@ PRESETS = {
         practice=8,
         warmup=2,
         save_every=2,
+        checked=0,
         trackers=(),
     ),
     "paper": AlignConfig(
@@ -244,7 +246,11 @@ def main(config: AlignConfig) -> None:
             return rows, None
         return rows, talk.practise(config.practice, seed=config.seed, step=place)
 
-    teach(accelerator, run, model, vocabulary, draw, config, name="align")
+    held_out = None
+    if config.checked:
+        poses = read_poses(config.data)
+        held_out = HeldOut(body.rest_joints, poses=poses, count=config.checked, seed=config.seed)
+    teach(accelerator, run, model, vocabulary, draw, config, name="align", held_out=held_out)
 
 
 def text_tokenizer(

@@ -17,9 +17,17 @@ from data_builders.image_talk import ImageTalkConfig
 from data_builders.pose_pool import PoolConfig, PosePool
 from data_builders.pose_talk import PoseTalk, TalkConfig
 from train import visual
+from train.held_out import read_poses
 from train.program import run_program, start_accelerator
 from train.run_folder import RunFolder
-from train.seeing import EyesToTake, SeeingConfig, encoder_of, image_talk, open_start
+from train.seeing import (
+    EyesToTake,
+    SeeingConfig,
+    encoder_of,
+    held_out_people,
+    image_talk,
+    open_start,
+)
 from train.stages import Stage, choose_what_learns
 from train.teaching import teach
 from unipose.body.body import load_body
@@ -73,6 +81,7 @@ PRESETS = {
         practice=4,
         warmup=2,
         save_every=2,
+        checked=0,
         trackers=(),
     ),
     # 32 samples per step: 8 on each of 4 GPUs; 38,750 samples per epoch: 5k + 5k of each pair of
@@ -141,7 +150,9 @@ def main(config: InstructConfig) -> None:
             return rows, None
         return rows, talk.practise(config.practice, seed=config.seed, step=place)
 
-    teach(accelerator, run, model, vocabulary, draw, config, name="instruct")
+    poses = read_poses(config.data) if config.checked else None
+    held_out = held_out_people(config, model, body, poses)
+    teach(accelerator, run, model, vocabulary, draw, config, name="instruct", held_out=held_out)
 
 
 if __name__ == "__main__":

@@ -222,7 +222,7 @@ def prepare(config: PaceConfig, folder: Path) -> Race:
     align: AlignConfig = replace(
         ALIGN["mini"], small=config.small, codec=Path(), data=Path(), out=folder,
         steps=config.steps, batch=config.batch, warmup=1, save_every=config.steps,
-        practice=0, seed=config.seed, trackers=(),
+        practice=0, seed=config.seed, checked=0, trackers=(),
     )  # fmt: skip
     body, pool = load_body(), PosePool.random(64, seed=1)
     codec = open_codec(align)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from data_builders.pose_pool import PosePool
 from data_builders.studio import Motions, Studio, StudioConfig
 from tokenizer.rotations import rotations_to_6d
 from train import align
+from train.held_out import HeldOut
 from train.teaching import Teaching
 from unipose.assistant import UniPose
 from unipose.body.body import Body
@@ -24,6 +26,7 @@ from unipose.errors import ConfigError
 from unipose.language.eyes import EyesConfig
 from unipose.language.model import PoseLanguageModel
 from unipose.language.pictures import Picture
+from unipose.language.templates import Task
 from unipose.language.vocabulary import Vocabulary
 
 
@@ -97,18 +100,7 @@ def image_talk(
     body: Body,
 ) -> ImageTalk:
     """Return what draws samples about pictures, of a built folder or of the studio."""
-    assert model.eyes is not None
-    look = look_through(model) if config.kept else model.look
-    source: PictureSource
-    if config.pictures != Path():
-        source = BuiltPictures.read(config.pictures, look, refined=config.refined, kept=config.kept)
-    else:
-        made_up = config.data == Path()
-        motions = PosePool.random(64, seed=1) if made_up else Motions.read(config.data, "train")
-        studio = Studio(config.studio, motions, body)
-        source = StudioPictures(
-            studio, look, stills=config.stills, films=config.films, kept=config.kept
-        )
+    source = _pictures(config, model, body, "train", stills=config.stills, films=config.films)
     return ImageTalk(
         [source],
         joints_at_rest=body.rest_joints,
@@ -116,6 +108,45 @@ def image_talk(
         decode=decoder_of(model),
         vocabulary=vocabulary,
         config=config.image_talk,
+    )
+
+
+def held_out_people(
+    config: SeeingConfig, model: PoseLanguageModel, body: Body, poses: PosePool | None = None
+) -> HeldOut | None:
+    """Return the people in pictures, and in poses if there are any, who are asked about."""
+    if not config.checked:
+        return None
+    source = _pictures(config, model, body, "val", stills=10 * config.checked, films=1)
+    chances = [random.Random(f"{config.seed} held out {i}") for i in range(config.checked)]
+    shown = [source.example(Task.IMAGE_TO_TEXT, chance).shown[0] for chance in chances]
+    return HeldOut(
+        body.rest_joints, poses=poses, count=config.checked, seed=config.seed, shown=shown
+    )
+
+
+def _pictures(
+    config: SeeingConfig,
+    model: PoseLanguageModel,
+    body: Body,
+    split: str,
+    *,
+    stills: int,
+    films: int,
+) -> PictureSource:
+    """Return the pictures of a split; those of another split are of other rooms and poses."""
+    look = look_through(model) if config.kept else model.look
+    if config.pictures != Path():
+        return BuiltPictures.read(
+            config.pictures, look, split=split, refined=config.refined, kept=config.kept
+        )
+    made_up = config.data == Path()
+    studio, seed = config.studio, 1
+    if split != "train":
+        studio, seed = replace(studio, seed=studio.seed + 1, mixed=0.0), 2
+    people = PosePool.random(64, seed=seed) if made_up else Motions.read(config.data, split)
+    return StudioPictures(
+        Studio(studio, people, body), look, stills=stills, films=films, kept=config.kept
     )
 
 

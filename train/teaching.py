@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -12,14 +15,18 @@ from torch import nn
 from tqdm import trange
 
 from train.engines import resume_moments, save_run
+from train.held_out import HeldOut
 from train.program import check_engine, cosine
 from train.run_folder import RunFolder
 from train.stages import set_modes
+from unipose.assistant import UniPose
 from unipose.errors import ConfigError
 from unipose.language.losses import Losses
 from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch, Practice, Row, collate
 from unipose.language.vocabulary import Vocabulary
+
+Made = TypeVar("Made")
 
 TOLD = 10.0
 """A text claims some seven of all claims where a pose makes fifty true: each counts for more."""
@@ -49,6 +56,9 @@ class Teaching:
     shown_weight: float = 0.5
     """Weight of reading the told claims off the poses that are written."""
     save_every: int = 200
+    checked: int = 32
+    """Held-out people who are asked about along the way (`train.held_out`); 0: nobody."""
+    check_every: int = 500
     trackers: tuple[str, ...] = ("tensorboard",)
     """Where the log goes beside metrics.jsonl: tensorboard, wandb, mlflow, ... (accelerate's)."""
     seed: int = 0
@@ -59,6 +69,18 @@ def by_length(rows: list[Row], pieces: int, *, pad: int) -> list[Batch]:
     rows = sorted(rows, key=lambda row: len(row.ids))
     size = -(-len(rows) // pieces)
     return [collate(rows[i : i + size], pad=pad) for i in range(0, len(rows), size)]
+
+
+def ahead(make: Callable[[int], Made], places: Iterable[int]) -> Iterator[Made]:
+    """Yield what is made of each place, in their order; the next is made while one is used."""
+    with ThreadPoolExecutor(max_workers=1) as worker:
+        waiting = deque[Future[Made]]()
+        for place in places:
+            waiting.append(worker.submit(make, place))
+            if len(waiting) > 1:
+                yield waiting.popleft().result()
+        for last in waiting:
+            yield last.result()
 
 
 def train_step(
@@ -124,8 +146,13 @@ def teach(
     config: Teaching,
     *,
     name: str,
+    held_out: HeldOut | None = None,
 ) -> None:
-    """Train what `choose_what_learns` left open, log, save; resumes from the newest checkpoint."""
+    """Train what `choose_what_learns` left open, log, save; resumes from the newest checkpoint.
+
+    `held_out` is asked every `check_every` steps and at the end, where the main process holds all
+    weights (not under FSDP2).
+    """
     optimizer = torch.optim.AdamW(
         [parameter for parameter in model.parameters() if parameter.requires_grad],
         lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True,
@@ -142,6 +169,14 @@ def teach(
     model.joints_at_rest = model.joints_at_rest.float()
     if done:
         resume_moments(accelerator, model, optimizer, run.checkpoints()[-1])
+
+    def prepared(place: int) -> tuple[list[Batch], Practice | None]:
+        rows, practice = draw(place)
+        return by_length(rows, config.pieces, pad=vocabulary.pad), practice
+
+    places = range(done * accelerator.num_processes + accelerator.process_index,
+                   config.steps * accelerator.num_processes, accelerator.num_processes)  # fmt: skip
+    drawn = ahead(prepared, places)
     progress = trange(
         done, config.steps, initial=done, total=config.steps,
         desc=name, disable=not accelerator.is_main_process,
@@ -153,8 +188,7 @@ def teach(
                 step, steps=config.steps, warmup=config.warmup, peak=config.peak_rate
             )
         place = step * accelerator.num_processes + accelerator.process_index
-        rows, practice = draw(place)
-        batches = by_length(rows, config.pieces, pad=vocabulary.pad)
+        batches, practice = next(drawn)
         batches = [batch.to(accelerator.device) for batch in batches]
         practice = None if practice is None else practice.to(accelerator.device)
         torch.manual_seed(config.seed + place)  # dropout, the same after a resume
@@ -167,6 +201,14 @@ def teach(
             parts = {part: round(value.item(), 5) for part, value in losses.items()}
             run.log(step=step, **parts)
             progress.set_postfix(parts)
+        if held_out is not None and (
+            (step + 1) % config.check_every == 0 or step + 1 == config.steps
+        ):
+            if accelerator.is_main_process and not accelerator.is_fsdp2:
+                with accelerator.autocast():
+                    run.log(step=step + 1, **held_out.ask(UniPose(model, vocabulary)))
+                set_modes(trained)
+            accelerator.wait_for_everyone()
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
             weights = save_run(accelerator, run, step + 1, model, optimizer)
             if accelerator.is_main_process:

@@ -16,7 +16,7 @@ from data_builders.studio import StudioConfig
 from train.mesh_recovery import MINI as MINI_EYE
 from train.program import run_program, start_accelerator
 from train.run_folder import RunFolder
-from train.seeing import EyesToTake, SeeingConfig, image_talk, open_start
+from train.seeing import EyesToTake, SeeingConfig, held_out_people, image_talk, open_start
 from train.stages import Stage, choose_what_learns
 from train.teaching import teach
 from unipose.body.body import load_body
@@ -70,6 +70,7 @@ PRESETS = {
         batch=4,
         warmup=2,
         save_every=2,
+        checked=0,
         trackers=(),
     ),
     # 32 samples per step: 8 on each of 4 GPUs; two epochs of 200k. Rates and steps as published.
@@ -109,7 +110,8 @@ def main(config: VisualConfig) -> None:
     def draw(place: int) -> tuple[list[Row], None]:
         return pictures.draw(config.batch, seed=config.seed, step=place), None
 
-    teach(accelerator, run, model, vocabulary, draw, config, name="visual")
+    held_out = held_out_people(config, model, body)
+    teach(accelerator, run, model, vocabulary, draw, config, name="visual", held_out=held_out)
 
 
 if __name__ == "__main__":

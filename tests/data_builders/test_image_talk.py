@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from data_builders.image_talk import ImageTalk, ImageTalkConfig
 from data_builders.picture_pool import StudioPictures, seen_in_crop
 from data_builders.pose_talk import face_front
 from data_builders.posecodes.claims import claims, true_claims
+from data_builders.posecodes.scores import score_changes, score_statements
 from tests.fakes.image_talk import make_person, make_row, write_image_talk, write_rows
 from tests.fakes.studio import make_studio
 from tests.fakes.tiny_eyes import GUESSING_EYES, seeing_assistant
@@ -143,6 +145,25 @@ def test_what_the_eyes_guess_is_read_beside_the_picture_with_what_is_true_of_it(
     assert torch.isfinite(losses.text)
     if task == Task.ESTIMATE:
         assert losses.codes > 0
+
+
+@pytest.mark.parametrize("task", [Task.IMAGE_TO_TEXT, Task.IMAGE_DIFF])
+def test_of_a_few_drafts_the_one_is_learned_that_the_eyes_confirm(studio, task):
+    guessing = seeing_assistant(GUESSING_EYES)
+    films = StudioPictures(studio.studio, look_through(guessing.model), stills=12, films=3)
+
+    def confirmed(drafts: int) -> float:
+        talking = talk(films, **only(task), drafts=drafts)
+        talking.encode, talking.decode = encoder_of(guessing.model), decoder_of(guessing.model)
+        rows = talking.draw(16, seed=0, step=0)
+        seen = [talking._joints(talking._guesses(row.pictures)) for row in rows]
+        before, after = (np.stack([some[i] for some in seen]) for i in (0, -1))
+        texts, made = [said(row) for row in rows], np.ones(len(rows), dtype=bool)
+        if task == Task.IMAGE_TO_TEXT:
+            return score_statements(texts, after, made).true_strict
+        return score_changes(texts, before, after, made).true_strict
+
+    assert confirmed(6) > confirmed(1)
 
 
 def test_poses_and_pictures_are_mixed_in_one_batch(source):

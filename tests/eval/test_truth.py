@@ -12,8 +12,8 @@ import torch
 
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.changes import Change
+from data_builders.posecodes.scores import drift_mm, score_changes, score_statements, untouched
 from eval import truth
-from eval.checking import drift_mm, score_changes, score_statements, untouched
 from eval.truth import (
     OWN_SEEDS,
     Pairs,

@@ -1,0 +1,127 @@
+"""What the model says along the way about people nobody trains on: samples, and how true they are.
+
+A few poses of the validation recordings are described, generated from what is written about them,
+and edited; of a few pictures of theirs the pose is told and estimated. It is a glance, to see
+where a run is going: eval measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from data_builders.picture_pool import Shown
+from data_builders.pose_pool import PoolConfig, PosePool
+from data_builders.pose_talk import face_front
+from data_builders.posecodes.captions import write_captions
+from data_builders.posecodes.modifiers import write_modifiers
+from data_builders.posecodes.scores import score_changes, score_statements
+from unipose.assistant import UniPose
+from unipose.body.kinematics import forward_kinematics
+from unipose.body.pose import Pose
+from unipose.body.skeletons import POSED_JOINTS
+from unipose.errors import PoseParseError
+from unipose.metrics import mpjpe
+
+AS_RECORDED = PoolConfig(mixed=0.0, tilt=0.0)
+SPARSE = 2.0
+"""Frames per second of the recordings; more would be alike."""
+
+
+class HeldOut:
+    """Held-out people, and the questions about them: the same ones at every glance."""
+
+    def __init__(
+        self,
+        joints_at_rest: Float[Tensor, "24 3"],
+        *,
+        poses: PosePool | None = None,
+        count: int = 0,
+        seed: int = 0,
+        shown: Sequence[Shown] = (),
+    ) -> None:
+        """Ask about `count` of the poses, and about whoever is shown of whom the pose is known."""
+        self.joints_at_rest = joints_at_rest
+        self.shown = [person for person in shown if person.rotations is not None]
+        self.count = 0 if poses is None else count
+        if poses is None:
+            return
+        generator = torch.Generator().manual_seed(seed)
+        first, second = poses.draw_moments(count, generator, AS_RECORDED)
+        self.first, self.second = face_front(first), face_front(second)
+        before, after = self.joints(self.first), self.joints(self.second)
+        self.captions = write_captions(before, seed=seed, indices=range(count))
+        self.changes = write_modifiers(before, after, seed=seed, indices=range(count))
+
+    def joints(self, rotations: Float[Tensor, "pose _ 3 3"]) -> Float[np.ndarray, "pose 22 3"]:
+        """Return joints (metres, pelvis in one place) of poses turned to the front."""
+        turned = face_front(rotations[:, :POSED_JOINTS].float())
+        return forward_kinematics(turned, self.joints_at_rest).numpy()
+
+    def ask(self, assistant: UniPose) -> dict[str, float | str]:
+        """Return shares of what is said that are true (0 to 1), the error of estimates (mm), texts.
+
+        An answer that is no pose is no right one: it counts as an unturned body.
+        """
+        of_poses = self._ask_of_poses(assistant) if self.count else {}
+        return of_poses | (self._ask_of_pictures(assistant) if self.shown else {})
+
+    def _ask_of_poses(self, assistant: UniPose) -> dict[str, float | str]:
+        poses, before = Pose.from_rotations(self.first), self.joints(self.first)
+        told = assistant.describe_batch(poses)
+        made, were_made = _asked(lambda i: assistant.generate(self.captions[i]), self.count)
+        edited, were_edited = _asked(
+            lambda i: assistant.edit(poses[i], self.changes[i]), self.count
+        )
+        return {
+            "described_true": score_statements(told, before, np.ones(self.count, dtype=bool)).true,
+            "generated_true": score_statements(self.captions, self.joints(made), were_made).true,
+            "edited_true": score_changes(
+                self.changes, before, self.joints(edited), were_edited
+            ).true,
+            "described": told[0],
+        }
+
+    def _ask_of_pictures(self, assistant: UniPose) -> dict[str, float | str]:
+        truth = torch.stack([one.rotations for one in self.shown if one.rotations is not None])
+        told = [assistant.describe(one.picture) for one in self.shown]
+        seen, _ = _asked(lambda i: assistant.estimate(self.shown[i].picture), len(self.shown))
+        apart = mpjpe(
+            forward_kinematics(seen[:, :POSED_JOINTS], self.joints_at_rest),
+            forward_kinematics(truth, self.joints_at_rest),
+        )
+        known = np.ones(len(truth), dtype=bool)
+        return {
+            "image_true": score_statements(told, self.joints(truth), known).true,
+            "estimate_mpjpe_mm": float(apart.mean() * 1000),
+            "image": told[0],
+        }
+
+
+def read_poses(data: Path) -> PosePool:
+    """Return the poses of the recordings' validation split, or made-up ones without recordings.
+
+    Raises ConfigError for recordings without that split.
+    """
+    if data == Path():
+        return PosePool.random(64, seed=2)
+    return PosePool.read(data, "val", fps=SPARSE)
+
+
+def _asked(
+    ask: Callable[[int], Pose], count: int
+) -> tuple[Float[Tensor, "pose 24 3 3"], Bool[np.ndarray, " pose"]]:
+    """Return the answers to questions 0 to count - 1, and which of them were a pose."""
+    made = np.ones(count, dtype=bool)
+    rotations = torch.eye(3).repeat(count, 24, 1, 1)
+    for i in range(count):
+        try:
+            rotations[i] = ask(i).rotations[0].float()
+        except PoseParseError:
+            made[i] = False
+    return rotations, made
