@@ -62,7 +62,11 @@ arrows: setup ## who may import whom
 mini: setup ## train the embedded model again, from the mocap folder (MOCAP=FOLDER)
 	$(TRAIN) train.pose_codes --preset mini --data $(MOCAP)
 	$(TRAIN) train.align --preset mini --data $(MOCAP)
-	$(BIN)/python -m train.ship runs/align/model unipose/weights/mini
+	$(TRAIN) train.mesh_recovery --preset mini --data $(MOCAP)
+	$(TRAIN) train.mesh_recovery --preset mini --data $(MOCAP) --out runs/mesh_recovery_2 \
+		--start runs/mesh_recovery/model/model.safetensors --steps 16000 --peak-rate 5e-3
+	$(TRAIN) train.instruct --preset mini --data $(MOCAP)
+	$(BIN)/python -m train.ship runs/instruct/model unipose/weights/mini
 
 picture: setup ## draw the README's conversation again, with what the model answers
 	$(BIN)/python -m unipose.app.storyboard docs/conversation.png "/pose squat" "describe the pose" \
@@ -74,7 +78,12 @@ bench: setup ## measure everything the README claims (MOCAP=FOLDER)
 	$(BIN)/python -m eval.retargeting --data $(MOCAP) --json
 	$(BIN)/python -m eval.truth --data $(MOCAP) --split test --json
 	$(BIN)/python -m eval.speed --data $(MOCAP) --json
+	$(BIN)/python -m eval.estimation --data $(MOCAP) --split test --json
+	$(BIN)/python -m eval.comprehension --data $(MOCAP) --split test --json
+	$(BIN)/python -m eval.recognition --data $(MOCAP) --split test --json
+	$(BIN)/python -m eval.generation --data $(MOCAP) --split test --json
 	$(BIN)/python -m eval.retrieval --data $(MOCAP) --split test --json
+	OMP_NUM_THREADS=1 $(KEEP_MEMORY) $(BIN)/python -m eval.training --json
 	$(BIN)/python -m eval.building --data $(MOCAP) --json
 
 lock: setup ## write requirements.lock from what is installed in .venv

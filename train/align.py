@@ -67,8 +67,6 @@ class AlignConfig(Teaching):
     small: SmallLlama = field(default_factory=SmallLlama)
     bits: Literal[4, 8, 16] = 16
     """Of the frozen weights of `llm`; 4 (NF4) and 8 need bitsandbytes."""
-    checkpointing: bool = False
-    """Compute activations again in the backward pass rather than keep them."""
     lora_rank: int = 64
     lora_alpha: int = 16
     lora_dropout: float = 0.05
@@ -190,8 +188,6 @@ def build_model(
     for weight in model.parameters():
         if weight.requires_grad:  # AdamW's small steps are lost in bfloat16
             weight.data = weight.data.float()
-    if config.checkpointing:
-        model.llm.gradient_checkpointing_enable()
     return model, vocabulary
 
 

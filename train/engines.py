@@ -14,7 +14,7 @@ import torch
 from accelerate import Accelerator, DistributedType
 from torch import Tensor, nn
 
-from train.run_folder import RunFolder
+from train.run_folder import RunFolder, changing
 from unipose.errors import ConfigError
 
 SPREADING = (DistributedType.DEEPSPEED, DistributedType.FSDP)
@@ -48,7 +48,8 @@ def save_run(
         return dict(model.state_dict())
     weights, states = gathered(accelerator, model, optimizer)
     if accelerator.is_main_process:
-        run.write(step, weights, states)
+        kept = changing(model)
+        run.write(step, {name: weights[name] for name in kept}, states)
     return weights
 
 

@@ -70,7 +70,7 @@ class RunFolder:
 
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Write everything needed to go on after `step` steps; older checkpoints are removed."""
-        self.write(step, model.state_dict(), optimizer.state_dict()["state"])
+        self.write(step, changing(model), optimizer.state_dict()["state"])
 
     def write(
         self, step: int, weights: Mapping[str, Tensor], states: Mapping[int, Mapping[str, Any]]
@@ -89,12 +89,25 @@ class RunFolder:
             old.unlink()
 
     def resume(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-        """Load the newest checkpoint into model and optimizer; return the steps already done."""
+        """Load the newest checkpoint into model and optimizer; return the steps already done.
+
+        Raises FileError if the checkpoint is damaged or of another model.
+        """
         checkpoints = self.checkpoints()
         if not checkpoints:
             return 0
         step, weights, state = self.read(checkpoints[-1])
-        model.load_state_dict(weights, strict=True)
+        own = changing(model)
+        for name, value in own.items():
+            if name not in weights or weights[name].shape != value.shape:
+                raise FileError(
+                    checkpoints[-1],
+                    f"was written for another model: it has no {name} of {list(value.shape)}.",
+                    "Choose another --out.",
+                )
+        with torch.no_grad():
+            for name, value in own.items():
+                value.copy_(weights[name])
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
         return step
@@ -123,6 +136,18 @@ class RunFolder:
                 index, key = rest.split(".")
                 state.setdefault(int(index), {})[key] = value
         return step, weights, state
+
+
+def changing(model: nn.Module) -> dict[str, Tensor]:
+    """Return what a run changes, by name: weights that learn, and buffers.
+
+    Frozen weights come from where the run started; a quantised base is many times the rest.
+    """
+    names = {name for name, _ in model.named_buffers()}
+    for name, weight in model.named_parameters(remove_duplicate=False):
+        if weight.requires_grad:
+            names.add(name)
+    return {name: value for name, value in model.state_dict().items() if name in names}
 
 
 def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -20,7 +20,6 @@ from train.program import check_engine, cosine
 from train.run_folder import RunFolder
 from train.stages import set_modes
 from unipose.assistant import UniPose
-from unipose.errors import ConfigError
 from unipose.language.losses import Losses
 from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch, Practice, Row, collate
@@ -59,6 +58,8 @@ class Teaching:
     checked: int = 32
     """Held-out people who are asked about along the way (`train.held_out`); 0: nobody."""
     check_every: int = 500
+    checkpointing: bool = False
+    """Compute activations again in the backward pass rather than keep them."""
     trackers: tuple[str, ...] = ("tensorboard",)
     """Where the log goes beside metrics.jsonl: tensorboard, wandb, mlflow, ... (accelerate's)."""
     seed: int = 0
@@ -153,14 +154,12 @@ def teach(
     `held_out` is asked every `check_every` steps and at the end, where the main process holds all
     weights (not under FSDP2).
     """
+    if config.checkpointing:
+        model.llm.gradient_checkpointing_enable()
     optimizer = torch.optim.AdamW(
         [parameter for parameter in model.parameters() if parameter.requires_grad],
         lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True,
     )  # fmt: skip
-    if getattr(model, "hf_quantizer", None) is not None and run.checkpoints():
-        raise ConfigError(
-            "a run over a 4- or 8-bit base cannot be resumed yet; choose another --out"
-        )
     done = run.resume(model, optimizer)
     trained, optimizer = accelerator.prepare(Step(model, config), optimizer)
     check_engine(accelerator, trained)

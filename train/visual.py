@@ -38,7 +38,7 @@ class VisualConfig(SeeingConfig):
     eyes: EyesToTake = field(
         default_factory=lambda: EyesToTake(
             config=EyesConfig(pose=MINI_EYE.vit, clip=None, head=MINI_EYE.head, most=3),
-            pose="runs/mesh_recovery/model/model.safetensors",
+            pose="runs/mesh_recovery_2/model/model.safetensors",
         )
     )
     image_talk: ImageTalkConfig = field(

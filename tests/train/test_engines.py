@@ -23,7 +23,7 @@ from data_builders.pose_pool import PosePool
 from data_builders.pose_talk import PoseTalk
 from tests.fakes.tiny_model import TINY_CODEC
 from tests.train.test_align import SMALL, sentencepiece_like
-from tests.train.test_programs import final_weights
+from tests.train.test_programs import final_weights, same, stop_after
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
 from train import align, program, teaching
@@ -212,19 +212,42 @@ def test_what_is_sharded_is_gathered_whole():
     assert "gathered 3 weights and 2 states" in done.stdout
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("bits", [4, 8])
-@pytest.mark.filterwarnings("ignore")
-def test_adapters_learn_beside_a_quantised_base_and_come_back_equal(bits: int, tmp_path: Path):
-    folder = tmp_path / "llm"
+def write_llama(folder: Path) -> Path:
+    """Write a Llama whose layers are large enough to be quantised."""
     text = sentencepiece_like()
     torch.manual_seed(0)
     sizes = SMALL | {"hidden_size": 128, "intermediate_size": 192}
     LlamaForCausalLM(LlamaConfig(vocab_size=len(text) + 7, **sizes)).save_pretrained(folder)
     text.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", [4, 8, 16])
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_over_a_frozen_base_resumes_from_what_learned(bits: int, tmp_path: Path):
     config = replace(
-        align.PRESETS["paper"], llm=str(folder), lora_rank=4, batch=4, bits=bits, checkpointing=True
-    )
+        align.PRESETS["debug"], llm=str(write_llama(tmp_path / "llm")), lora_rank=4, bits=bits,
+        checkpointing=True,
+    )  # fmt: skip
+    align.main(replace(config, out=tmp_path / "unbroken"))
+    broken = replace(config, out=tmp_path / "broken")
+    stop_after(align, broken, step=2)
+    align.main(broken)
+    assert same(tmp_path / "unbroken", tmp_path / "broken")
+    names = set(final_weights(tmp_path / "broken"))
+    assert any("lora_B" in name for name in names)
+    assert not any("q_proj.base_layer.weight" in name for name in names)
+    loaded = UniPose.load(tmp_path / "broken" / "model")
+    assert loaded.model.config.lora["r"] == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.filterwarnings("ignore")
+def test_adapters_learn_beside_a_quantised_base_and_come_back_equal(bits: int, tmp_path: Path):
+    folder = write_llama(tmp_path / "llm")
+    config = replace(align.PRESETS["paper"], llm=str(folder), lora_rank=4, batch=4, bits=bits)
     codec = PoseTokenizer(TINY_CODEC).eval()
     body = load_body()
     model, vocabulary = align.build_model(config, codec, body.rest_joints, None)
