@@ -28,7 +28,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import Enum
 
-from train.model_sizes import Sizes, Stage
+from train.model_sizes import Sizes
+from train.stages import Stage
 
 GB = 10**9
 BASE_BYTES = {16: 2.0, 8: 1.002, 4: 0.5 + 1 / 64 + 4 / (64 * 256)}

@@ -22,8 +22,8 @@ from tokenizer.codec import PAPER, PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
 from train.align import PRESETS
 from train.memory import Load, step_memory
-from train.model_sizes import Described, Stage, count
-from train.stages import choose_what_learns
+from train.model_sizes import Described, count
+from train.stages import Stage, choose_what_learns
 from train.teaching import by_length, train_step
 from unipose.body.body import load_body
 from unipose.language.config import PoseLanguageConfig

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +17,13 @@ from torch import nn
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from tokenizer.codec import PAPER, CodecConfig
+from train.stages import TRAINABLE, Stage
 from unipose.errors import ConfigError, FileError
 from unipose.language.config import PoseLanguageConfig
+from unipose.language.eyes import PAPER_EYE
 from unipose.language.model import PoseLanguageModel
-
-
-class Stage(Enum):
-    """The stages of training that hold a language model."""
-
-    ALIGN = "align"
-    VISUAL = "visual"
-    INSTRUCT = "instruct"
-
-
-LEARNS: dict[Stage, frozenset[str]] = {  # what learns when, all of it
-    Stage.ALIGN: frozenset({"lora", "embeddings", "slots"}),
-    Stage.VISUAL: frozenset({"projector"}),
-    Stage.INSTRUCT: frozenset({"lora", "embeddings", "slots", "projector"}),
-}
-"""UniPose, supplement B.2; with full training the base learns where LoRA does."""
+from unipose.vision.clip import ClipEye
+from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +40,7 @@ class Sizes:
     """What a plan needs to know of a model; counts of weights."""
 
     parts: Mapping[str, int]
-    """base (linear layers), norms, lora, embeddings, slots, codec, projector, eyes."""
+    """base (linear layers), norms, lora, embeddings, poses, codec, projector, eyes."""
     vocabulary: int
     hidden: int
     feed_forward: int
@@ -75,7 +62,7 @@ class Sizes:
 
     def learning_parts(self, stage: Stage) -> list[str]:
         """Return which parts learn in a stage."""
-        names = LEARNS[stage]
+        names = TRAINABLE[stage]
         if "lora" in names and not self.rank:
             names = names - {"lora"} | {"base", "norms"}
         return [name for name in self.parts if name in names]
@@ -196,7 +183,7 @@ def count(
     config = described.config
     hidden, heads = int(config.hidden_size), int(config.num_attention_heads)
     parts: dict[str, int] = dict.fromkeys(
-        ("base", "norms", "lora", "embeddings", "slots", "codec", "projector", "eyes"), 0
+        ("base", "norms", "lora", "embeddings", "poses", "codec", "projector", "eyes"), 0
     )
     for name, weight in model.named_parameters():
         parts[_part(name, weight)] += weight.numel()
@@ -229,21 +216,8 @@ def build_projector(width: int) -> nn.Module:
 
 def build_eyes() -> tuple[nn.Module, nn.Module]:
     """Return CLIP ViT-L/14-336 and the Pose-ViT (ViT-H/16, 256 x 192) on the meta device."""
-    from open_clip.transformer import VisionTransformer as Clip  # slow to import
-    from timm.models.vision_transformer import VisionTransformer as PoseViT
-
     with torch.device("meta"):
-        clip = Clip(
-            image_size=336, patch_size=14, width=1024, layers=24, heads=16, mlp_ratio=4.0,
-            output_dim=768,
-        )  # fmt: skip
-        pose = PoseViT(
-            img_size=(256, 192), patch_size=16, embed_dim=1280, depth=32, num_heads=16,
-            class_token=False, global_pool="", num_classes=0,
-        )  # fmt: skip
-        # ViTPose keeps the row of a class token that it does not have
-        pose.pos_embed = nn.Parameter(torch.zeros(1, 193, 1280))
-    return clip, pose
+        return ClipEye(PAPER_EYE), PoseViT(PAPER_POSE_VIT)
 
 
 def _part(name: str, weight: torch.Tensor) -> str:
@@ -254,7 +228,7 @@ def _part(name: str, weight: torch.Tensor) -> str:
     if "embed_tokens" in name or "lm_head" in name:
         return "embeddings"
     if not name.startswith("llm."):
-        return "slots"
+        return "poses"
     return "base" if weight.ndim == 2 else "norms"
 
 

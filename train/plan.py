@@ -21,8 +21,9 @@ from rich.table import Table
 
 from tokenizer.codec import CodecError
 from train.memory import GB, Engine, Load, Memory, plan_memory
-from train.model_sizes import KNOWN, Sizes, Stage, count, describe
+from train.model_sizes import KNOWN, Sizes, count, describe
 from train.program import ZERO3_REFUSED
+from train.stages import Stage
 from unipose.errors import ConfigError, UniPoseError
 
 PICTURE = 24 * 24 + 2

@@ -161,6 +161,17 @@ class UniPose:
             question = ask(FIXED[Task.REASON], image=picture, who=_request(who))
         return self._poses([question], Decoding(), None)
 
+    def estimate_people(self, image: Photo, boxes: Sequence[Box]) -> Pose:
+        """Return the pose in each box of one picture, as `estimate` does of one.
+
+        `unipose.vision.detector` finds the boxes. Raises PoseQueryError if there is none.
+        """
+        if not boxes:
+            raise PoseQueryError("nobody was found in the picture; say where they are with a box")
+        pictures = [self._picture(image, box) for box in boxes]
+        questions = [ask(FIXED[Task.ESTIMATE], image=picture) for picture in pictures]
+        return self._poses(questions, Decoding(), None)
+
     def contacts(
         self, shown: Pose | Photo, *, people: int = 1, box: Box | None = None
     ) -> list[Pair]:

@@ -14,7 +14,7 @@ from tokenizer.codec import PAPER
 from train.align import PRESETS
 from train.memory import GB, Engine, Load, plan_memory
 from train.memory_check import SIZES, Case, check
-from train.model_sizes import KNOWN, Sizes, Stage, count, describe
+from train.model_sizes import KNOWN, Sizes, count, describe
 from train.plan import (
     NothingFitsError,
     PlanConfig,
@@ -26,7 +26,7 @@ from train.plan import (
     run,
     settings,
 )
-from train.stages import choose_what_learns
+from train.stages import Stage, choose_what_learns
 from unipose.errors import ConfigError, FileError
 from unipose.language.config import PoseLanguageConfig
 from unipose.language.model import PoseLanguageModel

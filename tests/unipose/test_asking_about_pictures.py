@@ -17,6 +17,7 @@ from unipose.body.pose import Pose
 from unipose.errors import AnswerParseError, BlindModelError, FileError, PoseQueryError
 from unipose.language.answers import write_contacts
 from unipose.language.decoding import Answer
+from unipose.language.pictures import Picture
 
 PIXELS = some_pixels().numpy()
 
@@ -69,6 +70,15 @@ def test_questions_are_those_of_the_stages(seeing: UniPose, monkeypatch: pytest.
     assert ear.heard == "Describe the pose of the person in #."
     seeing.compare(PIXELS, PIXELS)
     assert ear.heard == "How does the pose change from # to #?"
+
+
+def test_everybody_in_a_picture_is_asked_about(seeing: UniPose, monkeypatch: pytest.MonkeyPatch):
+    ear = Ear(monkeypatch, seeing)
+    boxes = [(0, 0, 20, 30), (20.0, 0.0, 45.0, 39.0)]
+    assert len(seeing.estimate_people(PIXELS, boxes)) == 2
+    assert [len(question) for question in ear.questions] == [3, 3]
+    looks = [next(p for p in q if isinstance(p, Picture)).pose for q in ear.questions]
+    assert not torch.equal(*looks)
 
 
 def test_contacts_are_read_from_a_table(seeing: UniPose, monkeypatch: pytest.MonkeyPatch):

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from unipose.app.wording import WELCOME, problem_in_words
-from unipose.errors import UniPoseError
+from unipose.errors import PoseQueryError, UniPoseError
 
 app = typer.Typer(
     name="unipose",
@@ -84,17 +84,33 @@ def estimate(
     who: Annotated[
         str | None, typer.Option("--who", metavar="TEXT", help='"the person on the left"')
     ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            "--detector",
+            metavar="NAME",
+            help="Everybody, found by this Hugging Face object detector (folder or name).",
+        ),
+    ] = None,
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
 ) -> None:
-    """Read the pose of a person off a photo."""
+    """Read the pose of a person off a photo; of several people as `generate` writes several."""
     from unipose.app import sources
 
     shape = sources.own_body(body)
-    pose = sources.load_assistant(model).estimate(image, box=box, who=who)
+    asked: dict[str, object] = {"box": box, "who": who}
+    if detector is None:
+        pose = sources.load_assistant(model).estimate(image, box=box, who=who)
+    else:
+        if box is not None or who is not None:
+            raise PoseQueryError("--detector finds everybody; leave out --box and --who")
+        boxes = sources.find_people(image, detector)
+        pose = sources.load_assistant(model).estimate_people(image, boxes)
+        asked["boxes"] = boxes
     files = sources.write(pose, out, shape)
-    _answer("\n".join(files), as_json, file=str(image), box=box, who=who, files=files)
+    _answer("\n".join(files), as_json, file=str(image), **asked, files=files)
 
 
 @app.command()

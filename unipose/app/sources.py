@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from transformers.utils.logging import disable_progress_bar
 
-from unipose.assistant import UniPose
+from unipose.assistant import Box, UniPose
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError
@@ -51,6 +51,15 @@ def read_shown(
     if at is not None:
         raise PoseQueryError(f"{file} is a picture and has no seconds; leave --at out")
     return open_photo(file)
+
+
+def find_people(image: Path, detector: str) -> list[Box]:
+    """Return a box around each person in a photo, by the named detector, from left to right."""
+    from unipose.vision.detector import PeopleDetector  # slow to import, and seldom needed
+
+    disable_progress_bar()
+    pixels = open_photo(image)
+    return list(PeopleDetector.load(detector).find(pixels))
 
 
 def write(poses: Pose, out: Path, body: Body | None) -> list[str]:
