@@ -63,8 +63,7 @@ mini: setup ## train the embedded model again, from the mocap folder (MOCAP=FOLD
 	$(TRAIN) train.pose_codes --preset mini --data $(MOCAP)
 	$(TRAIN) train.align --preset mini --data $(MOCAP)
 	$(TRAIN) train.mesh_recovery --preset mini --data $(MOCAP)
-	$(TRAIN) train.mesh_recovery --preset mini --data $(MOCAP) --out runs/mesh_recovery_2 \
-		--start runs/mesh_recovery/model/model.safetensors --steps 16000 --peak-rate 5e-3
+	$(TRAIN) train.mesh_recovery --preset mini_again --data $(MOCAP)
 	$(TRAIN) train.instruct --preset mini --data $(MOCAP)
 	$(BIN)/python -m train.ship runs/instruct/model unipose/weights/mini
 

@@ -45,6 +45,10 @@ class PoolConfig:
     """... and about the two horizontal axes by up to this angle (UniPose: 20 degrees)."""
 
 
+AS_RECORDED = PoolConfig(mixed=0.0, turn=0.0, tilt=0.0)
+"""Poses of recordings, but for left and right and where they face."""
+
+
 class PosePool:
     """Recorded poses held in memory, and batches drawn from them."""
 

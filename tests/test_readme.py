@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from unipose.app import cli
 from unipose.app.examples import example_pose
@@ -35,10 +36,11 @@ def commands(first: str) -> list[str]:
 
 @pytest.fixture
 def reader_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder, made the current one, with the one recording that a reader brings."""
+    """Return a folder, made the current one, with the recording and photo that a reader brings."""
     step = example_pose("step").axis_angle
     swing = step + step.new_tensor([[i / 100] for i in range(60)])[:, :, None] * (step != 0)
     save_pose(Pose.from_axis_angle(swing, fps=30.0), tmp_path / "walk.bvh")
+    Image.new("RGB", (480, 640), (120, 140, 110)).save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -243,7 +243,7 @@ def main(config: AlignConfig) -> None:
         return rows, talk.practise(config.practice, seed=config.seed, step=place)
 
     held_out = None
-    if config.checked:
+    if config.checked and accelerator.is_main_process:
         poses = read_poses(config.data)
         held_out = HeldOut(body.rest_joints, poses=poses, count=config.checked, seed=config.seed)
     teach(accelerator, run, model, vocabulary, draw, config, name="align", held_out=held_out)

@@ -48,7 +48,7 @@ def save_run(
         return dict(model.state_dict())
     weights, states = gathered(accelerator, model, optimizer)
     if accelerator.is_main_process:
-        kept = changing(model)
+        kept = changing(model) & weights.keys()
         run.write(step, {name: weights[name] for name in kept}, states)
     return weights
 

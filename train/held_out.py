@@ -16,21 +16,23 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from data_builders.picture_pool import Shown
-from data_builders.pose_pool import PoolConfig, PosePool
+from data_builders.pose_pool import AS_RECORDED, PosePool
 from data_builders.pose_talk import face_front
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers
+from data_builders.posecodes.reader import read_changes
 from data_builders.posecodes.scores import score_changes, score_statements
 from unipose.assistant import UniPose
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS
-from unipose.errors import PoseParseError
+from unipose.errors import ConfigError, PoseParseError
 from unipose.metrics import mpjpe
 
-AS_RECORDED = PoolConfig(mixed=0.0, tilt=0.0)
-SPARSE = 2.0
+SPARSE = 10.0
 """Frames per second of the recordings; more would be alike."""
+PAIRS = 4
+"""Pairs of poses that are drawn for each that is kept: some hardly differ."""
 
 
 class HeldOut:
@@ -52,11 +54,14 @@ class HeldOut:
         if poses is None:
             return
         generator = torch.Generator().manual_seed(seed)
-        first, second = poses.draw_moments(count, generator, AS_RECORDED)
-        self.first, self.second = face_front(first), face_front(second)
-        before, after = self.joints(self.first), self.joints(self.second)
-        self.captions = write_captions(before, seed=seed, indices=range(count))
-        self.changes = write_modifiers(before, after, seed=seed, indices=range(count))
+        drawn = poses.draw_moments(PAIRS * count, generator, AS_RECORDED)
+        before, after = (self.joints(some) for some in drawn)
+        texts = write_modifiers(before, after, seed=seed, indices=range(len(before)))
+        kept = [i for i, text in enumerate(texts) if read_changes(text)][:count]
+        self.count = len(kept)
+        self.first, self.second = (face_front(some[kept]) for some in drawn)
+        self.changes = [texts[i] for i in kept]
+        self.captions = write_captions(before[kept], seed=seed, indices=range(len(kept)))
 
     def joints(self, rotations: Float[Tensor, "pose _ 3 3"]) -> Float[np.ndarray, "pose 22 3"]:
         """Return joints (metres, pelvis in one place) of poses turned to the front."""
@@ -84,13 +89,15 @@ class HeldOut:
             "edited_true": score_changes(
                 self.changes, before, self.joints(edited), were_edited
             ).true,
+            "answers_that_were_no_pose": int((~were_made).sum() + (~were_edited).sum()),
             "described": told[0],
         }
 
     def _ask_of_pictures(self, assistant: UniPose) -> dict[str, float | str]:
         truth = torch.stack([one.rotations for one in self.shown if one.rotations is not None])
-        told = [assistant.describe(one.picture) for one in self.shown]
-        seen, _ = _asked(lambda i: assistant.estimate(self.shown[i].picture), len(self.shown))
+        pictures = [one.picture for one in self.shown]
+        told = assistant.describe_batch(pictures)
+        seen, were_seen = _asked(lambda i: assistant.estimate(pictures[i]), len(pictures))
         apart = mpjpe(
             forward_kinematics(seen[:, :POSED_JOINTS], self.joints_at_rest),
             forward_kinematics(truth, self.joints_at_rest),
@@ -99,6 +106,7 @@ class HeldOut:
         return {
             "image_true": score_statements(told, self.joints(truth), known).true,
             "estimate_mpjpe_mm": float(apart.mean() * 1000),
+            "estimates_that_were_none": int((~were_seen).sum()),
             "image": told[0],
         }
 
@@ -110,7 +118,10 @@ def read_poses(data: Path) -> PosePool:
     """
     if data == Path():
         return PosePool.random(64, seed=2)
-    return PosePool.read(data, "val", fps=SPARSE)
+    try:
+        return PosePool.read(data, "val", fps=SPARSE)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; --checked 0 trains without asking held-out people") from error
 
 
 def _asked(

@@ -49,13 +49,14 @@ class InstructConfig(SeeingConfig):
     talk: TalkConfig = field(default_factory=lambda: TalkConfig(wording=Wording.INSTRUCT))
     seen: float = 0.5
     """Share of samples that are about pictures (or ask of poses what is asked of pictures)."""
-    steps: int = 1500
+    steps: int = 1800
     peak_rate: float = 5e-4
     warmup: int = 100
     practice: int = 32
     """Pairs per step by which reading and writing poses is practised without words."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0.0 <= self.seen <= 1.0:
             raise ConfigError(f"expected a share of samples from 0 to 1, got seen={self.seen}")
 
@@ -150,8 +151,9 @@ def main(config: InstructConfig) -> None:
             return rows, None
         return rows, talk.practise(config.practice, seed=config.seed, step=place)
 
-    poses = read_poses(config.data) if config.checked else None
-    held_out = held_out_people(config, model, body, poses)
+    held_out = None
+    if config.checked and accelerator.is_main_process:
+        held_out = held_out_people(config, model, body, read_poses(config.data))
     teach(accelerator, run, model, vocabulary, draw, config, name="instruct", held_out=held_out)
 
 

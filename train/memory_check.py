@@ -111,7 +111,7 @@ def check(case: Case) -> Checked:
         model.add_adapters({"r": RANK, "lora_alpha": 16, "lora_dropout": 0.05})
     choose_what_learns(model, large=case.lora)
     if case.checkpointing:
-        model.llm.gradient_checkpointing_enable()
+        model.llm.activation_checkpointing_enable()
     batch = _batch(model.codec, vocabulary, body.rest_joints, case.batch)
     sizes = count(
         Described(config=llm, text_tokens=vocabulary.first_code),

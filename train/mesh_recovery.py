@@ -7,7 +7,7 @@ ViT-H/16, which starts from a published checkpoint (`--start PATH`) or from noth
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import trange
 
-from data_builders.studio import StudioConfig
+from data_builders.studio.config import SPLITS, StudioConfig
 from tokenizer.rotations import rotations_from_6d
 from train.crop_batches import LABEL_PX, Batch, draw_batch
 from train.crop_shards import CropShards, ShardConfig, render_shards
 from train.muon import MuonAndAdamW
-from train.program import cosine, generator_of, run_program, start_accelerator
+from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
+from train.settings import RunSettings, set_rate
 from unipose.body.body import Body, load_body
 from unipose.body.regions import REGIONS
 from unipose.metrics import mpjpe, pa_mpjpe
@@ -51,11 +52,8 @@ MINI = MeshRecoveryConfig(
 """unipose-mini: crops of 128 x 96 px, a map of 8 x 6 x 192."""
 
 
-SPLITS = ("train", "val", "test")
-
-
 @dataclass(frozen=True, kw_only=True)
-class MeshRecoveryTraining:
+class MeshRecoveryTraining(RunSettings):
     """One training run."""
 
     network: MeshRecoveryConfig
@@ -80,7 +78,6 @@ class MeshRecoveryTraining:
     muon: bool = True
     """Muon learns small networks from nothing in fewer pictures; False is AdamW for all."""
     peak_rate: float = 8e-3
-    warmup: int = 200
     weight_decay: float = 0.05
     clip: float = 1.0
     half: bool = True
@@ -96,14 +93,17 @@ class MeshRecoveryTraining:
     """Of which part of the body, and which point of it, is seen in each cell: a training aid."""
     covered: float = 0.3
     """Share of crops of which a rectangle is painted over."""
-    save_every: int = 1000
-    trackers: tuple[str, ...] = ("tensorboard",)
-    """Where the log goes beside metrics.jsonl: tensorboard, wandb, mlflow, ... (accelerate's)."""
-    seed: int = 0
 
 
 PRESETS = {
     "mini": MeshRecoveryTraining(network=MINI),
+    "mini_again": MeshRecoveryTraining(
+        network=MINI,
+        start="runs/mesh_recovery/model/model.safetensors",
+        out=Path("runs/mesh_recovery_2"),
+        steps=16_000,
+        peak_rate=5e-3,
+    ),
     "debug": MeshRecoveryTraining(
         network=MeshRecoveryConfig(
             vit=PoseViTConfig(
@@ -313,10 +313,7 @@ def main(config: MeshRecoveryTraining) -> None:
     )  # fmt: skip
     for step in progress:
         model.train()
-        for group in optimizer.param_groups:
-            group["lr"] = cosine(
-                step, steps=config.steps, warmup=config.warmup, peak=config.peak_rate
-            )
+        set_rate(optimizer, config.rate(step))
         generator = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
         numbers = torch.randint(len(shards), (config.batch,), generator=generator)
         batch = draw_batch(shards[numbers], side, generator, covered=config.covered)
@@ -330,7 +327,7 @@ def main(config: MeshRecoveryTraining) -> None:
         if step % 50 == 0 and accelerator.is_main_process:
             progress.set_postfix(loss=f"{loss.item():.4f}")
             run.log(step=step, loss=loss.item(), **{k: v.item() for k, v in losses.items()})
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+        if config.saves(step):
             if accelerator.is_main_process:
                 network.eval()
                 scores = validate(network, body, val, config)
@@ -370,15 +367,11 @@ def _optimizer(learner: Learner, config: MeshRecoveryTraining) -> torch.optim.Op
 
 
 def _shards(config: MeshRecoveryTraining, split: str) -> ShardConfig:
-    """Return what is rendered of a split: other rooms, clothes and cameras, too.
-
-    Held-out people are in poses as they were recorded, not in mixed ones.
-    """
+    """Return what is rendered of a split."""
     size = config.network.vit.image_px * 5 // 4
     pictures = config.pictures if split == "train" else config.held_out
-    studio = replace(config.studio, seed=config.studio.seed + SPLITS.index(split))
     return ShardConfig(
-        studio=studio if split == "train" else replace(studio, mixed=0.0),
+        studio=config.studio.of_split(split),
         data=config.data,
         split=split,
         pictures=pictures,

@@ -17,13 +17,14 @@ from torch import nn
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from tokenizer.codec import PAPER, CodecConfig
-from train.stages import TRAINABLE, Stage
+from train.stages import TRAINABLE, WHOLE, Stage, part_of
 from unipose.errors import ConfigError, FileError
 from unipose.language.config import PoseLanguageConfig
 from unipose.language.eyes import PAPER_EYE
 from unipose.language.model import PoseLanguageModel
 from unipose.vision.clip import ClipEye
 from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViT
+from unipose.vision.projector import ProjectorConfig, VisualProjector
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +212,7 @@ def count(
 def build_projector(width: int) -> nn.Module:
     """Return UniPose's visual projector on the meta device: two layers, CLIP and pose features."""
     with torch.device("meta"):
-        return nn.Sequential(nn.Linear(1024 + 1280, width), nn.GELU(), nn.Linear(width, width))
+        return VisualProjector(ProjectorConfig(clip=1024, pose=1280, width=width))
 
 
 def build_eyes() -> tuple[nn.Module, nn.Module]:
@@ -221,15 +222,8 @@ def build_eyes() -> tuple[nn.Module, nn.Module]:
 
 
 def _part(name: str, weight: torch.Tensor) -> str:
-    if name.startswith("codec."):
-        return "codec"
-    if "lora_" in name:
-        return "lora"
-    if "embed_tokens" in name or "lm_head" in name:
-        return "embeddings"
-    if not name.startswith("llm."):
-        return "poses"
-    return "base" if weight.ndim == 2 else "norms"
+    part = part_of(name)
+    return part if part != WHOLE else "base" if weight.ndim == 2 else "norms"
 
 
 def _weights(module: nn.Module) -> int:

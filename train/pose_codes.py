@@ -23,8 +23,9 @@ from tokenizer.codec import (
     PoseTokenizer,
 )
 from tokenizer.rotations import rotations_to_6d
-from train.program import cosine, generator_of, run_program, start_accelerator
+from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
+from train.settings import RunSettings, set_rate
 from unipose.body.body import Body, load_body
 from unipose.body.skeletons import POSED_JOINTS, SMPL
 from unipose.metrics import mpjpe, pa_mpjpe
@@ -49,7 +50,7 @@ MINI = CodecConfig(
 
 
 @dataclass(frozen=True, kw_only=True)
-class PoseCodesConfig:
+class PoseCodesConfig(RunSettings):
     """One training run of a pose tokenizer."""
 
     codec: CodecConfig
@@ -60,7 +61,6 @@ class PoseCodesConfig:
     steps: int = 40_000
     batch: int = 256
     peak_rate: float = 4e-4
-    warmup: int = 200
     weight_decay: float = 1e-5
     rotation_weight: float = 20.0
     joint_weight: float = 100.0
@@ -70,10 +70,6 @@ class PoseCodesConfig:
     """Vertices drawn per step, by area, for the vertex loss; 0 takes all, weighted by area."""
     joint_noise: float = 0.05
     """Noise on the 6D entries of one limb in half of the batch (input only)."""
-    save_every: int = 1000
-    trackers: tuple[str, ...] = ("tensorboard",)
-    """Where the log goes beside metrics.jsonl: tensorboard, wandb, mlflow, ... (accelerate's)."""
-    seed: int = 0
 
 
 PRESETS = {
@@ -191,10 +187,7 @@ def main(config: PoseCodesConfig) -> None:
     )  # fmt: skip
     for step in progress:
         model.train()
-        for group in optimizer.param_groups:
-            group["lr"] = cosine(
-                step, steps=config.steps, warmup=config.warmup, peak=config.peak_rate
-            )
+        set_rate(optimizer, config.rate(step))
         generator = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
         rotations = pool.draw(config.batch, generator, config.pool)
         loss, losses = train_step(model, body, rotations, generator, config)
@@ -204,7 +197,7 @@ def main(config: PoseCodesConfig) -> None:
         if step % 50 == 0 and accelerator.is_main_process:
             progress.set_postfix(loss=f"{loss.item():.4f}")
             run.log(step=step, loss=loss.item(), **{k: v.item() for k, v in losses.items()})
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+        if config.saves(step):
             if accelerator.is_main_process:
                 codec.eval()
                 scores = validate(codec, body, held_out, 2000)

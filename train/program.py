@@ -1,8 +1,7 @@
-"""What every training program shares: its config, accelerate, the learning rate, seeds."""
+"""What every training program shares: its command line, accelerate, seeds."""
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -159,14 +158,6 @@ def check_engine(accelerator: Any, trained: nn.Module) -> None:
 def deepspeed_settings(accelerator: Any) -> dict[str, Any]:
     """Return the settings that DeepSpeed will be given; they can be changed before `prepare`."""
     return accelerator.state.deepspeed_plugin.deepspeed_config
-
-
-def cosine(step: int, *, steps: int, warmup: int, peak: float, floor: float = 0.0) -> float:
-    """Return the rate of `step`: linear warm-up to `peak`, then half a cosine to `floor`."""
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    done = min(1.0, (step - warmup) / max(1, steps - warmup))
-    return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def generator_of(*, seed: int, step: int, process: int = 0) -> torch.Generator:

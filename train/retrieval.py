@@ -23,8 +23,9 @@ from data_builders.pose_pool import PoolConfig, PosePool
 from data_builders.pose_talk import face_front, replace_limbs
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers_with_codes
-from train.program import cosine, generator_of, run_program, start_accelerator
+from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
+from train.settings import RunSettings, set_rate
 from unipose.body.body import load_body
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.pose import Pose
@@ -42,11 +43,10 @@ from unipose.retrieval.words import learn_words, load_words, pretrained_words
 FITTED_ON, CHOSEN_ON = "train", "val"
 VALIDATION_SEED = 4_000_000_000
 """Texts of the validation have seeds from here on; training uses seeds below 2^31."""
-AS_RECORDED = PoolConfig(mixed=0.0, turn=0.0, tilt=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrievalTraining:
+class RetrievalTraining(RunSettings):
     """One training run of a retrieval model."""
 
     kind: Kind = "pose"
@@ -78,12 +78,9 @@ class RetrievalTraining:
     gallery: int = 512
     """How many validation poses or pairs the weights are chosen by."""
     save_every: int = 200
-    trackers: tuple[str, ...] = ("tensorboard",)
-    """Where the log goes beside metrics.jsonl: tensorboard, wandb, mlflow, ... (accelerate's)."""
-    """Steps between validations and checkpoints."""
-    seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.split != FITTED_ON or self.choose_on != CHOSEN_ON:
             raise ConfigError(
                 f"an evaluator learns on {FITTED_ON!r} and is chosen on {CHOSEN_ON!r}, got "
@@ -94,6 +91,12 @@ class RetrievalTraining:
     def folder(self) -> Path:
         """Where the run's files are."""
         return self.out / self.kind
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step."""
+        if not self.falls:
+            return super().rate(step)
+        return self.peak_rate * 0.1 ** sum(step >= share * self.steps for share in self.falls)
 
 
 MINI = RetrievalConfig(
@@ -237,13 +240,6 @@ def validate(model: RetrievalModel, held_out: Examples) -> dict[str, float]:
     }
 
 
-def rate(step: int, config: RetrievalTraining) -> float:
-    """Return the learning rate of `step`."""
-    if not config.falls:
-        return cosine(step, steps=config.steps, warmup=config.warmup, peak=config.peak_rate)
-    return config.peak_rate * 0.1 ** sum(step >= share * config.steps for share in config.falls)
-
-
 def build_model(
     config: RetrievalTraining, pool: PosePool, joints_at_rest: Float[Tensor, "24 3"]
 ) -> RetrievalModel:
@@ -292,8 +288,7 @@ def main(config: RetrievalTraining) -> None:
     )  # fmt: skip
     for step in progress:
         model.train()
-        for group in optimizer.param_groups:
-            group["lr"] = rate(step, config)
+        set_rate(optimizer, config.rate(step))
         generator = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
         examples = writer.draw(pool, config.batch, generator)
         rotations = [some.to(accelerator.device) for some in examples.rotations]
@@ -306,7 +301,7 @@ def main(config: RetrievalTraining) -> None:
         if step % 20 == 0 and accelerator.is_main_process:
             progress.set_postfix(loss=f"{loss.item():.3f}")
             run.log(step=step, loss=loss.item(), scale=model.scale.item())
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+        if config.saves(step):
             if accelerator.is_main_process:
                 scores = validate(model.eval(), held_out)
                 run.log(step=step + 1, **scores)

@@ -7,6 +7,7 @@ random state a run needs, and a resumed run equals an unbroken one.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -24,6 +25,8 @@ from torch import Tensor, nn
 from unipose.errors import ConfigError, FileError
 
 KEEP = 2
+MARKED = 16
+"""Numbers of each frozen weight by which it is known again."""
 
 
 class RunFolder:
@@ -39,14 +42,15 @@ class RunFolder:
             raise ConfigError(f"expected a config dataclass, got {config!r}")
         text = json.dumps(asdict(config), indent=2, default=str)
         known = path / "config.json"
-        if known.exists() and self.checkpoints() and known.read_text() != text:
+        if self.checkpoints() and known.exists() and not _same(known, text):
             raise ConfigError(
                 f"{path} holds a run with another configuration; choose another --out, "
                 "or remove it to start over"
             )
-        known.write_text(text)
-        (path / "code.txt").write_text(_state_of_the_code())
         self.accelerator = accelerator
+        if accelerator is None or accelerator.is_main_process:
+            known.write_text(text)
+            (path / "code.txt").write_text(_state_of_the_code())
         if accelerator is not None and accelerator.log_with:
             accelerator.init_trackers("log")
 
@@ -70,18 +74,29 @@ class RunFolder:
 
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Write everything needed to go on after `step` steps; older checkpoints are removed."""
-        self.write(step, changing(model), optimizer.state_dict()["state"])
+        whole = model.state_dict()
+        changed = {name: whole[name] for name in changing(model) & whole.keys()}
+        self.write(step, changed, optimizer.state_dict()["state"], frozen=frozen_mark(model))
 
     def write(
-        self, step: int, weights: Mapping[str, Tensor], states: Mapping[int, Mapping[str, Any]]
+        self,
+        step: int,
+        weights: Mapping[str, Tensor],
+        states: Mapping[int, Mapping[str, Any]],
+        *,
+        frozen: str = "",
     ) -> None:
-        """Write a checkpoint: weights by name, the optimiser's states by place of their weight."""
+        """Write a checkpoint: weights by name, the optimiser's states by place of their weight.
+
+        `frozen` is the `frozen_mark` of what is not written.
+        """
         tensors = {f"model.{k}": v.detach().contiguous() for k, v in weights.items()}
         for index, state in states.items():
             for key, value in state.items():
                 tensors[f"optimizer.{index}.{key}"] = torch.as_tensor(value).contiguous()
         unfinished = self.path / "unfinished.safetensors.tmp"
-        save_file(_unshared(tensors), unfinished, metadata={"step": str(step)})
+        metadata = {"step": str(step), "frozen": frozen}
+        save_file(_unshared(tensors), unfinished, metadata=metadata)
         with unfinished.open("rb") as file:
             os.fsync(file.fileno())
         unfinished.rename(self.path / f"step-{step:08d}.safetensors")
@@ -97,14 +112,21 @@ class RunFolder:
         if not checkpoints:
             return 0
         step, weights, state = self.read(checkpoints[-1])
-        own = changing(model)
-        for name, value in own.items():
-            if name not in weights or weights[name].shape != value.shape:
-                raise FileError(
-                    checkpoints[-1],
-                    f"was written for another model: it has no {name} of {list(value.shape)}.",
-                    "Choose another --out.",
-                )
+        whole = model.state_dict()
+        own = {name: whole[name] for name in changing(model) & whole.keys()}
+        shapes = ({n: tuple(w.shape) for n, w in some.items()} for some in (own, weights))
+        if len({str(sorted(named.items())) for named in shapes}) > 1:
+            raise FileError(
+                checkpoints[-1], "was written for another model.", "Choose another --out."
+            )
+        with safe_open(checkpoints[-1], framework="pt") as file:
+            mark = file.metadata().get("frozen")
+        if mark and mark != frozen_mark(model):
+            raise FileError(
+                checkpoints[-1],
+                "was written beside other frozen weights: what the run started from has changed.",
+                "Choose another --out, or put back what it started from.",
+            )
         with torch.no_grad():
             for name, value in own.items():
                 value.copy_(weights[name])
@@ -138,16 +160,42 @@ class RunFolder:
         return step, weights, state
 
 
-def changing(model: nn.Module) -> dict[str, Tensor]:
-    """Return what a run changes, by name: weights that learn, and buffers.
+def changing(model: nn.Module) -> set[str]:
+    """Return the names of what a run changes: weights that learn, and buffers beside them.
 
-    Frozen weights come from where the run started; a quantised base is many times the rest.
+    All else comes from where the run started: a quantised base is many times the rest.
     """
-    names = {name for name, _ in model.named_buffers()}
+    names = set()
     for name, weight in model.named_parameters(remove_duplicate=False):
         if weight.requires_grad:
             names.add(name)
-    return {name: value for name, value in model.state_dict().items() if name in names}
+    still = [
+        f"{name}."
+        for name, module in model.named_modules()
+        if name
+        and any(True for _ in module.parameters())
+        and not any(weight.requires_grad for weight in module.parameters())
+    ]
+    buffers = {name for name, _ in model.named_buffers()}
+    return names | {name for name in buffers if not name.startswith(tuple(still))}
+
+
+def frozen_mark(model: nn.Module) -> str:
+    """Return a short mark of all that a run does not change, by a few numbers of each tensor."""
+    changed, mark = changing(model), hashlib.sha256()
+    for name, weight in sorted(model.named_parameters(remove_duplicate=False)):
+        if name not in changed:
+            some = weight.detach().flatten()[:: max(1, weight.numel() // MARKED)][:MARKED]
+            mark.update(f"{name} {tuple(weight.shape)}".encode())
+            mark.update(some.to(torch.float64).cpu().numpy().tobytes())
+    return mark.hexdigest()
+
+
+def _same(known: Path, text: str) -> bool:
+    try:
+        return json.loads(known.read_text()) == json.loads(text)
+    except json.JSONDecodeError:
+        return False
 
 
 def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

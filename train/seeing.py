@@ -22,7 +22,7 @@ from train.held_out import HeldOut
 from train.teaching import Teaching
 from unipose.assistant import UniPose
 from unipose.body.body import Body
-from unipose.errors import ConfigError
+from unipose.errors import ConfigError, MissingFileError
 from unipose.language.eyes import EyesConfig
 from unipose.language.model import PoseLanguageModel
 from unipose.language.pictures import Picture
@@ -113,13 +113,16 @@ def image_talk(
 
 def held_out_people(
     config: SeeingConfig, model: PoseLanguageModel, body: Body, poses: PosePool | None = None
-) -> HeldOut | None:
+) -> HeldOut:
     """Return the people in pictures, and in poses if there are any, who are asked about."""
-    if not config.checked:
-        return None
-    source = _pictures(config, model, body, "val", stills=10 * config.checked, films=1)
-    chances = [random.Random(f"{config.seed} held out {i}") for i in range(config.checked)]
-    shown = [source.example(Task.IMAGE_TO_TEXT, chance).shown[0] for chance in chances]
+    try:
+        source = _pictures(config, model, body, "val", stills=10 * config.checked, films=1)
+    except MissingFileError as error:
+        raise ConfigError(f"{error} --checked 0 trains without asking held-out people") from error
+    shown: list[Shown] = []
+    for i in range(config.checked if Task.IMAGE_TO_TEXT in source.tasks else 0):
+        chance = random.Random(f"{config.seed} held out {i}")
+        shown += source.example(Task.IMAGE_TO_TEXT, chance).shown
     return HeldOut(
         body.rest_joints, poses=poses, count=config.checked, seed=config.seed, shown=shown
     )
@@ -141,13 +144,10 @@ def _pictures(
             config.pictures, look, split=split, refined=config.refined, kept=config.kept
         )
     made_up = config.data == Path()
-    studio, seed = config.studio, 1
-    if split != "train":
-        studio, seed = replace(studio, seed=studio.seed + 1, mixed=0.0), 2
+    seed = 1 if split == "train" else 2
     people = PosePool.random(64, seed=seed) if made_up else Motions.read(config.data, split)
-    return StudioPictures(
-        Studio(studio, people, body), look, stills=stills, films=films, kept=config.kept
-    )
+    studio = Studio(config.studio.of_split(split), people, body)
+    return StudioPictures(studio, look, stills=stills, films=films, kept=config.kept)
 
 
 def look_through(model: PoseLanguageModel) -> Look:

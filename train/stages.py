@@ -81,6 +81,9 @@ def set_modes(model: nn.Module) -> None:
     """Put what learns into training mode, and what is frozen out of it (no dropout there)."""
     model.train()
     _still(model)
+    for module in model.modules():
+        if getattr(module, "gradient_checkpointing", False):
+            module.training = True  # transformers overlooks checkpointing in what is frozen
 
 
 def _still(module: nn.Module) -> None:

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedType
 from torch import nn
 from tqdm import trange
 
 from train.engines import resume_moments, save_run
 from train.held_out import HeldOut
-from train.program import check_engine, cosine
+from train.program import check_engine
 from train.run_folder import RunFolder
+from train.settings import RunSettings, set_rate
 from train.stages import set_modes
 from unipose.assistant import UniPose
+from unipose.errors import ConfigError
 from unipose.language.losses import Losses
 from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch, Practice, Row, collate
@@ -35,16 +37,14 @@ Draw = Callable[[int], tuple[list[Row], Practice | None]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Teaching:
-    """Steps, rates and weights of one stage; batches and steps are those of each process."""
+class Teaching(RunSettings):
+    """Steps, rates and weights of one stage."""
 
-    out: Path
     steps: int = 6500
     batch: int = 32
     pieces: int = 2
     """A step's rows are sorted by length and run in this many pieces: less is filled up."""
     peak_rate: float = 1.5e-3
-    warmup: int = 200
     weight_decay: float = 0.01
     clip: float = 1.0
     text_weight: float = 1.0
@@ -60,9 +60,17 @@ class Teaching:
     check_every: int = 500
     checkpointing: bool = False
     """Compute activations again in the backward pass rather than keep them."""
-    trackers: tuple[str, ...] = ("tensorboard",)
-    """Where the log goes beside metrics.jsonl: tensorboard, wandb, mlflow, ... (accelerate's)."""
-    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.check_every < 1:
+            raise ConfigError(
+                f"check_every is at least 1, got {self.check_every}; --checked 0 asks nobody"
+            )
+
+    def asks(self, step: int) -> bool:
+        """Return whether held-out people are asked about after a step."""
+        return (step + 1) % self.check_every == 0 or step + 1 == self.steps
 
 
 def by_length(rows: list[Row], pieces: int, *, pad: int) -> list[Batch]:
@@ -151,11 +159,11 @@ def teach(
 ) -> None:
     """Train what `choose_what_learns` left open, log, save; resumes from the newest checkpoint.
 
-    `held_out` is asked every `check_every` steps and at the end, where the main process holds all
-    weights (not under FSDP2).
+    `held_out` is what the main process asks every `check_every` steps and at the end, unless FSDP
+    spreads the weights; None in all others.
     """
     if config.checkpointing:
-        model.llm.gradient_checkpointing_enable()
+        model.llm.activation_checkpointing_enable()
     optimizer = torch.optim.AdamW(
         [parameter for parameter in model.parameters() if parameter.requires_grad],
         lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True,
@@ -173,6 +181,7 @@ def teach(
         rows, practice = draw(place)
         return by_length(rows, config.pieces, pad=vocabulary.pad), practice
 
+    spread = accelerator.distributed_type == DistributedType.FSDP
     places = range(done * accelerator.num_processes + accelerator.process_index,
                    config.steps * accelerator.num_processes, accelerator.num_processes)  # fmt: skip
     drawn = ahead(prepared, places)
@@ -182,10 +191,7 @@ def teach(
     )  # fmt: skip
     set_modes(trained)
     for step in progress:
-        for group in optimizer.param_groups:
-            group["lr"] = cosine(
-                step, steps=config.steps, warmup=config.warmup, peak=config.peak_rate
-            )
+        set_rate(optimizer, config.rate(step))
         place = step * accelerator.num_processes + accelerator.process_index
         batches, practice = next(drawn)
         batches = [batch.to(accelerator.device) for batch in batches]
@@ -200,15 +206,10 @@ def teach(
             parts = {part: round(value.item(), 5) for part, value in losses.items()}
             run.log(step=step, **parts)
             progress.set_postfix(parts)
-        if held_out is not None and (
-            (step + 1) % config.check_every == 0 or step + 1 == config.steps
-        ):
-            if accelerator.is_main_process and not accelerator.is_fsdp2:
-                with accelerator.autocast():
-                    run.log(step=step + 1, **held_out.ask(UniPose(model, vocabulary)))
-                set_modes(trained)
-            accelerator.wait_for_everyone()
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+        if held_out is not None and not spread and config.asks(step):
+            run.log(step=step + 1, **held_out.ask(UniPose(model, vocabulary)))
+            set_modes(trained)
+        if config.saves(step):
             weights = save_run(accelerator, run, step + 1, model, optimizer)
             if accelerator.is_main_process:
                 save_model(model, vocabulary, config.out / "model", weights)

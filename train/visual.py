@@ -110,7 +110,9 @@ def main(config: VisualConfig) -> None:
     def draw(place: int) -> tuple[list[Row], None]:
         return pictures.draw(config.batch, seed=config.seed, step=place), None
 
-    held_out = held_out_people(config, model, body)
+    held_out = None
+    if config.checked and accelerator.is_main_process:
+        held_out = held_out_people(config, model, body)
     teach(accelerator, run, model, vocabulary, draw, config, name="visual", held_out=held_out)
 
 

@@ -22,7 +22,7 @@ from unipose.errors import (
     WeightsError,
 )
 from unipose.files.photo import open_photo
-from unipose.language.answers import Pair, read_contacts, read_label
+from unipose.language.answers import Pair, plain, read_contacts, read_label
 from unipose.language.decoding import Answer, Decoding, answer
 from unipose.language.grammar import OneOf, contact_table
 from unipose.language.model import PoseLanguageModel
@@ -198,7 +198,7 @@ class UniPose:
         AnswerParseError for a name too long to be said (200 tokens).
         """
         names = [_request(action) for action in actions]
-        if len({name.casefold() for name in names}) < max(2, len(names)):
+        if len({plain(name) for name in names} - {""}) < max(2, len(names)):
             raise PoseQueryError(f"expected at least two different actions, got {names}")
         parts: list[Tensor] | list[Picture]
         if isinstance(shown, Pose):
@@ -238,9 +238,12 @@ class UniPose:
         edited = self._poses([self._edit_question(pose, text)], Decoding(), None)
         return _like(edited, pose)
 
-    def describe_batch(self, poses: Pose) -> list[str]:
-        """Return a description of each pose of a batch."""
-        return self._texts([self._describe_question(poses[i]) for i in range(len(poses))])
+    def describe_batch(self, shown: Pose | Sequence[Photo]) -> list[str]:
+        """Return a description of each pose of a batch, or of the person in each picture."""
+        if isinstance(shown, Pose):
+            return self._texts([self._describe_question(shown[i]) for i in range(len(shown))])
+        pictures = [self._picture(image, None) for image in shown]
+        return self._texts([ask(FIXED[Task.IMAGE_TO_TEXT], image=image) for image in pictures])
 
     def compare_batch(self, a: Pose, b: Pose) -> list[str]:
         """Return what changes from each pose of `a` to the one beside it in `b`."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unipose.errors import ConfigError
 from unipose.render.mesh_buffer import MESHES
+
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,14 @@ class StudioConfig:
                 raise ConfigError(f"{name} must be from 0 to 1, got {getattr(self, name)}")
         if self.frames < 1 or not self.fps > 0:
             raise ConfigError(f"expected frames at a rate, got {self.frames} at {self.fps}")
+
+    def of_split(self, split: str) -> StudioConfig:
+        """Return the studio of a split: rooms, clothes and cameras of its own.
+
+        Held-out people are in poses as they were recorded, not in mixed ones.
+        """
+        seed = self.seed + SPLITS.index(split)
+        return replace(self, seed=seed, mixed=self.mixed if split == SPLITS[0] else 0.0)
 
 
 DEBUG = StudioConfig(height_px=64, width_px=64, frames=3)

@@ -7,15 +7,18 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+from tokenizers import Regex, pre_tokenizers
 
 from tests.fakes.tiny_eyes import seeing_assistant, some_pixels
 from tests.fakes.tiny_model import tiny_assistant
+from unipose import assistant as room
 from unipose.assistant import UniPose
 from unipose.body.pose import Pose
 from unipose.body.regions import REGIONS
+from unipose.errors import AnswerParseError
 from unipose.language.answers import read_contacts, read_label, write_contacts
 from unipose.language.grammar import Grammar, OneOf, contact_table
-from unipose.language.vocabulary import Vocabulary
+from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
 
 ACTIONS = ["walk", "walk on uneven ground", "Jump!", "räkna | till tre"]
 
@@ -81,3 +84,30 @@ def test_an_untrained_model_held_to_a_form_is_understood():
     assert seeing.label(pose, ACTIONS) in ACTIONS
     assert seeing.label([some_pixels().numpy()], ACTIONS) in ACTIONS
     assert read_label(seeing.label(pose[0], ["sit", "run"]), ["sit", "run"])
+
+
+def test_an_untrained_model_held_to_a_table_begins_one(monkeypatch: pytest.MonkeyPatch):
+    assistant = tiny_assistant()
+    pose = Pose.from_axis_angle(torch.randn(1, 22, 3, generator=torch.Generator().manual_seed(2)))
+    head = write_contacts([])
+    monkeypatch.setattr(room, "LONGEST_TABLE", len(assistant.vocabulary.encode(head)) + 4)
+    with pytest.raises(AnswerParseError, match=r"\| part \| touches \|"):
+        assistant.contacts(pose)  # cut in the middle of a row
+
+
+@pytest.mark.parametrize("pattern", [r" ?[^\s\p{L}]+[\r\n]*| ?\p{L}+|\s+", r"\n| ?[^\n ]+"])
+def test_a_table_is_written_by_tokenizers_that_join_lines_in_their_own_ways(pattern: str):
+    text = train_text_tokenizer([write_contacts([(a, b)]) for a in REGIONS for b in REGIONS[:4]],
+                                size=400)  # fmt: skip
+    backend = text.backend_tokenizer
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(pattern), "isolated"),
+         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )  # fmt: skip
+    vocabulary = Vocabulary(text=text, codes=8, length=4)
+    table = contact_table(1, vocabulary)
+    said = write_contacts([("head", "left hand"), ("left hand", "right thigh")])
+    assert follows([*vocabulary.encode(said), vocabulary.answer_end], table)
+    chance = random.Random(3)
+    for _ in range(3):
+        read_contacts(vocabulary.decode(stroll(table, vocabulary, chance)))

@@ -275,6 +275,41 @@ def test_what_pictures_show_is_heard_and_believed():
     )
 
 
+def test_words_are_told_the_truth_and_pictures_never_are(monkeypatch: pytest.MonkeyPatch):
+    seeing = seeing_assistant()
+    model, v = seeing.model.train(), seeing.vocabulary
+    monkeypatch.setattr("unipose.language.model.TRUTH", 1.0)
+    believed: list[torch.Tensor] = []
+    real = model.plan
+
+    def plan(claims: torch.Tensor, start: torch.Tensor | None) -> torch.Tensor:
+        believed.append(claims)
+        return real(claims, start)
+
+    monkeypatch.setattr(model, "plan", plan)
+    truth = torch.arange(model.config.claims) % 2 == 0
+    for parts in (["Kneel"], ["What? ", picture(seeing)]):
+        row = render_sample(parts, codes(seeing), v)
+        row.told = truth
+        model(collate([row], pad=v.pad))
+    words, pictures = believed
+    assert torch.equal(words[0] == 1, truth)
+    assert not bool((pictures == 1).any())
+
+
+def test_a_guess_is_the_mean_of_near_and_mirrored_glances():
+    eyes = seeing_assistant(GUESSING_EYES).model.eyes
+    assert eyes.head is not None
+    crops = eyes.prepare(some_pixels()).pose[None]
+    features = eyes.pose(crops)
+    guess = eyes.guess(features, crops)
+    mirror = eyes.guess(eyes.pose(crops.flip(3)), crops.flip(3))
+    mirrored = Pose.from_rotations(mirror).mirrored().rotations[:, :22]
+    torch.testing.assert_close(guess, mirrored, rtol=0, atol=1e-4)
+    near = eyes.head(features).pose().rotations[:, :22]
+    assert float((guess - near).abs().max()) > 1e-4
+
+
 def test_the_square_around_a_person_is_cut_out_and_black_beyond_the_picture():
     pixels = torch.full((40, 60, 3), 200, dtype=torch.uint8)
     inside = around_box(pixels, (25.0, 15.0, 35.0, 25.0))

@@ -34,7 +34,7 @@ class Knowing(UniPose):
     def __init__(self, held_out: HeldOut) -> None:
         self.held_out = held_out
 
-    def describe_batch(self, poses: Pose) -> list[str]:
+    def describe_batch(self, shown: Pose) -> list[str]:
         return self.held_out.captions
 
     def generate(self, text: str, **_: object) -> Pose:
@@ -53,6 +53,7 @@ def test_true_words_and_poses_are_true_and_an_answer_that_is_none_is_false():
     held_out = HeldOut(REST, poses=poses(), count=4, seed=5)
     found = held_out.ask(Knowing(held_out))
     assert found["described_true"] == 1.0
+    assert found["answers_that_were_no_pose"] == 2
     assert 0.6 < found["generated_true"] < 1.0
     assert 0.6 < found["edited_true"] < 1.0
     assert found["described"] == held_out.captions[0]
@@ -67,7 +68,7 @@ def test_pictures_are_described_and_estimated():
     known = [Shown(picture=looks[i], rotations=poses().rotations[i]) for i in range(2)]
     unknown = Shown(picture=looks[2], rotations=None)
     found = HeldOut(REST, shown=[*known, unknown]).ask(seeing)
-    assert set(found) == {"image_true", "estimate_mpjpe_mm", "image"}
+    assert set(found) == {"image_true", "estimate_mpjpe_mm", "estimates_that_were_none", "image"}
     assert 50 < found["estimate_mpjpe_mm"] < 2000
 
 

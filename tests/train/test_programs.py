@@ -16,8 +16,9 @@ import torch
 from safetensors.torch import load_file
 
 from train import align, instruct, pose_codes, visual
-from train.program import cosine, read_config
+from train.program import read_config
 from train.run_folder import RunFolder
+from train.settings import cosine
 from unipose.errors import ConfigError, FileError
 
 

@@ -23,7 +23,6 @@ from train.retrieval import (
     Writer,
     build_model,
     keep_best,
-    rate,
 )
 from train.run_folder import RunFolder
 from unipose.body.body import load_body
@@ -156,7 +155,7 @@ def test_only_better_weights_are_kept(tmp_path: Path):
 
 def test_the_published_rate_falls_to_a_tenth_twice():
     config = replace(PRESETS["paper"], steps=120)
-    rates = [rate(step, config) for step in (0, 79, 80, 109, 110, 119)]
+    rates = [config.rate(step) for step in (0, 79, 80, 109, 110, 119)]
     assert rates == pytest.approx([2e-4, 2e-4, 2e-5, 2e-5, 2e-6, 2e-6])
 
 

@@ -22,7 +22,7 @@ from train.teaching import save_model
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
 from unipose.errors import ConfigError
-from unipose.language.eyes import Eyes
+from unipose.language.eyes import Eyes, nearer
 from unipose.language.templates import Task
 from unipose.vision.mesh_recovery import MeshRecoveryConfig, MeshRecoveryNetwork
 
@@ -84,6 +84,17 @@ def test_what_is_frozen_has_no_gradient_and_no_dropout(stage: Stage):
     assert not model.codec.training
     assert not model.eyes.pose.training
     assert model.eyes.projector.training == ("projector" in learning)
+
+
+def test_frozen_layers_compute_again_where_checkpointing_is_asked_for():
+    model = with_adapters().model
+    model.add_eyes(TINY_EYES)
+    choose_what_learns(model, Stage.VISUAL)
+    model.llm.activation_checkpointing_enable()
+    set_modes(nn.ModuleList([model]))
+    layers = model.llm.get_decoder().layers
+    assert all(layer.training and layer.gradient_checkpointing for layer in layers)
+    assert not any(m.training for m in model.llm.modules() if isinstance(m, nn.Dropout))
 
 
 def test_a_blind_model_has_nothing_to_learn_from_pictures():
@@ -162,9 +173,11 @@ def test_eyes_that_guess_take_over_the_head_too(tmp_path: Path):
     crops = model.eyes.prepare(pixels, box).pose[None]
     guess = model.eyes.guess(model.eyes.pose(crops), crops)
     with torch.no_grad():
-        plain, mirrored = (network.eval()(some).pose() for some in (crops, crops.flip(3)))
-    mean = (plain.sixd + mirrored.mirrored().sixd) / 2
-    torch.testing.assert_close(guess, rotations_from_6d(mean))
+        glances = []
+        for seen in (crops, nearer(crops)):
+            plain, mirrored = (network.eval()(some).pose() for some in (seen, seen.flip(3)))
+            glances += [plain.sixd, mirrored.mirrored().sixd]
+    torch.testing.assert_close(guess, rotations_from_6d(torch.stack(glances).mean(0)))
     seen = model.look(pixels, box)
     assert seen.guess.tolist() == model.codec.encode(rotations_to_6d(guess))[0].tolist()
 

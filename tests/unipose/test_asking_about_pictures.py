@@ -104,7 +104,7 @@ def test_a_label_is_one_of_the_actions(seeing: UniPose, monkeypatch: pytest.Monk
     assert ear.heard.count("#") == 2
     with pytest.raises(AnswerParseError, match="expected one of 'sit', 'run'"):
         seeing.label([PIXELS], ["sit", "run"])
-    for wrong in (["walk"], ["walk", "Walk"], []):
+    for wrong in (["walk"], ["walk", "Walk"], ["walk", "walk."], ["walk", "."], []):
         with pytest.raises(PoseQueryError, match="two different actions"):
             seeing.label([PIXELS], wrong)
     assert seeing.label(PIXELS, ["jump", "walk"]) == "walk"

@@ -215,7 +215,9 @@ def _within(
     """Return the logits of what each answer may go on with; nothing else is possible."""
     allowed = torch.full_like(logits, -torch.inf)
     for i, said in enumerate(answers):
-        allowed[i, slice(None) if said.complete else list(grammar.following(said.ids))] = 0.0
+        ways = slice(None) if said.complete else list(grammar.following(said.ids))
+        assert ways, f"the grammar leaves no way on from {said.ids}"
+        allowed[i, ways] = 0.0
     return logits + allowed
 
 
@@ -239,4 +241,4 @@ def _choose_codes(
     """Return one code per slot: the nearest to the mean, the likeliest, or a sample."""
     if decoding.temperature > 0 or not decoding.mix:
         return _choose(logits, decoding, generator)
-    return model.codec.mixed_codes(logits.softmax(dim=-1))
+    return model.codec.mixed_codes(logits.float().softmax(dim=-1))

@@ -93,8 +93,7 @@ class Eyes(nn.Module):
             )
         )
         for encoder in self.encoders:
-            encoder.requires_grad_(requires_grad=False)
-        self.train(mode=self.training)
+            encoder.requires_grad_(requires_grad=False).eval()
 
     @property
     def encoders(self) -> list[nn.Module]:
@@ -112,10 +111,9 @@ class Eyes(nn.Module):
         return (self.config.pose.rows if self.clip is None else self.clip.grid) ** 2
 
     def train(self, mode: bool = True) -> Eyes:
-        """Set the training mode of the projector; the encoders stay as they are."""
-        super().train(mode)
-        for encoder in self.encoders:
-            encoder.eval()
+        """Set the training mode of the projector; the encoders are not touched."""
+        self.training = mode
+        self.projector.train(mode)
         return self
 
     def prepare(
@@ -154,9 +152,9 @@ class Eyes(nn.Module):
         """
         if self.head is None:
             raise ConfigError("these eyes have no mesh recovery head to guess with")
-        nearer = _nearer(crops)
-        straight = [features, self.pose(nearer)]
-        mirrored = [self.pose(seen.flip(3)) for seen in (crops, nearer)]
+        middle = nearer(crops)
+        straight = [features, self.pose(middle)]
+        mirrored = [self.pose(seen.flip(3)) for seen in (crops, middle)]
         glances = [self.head(seen).pose().sixd for seen in straight]
         glances += [self.head(seen).pose().mirrored().sixd for seen in mirrored]
         return rotations_from_6d(torch.stack(glances).mean(0))
@@ -209,7 +207,7 @@ def around_box(
     return crops.cut(pixels, side)[0].movedim(0, 2).round().clamp(0, 255).to(torch.uint8)
 
 
-def _nearer(crops: Float[Tensor, "image 3 side side"]) -> Float[Tensor, "image 3 side side"]:
+def nearer(crops: Float[Tensor, "image 3 side side"]) -> Float[Tensor, "image 3 side side"]:
     """Return the middle of the crops in the crops' size."""
     same = NEARER * torch.eye(2, 3, dtype=crops.dtype, device=crops.device)
     grid = functional.affine_grid(

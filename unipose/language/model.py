@@ -73,7 +73,7 @@ class PoseLanguageModel(PreTrainedModel):
         width = llm_config.hidden_size
         # from_pretrained builds on the meta device; the codec's tables are computed, not loaded
         with torch.device("cpu"):
-            self.codec = PoseTokenizer(codec_config).requires_grad_(requires_grad=False)
+            self.codec = PoseTokenizer(codec_config).requires_grad_(requires_grad=False).eval()
             digits = self.codec.quantiser.digits
         self.register_buffer("joints_at_rest", torch.zeros(24, 3))
         self.code_digits = None
@@ -129,9 +129,11 @@ class PoseLanguageModel(PreTrainedModel):
         return loaded
 
     def train(self, mode: bool = True) -> PoseLanguageModel:
-        """Set the training mode of all but the frozen codec."""
-        super().train(mode)
-        self.codec.eval()
+        """Set the training mode of all but the frozen codec, which is not touched."""
+        self.training = mode
+        for child in self.children():
+            if child is not self.codec:
+                child.train(mode)
         return self
 
     def add_adapters(self, lora: dict) -> None:

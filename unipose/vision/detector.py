@@ -9,11 +9,17 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from PIL import Image
+from safetensors import SafetensorError
 
 from unipose.errors import ConfigError, WeightsError
 
 PEOPLE = ("person", "human", "people")
 """How detectors name what we look for; COCO's is the first."""
+
+_DAMAGE = (
+    OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError,
+)  # fmt: skip
+"""What transformers raises for a folder that is no detector, or a damaged one."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels."""
@@ -41,11 +47,19 @@ class PeopleDetector:
         from transformers import AutoImageProcessor, AutoModelForObjectDetection  # slow to import
 
         try:
-            processor = AutoImageProcessor.from_pretrained(str(name))
-            model = AutoModelForObjectDetection.from_pretrained(str(name), use_safetensors=True)
-        except (OSError, ValueError, ImportError) as error:
+            processor = AutoImageProcessor.from_pretrained(str(name), trust_remote_code=False)
+            model, report = AutoModelForObjectDetection.from_pretrained(
+                str(name), use_safetensors=True, trust_remote_code=False, dtype=torch.float32,
+                output_loading_info=True,
+            )  # fmt: skip
+        except _DAMAGE as error:
             said = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise WeightsError(name, f"holds no object detector ({said.rstrip('.')}).") from error
+        missing = [*report["missing_keys"], *report["mismatched_keys"]]
+        if missing:
+            raise WeightsError(
+                name, f"lacks {len(missing)} weights of its detector, the first is {missing[0]!r}."
+            )
         return cls(model, processor)
 
     @torch.inference_mode()

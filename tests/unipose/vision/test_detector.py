@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.detectors import write_yolos
@@ -44,6 +45,16 @@ def test_a_box_ends_with_the_picture(tmp_path: Path):
 def test_what_is_no_detector_or_knows_no_people_is_refused(tmp_path: Path):
     with pytest.raises(WeightsError, match="holds no object detector"):
         PeopleDetector.load(tmp_path / "nowhere")
+    damaged = write_yolos(tmp_path / "damaged", [LEFT])
+    file = damaged / "model.safetensors"
+    weights = load_file(file)
+    del weights["bbox_predictor.layers.2.weight"]
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(WeightsError, match=r"lacks 1 weights .* 'bbox_predictor.layers.2.weight'"):
+        PeopleDetector.load(damaged)
+    file.write_bytes(file.read_bytes()[:2000])
+    with pytest.raises(WeightsError, match="holds no object detector"):
+        PeopleDetector.load(damaged)
     cars = write_yolos(tmp_path / "cars", [LEFT], names={0: "car", 1: "bus"})
     with pytest.raises(ConfigError, match=r"does not know people; .* it has car, bus"):
         PeopleDetector.load(cars)
