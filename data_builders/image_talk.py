@@ -204,13 +204,13 @@ class ImageTalk:
             if seen is None:
                 return captions[0].text
             guess = Measured(seen)
-            held = [[guess.holds(s.recipes)[0] for s in c.statements] for c in captions]
+            held = [[bool(guess.holds(s.recipes)[0]) for s in c.statements] for c in captions]
             return captions[_best(held)].text
         changes = write_modifiers_with_codes(some[:, 0], some[:, 1], seed=seed, indices=indices)
         if seen is None:
             return changes[0].text
         pair = MeasuredPair(seen[:1], seen[1:])
-        held = [[pair.holds(change)[0] for change in m.changes] for m in changes]
+        held = [[bool(pair.holds(change)[0]) for change in m.changes] for m in changes]
         return changes[_best(held)].text
 
     def _joints(self, rotations: Float[Tensor, "pose 22 3 3"]) -> Float[np.ndarray, "pose 22 3"]:
@@ -218,9 +218,9 @@ class ImageTalk:
         return forward_kinematics(face_front(rotations), self.joints_at_rest).numpy()
 
 
-def _best(held: Sequence[Sequence[bool | np.bool_]]) -> int:
+def _best(held: Sequence[Sequence[bool]]) -> int:
     """Return the first text of those with the greatest share of statements that hold."""
-    return int(np.argmax([np.mean(some) if len(some) else 0.0 for some in held]))
+    return int(np.argmax([sum(some) / max(1, len(some)) for some in held]))
 
 
 def _unknown(example: Example) -> bool:

@@ -53,7 +53,7 @@ class Describer(Protocol):
         """Return what the pose of the person in the box of a picture is."""
         ...
 
-    def describe_batch(self, poses: Pose) -> list[str]:
+    def describe_batch(self, shown: Pose) -> list[str]:
         """Return a text per pose."""
         ...
 

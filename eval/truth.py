@@ -71,7 +71,7 @@ NO_LIMB_IS_INVENTED = PoolConfig(mixed=0.0, turn=0.0, tilt=0.0)
 class Assistant(Protocol):
     """What is measured: answers to a batch of questions."""
 
-    def describe_batch(self, poses: Pose) -> list[str]:
+    def describe_batch(self, shown: Pose) -> list[str]:
         """Return a text per pose."""
         ...
 

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm import trange
 
-from data_builders.pose_pool import PoolConfig, PosePool
+from data_builders.pose_pool import AS_RECORDED, PoolConfig, PosePool
 from data_builders.pose_talk import face_front, replace_limbs
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers_with_codes

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from data_builders.built_pictures import BuiltPictures
 from data_builders.image_talk import ImageTalk, ImageTalkConfig, PictureSource
-from data_builders.picture_pool import Look, StudioPictures
+from data_builders.picture_pool import Look, Shown, StudioPictures
 from data_builders.pose_pool import PosePool
 from data_builders.studio import Motions, Studio, StudioConfig
 from tokenizer.rotations import rotations_to_6d
