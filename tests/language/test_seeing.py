@@ -297,6 +297,47 @@ def test_words_are_told_the_truth_and_pictures_never_are(monkeypatch: pytest.Mon
     assert not bool((pictures == 1).any())
 
 
+def test_a_guess_that_is_believed_is_written_down_and_one_that_is_not_is_changed():
+    seeing = seeing_assistant(GUESSING_EYES)
+    model, v = seeing.model.eval(), seeing.vocabulary
+    look = model.look(some_pixels())
+    row = render_sample(["Estimate ", look], look.guess, v)
+    batch = collate([row], pad=v.pad)
+    with torch.no_grad():
+        losses = {}
+        for name, logit in (("kept", 50.0), ("left", -50.0)):
+            model.doubt.stay.bias.fill_(logit)
+            losses[name] = model(batch)
+        assert float(losses["kept"].geometry) < 1e-6 < float(losses["left"].geometry)
+        assert losses["kept"].codes == losses["left"].codes  # what is likely is learned apart
+        blind = render_sample(["Change ", look.guess, " a little"], look.guess, v)
+        before = model(collate([blind], pad=v.pad)).geometry
+        model.doubt.stay.bias.fill_(50.0)
+        assert model(collate([blind], pad=v.pad)).geometry == before
+
+
+@pytest.mark.parametrize("guess", [True, False], ids=["in one pass", "step by step"])
+def test_an_estimate_keeps_the_guess(guess: bool, monkeypatch: pytest.MonkeyPatch):
+    seeing = seeing_assistant(GUESSING_EYES)
+    model, v = seeing.model, seeing.vocabulary
+    look = model.look(some_pixels())
+    with torch.no_grad():
+        model.doubt.stay.bias.fill_(50.0)
+    real = model.text_logits
+
+    def only_poses(hidden: torch.Tensor) -> torch.Tensor:
+        logits = real(hidden)
+        logits[..., v.answer_end] += 50.0 * (said[0] > 0)
+        logits[..., v.first_code] += 50.0 * (said[0] == 0)
+        said[0] += 1
+        return logits
+
+    said = [0]
+    monkeypatch.setattr(model, "text_logits", only_poses)
+    ((one,), _) = answer(model, v, [["Estimate ", look]], Decoding(guess=guess))
+    assert [pose.tolist() for pose in one.poses] == [look.guess.tolist()]
+
+
 def test_a_guess_is_the_mean_of_near_and_mirrored_glances():
     eyes = seeing_assistant(GUESSING_EYES).model.eyes
     assert eyes.head is not None

@@ -173,7 +173,11 @@ def _guess_poses(
     if not bool(((opens == vocabulary.first_code) & (ends == vocabulary.answer_end)).all()):
         return None
     slots = hidden[:, -vocabulary.length - 1 : -1]
-    codes = _choose_codes(model, model.code_logits(slots, batch.sources), decoding, None)
+    guessed = known.looking & batch.reading
+    logits = model.with_guess(
+        model.code_logits(slots, batch.sources), slots, batch.sources, guessed
+    )
+    codes = _choose_codes(model, logits, decoding, None)
     return [Answer(poses=[some], complete=True) for some in codes.cpu()]
 
 
@@ -203,7 +207,10 @@ def _run_block(
     hidden = model.finish(hidden, block, known, told)
     for i in has_pose.any(dim=1).nonzero().flatten().tolist():
         source = block.sources[i][None] if block.sources is not None else None
-        logits = model.code_logits(hidden[i][has_pose[i]][None], source)
+        slots = hidden[i][has_pose[i]][None]
+        guessed = (question.looking & block.reading)[i : i + 1]
+        logits = model.code_logits(slots, source)
+        logits = model.with_guess(logits, slots, source, guessed)
         answers[i].poses.append(_choose_codes(model, logits, decoding, generator)[0].cpu())
     final = (block.real.sum(dim=1) - 1).clamp(min=0)
     return hidden[torch.arange(len(hidden)), final]

@@ -64,6 +64,7 @@ def losses(model: PoseLanguageModel, batch: Batch) -> Losses:
             None if batch.sources is None else batch.sources[writing],
             (batch.targets[written] - model.first_code).view(-1, model.length),
             None if batch.told is None else batch.told[writing],
+            (known.looking & batch.reading)[writing],
         )
     return Losses(
         text=_text_loss(model, hidden, batch, nothing),
@@ -86,7 +87,8 @@ def practice_losses(model: PoseLanguageModel, pairs: Practice) -> Losses:
     nothing = newest.sum() * 0
     planned = model.plan(pairs.told.to(start.dtype), start * pairs.edits[:, None, None])
     source = pairs.first.where(pairs.edits[:, None], -1)
-    codes, geometry, shown = _pose_losses(model, planned, source, pairs.second, pairs.told)
+    nobody = torch.zeros_like(pairs.edits)
+    codes, geometry, shown = _pose_losses(model, planned, source, pairs.second, pairs.told, nobody)
     facts = model.read_facts(newest.flatten(1))
     return Losses(
         text=nothing,
@@ -119,9 +121,11 @@ def _pose_losses(
     source: Int[Tensor, "pose slot"] | None,
     truth: Int[Tensor, "pose slot"],
     told: Bool[Tensor, "pose claim"] | None,
+    guessed: Bool[Tensor, " pose"],
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, ""]]:
     logits = model.code_logits(hidden, source)
-    mixed = model.codec.mixed_rotations(logits.float().softmax(dim=-1))
+    meant = model.with_guess(logits, hidden, source, guessed)
+    mixed = model.codec.mixed_rotations(meant.float().softmax(dim=-1))
     with torch.no_grad():
         true_joints = model.joints(model.codec.rotations(truth))
     squared = (model.joints(mixed) - true_joints).square().sum(-1)

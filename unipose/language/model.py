@@ -439,6 +439,19 @@ class PoseLanguageModel(PreTrainedModel):
             return logits
         return logits + self.code_digits.score(hidden, source)
 
+    def with_guess(
+        self,
+        logits: Float[Tensor, "pose slot code"],
+        hidden: Float[Tensor, "pose slot width"],
+        source: Int[Tensor, "pose slot"] | None,
+        guessed: Bool[Tensor, " pose"],
+    ) -> Float[Tensor, "pose slot code"]:
+        """Return logits of codes where `source` may be a guess that is kept as far as believed."""
+        if self.doubt is None or source is None or not bool(guessed.any()):
+            return logits
+        kept = self.doubt.keep(logits, hidden, source.clamp(min=0))
+        return torch.where(guessed[:, None, None], kept, logits.to(kept.dtype))
+
     def forward(self, batch: Batch | Practice) -> Losses:
         """Return the losses of a batch that may mix tasks, or of practice without words."""
         return practice_losses(self, batch) if isinstance(batch, Practice) else losses(self, batch)
