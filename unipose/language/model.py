@@ -42,6 +42,11 @@ TRUTH = 0.75
 pictures, never."""
 
 
+SURE = 4.0
+"""Power of what is believed when words look it up: the doubtful is left unsaid. Not in training,
+where it is learned how far to believe; chosen on the validation split."""
+
+
 class PoseLanguageModel(PreTrainedModel):
     """A causal language model with pose codes in its vocabulary and the tokenizer that made them.
 
@@ -275,8 +280,8 @@ class PoseLanguageModel(PreTrainedModel):
         seen = self.eyes(batch.pictures).flatten(0, 1)  # place width
         return embeddings.masked_scatter(patches[..., None], seen.to(embeddings.dtype))
 
-    @staticmethod
     def _look_up(
+        self,
         memory: ClaimMemory,
         hidden: Float[Tensor, "row place width"],
         batch: Batch,
@@ -286,7 +291,8 @@ class PoseLanguageModel(PreTrainedModel):
         words = batch.answering
         if not bool(words.any()):
             return hidden
-        recalled = memory(hidden[words], believed[words.nonzero()[:, 0]])
+        sure = believed if self.training else believed**SURE
+        recalled = memory(hidden[words], sure[words.nonzero()[:, 0]])
         return hidden.masked_scatter(words[..., None], hidden[words] + recalled)
 
     def listen(
