@@ -198,10 +198,10 @@ def teach(
         practice = None if practice is None else practice.to(accelerator.device)
         torch.manual_seed(config.seed + place)  # dropout, the same after a resume
         loss, losses = trained(batches, practice)
-        optimizer.zero_grad()
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(trained.parameters(), config.clip)
         optimizer.step()
+        optimizer.zero_grad()  # before the next forward pass, which needs the memory
         if (step % 20 == 0 or step + 1 == config.steps) and accelerator.is_main_process:
             parts = {part: round(value.item(), 5) for part, value in losses.items()}
             run.log(step=step, **parts)
