@@ -15,8 +15,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional
 
 from data_builders.pose_pool import LIMBS, PoolConfig, PosePool
+from data_builders.posecodes.brief import write_brief_modifiers_with_codes
 from data_builders.posecodes.captions import write_captions_with_codes
 from data_builders.posecodes.claims import Claim, claimed, true_claims
 from data_builders.posecodes.modifiers import write_modifiers_with_codes
@@ -29,6 +31,8 @@ from unipose.language.templates import Task, Wording, ask, choose_phrasing
 from unipose.language.vocabulary import Vocabulary
 
 Rotations = Float[Tensor, "pose 22 3 3"]
+THINGS = ((1,), (2,), (3,), (2, 3), (4,), (5,), (4, 5), (0, 4, 5), (0, 4, 5))
+"""Limbs (of LIMBS) that a brief instruction may move: trunk, arms, legs, or the posture."""
 Encode = Callable[[Rotations], Int[Tensor, "pose code"]]
 
 
@@ -49,6 +53,8 @@ class TalkConfig:
     """Share of people who type in lower case and without a full stop."""
     few_words: float = 0.35
     """Share of descriptions to generate from that are cut to their first sentences."""
+    brief: float = 0.35
+    """Share of edits that ask for one or two things: what is not spoken of stays as it was."""
     wording: Wording = Wording.TALK
 
 
@@ -137,9 +143,11 @@ class PoseTalk:
                 for code, (text, _) in zip(self.encode(poses), texts, strict=True)
             ]
         else:
-            first, second = self._pairs(count, generator)
+            brief = task == Task.EDIT and chance.random() < self.config.brief
+            first, second = (self._brief_pairs if brief else self._pairs)(count, generator)
             joints, others = self._joints(first), self._joints(second)
-            texts = write_modifiers_with_codes(joints, others, seed=seed, indices=range(count))
+            write = write_brief_modifiers_with_codes if brief else write_modifiers_with_codes
+            texts = write(joints, others, seed=seed, indices=range(count))
             newest = others if task == Task.COMPARE else joints
             facts = torch.from_numpy(true_claims(joints, newest))
             rows = []
@@ -163,6 +171,10 @@ class PoseTalk:
         first = self.pool.draw(count - moments, generator, self.config.pool)
         second = replace_limbs(first, self.pool, generator, self.config.pool)
         return torch.cat([one, first]), torch.cat([two, second])
+
+    def _brief_pairs(self, count: int, generator: torch.Generator) -> tuple[Rotations, Rotations]:
+        first = self.pool.draw(count, generator, self.config.pool)
+        return first, replace_one(first, self.pool, generator, self.config.pool)
 
     def _describe(self, codes: Int[Tensor, " code"], text: str, chance: random.Random) -> Row:
         phrasing = choose_phrasing(Task.DESCRIBE, chance, self.config.wording)
@@ -201,7 +213,31 @@ def replace_limbs(
     order = torch.rand(len(poses), len(LIMBS) - 1, generator=generator).argsort(dim=1)
     limbs = torch.randint(1, 4, (len(poses), 1), generator=generator)
     chosen = order.argsort(dim=1) < limbs
+    return _with_limbs(poses, others, functional.pad(chosen, (1, 0)))
+
+
+def replace_one(
+    poses: Rotations, pool: PosePool, generator: torch.Generator, config: PoolConfig
+) -> Rotations:
+    """Return the poses with one thing taken from other frames: an arm, both legs, a posture.
+
+    A posture is how both legs are placed and the body leans; where the body faces is kept.
+    """
+    others = pool.draw(len(poses), generator, config)
+    facing = poses[:, 0] @ without_yaw(poses[:, 0]).mT
+    others = torch.cat([(facing @ without_yaw(others[:, 0]))[:, None], others[:, 1:]], dim=1)
+    things = torch.zeros(len(THINGS), len(LIMBS), dtype=torch.bool)
+    for thing, limbs in zip(things, THINGS, strict=True):
+        thing[list(limbs)] = True
+    which = torch.randint(len(THINGS), (len(poses),), generator=generator)
+    return _with_limbs(poses, others, things[which])
+
+
+def _with_limbs(
+    poses: Rotations, others: Rotations, chosen: Bool[Tensor, "pose limb"]
+) -> Rotations:
+    """Return the poses with the chosen limbs of the others."""
     replaced = torch.zeros(poses.shape[:2], dtype=torch.bool)
-    for i, limb in enumerate(LIMBS[1:]):
+    for i, limb in enumerate(LIMBS):
         replaced[:, SMPL.indices(*limb)] = chosen[:, i : i + 1]
     return torch.where(replaced[..., None, None], others, poses)

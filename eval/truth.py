@@ -7,6 +7,9 @@
   share that happened from the source to the pose that `edit` makes; and how far the joints that the
   instruction does not touch moved from the source.
 
+- edited briefly: the same of one or two things that are asked for in few words, typed as in a chat
+  ("raise your left arm"), of pairs that differ in little else.
+
 Each stands beside its chance: the same texts checked on the other poses. The primary figures allow
 the thresholds' declared noise (see data_builders/posecodes/scores.py); `*_strict` do not. Poses
 face the front when they are spoken of. Run as `python -m eval.truth --data FOLDER`.
@@ -15,7 +18,7 @@ face the front when they are spoken of. Run as `python -m eval.truth --data FOLD
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -27,7 +30,8 @@ from torch import Tensor
 
 from data_builders.mocap import Recording, read_manifest
 from data_builders.pose_pool import PoolConfig, PosePool
-from data_builders.pose_talk import replace_limbs
+from data_builders.pose_talk import replace_limbs, replace_one
+from data_builders.posecodes.brief import write_brief_modifiers
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers
 from data_builders.posecodes.reader import read_changes
@@ -137,25 +141,40 @@ def draw_pairs(
     firsts = everything[torch.randperm(len(everything), generator=generator)[: count - count // 2]]
     pool = PosePool(everything)
     seconds = replace_limbs(firsts, pool, generator, NO_LIMB_IS_INVENTED)
-    found = []
-    for part, (first, second) in enumerate(((moments[:, 0], moments[:, 1]), (firsts, seconds))):
-        texts = write_modifiers(
-            front_joints(body, Pose.from_rotations(first)),
-            front_joints(body, Pose.from_rotations(second)),
-            seed=OWN_SEEDS + 2 * seed + part,
-            indices=range(len(first)),
-        )
-        kept = [i for i, text in enumerate(texts) if read_changes(text)]
-        if not kept:
-            raise ConfigError("the pairs that were drawn do not differ; ask for more --pairs")
-        found.append(
-            Pairs(
-                source=Pose.from_rotations(first[kept]),
-                target=Pose.from_rotations(second[kept]),
-                texts=[texts[i] for i in kept],
-            )
-        )
-    return found[0], found[1]
+    return (
+        _pairs(moments[:, 0], moments[:, 1], body, write_modifiers, seed=OWN_SEEDS + 2 * seed),
+        _pairs(firsts, seconds, body, write_modifiers, seed=OWN_SEEDS + 2 * seed + 1),
+    )
+
+
+def draw_brief_pairs(
+    recorded: list[Float[Tensor, "_ 22 3 3"]], count: int, body: Body, *, seed: int
+) -> Pairs:
+    """Return pairs that differ in one limb or in their posture, and what is typed in a chat."""
+    generator = torch.Generator().manual_seed(seed)
+    everything = torch.cat(recorded)
+    firsts = everything[torch.randperm(len(everything), generator=generator)[:count]]
+    seconds = replace_one(firsts, PosePool(everything), generator, NO_LIMB_IS_INVENTED)
+    pairs = _pairs(firsts, seconds, body, write_brief_modifiers, seed=OWN_SEEDS + seed)
+    return replace(pairs, texts=[text.lower().rstrip(".") for text in pairs.texts])
+
+
+def _pairs(
+    first: Float[Tensor, "pose 22 3 3"],
+    second: Float[Tensor, "pose 22 3 3"],
+    body: Body,
+    write: Callable[..., list[str]],
+    *,
+    seed: int,
+) -> Pairs:
+    source, target = Pose.from_rotations(first), Pose.from_rotations(second)
+    joints = [front_joints(body, pose) for pose in (source, target)]
+    texts = write(*joints, seed=seed, indices=range(len(first)))
+    kept = [i for i, text in enumerate(texts) if read_changes(text)]
+    if not kept:
+        raise ConfigError("the pairs that were drawn do not differ; ask for more --pairs")
+    rows = torch.tensor(kept)
+    return Pairs(source=source[rows], target=target[rows], texts=[texts[i] for i in kept])
 
 
 def front_joints(body: Body, pose: Pose) -> Float[np.ndarray, "pose 24 3"]:
@@ -234,6 +253,7 @@ def main(options: TruthOptions) -> None:
     recorded = read_sparsely(recordings)
     poses = draw_poses(recorded, options.poses, seed=options.seed)
     moments, limbs = draw_pairs(recorded, options.pairs, body, seed=options.seed)
+    briefly = draw_brief_pairs(recorded, options.pairs, body, seed=options.seed)
     scores = {
         "described": measure_descriptions(assistant, poses, body),
         "generated": measure_prompts(assistant, poses, body, seed=options.seed),
@@ -243,7 +263,9 @@ def main(options: TruthOptions) -> None:
         "limbs": measure_edits(assistant, limbs, body),
     }
     scores["edited"] = together([edit.score for edit in edits.values()])
-    result = figures(scores)
+    brief = measure_edits(assistant, briefly, body)
+    scores["edited_briefly"] = brief.score
+    result = figures(scores) | {"brief_edit_drift_mm": brief.drift_mm}
     for name in ("drift_mm", "chance_drift_mm", "target_drift_mm"):
         known = [
             (getattr(edits[kind], name), len(pairs.texts))
@@ -253,7 +275,7 @@ def main(options: TruthOptions) -> None:
         key = name.replace("drift", "edit_drift")
         total = sum(count for _, count in known)
         result[key] = sum(value * count for value, count in known) / total if known else None
-    result["edits_of"] = {kind: asdict(edit) for kind, edit in edits.items()}
+    result["edits_of"] = {kind: asdict(edit) for kind, edit in (edits | {"brief": brief}).items()}
     pairs = len(moments.texts) + len(limbs.texts)
     result |= {"poses": len(poses), "pairs": pairs, "recordings": len(recordings)}
     print_table(

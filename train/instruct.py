@@ -47,6 +47,8 @@ class InstructConfig(SeeingConfig):
     eyes: EyesToTake = field(default_factory=lambda: visual.PRESETS["mini"].eyes)
     image_talk: ImageTalkConfig = field(default_factory=ImageTalkConfig)
     talk: TalkConfig = field(default_factory=lambda: TalkConfig(wording=Wording.INSTRUCT))
+    without: tuple[str, ...] = ()
+    """Parts of the model (see `train.stages`) that stay as they are."""
     seen: float = 0.5
     """Share of samples that are about pictures (or ask of poses what is asked of pictures)."""
     steps: int = 1800
@@ -63,6 +65,15 @@ class InstructConfig(SeeingConfig):
 
 PRESETS = {
     "mini": InstructConfig(),
+    # what was learned of short requests after the rest: the weights of poses are not shipped again
+    "mini_words": InstructConfig(
+        start=Path("runs/instruct_2/model"),
+        out=Path("runs/words"),
+        without=("poses", "projector"),
+        steps=900,
+        peak_rate=4e-4,
+        practice=0,
+    ),
     "debug": InstructConfig(
         start=Path(),
         eyes=visual.PRESETS["debug"].eyes,
@@ -131,7 +142,7 @@ def main(config: InstructConfig) -> None:
         run = RunFolder(config.out, config, accelerator)
         model, vocabulary = open_start(config, body)
         pictures = image_talk(config, model, vocabulary, body)
-    choose_what_learns(model, Stage.INSTRUCT)
+    choose_what_learns(model, Stage.INSTRUCT, without=config.without)
     talk = PoseTalk(
         pool,
         joints_at_rest=body.rest_joints,

@@ -184,7 +184,7 @@ def count(
     config = described.config
     hidden, heads = int(config.hidden_size), int(config.num_attention_heads)
     parts: dict[str, int] = dict.fromkeys(
-        ("base", "norms", "lora", "embeddings", "poses", "codec", "projector", "eyes"), 0
+        ("base", "norms", "lora", "embeddings", "poses", "hearing", "codec", "projector", "eyes"), 0
     )
     for name, weight in model.named_parameters():
         parts[_part(name, weight)] += weight.numel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from torch import nn
@@ -22,9 +23,9 @@ class Stage(StrEnum):
 
 
 TRAINABLE: dict[Stage, frozenset[str]] = {
-    Stage.ALIGN: frozenset({"lora", "embeddings", "poses"}),
+    Stage.ALIGN: frozenset({"lora", "embeddings", "poses", "hearing"}),
     Stage.VISUAL: frozenset({"projector"}),
-    Stage.INSTRUCT: frozenset({"lora", "embeddings", "poses", "projector"}),
+    Stage.INSTRUCT: frozenset({"lora", "embeddings", "poses", "hearing", "projector"}),
 }
 """Names of parts (see `part_of`). The rest is frozen: `requires_grad` is False, and `eval()`."""
 
@@ -35,7 +36,8 @@ WHOLE = "language"
 def part_of(parameter: str) -> str:
     """Return the part of the model that a parameter belongs to, by its name.
 
-    "codec" and "encoders" never learn here; "poses" is all that knows what codes mean.
+    "codec" and "encoders" never learn here; "poses" is all that knows what codes mean, "hearing"
+    what hears claims in words, and doubts those of a guess.
 
     Raises ConfigError for a name of no part.
     """
@@ -48,29 +50,41 @@ def part_of(parameter: str) -> str:
         if "lora_" in rest:
             return "lora"
         return "embeddings" if "embed_tokens" in rest or "lm_head" in rest else WHOLE
+    if top in _HEARING:
+        return "hearing"
     if top in _POSES:
         return "poses"
     raise ConfigError(f"the parameter {parameter!r} is of no part that a stage knows")
 
 
+_HEARING = frozenset({"hear", "doubt"})
 _POSES = frozenset(
-    {"slots", "reader", "context", "code_digits", "read_facts", "hear", "first_look", "last_look",
-     "writer", "doubt"}
-)  # fmt: skip
+    {"slots", "reader", "context", "code_digits", "read_facts", "first_look", "last_look", "writer"}
+)
 
 
 def choose_what_learns(
-    model: PoseLanguageModel, stage: Stage = Stage.ALIGN, *, large: bool | None = None
+    model: PoseLanguageModel,
+    stage: Stage = Stage.ALIGN,
+    *,
+    large: bool | None = None,
+    without: Iterable[str] = (),
 ) -> None:
-    """Freeze what does not learn in a stage.
+    """Freeze what does not learn in a stage, and the parts that are to be left as they are.
 
     `large` says whether the language model itself is frozen beside its adapters (None: if it has
-    adapters).
+    adapters). Raises ConfigError for a part that does not learn anyway.
     """
-    learning = set(TRAINABLE[stage])
+    unknown = set(without) - TRAINABLE[stage]
+    if unknown:
+        raise ConfigError(
+            f"{', '.join(sorted(unknown))} cannot be left out of the stage {stage}, in which "
+            f"learn {', '.join(sorted(TRAINABLE[stage]))}"
+        )
+    learning = TRAINABLE[stage] - set(without)
     large = bool(model.config.lora) if large is None else large
     if not large and "lora" in learning:
-        learning.add(WHOLE)
+        learning |= {WHOLE}
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(part_of(name) in learning)
     if not any(parameter.requires_grad for parameter in model.parameters()):

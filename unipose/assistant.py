@@ -280,10 +280,10 @@ class UniPose:
         return ask(FIXED[Task.COMPARE], first=first, second=second)
 
     def _generate_question(self, text: str) -> list[Part]:
-        return ask(FIXED[Task.GENERATE], text=_request(text))
+        return ask(FIXED[Task.GENERATE], text=_sentence(text))
 
     def _edit_question(self, pose: Pose, text: str) -> list[Part]:
-        return ask(FIXED[Task.EDIT], pose=self._codes_of_one(pose), text=_request(text))
+        return ask(FIXED[Task.EDIT], pose=self._codes_of_one(pose), text=_sentence(text))
 
     def _picture(self, image: Photo, box: Box | None, *, whole: bool = False) -> Picture:
         """Return a picture as a part of a question: what is in the box, or all of it if `whole`."""
@@ -381,6 +381,12 @@ def _request(text: str) -> str:
             f"the request has {len(text)} characters; at most {LONGEST_TEXT} are read"
         )
     return text
+
+
+def _sentence(text: str) -> str:
+    """Return a request as the texts of training are written: people type "raise the left arm"."""
+    text = _request(text)
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
 
 
 def _first_line(error: Exception) -> str:

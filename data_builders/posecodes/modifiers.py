@@ -25,6 +25,7 @@ from data_builders.posecodes.instructions import (
     turn_sentence,
 )
 from data_builders.posecodes.pair_codes import PairCodes, columns, targets
+from data_builders.posecodes.statements import Statement
 from unipose.errors import ConfigError
 
 _DETERMINERS = ("your",) * 3 + ("the",) * 2
@@ -189,26 +190,33 @@ def _write(
     if not moved and turned is None:
         return Modifier(dice.pick(phrases.NOTHING_CHANGES), frozenset())
     kept = [i for i in moved if not skipped[i]] or moved
-    found = _single(pairs, row, kept, dice)
-    if style != "plain":
-        found = _both(_entities(_drop_idle(found)), dice)
+    plain = style == "plain"
+    found = _single(pairs, row, kept, dice) if plain else merged_changes(pairs, row, kept, dice)
     if style == "short":
         found = _choose(found, dice)
-    clauses = clauses_of(found, dice, alone=style == "plain")
-    sentences = clauses if style == "plain" else link(clauses, dice, gerunds=options.gerunds)
+    clauses = clauses_of(found, dice, alone=plain)
+    sentences = clauses if plain else link(clauses, dice, gerunds=options.gerunds)
     changes = {change for said in found for change in said.members}
-    if style != "plain":
+    if not plain:
         for fact in _states(pairs, row, changes, dice, style, options):
             sentences.append(state_sentence(fact, dice))
-            changes.add(_reach(fact))
+            changes.add(reach(fact.members[0]))
     if turned is not None:
         sentences.insert(0, turn_sentence(turned, dice))
         changes.add(turned)
+    return Modifier(as_text(sentences, dice), frozenset(changes))
+
+
+def as_text(sentences: list[str], dice: Dice) -> str:
+    """Return sentences as a text that speaks of "your" or "the" limbs throughout."""
     determiner = dice.pick(_DETERMINERS)
-    text = " ".join(
-        s[0].upper() + s[1:] + "." for s in (x.replace("{d}", determiner) for x in sentences)
-    )
-    return Modifier(text, frozenset(changes))
+    spoken = (sentence.replace("{d}", determiner) for sentence in sentences)
+    return " ".join(s[0].upper() + s[1:] + "." for s in spoken)
+
+
+def merged_changes(pairs: PairCodes, row: int, moved: list[int], dice: Dice) -> list[Said]:
+    """Return the given changes of a pair; what goes together is said together."""
+    return _both(_entities(_drop_idle(_single(pairs, row, moved, dice))), dice)
 
 
 def _states(
@@ -238,13 +246,13 @@ def _states(
     ]
 
 
-def _reach(fact: Fact) -> Change:
-    said = fact.members[0]
+def reach(said: Statement) -> Change:
+    """Return the change that ends in a state."""
     return Change(said.first, "reach", target=said)
 
 
 def _touches(fact: Fact, touched: frozenset[str]) -> bool:
-    return _reach(fact).joints <= touched
+    return reach(fact.members[0]).joints <= touched
 
 
 def _single(pairs: PairCodes, row: int, kept: list[int], dice: Dice) -> list[Said]:

@@ -206,6 +206,26 @@ def test_an_edit_keeps_shape_and_place(poses_only: UniPose):
     assert torch.equal(edited.rotations[:, 22:], placed.rotations[:, 22:])
 
 
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [
+        ("raise the left arm", "Raise the left arm."),
+        ("  Squat \n now!", "Squat now!"),
+        ("éteint?", "Éteint?"),
+        ("a person sits. both arms are up", "A person sits. both arms are up."),
+    ],
+)
+def test_what_is_typed_is_asked_as_a_sentence(poses_only: UniPose, monkeypatch, typed, written):
+    asked = []
+    answer = poses_only._answers
+    monkeypatch.setattr(
+        poses_only, "_answers", lambda parts, *rest: asked.append(parts[0]) or answer(parts, *rest)
+    )
+    poses_only.edit(some_pose(), typed)
+    poses_only.generate(typed)
+    assert all(any(isinstance(p, str) and written in p for p in parts) for parts in asked)
+
+
 def test_what_is_saved_answers_the_same(assistant: UniPose, tmp_path: Path):
     assistant.model.save_pretrained(tmp_path)
     assistant.vocabulary.text.save_pretrained(tmp_path)

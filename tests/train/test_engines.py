@@ -143,7 +143,7 @@ def test_zero_2_learns_what_one_process_learns_saves_it_and_resumes(tmp_path: Pa
 @pytest.mark.slow
 def test_the_published_recipe_trains_in_bfloat16_and_saves_float32(tmp_path: Path):
     published = ["--claim-weight", "0", "--geometry", "0", "--practice", "0", "--no-digits"]
-    published += ["--shown-weight", "0"]
+    published += ["--shown-weight", "0", "--checked", "2", "--check-every", "1"]
     done = launch("zero2.yaml", *TWO_STEPS, *published, "--out", str(tmp_path / "spread"))
     assert done.returncode == 0, done.stderr[-3000:]
     saved = final_weights(tmp_path / "spread")

@@ -63,7 +63,7 @@ def test_every_parameter_is_of_a_part_and_eyes_and_codec_never_learn():
     model.add_eyes(TINY_EYES)
     parts = {part_of(name) for name, _ in model.named_parameters()}
     assert parts == {
-        "codec", "encoders", "projector", "language", "lora", "embeddings", "poses"
+        "codec", "encoders", "projector", "language", "lora", "embeddings", "poses", "hearing"
     }  # fmt: skip
     assert not {"codec", "encoders", "language"} & set.union(*map(set, TRAINABLE.values()))
     with pytest.raises(ConfigError, match="is of no part"):
@@ -84,6 +84,16 @@ def test_what_is_frozen_has_no_gradient_and_no_dropout(stage: Stage):
     assert not model.codec.training
     assert not model.eyes.pose.training
     assert model.eyes.projector.training == ("projector" in learning)
+
+
+def test_parts_that_are_left_out_of_a_stage_stay_as_they_are():
+    model = tiny_assistant().model
+    choose_what_learns(model, Stage.INSTRUCT, without=("poses",))
+    learning = {part_of(n) for n, p in model.named_parameters() if p.requires_grad}
+    assert "poses" not in learning
+    assert {"language", "embeddings"} <= learning
+    with pytest.raises(ConfigError, match="codec cannot be left out"):
+        choose_what_learns(model, Stage.INSTRUCT, without=("codec",))
 
 
 def test_frozen_layers_compute_again_where_checkpointing_is_asked_for():
@@ -120,7 +130,7 @@ def test_a_small_model_learns_whole_where_a_large_one_has_adapters(tmp_path: Pat
     first = saved(seeing_assistant(), tmp_path / "visual")
     instruct.main(replace(DEBUG["instruct"], start=first, out=tmp_path / "out"))
     assert changed(first, tmp_path / "out" / "model") == {
-        "language", "embeddings", "poses", "projector"
+        "language", "embeddings", "poses", "hearing", "projector"
     }  # fmt: skip
 
 

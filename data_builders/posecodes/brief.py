@@ -1,0 +1,164 @@
+"""One or two things to do, in few words, as people type in a chat: "raise your left arm", "squat".
+
+Where the texts of `modifiers` list how a whole pose changes, these name the change that stands out,
+or the state that is reached: "put your hand on your hip".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from data_builders.posecodes import dice as chance
+from data_builders.posecodes import phrases
+from data_builders.posecodes.changes import Change, MeasuredPair
+from data_builders.posecodes.dice import Dice
+from data_builders.posecodes.facts import Fact, atoms, merged, noun, plural
+from data_builders.posecodes.instructions import Said, clauses_of
+from data_builders.posecodes.modifiers import Modifier, as_text, merged_changes, reach
+from data_builders.posecodes.pair_codes import PairCodes
+from data_builders.posecodes.statements import Statement
+
+_GOAL = 0.4
+"""How often a state is named, where one is reached."""
+_ALONE = 0.7
+"""How often one change is named, and not two."""
+
+_POSTURES: dict[str, tuple[str, ...]] = {
+    "kneeling": ("kneel", "kneel down"),
+    "kneeling_on_left": ("kneel on {d} left knee",),
+    "kneeling_on_right": ("kneel on {d} right knee",),
+    "standing": ("stand", "stand up", "stand upright", "stand up straight"),
+    "sitting": ("sit", "sit down"),
+    "squatting": ("squat", "squat down", "crouch", "crouch down"),
+    "lunging_on_left": ("lunge forward on {d} left leg", "lunge onto {d} left leg"),
+    "lunging_on_right": ("lunge forward on {d} right leg", "lunge onto {d} right leg"),
+}
+_MOVE = ("put", "bring", "move")
+_STATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "above": (("raise", "lift", "put"), ("above {o}", "over {o}", "higher than {o}")),
+    "close": (_MOVE, ("near {o}", "next to {o}", "beside {o}")),
+    "on_hip": (("put", "place"), ("on {o}",)),
+    "at_side": (("put", "bring"), ("at {o}", "down at {o}", "down by {o}")),
+    "reach_front": (("stretch",), ("forward", "out in front")),
+    "out_side": (("stretch",), ("out to {o}", "to {o}")),
+    "on_ground": (("put", "place"), ("on the ground", "on the floor")),
+    "behind": (_MOVE, ("behind {o}",)),
+    "right_angle": (("bend",), ("to a right angle", "to 90 degrees")),
+}
+"""What is done with a limb, and where to; `{o}` is where."""
+_ENDS = {"hand": ("hands", "arms"), "foot": ("feet", "legs")}
+_OWN = {"at_side": "side", "out_side": "side", "on_hip": "hip"}
+"""Places of the limb's own side, which go without saying."""
+
+
+def write_brief_modifiers_with_codes(
+    joints_a: Float[np.ndarray, "pose joint 3"],
+    joints_b: Float[np.ndarray, "pose joint 3"],
+    *,
+    seed: int,
+    indices: Sequence[int] | np.ndarray,
+) -> list[Modifier]:
+    """Return for each pair a brief instruction and exactly the changes that it asks for.
+
+    Arguments as in `write_modifiers_with_codes`. A pair without a change says so.
+    """
+    pairs = PairCodes(joints_a, joints_b)
+    reached = _reached(joints_a, joints_b)
+    keys = chance.keys(seed, indices).tolist()
+    return [_write(pairs, row, reached[row], Dice(key)) for row, key in enumerate(keys)]
+
+
+def write_brief_modifiers(
+    joints_a: Float[np.ndarray, "pose joint 3"],
+    joints_b: Float[np.ndarray, "pose joint 3"],
+    *,
+    seed: int,
+    indices: Sequence[int] | np.ndarray,
+) -> list[str]:
+    """Return one brief instruction for each pair; see `write_brief_modifiers_with_codes`."""
+    rows = write_brief_modifiers_with_codes(joints_a, joints_b, seed=seed, indices=indices)
+    return [row.text for row in rows]
+
+
+def _write(pairs: PairCodes, row: int, reached: Bool[np.ndarray, " goal"], dice: Dice) -> Modifier:
+    goals = [goal for goal, there in zip(_goals(), reached, strict=True) if there]
+    moved = np.flatnonzero(pairs.moved[row]).tolist()
+    if goals and (not moved or dice.roll() < _GOAL):
+        weights = [goal.weight + 3 * dice.roll() for goal in goals]
+        goal = goals[int(np.argmax(weights))]
+        return Modifier(as_text([_order(goal, dice)], dice), frozenset(map(reach, goal.members)))
+    if not moved:
+        return Modifier(dice.pick(phrases.NOTHING_CHANGES), frozenset())
+    found = merged_changes(pairs, row, moved, dice)
+    found.sort(key=lambda said: said.weight + dice.roll(), reverse=True)
+    found = found[: 1 if dice.roll() < _ALONE else 2]
+    clauses = [_gap(said, dice) or clauses_of([said], dice, alone=True)[0] for said in found]
+    changes = frozenset[Change]().union(*(said.members for said in found))
+    return Modifier(as_text([" and ".join(clauses)], dice), changes)
+
+
+def _order(goal: Fact, dice: Dice) -> str:
+    """Return the clause that asks for a state."""
+    relation = goal.members[0].relation
+    if relation in _POSTURES:
+        return dice.pick(_POSTURES[relation])
+    verbs, ways = _STATES[relation]
+    view = dice.pick(goal.views)
+    many = len(goal.members) > 1
+    who = (dice.pick(("both ", "{d} ")) if many else "{d} ") + noun(view.subject)
+    way = dice.pick(ways).replace("{o}", "{d} " + _where(goal.members[0], many=many))
+    return f"{dice.pick(verbs)} {who} {way}"
+
+
+def _where(said: Statement, *, many: bool) -> str:
+    """Return the words for the place of a state: "left knee", "hips"."""
+    if said.relation in _OWN:
+        return _OWN[said.relation] + "s" * many
+    place = said.second or ""
+    return plural(place.split("_")[1]) if many and "_" in place else noun(place)
+
+
+def _gap(said: Said, dice: Dice) -> str | None:
+    """Return the short clause of a distance between left and right, if there is one."""
+    change = said.members[0]
+    if change.other in (None, "torso") or said.size != "any":
+        return None
+    part = change.part.split("_")[1]
+    if change.action == "apart" and part in _ENDS and dice.roll() < 0.7:
+        return "spread {d} " + dice.pick(_ENDS[part])
+    return None
+
+
+@cache
+def _goals() -> tuple[Fact, ...]:
+    """Return the states that brief instructions ask for: of the body, of one limb or of both."""
+    return tuple(
+        fact
+        for fact in atoms() + merged()
+        if _is_goal(*fact.members) and not fact.views[0].subject.startswith("each ")
+    )
+
+
+def _is_goal(said: Statement, twin: Statement | None = None, *more: Statement) -> bool:
+    part, place = said.first.split("_")[-1], (said.second or "").split("_")[-1]
+    asked_for = said.relation in _POSTURES or said.relation in _STATES
+    placed = part != place and (said.relation != "behind" or part == "hand")
+    return asked_for and placed and not more and twin in (None, said.mirrored())
+
+
+def _reached(
+    joints_a: Float[np.ndarray, "pose joint 3"], joints_b: Float[np.ndarray, "pose joint 3"]
+) -> Bool[np.ndarray, "pose goal"]:
+    """Return which states hold in the second pose, and not yet in the first."""
+    pair = MeasuredPair(joints_a, joints_b)
+    told = {said: said.recipes for goal in _goals() for said in goal.members}
+    after = {said: pair.second.holds(recipes) for said, recipes in told.items()}
+    before = {said: pair.first.holds(recipes, tolerance=True) for said, recipes in told.items()}
+    found = [
+        np.all([after[said] & ~before[said] for said in goal.members], axis=0) for goal in _goals()
+    ]
+    return np.stack(found, axis=1)
