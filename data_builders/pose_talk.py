@@ -96,15 +96,23 @@ class PoseTalk:
         generator = torch.Generator().manual_seed(random.Random(f"{seed} {step} p").getrandbits(62))
         writer_seed = int(torch.randint(2**31, (), generator=generator))
         single = count // 2
+        brief = round((count - single) * self.config.brief)
         alone = face_front(self.pool.draw(single, generator, self.config.pool))
-        first, second = self._pairs(count - single, generator)
+        pairs = (
+            self._pairs(count - single - brief, generator), self._brief_pairs(brief, generator)
+        )  # fmt: skip
+        first, second = (torch.cat(some) for some in zip(*pairs, strict=True))
         joints, others = self._joints(first), self._joints(second)
-        posed = self._joints(alone)
+        posed, long = self._joints(alone), len(first) - brief
         captions = write_captions_with_codes(posed, seed=writer_seed, indices=range(single))
         texts = write_modifiers_with_codes(
-            joints, others, seed=writer_seed, indices=range(len(first))
+            joints[:long], others[:long], seed=writer_seed, indices=range(long)
+        )
+        orders = write_brief_modifiers_with_codes(
+            joints[long:], others[long:], seed=writer_seed, indices=range(brief)
         )
         told = torch.from_numpy(claimed([said for _, said in [*captions, *texts]]))
+        briefly = torch.from_numpy(claimed([said for _, said in orders]))
         facts = np.concatenate([true_claims(posed, posed), true_claims(joints, others)])
         codes = self.encode(torch.cat([alone, first, second])).split(
             [single, len(first), len(second)]
@@ -113,7 +121,7 @@ class PoseTalk:
             first=torch.cat([codes[0], codes[1]]),
             second=torch.cat([codes[0], codes[2]]),
             facts=torch.from_numpy(facts),
-            told=self._some(told, generator),
+            told=torch.cat([self._some(told, generator), briefly]),
             edits=torch.arange(count) >= single,
         )
 

@@ -65,14 +65,21 @@ class InstructConfig(SeeingConfig):
 
 PRESETS = {
     "mini": InstructConfig(),
-    # what was learned of short requests after the rest: the weights of poses are not shipped again
+    # after the rest: what is asked in few words, what touches, what is done. Little learns, so that
+    # little has to be shipped again
     "mini_words": InstructConfig(
-        start=Path("runs/instruct_2/model"),
+        start=Path("runs/instruct/model"),
         out=Path("runs/words"),
-        without=("poses", "projector"),
-        steps=900,
+        without=("poses", "embeddings", "projector"),
+        image_talk=ImageTalkConfig(
+            shares=(
+                (Task.IMAGE_TO_TEXT, 0.22), (Task.IMAGE_DIFF, 0.1), (Task.ESTIMATE, 0.2),
+                (Task.REASON, 0.08), (Task.CONTACTS, 0.2), (Task.MOTION_LABEL, 0.2),
+            ),
+            poses=0.5,
+        ),
+        steps=1000,
         peak_rate=4e-4,
-        practice=0,
     ),
     "debug": InstructConfig(
         start=Path(),

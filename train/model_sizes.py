@@ -184,7 +184,7 @@ def count(
     config = described.config
     hidden, heads = int(config.hidden_size), int(config.num_attention_heads)
     parts: dict[str, int] = dict.fromkeys(
-        ("base", "norms", "lora", "embeddings", "poses", "hearing", "codec", "projector", "eyes"), 0
+        ("base", "norms", "lora", "embeddings", "poses", "codec", "projector", "eyes"), 0
     )
     for name, weight in model.named_parameters():
         parts[_part(name, weight)] += weight.numel()
@@ -223,7 +223,9 @@ def build_eyes() -> tuple[nn.Module, nn.Module]:
 
 def _part(name: str, weight: torch.Tensor) -> str:
     part = part_of(name)
-    return part if part != WHOLE else "base" if weight.ndim == 2 else "norms"
+    if part == WHOLE:
+        return "base" if weight.ndim == 2 else "norms"
+    return "poses" if part in ("hearing", "writing") else part
 
 
 def _weights(module: nn.Module) -> int:

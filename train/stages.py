@@ -23,9 +23,9 @@ class Stage(StrEnum):
 
 
 TRAINABLE: dict[Stage, frozenset[str]] = {
-    Stage.ALIGN: frozenset({"lora", "embeddings", "poses", "hearing"}),
+    Stage.ALIGN: frozenset({"lora", "embeddings", "poses", "hearing", "writing"}),
     Stage.VISUAL: frozenset({"projector"}),
-    Stage.INSTRUCT: frozenset({"lora", "embeddings", "poses", "hearing", "projector"}),
+    Stage.INSTRUCT: frozenset({"lora", "embeddings", "poses", "hearing", "writing", "projector"}),
 }
 """Names of parts (see `part_of`). The rest is frozen: `requires_grad` is False, and `eval()`."""
 
@@ -36,8 +36,8 @@ WHOLE = "language"
 def part_of(parameter: str) -> str:
     """Return the part of the model that a parameter belongs to, by its name.
 
-    "codec" and "encoders" never learn here; "poses" is all that knows what codes mean, "hearing"
-    what hears claims in words, and doubts those of a guess.
+    "codec" and "encoders" never learn here; "hearing" is what hears claims in words and doubts
+    those of a guess, "writing" makes a pose of them, "poses" is all else that knows codes.
 
     Raises ConfigError for a name of no part.
     """
@@ -50,17 +50,17 @@ def part_of(parameter: str) -> str:
         if "lora_" in rest:
             return "lora"
         return "embeddings" if "embed_tokens" in rest or "lm_head" in rest else WHOLE
-    if top in _HEARING:
-        return "hearing"
-    if top in _POSES:
-        return "poses"
+    for part, names in _OURS.items():
+        if top in names:
+            return part
     raise ConfigError(f"the parameter {parameter!r} is of no part that a stage knows")
 
 
-_HEARING = frozenset({"hear", "doubt"})
-_POSES = frozenset(
-    {"slots", "reader", "context", "code_digits", "read_facts", "first_look", "last_look", "writer"}
-)
+_OURS = {
+    "hearing": {"hear", "doubt"},
+    "writing": {"writer"},
+    "poses": {"slots", "reader", "context", "code_digits", "read_facts", "first_look", "last_look"},
+}
 
 
 def choose_what_learns(
