@@ -65,20 +65,12 @@ class InstructConfig(SeeingConfig):
 
 PRESETS = {
     "mini": InstructConfig(),
-    # after the rest: what is asked in few words, what touches, what is done. Little learns, so that
-    # little has to be shipped again
+    # after the rest: what is asked in few words; little learns, so that little is shipped again
     "mini_words": InstructConfig(
         start=Path("runs/instruct/model"),
         out=Path("runs/words"),
         without=("poses", "embeddings", "projector"),
-        image_talk=ImageTalkConfig(
-            shares=(
-                (Task.IMAGE_TO_TEXT, 0.22), (Task.IMAGE_DIFF, 0.1), (Task.ESTIMATE, 0.2),
-                (Task.REASON, 0.08), (Task.CONTACTS, 0.2), (Task.MOTION_LABEL, 0.2),
-            ),
-            poses=0.5,
-        ),
-        steps=1000,
+        steps=850,
         peak_rate=4e-4,
     ),
     "debug": InstructConfig(
