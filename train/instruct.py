@@ -70,7 +70,7 @@ PRESETS = {
         start=Path("runs/instruct/model"),
         out=Path("runs/words"),
         without=("poses", "embeddings", "projector"),
-        steps=850,
+        steps=600,
         peak_rate=4e-4,
     ),
     "debug": InstructConfig(
