@@ -65,7 +65,8 @@ mini: setup ## train the embedded model again, from the mocap folder (MOCAP=FOLD
 	$(TRAIN) train.mesh_recovery --preset mini --data $(MOCAP)
 	$(TRAIN) train.mesh_recovery --preset mini_again --data $(MOCAP)
 	$(TRAIN) train.instruct --preset mini --data $(MOCAP)
-	$(BIN)/python -m train.ship runs/instruct/model unipose/weights/mini
+	$(TRAIN) train.instruct --preset mini_words --data $(MOCAP)
+	$(BIN)/python -m train.ship runs/words/model unipose/weights/mini
 
 picture: setup ## draw the README's conversation again, with what the model answers
 	$(BIN)/python -m unipose.app.storyboard docs/conversation.png "/pose squat" "describe the pose" \

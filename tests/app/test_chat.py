@@ -10,6 +10,7 @@ import pytest
 from tests.fakes.assistant import FakeAssistant
 from unipose.app.chat import LONGEST_LINE, Chat
 from unipose.app.examples import EXAMPLES, example_pose
+from unipose.app.wording import HARDLY_MOVED
 from unipose.errors import MissingFileError, PoseQueryError, UniPoseError
 
 
@@ -55,6 +56,15 @@ def test_an_edit_of_an_older_pose_starts_from_that_pose(chat: Chat):
     chat.reply("in the first, bend the left knee")
     turned = chat.poses[2].pose.axis_angle - chat.poses[0].pose.axis_angle
     assert float(turned.abs().max()) == pytest.approx(0.5, abs=1e-4)
+
+
+def test_an_edit_that_moves_nothing_is_said_to_have_moved_nothing(chat: Chat, monkeypatch):
+    chat.reply("/pose stand")
+    assert HARDLY_MOVED not in chat.reply("bend the left knee")
+    monkeypatch.setattr(chat.assistant, "edit", lambda pose, text: pose)
+    said = chat.reply("let it snow")
+    assert said.endswith(HARDLY_MOVED)
+    assert said.startswith("Made pose 3")
 
 
 def test_special_tokens_reach_the_model_as_they_were_typed(chat: Chat, fake: FakeAssistant):

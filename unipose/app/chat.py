@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import roma
+
 from unipose.app.conversation import Request, Task, understand
 from unipose.app.examples import EXAMPLES, example_pose
+from unipose.app.wording import HARDLY_MOVED
 from unipose.body.body import Body
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError
@@ -130,7 +134,8 @@ class Chat:
             case Task.EDIT:
                 made = self.assistant.edit(poses[0], request.text)
                 origin = f'pose {request.poses[0]} after "{request.text}"'
-                return self._hold(made, origin, "Made")
+                still = f" {HARDLY_MOVED}" if hardly_moved(poses[0], made) else ""
+                return self._hold(made, origin, "Made") + still
 
     def _hold(self, pose: Pose, origin: str, verb: str) -> str:
         self.poses.append(HeldPose(pose=pose, origin=origin))
@@ -221,6 +226,12 @@ class Chat:
                 f"expected the number of a pose, got {rest[:40]!r}; /poses lists them"
             )
         return int(rest)
+
+
+def hardly_moved(before: Pose, after: Pose) -> bool:
+    """Return whether no joint turns by more than what coding a pose may turn it by."""
+    turned = roma.rotmat_geodesic_distance(before.rotations.float(), after.rotations.float())
+    return bool(turned.max() < math.radians(20.0))
 
 
 def _split_number(rest: str) -> tuple[str, float | None]:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from unipose.app.wording import WELCOME, problem_in_words
+from unipose.app.wording import HARDLY_MOVED, WELCOME, problem_in_words
 from unipose.errors import PoseQueryError, UniPoseError
 
 app = typer.Typer(
@@ -146,11 +146,16 @@ def edit(
 ) -> None:
     """Change a pose as the words say."""
     from unipose.app import sources
+    from unipose.app.chat import hardly_moved
 
     shape = sources.own_body(body)
     pose = sources.read_one(file, at, shape)
-    files = sources.write(sources.load_assistant(model).edit(pose, text), out, shape)
-    _answer("\n".join(files), as_json, file=str(file), at=at, text=text, files=files)
+    edited = sources.load_assistant(model).edit(pose, text)
+    files = sources.write(edited, out, shape)
+    moved = not hardly_moved(pose, edited)
+    _answer("\n".join(files), as_json, file=str(file), at=at, text=text, files=files, moved=moved)
+    if not moved:
+        typer.echo(f"note: {HARDLY_MOVED}", err=True)
 
 
 @app.command()

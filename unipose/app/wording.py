@@ -13,6 +13,12 @@ unipose: talk about a body pose. Try, one after the other:
 /tasks says what else can be asked, /help lists the commands, /quit leaves."""
 
 
+HARDLY_MOVED = (
+    "Hardly anything has moved, so this may not have been understood: say where a limb goes, such "
+    'as "raise the left arm" or "bend the knees more".'
+)
+
+
 def printable(text: str) -> str:
     """Return text that cannot steer a terminal: control characters but the newline become '?'."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
