@@ -18,10 +18,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from data_builders.pose_pool import LIMBS, PoolConfig, PosePool
-from data_builders.posecodes.brief import write_brief_modifiers_with_codes
+from data_builders.posecodes.brief import rarity, write_brief_modifiers_with_codes
 from data_builders.posecodes.captions import write_captions_with_codes
 from data_builders.posecodes.claims import Claim, claimed, true_claims
-from data_builders.posecodes.modifiers import write_modifiers_with_codes
+from data_builders.posecodes.modifiers import Modifier, write_modifiers_with_codes
 from data_builders.posecodes.reader import read_statements
 from unipose.body.facing import without_yaw
 from unipose.body.kinematics import forward_kinematics
@@ -33,6 +33,7 @@ from unipose.language.vocabulary import Vocabulary
 Rotations = Float[Tensor, "pose 22 3 3"]
 THINGS = ((1,), (2,), (3,), (2, 3), (4,), (5,), (4, 5), (0, 4, 5), (0, 4, 5))
 """Limbs (of LIMBS) that a brief instruction may move: trunk, arms, legs, or the posture."""
+Joints = Float[np.ndarray, "pose 22 3"]
 Encode = Callable[[Rotations], Int[Tensor, "pose code"]]
 
 
@@ -56,6 +57,14 @@ class TalkConfig:
     brief: float = 0.35
     """Share of edits that ask for one or two things: what is not spoken of stays as it was."""
     wording: Wording = Wording.TALK
+
+
+CANDIDATES = 32
+"""Pairs that are drawn for each brief one."""
+GOALS = 0.7
+"""How often a brief instruction names a state that its pair reaches: states are harder to learn."""
+COMMON = 0.01
+"""Weight of pairs that reach no state, beside the rarity of the others."""
 
 
 def face_front(rotations: Rotations) -> Rotations:
@@ -108,9 +117,7 @@ class PoseTalk:
         texts = write_modifiers_with_codes(
             joints[:long], others[:long], seed=writer_seed, indices=range(long)
         )
-        orders = write_brief_modifiers_with_codes(
-            joints[long:], others[long:], seed=writer_seed, indices=range(brief)
-        )
+        orders = self._briefly(joints[long:], others[long:], seed=writer_seed, indices=range(brief))
         told = torch.from_numpy(claimed([said for _, said in [*captions, *texts]]))
         briefly = torch.from_numpy(claimed([said for _, said in orders]))
         facts = np.concatenate([true_claims(posed, posed), true_claims(joints, others)])
@@ -154,7 +161,7 @@ class PoseTalk:
             brief = task == Task.EDIT and chance.random() < self.config.brief
             first, second = (self._brief_pairs if brief else self._pairs)(count, generator)
             joints, others = self._joints(first), self._joints(second)
-            write = write_brief_modifiers_with_codes if brief else write_modifiers_with_codes
+            write = self._briefly if brief else write_modifiers_with_codes
             texts = write(joints, others, seed=seed, indices=range(count))
             newest = others if task == Task.COMPARE else joints
             facts = torch.from_numpy(true_claims(joints, newest))
@@ -180,9 +187,19 @@ class PoseTalk:
         second = replace_limbs(first, self.pool, generator, self.config.pool)
         return torch.cat([one, first]), torch.cat([two, second])
 
+    def _briefly(self, *joints: Joints, seed: int, indices: range) -> list[Modifier]:
+        return write_brief_modifiers_with_codes(*joints, seed=seed, indices=indices, goals=GOALS)
+
     def _brief_pairs(self, count: int, generator: torch.Generator) -> tuple[Rotations, Rotations]:
-        first = self.pool.draw(count, generator, self.config.pool)
-        return first, replace_one(first, self.pool, generator, self.config.pool)
+        """Return pairs that differ in one thing; rare states are reached more often."""
+        some = CANDIDATES * count
+        first = self.pool.draw(some, generator, self.config.pool)
+        second = replace_one(first, self.pool, generator, self.config.pool)
+        if not count:
+            return first, second
+        rare = torch.from_numpy(rarity(self._joints(first), self._joints(second)))
+        chosen = torch.multinomial(rare + COMMON, count, generator=generator)
+        return first[chosen], second[chosen]
 
     def _describe(self, codes: Int[Tensor, " code"], text: str, chance: random.Random) -> Row:
         phrasing = choose_phrasing(Task.DESCRIBE, chance, self.config.wording)
@@ -209,7 +226,7 @@ class PoseTalk:
     def _as_typed(self, text: str, chance: random.Random) -> str:
         return text.lower().rstrip(".") if chance.random() < self.config.plain_typing else text
 
-    def _joints(self, rotations: Rotations) -> Float[np.ndarray, "pose 22 3"]:
+    def _joints(self, rotations: Rotations) -> Joints:
         return forward_kinematics(face_front(rotations), self.joints_at_rest).numpy()
 
 

@@ -70,7 +70,9 @@ PRESETS = {
         start=Path("runs/instruct/model"),
         out=Path("runs/words"),
         without=("poses", "embeddings", "projector"),
-        steps=600,
+        talk=TalkConfig(wording=Wording.INSTRUCT, brief=0.6),
+        shown_weight=1.0,
+        steps=1000,
         peak_rate=4e-4,
     ),
     "debug": InstructConfig(

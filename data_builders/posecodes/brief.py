@@ -22,7 +22,7 @@ from data_builders.posecodes.modifiers import Modifier, as_text, merged_changes,
 from data_builders.posecodes.pair_codes import PairCodes
 from data_builders.posecodes.statements import Statement
 
-_GOAL = 0.4
+GOALS = 0.4
 """How often a state is named, where one is reached."""
 _ALONE = 0.7
 """How often one change is named, and not two."""
@@ -61,15 +61,17 @@ def write_brief_modifiers_with_codes(
     *,
     seed: int,
     indices: Sequence[int] | np.ndarray,
+    goals: float = GOALS,
 ) -> list[Modifier]:
     """Return for each pair a brief instruction and exactly the changes that it asks for.
 
-    Arguments as in `write_modifiers_with_codes`. A pair without a change says so.
+    Arguments as in `write_modifiers_with_codes`; `goals` is how often a state is named where one is
+    reached. A pair without a change says so.
     """
     pairs = PairCodes(joints_a, joints_b)
     reached = _reached(joints_a, joints_b)
     keys = chance.keys(seed, indices).tolist()
-    return [_write(pairs, row, reached[row], Dice(key)) for row, key in enumerate(keys)]
+    return [_write(pairs, row, reached[row], Dice(key), goals) for row, key in enumerate(keys)]
 
 
 def write_brief_modifiers(
@@ -84,10 +86,23 @@ def write_brief_modifiers(
     return [row.text for row in rows]
 
 
-def _write(pairs: PairCodes, row: int, reached: Bool[np.ndarray, " goal"], dice: Dice) -> Modifier:
+def rarity(
+    joints_a: Float[np.ndarray, "pose joint 3"], joints_b: Float[np.ndarray, "pose joint 3"]
+) -> Float[np.ndarray, " pose"]:
+    """Return one over how many of the pairs reach the rarest state that each pair reaches.
+
+    It is 0 for a pair that reaches none. People ask for squatting more often than they squat.
+    """
+    reached = _reached(joints_a, joints_b)
+    return (reached / reached.sum(axis=0).clip(min=1)).max(axis=1)
+
+
+def _write(
+    pairs: PairCodes, row: int, reached: Bool[np.ndarray, " goal"], dice: Dice, share: float
+) -> Modifier:
     goals = [goal for goal, there in zip(_goals(), reached, strict=True) if there]
     moved = np.flatnonzero(pairs.moved[row]).tolist()
-    if goals and (not moved or dice.roll() < _GOAL):
+    if goals and (not moved or dice.roll() < share):
         weights = [goal.weight + 3 * dice.roll() for goal in goals]
         goal = goals[int(np.argmax(weights))]
         return Modifier(as_text([_order(goal, dice)], dice), frozenset(map(reach, goal.members)))
