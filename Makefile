@@ -71,7 +71,7 @@ mini: setup ## train the embedded model again, from the mocap folder (MOCAP=FOLD
 picture: setup ## draw the README's conversation again, with what the model answers
 	$(BIN)/python -m unipose.app.storyboard docs/conversation.png "/pose squat" "describe the pose" \
 		"raise the left arm" "what changes from the first to the second?" \
-		"make a pose of someone standing on the left leg with both arms stretched to the sides"
+		"make a pose of someone standing with both arms stretched to the sides and the feet wide apart"
 
 bench: setup ## measure everything the README claims (MOCAP=FOLDER)
 	$(BIN)/python -m eval.reconstruction --data $(MOCAP) --split test --json
