@@ -28,6 +28,13 @@ def poses() -> PosePool:
     return PosePool.random(20, seed=2)
 
 
+class CutShort(UniPose):
+    """An untrained model babbles until it is cut: here, soon."""
+
+    def _answers(self, questions, decoding, *rest):
+        return super()._answers(questions, replace(decoding, max_tokens=8), *rest)
+
+
 class Knowing(UniPose):
     """Says and shows what the builders themselves would; the last question makes it wordy."""
 
@@ -72,9 +79,10 @@ def test_pictures_are_described_and_estimated():
     assert 50 < found["estimate_mpjpe_mm"] < 2000
 
 
-def test_a_run_logs_what_was_said_and_goes_on(tmp_path: Path):
+def test_a_run_logs_what_was_said_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("train.teaching.UniPose", CutShort)
     config = replace(
-        instruct.PRESETS["debug"], steps=2, save_every=2, checked=2, check_every=1, warmup=0
+        instruct.PRESETS["debug"], steps=2, save_every=2, checked=1, check_every=1, warmup=0
     )
     instruct.main(replace(config, out=tmp_path / "asked"))
     instruct.main(replace(config, out=tmp_path / "quiet", checked=0))
