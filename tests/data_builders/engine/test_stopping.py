@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[3]
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "tests.fakes.engine_program", "--out", str(folder)]
+    # where the tests themselves run in the background, Ctrl-C is ignored, and that is inherited
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         [*command, *arguments],
         cwd=ROOT,
