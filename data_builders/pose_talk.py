@@ -61,7 +61,7 @@ class TalkConfig:
 
 CANDIDATES = 32
 """Pairs that are drawn for each brief one."""
-GOALS = 0.7
+NAMED_STATES = 0.7
 """How often a brief instruction names a state that its pair reaches: states are harder to learn."""
 COMMON = 0.01
 """Weight of pairs that reach no state, beside the rarity of the others."""
@@ -188,14 +188,15 @@ class PoseTalk:
         return torch.cat([one, first]), torch.cat([two, second])
 
     def _briefly(self, *joints: Joints, seed: int, indices: range) -> list[Modifier]:
-        return write_brief_modifiers_with_codes(*joints, seed=seed, indices=indices, goals=GOALS)
+        return write_brief_modifiers_with_codes(
+            *joints, seed=seed, indices=indices, named_states=NAMED_STATES
+        )
 
     def _brief_pairs(self, count: int, generator: torch.Generator) -> tuple[Rotations, Rotations]:
         """Return pairs that differ in one thing; rare states are reached more often."""
-        some = CANDIDATES * count
-        first = self.pool.draw(some, generator, self.config.pool)
+        first = self.pool.draw(CANDIDATES * count, generator, self.config.pool)
         second = replace_one(first, self.pool, generator, self.config.pool)
-        if not count:
+        if not count:  # nothing can be chosen of nothing
             return first, second
         rare = torch.from_numpy(rarity(self._joints(first), self._joints(second)))
         chosen = torch.multinomial(rare + COMMON, count, generator=generator)

@@ -97,7 +97,8 @@ class TruthOptions(EvalOptions):
     poses: int = 400
     """How many poses are described and generated."""
     pairs: int = 400
-    """How many pairs of poses are edited: half two moments of a recording, half other limbs."""
+    """How many pairs of poses are edited: half two moments of a recording, half other limbs; and as
+    many pairs by brief instructions."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -22,7 +22,7 @@ from data_builders.posecodes.modifiers import Modifier, as_text, merged_changes,
 from data_builders.posecodes.pair_codes import PairCodes
 from data_builders.posecodes.statements import Statement
 
-GOALS = 0.4
+_NAMED_STATES = 0.4
 """How often a state is named, where one is reached."""
 _ALONE = 0.7
 """How often one change is named, and not two."""
@@ -51,6 +51,7 @@ _STATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """What is done with a limb, and where to; `{o}` is where."""
 _ENDS = {"hand": ("hands", "arms"), "foot": ("feet", "legs")}
+"""What is said to be spread where hands or feet come apart."""
 _OWN = {"at_side": "side", "out_side": "side", "on_hip": "hip"}
 """Places of the limb's own side, which go without saying."""
 
@@ -61,17 +62,19 @@ def write_brief_modifiers_with_codes(
     *,
     seed: int,
     indices: Sequence[int] | np.ndarray,
-    goals: float = GOALS,
+    named_states: float = _NAMED_STATES,
 ) -> list[Modifier]:
     """Return for each pair a brief instruction and exactly the changes that it asks for.
 
-    Arguments as in `write_modifiers_with_codes`; `goals` is how often a state is named where one is
-    reached. A pair without a change says so.
+    Arguments as in `write_modifiers_with_codes`; `named_states` is how often a state is named
+    where one is reached. A pair without a change says so.
     """
     pairs = PairCodes(joints_a, joints_b)
     reached = _reached(joints_a, joints_b)
     keys = chance.keys(seed, indices).tolist()
-    return [_write(pairs, row, reached[row], Dice(key), goals) for row, key in enumerate(keys)]
+    return [
+        _write(pairs, row, reached[row], Dice(key), named_states) for row, key in enumerate(keys)
+    ]
 
 
 def write_brief_modifiers(
@@ -98,11 +101,11 @@ def rarity(
 
 
 def _write(
-    pairs: PairCodes, row: int, reached: Bool[np.ndarray, " goal"], dice: Dice, share: float
+    pairs: PairCodes, row: int, reached: Bool[np.ndarray, " goal"], dice: Dice, named: float
 ) -> Modifier:
     goals = [goal for goal, there in zip(_goals(), reached, strict=True) if there]
     moved = np.flatnonzero(pairs.moved[row]).tolist()
-    if goals and (not moved or dice.roll() < share):
+    if goals and (not moved or dice.roll() < named):
         weights = [goal.weight + 3 * dice.roll() for goal in goals]
         goal = goals[int(np.argmax(weights))]
         return Modifier(as_text([_order(goal, dice)], dice), frozenset(map(reach, goal.members)))

@@ -67,6 +67,7 @@ def test_a_caption_depends_on_its_pose_seed_and_index_alone(poses):
     assert write_captions(joints, seed=4, indices=range(25)) != together
 
 
+@pytest.mark.slow
 def test_captions_are_the_same_in_another_process(poses, tmp_path):
     joints = poses(40, 14)
     np.save(tmp_path / "joints.npy", joints)
