@@ -1,25 +1,30 @@
 """How many tokens a second our loop trains, beside transformers' Trainer: `python -m train.pace`.
 
 One Llama-type model, the same first weights, the same rows in every step, the same loss, optimiser
-and clipping; the contestants take turns in one process. Only whole steps count, from the beginning
-of one to the beginning of the next, without the first ones of a block. Tokens are those of the
-rows, not what fills them up. All use torch's deterministic algorithms, as our training does.
+and clipping; rows are drawn as training goes. The contestants take turns in one process. Only whole
+steps count, from the beginning of one to the beginning of the next, without the first ones of a
+block. Tokens are those of the rows, not what fills them up; CPU-seconds those of the process that
+trains. Each step counts with its quickest time of all blocks: what else a machine does only ever
+adds. All use torch's deterministic algorithms, as our training does.
 
 - ours: `train.teaching.teach`, as all stages run it;
 - trainer: transformers' Trainer on the very batches that ours makes (rows sorted by length, in
-  pieces);
-- padded: the Trainer on one batch per step, filled up to its longest row, as it does by itself.
+  pieces), drawn by as many worker processes;
+- padded: the Trainer as it comes: one batch per step, filled up to its longest row, drawn between
+  the steps.
 """
 
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +59,11 @@ class PaceConfig:
 
     small: SmallLlama = field(default_factory=SmallLlama)
     batch: int = 16
-    steps: int = 8
+    steps: int = 16
     """Of a block, of which the first `unmeasured` do not count."""
-    unmeasured: int = 2
-    blocks: int = 5
+    unmeasured: int = 7
+    """In the first steps memory is copied that the workers share."""
+    blocks: int = 8
     """Of each contestant."""
     seed: int = 0
 
@@ -86,23 +92,33 @@ class Race:
 
     model: PoseLanguageModel
     vocabulary: Vocabulary
-    rows: list[list[Row]]
-    """Of each step."""
+    draw: Callable[[int], list[Row]]
+    """From a step to its rows."""
     teaching: Teaching
     unmeasured: int
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         """Tokens of the steps that count."""
-        return sum(len(row.ids) for rows in self.rows[self.unmeasured : -1] for row in rows)
+        counted = range(self.unmeasured, self.teaching.steps - 1)
+        return sum(len(row.ids) for step in counted for row in self.draw(step))
 
-    def pace(self, starts: list[Moment]) -> Moment:
-        """Return tokens a second and a CPU-second, from when each step began."""
-        first, last = starts[self.unmeasured], starts[-1]
-        return self.tokens / (last[0] - first[0]), self.tokens / (last[1] - first[1])
+    def times(self, starts: list[Moment]) -> list[Moment]:
+        """Return how long each step that counts took, from when each began."""
+        counted = pairwise(starts[self.unmeasured :])
+        return [(end[0] - start[0], end[1] - start[1]) for start, end in counted]
 
-    def ours(self, folder: Path) -> Moment:
-        """Return the pace of one block of our own loop."""
+    def run(self, name: str, folder: Path) -> list[Moment]:
+        """Return how long each step of one block of a contestant took."""
+        if name == "ours":
+            return self.ours(folder)
+        if name == "trainer":
+            config = self.teaching
+            return self.trainer(folder, pieces=config.pieces, workers=config.workers)
+        return self.trainer(folder, pieces=1, workers=0)
+
+    def ours(self, folder: Path) -> list[Moment]:
+        """Return how long each step of our own loop took."""
         starts: list[Moment] = []
 
         pieces = 0
@@ -122,19 +138,19 @@ class Race:
             run,
             model,
             self.vocabulary,
-            lambda place: (self.rows[place], None),
+            lambda place: (self.draw(place), None),
             config,
             name="pace",
         )
-        return self.pace(starts)
+        return self.times(starts)
 
-    def trainer(self, folder: Path, *, pieces: int) -> Moment:
-        """Return the pace of one block of transformers' Trainer."""
+    def trainer(self, folder: Path, *, pieces: int, workers: int) -> list[Moment]:
+        """Return how long each step of transformers' Trainer took."""
         config, pad = self.teaching, self.vocabulary.pad
         watch = _Watch()
 
         def collate(places: list[int]) -> dict[str, Any]:
-            return {"batches": by_length(self.rows[places[0]], pieces, pad=pad)}
+            return {"batches": by_length(self.draw(places[0]), pieces, pad=pad)}
 
         arguments = TrainingArguments(
             output_dir=str(folder),
@@ -153,17 +169,18 @@ class Race:
             disable_tqdm=True,
             remove_unused_columns=False,
             dataloader_pin_memory=False,
+            dataloader_num_workers=workers,
             use_cpu=not torch.cuda.is_available(),
             seed=config.seed,
         )
         _InOrder(
             model=_Learner(Step(deepcopy(self.model), config)),
             args=arguments,
-            train_dataset=_Places(len(self.rows)),
+            train_dataset=_Places(config.steps + 1),  # it asks for the next one early
             data_collator=collate,
             callbacks=[watch],
         ).train()
-        return self.pace(watch.starts)
+        return self.times(watch.starts)
 
 
 def now() -> Moment:
@@ -241,45 +258,39 @@ def prepare(config: PaceConfig, folder: Path) -> Race:
         vocabulary=vocabulary,
         config=align.talk,
     )
-    rows = [talk.draw(config.batch, seed=config.seed, step=i) for i in range(config.steps)]
     return Race(
         model=model,
         vocabulary=vocabulary,
-        rows=rows,
+        draw=lambda step: talk.draw(config.batch, seed=config.seed, step=step),
         teaching=align,
         unmeasured=config.unmeasured,
     )
 
 
+def quickest(blocks: list[list[Moment]], clock: int) -> float:
+    """Return how long all steps take if each is as quick as in its quickest block."""
+    return sum(min(times[clock] for times in step) for step in zip(*blocks, strict=True))
+
+
 def measure(config: PaceConfig) -> dict[str, object]:
-    """Return the contestants' paces (tokens a second, medians over blocks) and their ratios."""
-    paces: dict[str, list[Moment]] = {name: [] for name in CONTESTANTS}
+    """Return the contestants' paces (tokens a second) and ours as multiples of the others'."""
+    times: dict[str, list[list[Moment]]] = {name: [] for name in CONTESTANTS}
     with tempfile.TemporaryDirectory() as place:
         race = prepare(config, Path(place) / "text")
+        race.ours(Path(place) / "first")  # memory is asked for once, by whoever is the first
         for block in range(config.blocks):
             for i in range(len(CONTESTANTS)):  # nobody is always the first
                 name = CONTESTANTS[(block + i) % len(CONTESTANTS)]
-                folder = Path(place) / f"{name}-{block}"
-                if name == "ours":
-                    paces[name].append(race.ours(folder))
-                else:
-                    pieces = race.teaching.pieces if name == "trainer" else 1
-                    paces[name].append(race.trainer(folder, pieces=pieces))
+                times[name].append(race.run(name, Path(place) / f"{name}-{block}"))
+    found: dict[str, object] = {}
+    for i, clock in enumerate(CLOCKS):
+        pace = {name: race.tokens / quickest(blocks, i) for name, blocks in times.items()}
+        found |= {f"{name}_tokens_per_{clock}": value for name, value in pace.items()}
+        found[f"tokens_per_{clock}_ratio"] = pace["ours"] / pace["trainer"]
+        found[f"tokens_per_{clock}_ratio_padded"] = pace["ours"] / pace["padded"]
     weights = sum(weight.numel() for weight in race.model.parameters() if weight.requires_grad)
-    return {
-        **{
-            f"tokens_per_{clock}_ratio{against}": statistics.median(
-                ours[i] / theirs[i] for ours, theirs in zip(paces["ours"], paces[name], strict=True)
-            )
-            for i, clock in enumerate(CLOCKS)
-            for name, against in (("trainer", ""), ("padded", "_padded"))
-        },
-        **{
-            f"{name}_tokens_per_{clock}": statistics.median(pace[i] for pace in some)
-            for i, clock in enumerate(CLOCKS)
-            for name, some in paces.items()
-        },
-        "blocks_tokens_per_s_and_cpu_s": paces,
+    return found | {
+        "steps_s_and_cpu_s": times,
         "tokens_of_a_block": race.tokens,
         "weights": weights,
         "threads": torch.get_num_threads(),

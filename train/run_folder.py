@@ -25,6 +25,8 @@ from torch import Tensor, nn
 from unipose.errors import ConfigError, FileError
 
 KEEP = 2
+NO_MATTER = {"workers": 0}
+"""Settings with which a run may go on otherwise than it began: they change no result."""
 MARKED = 16
 """Numbers of each frozen weight by which it is known again."""
 
@@ -193,9 +195,10 @@ def frozen_mark(model: nn.Module) -> str:
 
 def _same(known: Path, text: str) -> bool:
     try:
-        return json.loads(known.read_text()) == json.loads(text)
+        one, other = json.loads(known.read_text()), json.loads(text)
     except json.JSONDecodeError:
         return False
+    return one | NO_MATTER == other | NO_MATTER
 
 
 def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from accelerate import Accelerator, DistributedType
 from torch import nn
 from tqdm import trange
 
+from train.ahead import ahead
 from train.engines import resume_moments, save_run
 from train.held_out import HeldOut
 from train.program import check_engine
@@ -27,13 +25,12 @@ from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch, Practice, Row, collate
 from unipose.language.vocabulary import Vocabulary
 
-Made = TypeVar("Made")
-
 TOLD = 10.0
 """A text claims some seven of all claims where a pose makes fifty true: each counts for more."""
 
 Draw = Callable[[int], tuple[list[Row], Practice | None]]
-"""From the number of a batch (all processes count together) to its rows and its practice."""
+"""From the number of a batch (all processes count together) to its rows and its practice; called in
+a process of its own, with what was known when training began (see `train.ahead`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +55,9 @@ class Teaching(RunSettings):
     checked: int = 32
     """Held-out people who are asked about along the way (`train.held_out`); 0: nobody."""
     check_every: int = 500
+    workers: int = 1
+    """Processes that draw batches ahead of their step, on CPUs, each with pictures of its own to
+    keep; 0 draws between steps."""
     checkpointing: bool = False
     """Compute activations again in the backward pass rather than keep them."""
 
@@ -78,18 +78,6 @@ def by_length(rows: list[Row], pieces: int, *, pad: int) -> list[Batch]:
     rows = sorted(rows, key=lambda row: len(row.ids))
     size = -(-len(rows) // pieces)
     return [collate(rows[i : i + size], pad=pad) for i in range(0, len(rows), size)]
-
-
-def ahead(make: Callable[[int], Made], places: Iterable[int]) -> Iterator[Made]:
-    """Yield what is made of each place, in their order; the next is made while one is used."""
-    with ThreadPoolExecutor(max_workers=1) as worker:
-        waiting = deque[Future[Made]]()
-        for place in places:
-            waiting.append(worker.submit(make, place))
-            if len(waiting) > 1:
-                yield waiting.popleft().result()
-        for last in waiting:
-            yield last.result()
 
 
 def train_step(
@@ -169,6 +157,15 @@ def teach(
         lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True,
     )  # fmt: skip
     done = run.resume(model, optimizer)
+
+    def prepared(place: int) -> tuple[list[Batch], Practice | None]:
+        rows, practice = draw(place)
+        return by_length(rows, config.pieces, pad=vocabulary.pad), practice
+
+    set_modes(model)
+    places = range(done * accelerator.num_processes + accelerator.process_index,
+                   config.steps * accelerator.num_processes, accelerator.num_processes)  # fmt: skip
+    drawn = ahead(prepared, places, workers=config.workers)
     trained, optimizer = accelerator.prepare(Step(model, config), optimizer)
     check_engine(accelerator, trained)
     # DeepSpeed casts all to bfloat16; rotations need float32
@@ -177,19 +174,11 @@ def teach(
     if done:
         resume_moments(accelerator, model, optimizer, run.checkpoints()[-1])
 
-    def prepared(place: int) -> tuple[list[Batch], Practice | None]:
-        rows, practice = draw(place)
-        return by_length(rows, config.pieces, pad=vocabulary.pad), practice
-
     spread = accelerator.distributed_type == DistributedType.FSDP
-    places = range(done * accelerator.num_processes + accelerator.process_index,
-                   config.steps * accelerator.num_processes, accelerator.num_processes)  # fmt: skip
-    drawn = ahead(prepared, places)
     progress = trange(
         done, config.steps, initial=done, total=config.steps,
         desc=name, disable=not accelerator.is_main_process,
     )  # fmt: skip
-    set_modes(trained)
     for step in progress:
         set_rate(optimizer, config.rate(step))
         place = step * accelerator.num_processes + accelerator.process_index
@@ -208,7 +197,7 @@ def teach(
             progress.set_postfix(parts)
         if held_out is not None and not spread and config.asks(step):
             run.log(step=step + 1, **held_out.ask(UniPose(model, vocabulary)))
-            set_modes(trained)
+            set_modes(model)
         if config.saves(step):
             weights = save_run(accelerator, run, step + 1, model, optimizer)
             if accelerator.is_main_process:

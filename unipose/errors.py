@@ -34,6 +34,9 @@ class FileError(UniPoseError, ValueError):
         self.remedy = remedy
         super().__init__(f"{path}: {problem}" + (f" {remedy}" if remedy else ""))
 
+    def __reduce__(self) -> tuple[object, ...]:  # how it passes from a worker process
+        return type(self), (self.path, self.problem, self.remedy)
+
 
 class MissingFileError(FileError, FileNotFoundError):
     """A file that was asked for is not there."""
@@ -59,6 +62,9 @@ class BlindModelError(PoseQueryError):
             "this model cannot see; load one that was trained with pictures (--model FOLDER), or "
             "give it a pose file"
         )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), ()
 
 
 class AnswerParseError(UniPoseError, ValueError):

@@ -1,9 +1,8 @@
-"""What is asked along the way of a training, and batches that are made ahead of their step."""
+"""What is asked along the way of a training."""
 
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from data_builders.pose_pool import PosePool
 from tests.fakes.tiny_eyes import GUESSING_EYES, seeing_assistant, some_pixels
 from train import instruct
 from train.held_out import HeldOut, read_poses
-from train.teaching import ahead
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
 from unipose.body.pose import Pose
@@ -99,27 +97,3 @@ def test_a_run_logs_what_was_said_and_goes_on(tmp_path: Path, monkeypatch: pytes
 
 def test_made_up_poses_are_asked_about_where_there_are_no_recordings():
     assert len(read_poses(Path())) == 64
-
-
-def test_the_next_is_made_while_one_is_used():
-    begun = [threading.Event() for _ in range(4)]
-
-    def make(place: int) -> int:
-        begun[place].set()
-        return place * place
-
-    for place, made in enumerate(ahead(make, range(4))):
-        assert made == place * place
-        assert place == 3 or begun[place + 1].wait(5)
-
-
-def test_what_fails_ahead_fails_in_its_place():
-    def make(place: int) -> int:
-        if place == 2:
-            raise ValueError("no third")
-        return place
-
-    made = ahead(make, range(5))
-    assert [next(made), next(made)] == [0, 1]
-    with pytest.raises(ValueError, match="no third"):
-        next(made)
