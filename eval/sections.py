@@ -221,7 +221,7 @@ def _training(found: dict[str, Any]) -> Section:
         title="Training speed beside transformers' Trainer",
         note=(
             f"The same Llama-type model of {found['weights']:,} weights, the same rows, in turns; "
-            f"medians of {found['blocks']} blocks, {found['threads']} threads, load average "
+            f"the quickest of {found['blocks']} blocks, {found['threads']} threads, load average "
             f"{found['load_average']:.1f} at the start. Above 1 our loop is faster."
         ),
         columns=training.COLUMNS,

@@ -1,7 +1,7 @@
 """How fast is our training loop beside transformers' Trainer? `python -m eval.training --json`.
 
 The race is `train.pace`, a program of its own: benchmarks and training do not know each other. Its
-figures are tokens a second, each step's quickest time of several blocks that take turns in one
+figures are tokens a second, each batch's quickest step of several blocks that take turns in one
 process, and ours as a multiple of the others': above 1 our loop is faster. The same per CPU-second
 of the process that trains leaves out what it waits for; the load of the machine is told.
 """

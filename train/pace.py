@@ -2,10 +2,11 @@
 
 One Llama-type model, the same first weights, the same rows in every step, the same loss, optimiser
 and clipping; rows are drawn as training goes. The contestants take turns in one process. Only whole
-steps count, from the beginning of one to the beginning of the next, without the first ones of a
-block. Tokens are those of the rows, not what fills them up; CPU-seconds those of the process that
-trains. Each step counts with its quickest time of all blocks: what else a machine does only ever
-adds. All use torch's deterministic algorithms, as our training does.
+steps count, from the beginning of one to the beginning of the next. A block goes through the same
+few batches several times; the first time, in which memory is asked for, does not count. Each batch
+counts with its quickest step of all blocks: what else a machine does only ever adds. Tokens are
+those of the rows, not what fills them up; CPU-seconds those of the process that trains. All use
+torch's deterministic algorithms, as our training does.
 
 - ours: `train.teaching.teach`, as all stages run it;
 - trainer: transformers' Trainer on the very batches that ours makes (rows sorted by length, in
@@ -59,19 +60,25 @@ class PaceConfig:
 
     small: SmallLlama = field(default_factory=SmallLlama)
     batch: int = 16
-    steps: int = 16
-    """Of a block, of which the first `unmeasured` do not count."""
-    unmeasured: int = 7
-    """In the first steps memory is copied that the workers share."""
-    blocks: int = 8
+    batches: int = 8
+    """Different ones."""
+    rounds: int = 3
+    """Of a block, each through all batches; the first does not count."""
+    blocks: int = 6
     """Of each contestant."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.blocks < 1 or not 0 < self.unmeasured < self.steps - 1:
+        if min(self.blocks, self.batches) < 1 or self.rounds < 2:
             raise ConfigError(
-                f"a block of {self.steps} steps must have steps that count, and one must be run"
+                f"{self.blocks} blocks of {self.rounds} rounds through {self.batches} batches: at "
+                "least one block, two rounds and one batch are needed"
             )
+
+    @property
+    def steps(self) -> int:
+        """Steps of a block, of which the last one only marks the end of the one before."""
+        return self.rounds * self.batches + 1
 
 
 PRESETS = {
@@ -79,8 +86,8 @@ PRESETS = {
     "debug": PaceConfig(
         small=SmallLlama(hidden=32, layers=2, heads=2, feed_forward=64, text_tokens=400),
         batch=8,
-        steps=4,
-        unmeasured=1,
+        batches=2,
+        rounds=2,
         blocks=1,
     ),
 }
@@ -95,21 +102,21 @@ class Race:
     draw: Callable[[int], list[Row]]
     """From a step to its rows."""
     teaching: Teaching
-    unmeasured: int
+    batches: int
+    """Different ones; the draws begin again behind them."""
 
     @cached_property
     def tokens(self) -> int:
-        """Tokens of the steps that count."""
-        counted = range(self.unmeasured, self.teaching.steps - 1)
-        return sum(len(row.ids) for step in counted for row in self.draw(step))
+        """Tokens of all batches."""
+        return sum(len(row.ids) for step in range(self.batches) for row in self.draw(step))
 
-    def times(self, starts: list[Moment]) -> list[Moment]:
-        """Return how long each step that counts took, from when each began."""
-        counted = pairwise(starts[self.unmeasured :])
-        return [(end[0] - start[0], end[1] - start[1]) for start, end in counted]
+    def times(self, starts: list[Moment]) -> list[list[Moment]]:
+        """Return how long each batch took in each round that counts, from when steps began."""
+        steps = [(end[0] - start[0], end[1] - start[1]) for start, end in pairwise(starts)]
+        return [steps[batch + self.batches :: self.batches] for batch in range(self.batches)]
 
-    def run(self, name: str, folder: Path) -> list[Moment]:
-        """Return how long each step of one block of a contestant took."""
+    def run(self, name: str, folder: Path) -> list[list[Moment]]:
+        """Return how long each batch took a contestant in one block; see `times`."""
         if name == "ours":
             return self.ours(folder)
         if name == "trainer":
@@ -117,8 +124,8 @@ class Race:
             return self.trainer(folder, pieces=config.pieces, workers=config.workers)
         return self.trainer(folder, pieces=1, workers=0)
 
-    def ours(self, folder: Path) -> list[Moment]:
-        """Return how long each step of our own loop took."""
+    def ours(self, folder: Path) -> list[list[Moment]]:
+        """Return how long each batch took our own loop."""
         starts: list[Moment] = []
 
         pieces = 0
@@ -144,8 +151,8 @@ class Race:
         )
         return self.times(starts)
 
-    def trainer(self, folder: Path, *, pieces: int, workers: int) -> list[Moment]:
-        """Return how long each step of transformers' Trainer took."""
+    def trainer(self, folder: Path, *, pieces: int, workers: int) -> list[list[Moment]]:
+        """Return how long each batch took transformers' Trainer."""
         config, pad = self.teaching, self.vocabulary.pad
         watch = _Watch()
 
@@ -261,20 +268,21 @@ def prepare(config: PaceConfig, folder: Path) -> Race:
     return Race(
         model=model,
         vocabulary=vocabulary,
-        draw=lambda step: talk.draw(config.batch, seed=config.seed, step=step),
+        draw=lambda step: talk.draw(config.batch, seed=config.seed, step=step % config.batches),
         teaching=align,
-        unmeasured=config.unmeasured,
+        batches=config.batches,
     )
 
 
-def quickest(blocks: list[list[Moment]], clock: int) -> float:
-    """Return how long all steps take if each is as quick as in its quickest block."""
-    return sum(min(times[clock] for times in step) for step in zip(*blocks, strict=True))
+def quickest(blocks: list[list[list[Moment]]], clock: int) -> float:
+    """Return how long all batches take if each is as quick as its quickest step of all blocks."""
+    together = zip(*blocks, strict=True)
+    return sum(min(t[clock] for times in batch for t in times) for batch in together)
 
 
 def measure(config: PaceConfig) -> dict[str, object]:
     """Return the contestants' paces (tokens a second) and ours as multiples of the others'."""
-    times: dict[str, list[list[Moment]]] = {name: [] for name in CONTESTANTS}
+    times: dict[str, list[list[list[Moment]]]] = {name: [] for name in CONTESTANTS}
     with tempfile.TemporaryDirectory() as place:
         race = prepare(config, Path(place) / "text")
         race.ours(Path(place) / "first")  # memory is asked for once, by whoever is the first
@@ -290,8 +298,8 @@ def measure(config: PaceConfig) -> dict[str, object]:
         found[f"tokens_per_{clock}_ratio_padded"] = pace["ours"] / pace["padded"]
     weights = sum(weight.numel() for weight in race.model.parameters() if weight.requires_grad)
     return found | {
-        "steps_s_and_cpu_s": times,
-        "tokens_of_a_block": race.tokens,
+        "blocks_batches_s_and_cpu_s": times,
+        "tokens_of_the_batches": race.tokens,
         "weights": weights,
         "threads": torch.get_num_threads(),
         "blocks": config.blocks,

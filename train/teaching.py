@@ -117,7 +117,7 @@ def train_step(
             parts[f"practised {name}"] = getattr(losses, name)
             weights[f"practised {name}"] = weights[name]
     loss = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
-    return loss, parts
+    return loss, {name: part.detach() for name, part in parts.items()}
 
 
 class Step(nn.Module):
@@ -188,6 +188,7 @@ def teach(
         torch.manual_seed(config.seed + place)  # dropout, the same after a resume
         loss, losses = trained(batches, practice)
         accelerator.backward(loss)
+        del loss  # and its graph, before the next one is built
         accelerator.clip_grad_norm_(trained.parameters(), config.clip)
         optimizer.step()
         optimizer.zero_grad()  # before the next forward pass, which needs the memory
