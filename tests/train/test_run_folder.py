@@ -17,6 +17,7 @@ from unipose.errors import ConfigError, FileError
 @dataclass(frozen=True, kw_only=True)
 class Config:
     width: int = 3
+    workers: int = 1
 
 
 def network(width: int = 3, *, base: float = 1.0) -> nn.Module:
@@ -79,6 +80,12 @@ def test_a_config_that_was_cut_off_does_not_stop_a_run_without_checkpoints(tmp_p
     RunFolder(tmp_path, Config()).save(1, model, optimizer_of(model))
     with pytest.raises(ConfigError, match="another configuration"):
         RunFolder(tmp_path, Config(width=4))
+
+
+def test_a_run_goes_on_with_another_number_of_workers(run: RunFolder):
+    RunFolder(run.path, Config(workers=3))
+    with pytest.raises(ConfigError, match="another configuration"):
+        RunFolder(run.path, Config(workers=3, width=4))
 
 
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch": 0}, {"save_every": 0}])
