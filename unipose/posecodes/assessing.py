@@ -1,21 +1,15 @@
-"""How is the squat, the lunge, the posture, the balance? Short findings and what to do about them."""
+"""How is the squat, the lunge, the posture, the balance? Short remarks, and what to do."""
 
 from __future__ import annotations
 
 import math
 
 from unipose.posecodes.balance import outside_support
+from unipose.posecodes.bands import LEVEL_CM, NEAR_CM, SLOPE_BY, SWAY_CM, TWISTED_BY
+from unipose.posecodes.body_relations import weight_words
 from unipose.posecodes.calls import SIDES
 from unipose.posecodes.finding import Finding, finding
 from unipose.posecodes.quantities import measure, words
-from unipose.posecodes.relations import (
-    LEVEL_CM,
-    NEAR_CM,
-    SLOPE_BY,
-    SWAY_M,
-    TWISTED_BY,
-    weight_words,
-)
 from unipose.posecodes.shown_pose import ShownPose
 
 Remark = tuple[str, str]
@@ -24,6 +18,7 @@ Remark = tuple[str, str]
 _DEEP_CM = 3.0
 """A squat is deep if the hips are at most so far above the knees."""
 _PAST_TOES_CM = 5.0
+_STEP_CM = 10.0
 _LEAN_BY = 45.0
 _STANCE_CM = (20.0, 60.0)
 
@@ -33,6 +28,7 @@ def assess(pose: ShownPose, topic: str) -> Finding:
     remarks = {"squat": _squat, "lunge": _lunge, "posture": _posture, "balance": _balance}[topic](
         pose
     )
+    remarks.sort(key=lambda remark: not remark[1])  # what needs a correction first
     advice = [tip for _, tip in remarks if tip]
     told = tuple(said for said, _ in remarks)
     clause = ", ".join(told[:3]) + (f"; {advice[0]}" if advice else "; nothing to correct")
@@ -52,7 +48,16 @@ def _squat(pose: ShownPose) -> list[Remark]:
         _knees_past_toes(past, "the knees are"),
         _back(pose, _LEAN_BY),
         (f"the feet are {words(feet, 'cm')} apart", stance),
+        *_would_fall(pose),
     ]
+
+
+def _would_fall(pose: ShownPose) -> list[Remark]:
+    out = 100 * outside_support(pose)
+    if out <= SWAY_CM:
+        return []
+    said = f"the centre of mass is {words(out, 'cm')} outside what stands on the ground"
+    return [(said, "bring the weight over the feet")]
 
 
 def _knees_past_toes(past: float, knees: str) -> Remark:
@@ -70,6 +75,8 @@ def _back(pose: ShownPose, most: float) -> Remark:
 def _lunge(pose: ShownPose) -> list[Remark]:
     ahead = measure("front", pose, "left foot", "right foot")
     front, back = ("left", "right") if ahead > 0 else ("right", "left")
+    if abs(ahead) < _STEP_CM:
+        return [(f"the feet are only {words(ahead, 'cm')} apart to the front", "take a long step")]
     bend = measure("bend", pose, f"{front} knee")
     tip = "bend the front knee more" if bend < 75 else "rise a little" if bend > 110 else ""
     step = abs(ahead)
@@ -105,11 +112,11 @@ def _posture(pose: ShownPose) -> list[Remark]:
 def _balance(pose: ShownPose) -> list[Remark]:
     out = 100 * outside_support(pose)
     where = f"{words(out, 'cm')} {'outside' if out > 0 else 'inside'} what stands on the ground"
-    tip = "move the weight over the feet" if out > 100 * SWAY_M else ""
+    tip = "move the weight over the feet" if out > SWAY_CM else ""
     share = measure("weight", pose)
     remarks = [(f"the centre of mass is {where}", tip), (weight_words(share), "")]
     feet = measure("distance", pose, "left foot", "right foot")
-    if not math.isnan(share) and LEVEL_CM < feet:
+    if not math.isnan(share) and feet > LEVEL_CM:
         narrow = feet < NEAR_CM and out > 0
         remarks.append((f"the feet are {words(feet, 'cm')} apart", "widen the stance" * narrow))
     return remarks

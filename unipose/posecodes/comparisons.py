@@ -1,4 +1,4 @@
-"""Which of two: the left or the right, the first or the second pose, and what moved between them."""
+"""Which of two: the left or the right, the first or the second pose; what moved between them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 
 from unipose.errors import PoseQueryError
+from unipose.posecodes.bands import HEAVY_PERCENT, LEVEL_CM
+from unipose.posecodes.body_relations import weight_words
 from unipose.posecodes.finding import Finding, Reading, finding, joined
-from unipose.posecodes.quantities import QUANTITIES, hinge_of, measure, words
-from unipose.posecodes.relations import HEAVY_PERCENT, LEVEL_CM, place_words, the, weight_words
+from unipose.posecodes.quantities import QUANTITIES, hinge_of, measure, place_words, the, words
 from unipose.posecodes.shown_pose import ONE_OF, Film, ShownPose, ones
 
 _ORDERS = {
@@ -116,7 +117,7 @@ def _which_is_near(pose: ShownPose, left: str, right: str, target: str) -> Findi
         return found
     goals = ones(target)
     gaps = [min(measure("distance", pose, part, goal) for goal in goals) for part in (left, right)]
-    name = target if len(goals) > 1 else the(target)
+    name = the(target)
     told = ", ".join(
         f"{the(part)} is {words(gap, 'cm')} from {name}"
         for part, gap in zip((left, right), gaps, strict=True)
@@ -222,10 +223,17 @@ def moved_readings(first: ShownPose, second: ShownPose, way: str, phrase: str) -
     found = []
     for part in ones(phrase):
         gap = 100 * float(second.parts[part][axis] - first.parts[part][axis])
-        direction = _WAY_WORDS[axis][gap < 0]
-        clause = f"{the(part)} moved {words(gap, 'cm')} {direction}"
+        direction = f" {_WAY_WORDS[axis][gap < 0]}" if round(gap) else ""
+        clause = f"{the(part)} moved {words(gap, 'cm')}{direction}"
         found.append(
-            Reading(clause=clause, slack=sign * gap - LEVEL_CM, unit="cm", near=2.0, almost="No")
+            Reading(
+                clause=clause,
+                slack=sign * gap - LEVEL_CM,
+                unit="cm",
+                near=MOVED_CM - LEVEL_CM if sign * gap > 0 else 2.0,
+                just="Yes, slightly",
+                almost="No",
+            )
         )
     return found
 
@@ -257,8 +265,8 @@ def what_moved(first: ShownPose, second: ShownPose, way: str) -> Finding:
         return finding("list", (), clause)
     spoken = [f"{the(part)} {words(lengths[part], 'cm')}" for part in listed]
     spoken[0] = spoken[0].replace(f"{the(listed[0])} ", f"{the(listed[0])} moved{direction} ")
-    more = f", and {len(listed) - 3} more parts" if len(listed) > 3 else ""
-    clause = f"{', '.join(spoken[:3])}" if more else joined(spoken)
+    more = len(listed) > 3
+    clause = ", ".join(spoken[:3]) if more else joined(spoken)
     evidence = f"{joined(spoken)}."
     return finding(
         "list",

@@ -42,6 +42,8 @@ class Reading:
     """Of the slack, "cm" or "degrees"."""
     near: float = 5.0
     """A slack below it is near the boundary."""
+    just: str = "Yes, just"
+    """What is said for one that barely holds."""
     almost: str = "Not quite"
     """What is said for one that nearly holds."""
     evidence: str = ""
@@ -55,7 +57,7 @@ class Reading:
     def opening(self) -> str:
         """The word for how true it is."""
         if self.slack > 0:
-            return "Yes" if self.slack > self.near else "Yes, just"
+            return "Yes" if self.slack > self.near else self.just
         return "No" if self.slack < -self.near else self.almost
 
 
@@ -95,3 +97,39 @@ def _compact(sentence: str) -> str:
 def joined(clauses: list[str]) -> str:
     """Return them in one line: "a, b and c"."""
     return clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])} and {clauses[-1]}"
+
+
+def two_clauses(clauses: list[str], between: str = " and ") -> str:
+    """Return one or two clauses in one line, what they share said once.
+
+    "the chest is 5 cm above the left hip", "the chest is 6 cm above the right hip" ->
+    "the chest is 5 cm above the left hip and 6 cm above the right hip"
+    "the left foot is 5 cm behind the head", "the right foot is 6 cm behind the head" ->
+    "the left foot is 5 cm and the right foot 6 cm behind the head"
+    """
+    if len(clauses) == 1 or clauses[0] == clauses[1]:
+        return clauses[0]
+    first, second = (clause.split(" ") for clause in clauses)
+    start, end = _shared(first, second), _shared(first[::-1], second[::-1])
+    verb = next((i for i, word in enumerate(first) if word in _VERBS), len(first))
+    if verb < start:
+        return f"{clauses[0]}{between}{' '.join(second[verb + 1 :])}"
+    second = [word for word in second if word not in _VERBS]
+    number = next((i for i, word in enumerate(first) if word.isdigit()), len(first))
+    tail = len(first) - number - 2  # all after "5 cm"
+    if 0 < tail <= end and between == " and ":
+        return f"{' '.join(first[:-tail])}{between}{' '.join(second)}"
+    return f"{clauses[0]}{between}{' '.join(second)}"
+
+
+_VERBS = frozenset({"is", "are", "moved", "points", "leans", "has"})
+
+
+def _shared(first: list[str], second: list[str]) -> int:
+    """Return how many words without digits both begin with."""
+    count = 0
+    for one, other in zip(first, second, strict=False):
+        if one != other or one[0].isdigit():
+            break
+        count += 1
+    return count

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from unipose.posecodes.finding import Finding, finding, joined
-from unipose.posecodes.quantities import hinge_of, measure, words
-from unipose.posecodes.relations import facing_words, lean_words, place_words, the
-from unipose.posecodes.shown_pose import ONE_OF, ShownPose, ones, pairs
+from unipose.posecodes.body_relations import facing_words, lean_words
+from unipose.posecodes.finding import Finding, finding, joined, two_clauses
+from unipose.posecodes.quantities import hinge_of, measure, place_words, the, words
+from unipose.posecodes.shown_pose import ShownPose, ones, pairs
 
 
 def how_much(pose: ShownPose, arguments: tuple[str, ...]) -> Finding:
@@ -37,7 +37,7 @@ def _mean_of(clauses: list[str], values: list[float], quantity: str, evidence: s
     return finding(
         "how_much",
         sum(values) / len(values),
-        joined(clauses),
+        two_clauses(clauses),
         unit="degrees" if quantity in ("angle", "tilt") else "cm",
         evidence=evidence and evidence[0].upper() + evidence[1:],
     )
@@ -51,11 +51,14 @@ def _relative(quantity: str, first: str, second: str, value: float) -> str:
     amount = words(value, "cm")
     if quantity == "distance":
         return f"{the(first)} is {amount} from {the(second)}"
-    way = {
-        "above": ("above", "below"),
-        "front": ("in front of", "behind"),
-        "side": ("to the left of", "to the right of"),
-    }[quantity][value < 0]
+    more, less, same = {
+        "above": ("above", "below", "level with"),
+        "front": ("in front of", "behind", "as far forward as"),
+        "side": ("to the left of", "to the right of", "in line with"),
+    }[quantity]
+    if not round(value):
+        return f"{the(first)} is {same} {the(second)}: {amount}"
+    way = more if value > 0 else less
     return f"{the(first)} is {amount} {way} {the(second)}"
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from unipose.posecodes.bands import NEAR_CM
 from unipose.posecodes.calls import PLURALS, SIDES
 from unipose.posecodes.finding import Finding, finding
-from unipose.posecodes.quantities import measure, words
-from unipose.posecodes.relations import NEAR_CM, the
+from unipose.posecodes.quantities import measure, the, words
 from unipose.posecodes.shown_pose import ShownPose, ones
 
 _TRUNK = frozenset(
@@ -25,7 +25,7 @@ _LANDMARKS = (
     "head", "chest",
 )  # fmt: skip
 _ABOVE_HEAD_CM, _ON_GROUND_CM, _NEAR_GROUND_CM = 15.0, 10.0, 20.0
-_MIDDLE_CM, _BODY_CM, _TIE_CM = 12.0, 20.0, 1.0
+_AT_CM, _MIDDLE_CM, _BODY_CM, _TIE_CM = 12.0, 12.0, 20.0, 1.0
 
 
 def where_is(pose: ShownPose, phrase: str) -> Finding:
@@ -69,7 +69,10 @@ def _height(pose: ShownPose, part: str) -> str:
     }
     if height > max(levels.values()) + _ABOVE_HEAD_CM:
         return "above the head" if height > measure("height", pose, "head") else "above the body"
-    return min(levels, key=lambda level: abs(levels[level] - height))
+    level = min(levels, key=lambda level: abs(levels[level] - height))
+    if abs(levels[level] - height) <= _AT_CM:
+        return level
+    return level.replace("at ", "above " if height > levels[level] else "below ")
 
 
 def _closest(pose: ShownPose, part: str) -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from unipose.body.skeletons import SMPL
-from unipose.errors import PoseQueryError
 from unipose.posecodes.balance import left_share
 from unipose.posecodes.shown_pose import Place, ShownPose
 
@@ -206,8 +205,19 @@ def words(value: float, unit: str) -> str:
     return f"{whole} {'degree' if unit == 'degrees' and whole == 1 else unit}"
 
 
-def check_parts(pose: ShownPose, *parts: str) -> None:
-    """Raise PoseQueryError for a part that has no place."""
-    for part in parts:
-        if part not in pose.parts:
-            raise PoseQueryError(f"{part!r} is no part that can be measured")
+def the(part: str) -> str:
+    """Return the part as a noun of a sentence: "left hand" -> "the left hand"."""
+    return f"the {part}"
+
+
+_WAYS = {
+    "height": ("above the ground", "below the ground"),
+    "forward": ("in front of the pelvis", "behind the pelvis"),
+    "leftward": ("to the left of the pelvis", "to the right of the pelvis"),
+    "viewer": ("before the pelvis, seen by the viewer", "behind the pelvis, seen by the viewer"),
+}
+
+
+def place_words(quantity: str, part: str, value: float) -> str:
+    """Return one number of one part in words: "the left hand is 12 cm above the ground"."""
+    return f"{the(part)} is {words(value, 'cm')} {_WAYS[quantity][round(value) < 0]}"

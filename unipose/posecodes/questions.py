@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from unipose.errors import PoseQueryError
 from unipose.posecodes import comparisons
 from unipose.posecodes.assessing import assess
+from unipose.posecodes.bands import TOUCH_CM, rule_of
 from unipose.posecodes.calls import QUESTIONS, WITH_TWO_POSES, Call
-from unipose.posecodes.finding import Finding, Reading, finding, joined
+from unipose.posecodes.finding import Finding, Reading, finding, joined, two_clauses
 from unipose.posecodes.measuring import how_much
 from unipose.posecodes.not_shown import not_shown
 from unipose.posecodes.places import where_is
 from unipose.posecodes.postures import name_posture, what_stands_out
-from unipose.posecodes.quantities import measure, words
-from unipose.posecodes.relations import readings, rule_of
+from unipose.posecodes.quantities import hinge_of, measure, words
+from unipose.posecodes.relations import readings
 from unipose.posecodes.shown_pose import ONE_OF, Film, ShownPose, ones, show_film, show_pose
-from unipose.posecodes.touching import REACH_M, touching_parts
+from unipose.posecodes.touching import touching_parts
 
 __all__ = ["Film", "Finding", "ShownPose", "answer_call", "show_film", "show_pose"]
 
@@ -102,7 +103,7 @@ def _yes_no(found: list[Reading], rule: str) -> Finding:
     return finding(
         "yes_no",
         least.holds,
-        joined(list(dict.fromkeys(clauses))),
+        two_clauses(clauses),
         opening=opening,
         evidence=f"{told} {rule}".strip(),
         margin=abs(least.slack),
@@ -118,15 +119,18 @@ def _became(before: list[Reading], after: list[Reading]) -> Finding:
     """Return whether a relation does not hold in the first pose and holds in the second."""
     first, second = comparisons.weakest(before), comparisons.weakest(after)
     became = second.holds and not first.holds
+    clause = two_clauses([first.clause, second.clause], ", then ")
+    if first.clause == second.clause:
+        clause = f"{first.clause}, then the same"
     opening = "Yes"
     if not became:
-        opening = "No, it was before" if first.holds else "No, in neither pose"
-        if first.holds and second.holds:
-            opening = "No, it is in both poses"
+        opening = "No, already before" if first.holds and second.holds else "No"
+        if first.holds and not second.holds:
+            opening = "No, the other way round"
     return finding(
         "yes_no",
         became,
-        f"first {first.clause}, then {second.clause}",
+        f"first {clause}",
         opening=opening,
         margin=abs(min(-first.slack, second.slack)),
         margin_unit=first.unit if -first.slack < second.slack else second.unit,
@@ -158,22 +162,27 @@ def _touching(pose: ShownPose, phrase: str = "") -> Finding:
     if not clauses:
         clause = f"the {phrase} {'touch' if phrase in ONE_OF else 'touches'} no other part"
         return finding("list", (), clause if phrase else "no two parts touch each other")
-    evidence = f"Skin within {words(100 * REACH_M, 'cm')} touches: {joined(clauses)}."
+    evidence = f"Skin within {words(TOUCH_CM, 'cm')} touches: {joined(clauses)}."
     return finding("list", names, joined(clauses[:4]), evidence=evidence)
+
+
+_LIMBS = {"limbs": ("hands", "feet")}
 
 
 def _count(pose: ShownPose, arguments: tuple[str, ...]) -> Finding:
     relation, phrase, *than = arguments
-    if phrase == "limbs":
-        parts = [*ones("hands"), *ones("feet")]
-    else:
-        parts = list(ones(phrase))
+    parts = [part for word in _LIMBS.get(phrase, (phrase,)) for part in ones(word)]
     found = {}
     for part in parts:
         side = part.split(" ")[0]
         other = [f"{side} {ONE_OF[word]}" if word in ONE_OF else word for word in than]
         found[part] = readings(pose, (relation, part, *other))[0]
     true = [part for part, reading in found.items() if reading.holds]
+    if relation in ("bent", "straight"):
+        phrase = {"hands": "elbows", "arms": "elbows", "feet": "knees", "legs": "knees"}.get(
+            phrase, phrase
+        )
+        true = [hinge_of(part) for part in true]
     verb = "are" if len(true) != 1 else "is"
     relation_words = f"{relation} the {than[0]}" if than else relation.replace("on g", "on the g")
     clause = f"{len(true)} of {len(parts)} {phrase} {verb} {relation_words}"

@@ -14,15 +14,16 @@ from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from unipose.body.body import Body
 from unipose.body.regions import REGIONS, contact_word, find_regions
 from unipose.body.skeletons import SMPL
+from unipose.posecodes.bands import TOUCH_CM
 from unipose.posecodes.calls import SIDES
 from unipose.posecodes.shown_pose import ShownPose
 
-REACH_M = 0.03
+REACH_M = TOUCH_CM / 100
 """Skin that is nearer touches."""
 CAME_NEARER_M = 0.06
 NEIGHBOURS_APART_M = 0.22
@@ -100,7 +101,7 @@ def skin_of(body: Body) -> Skin:
 def touching_regions(pose: ShownPose) -> dict[tuple[str, str], float]:
     """Return the pairs of REGIONS that touch, and their distance in metres."""
     skin, mesh = skin_of(pose.body), pose.mesh
-    tree = cKDTree(mesh)
+    tree = KDTree(mesh)
     first, second = tree.query_pairs(REACH_M, output_type="ndarray").T
     first, second, gap = _touching(pose, skin, first, second)
     found: dict[tuple[str, str], float] = {}
@@ -120,11 +121,11 @@ def skin_distance(pose: ShownPose, first: str, second: str) -> float:
     """
     skin, mesh = skin_of(pose.body), pose.mesh
     one, other = skin.of_part(first), skin.of_part(second)
-    gaps, _ = cKDTree(mesh[one]).query(mesh[other])
+    gaps, _ = KDTree(mesh[one]).query(mesh[other])
     least = float(gaps.min())
     if least >= REACH_M:
         return least
-    lists = cKDTree(mesh[one]).query_ball_tree(cKDTree(mesh[other]), REACH_M)
+    lists = KDTree(mesh[one]).query_ball_tree(KDTree(mesh[other]), REACH_M)
     a = np.repeat(one, [len(found) for found in lists])
     b = other[np.concatenate([np.array(found, dtype=int) for found in lists])]
     _, _, touching = _touching(pose, skin, a, b)
@@ -175,7 +176,7 @@ def touching_parts(pose: ShownPose, part: str = "") -> list[tuple[str, str]]:
         return sorted({(contact_word(a), contact_word(b)) for a, b in pairs})
     skin, mesh = skin_of(pose.body), pose.mesh
     own = skin.of_part(part)
-    near = cKDTree(mesh[own]).query_ball_tree(cKDTree(mesh), REACH_M)
+    near = KDTree(mesh[own]).query_ball_tree(KDTree(mesh), REACH_M)
     first = np.repeat(own, [len(found) for found in near])
     second = np.concatenate([np.array(found, dtype=int) for found in near])
     _, touched, _ = _touching(pose, skin, first, second)
