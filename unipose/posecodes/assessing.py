@@ -19,7 +19,7 @@ _DEEP_CM = 3.0
 """A squat is deep if the hips are at most so far above the knees."""
 _PAST_TOES_CM = 5.0
 _STEP_CM = 10.0
-_LEAN_BY = 45.0
+_LEAN_BY, _LIES_BY = 45.0, 60.0
 _STANCE_CM = (20.0, 60.0)
 
 
@@ -95,6 +95,8 @@ def _lunge(pose: ShownPose) -> list[Remark]:
 
 
 def _posture(pose: ShownPose) -> list[Remark]:
+    if measure("lean", pose) > _LIES_BY:
+        return [(_back(pose, _LIES_BY)[0], "stand or sit upright first")]
     slope = measure("slope", pose, "shoulders")
     nod, twist = measure("nod", pose), measure("twist", pose)
     level = f"the shoulders are tilted by {words(slope, 'degrees')}"

@@ -15,6 +15,9 @@ BODY_GROUND_M = 0.15
 SWAY_M = 0.05
 """So far outside of what supports it may the centre of mass be: joints are not the skin."""
 
+_LIES_M = 0.30
+"""A pelvis below it lies or sits on the ground."""
+
 _SEGMENTS = (
     ("head", None, 0.0, 0.0694),
     ("neck", "pelvis", 0.45, 0.4346),
@@ -51,9 +54,10 @@ def standing_feet(pose: ShownPose) -> list[str]:
 def left_share(pose: ShownPose) -> float:
     """Return which part of the weight is over the left foot, in percent; NaN if on neither.
 
-    The centre of mass is projected on the line between the middles of the feet.
+    Of a body that lies or sits on the ground the feet carry nothing. The centre of mass is
+    projected on the line between the middles of the feet.
     """
-    feet = standing_feet(pose)
+    feet = standing_feet(pose) if pose.parts["pelvis"][1] > _LIES_M else []
     if len(feet) < 2:
         return float("nan") if not feet else 100.0 if feet == ["left foot"] else 0.0
     left, right = (

@@ -16,7 +16,7 @@ from unipose.posecodes.bands import (
     TWISTED_BY,
     UPRIGHT_BY,
 )
-from unipose.posecodes.finding import Reading
+from unipose.posecodes.finding import Judgement
 from unipose.posecodes.quantities import asymmetries, measure, words
 from unipose.posecodes.shown_pose import ONE_OF, ShownPose
 
@@ -31,7 +31,7 @@ def lean_words(forward: float, left: float) -> str:
     return " and ".join(ways)
 
 
-def judge_leaning(pose: ShownPose, way: str) -> Reading:
+def judge_leaning(pose: ShownPose, way: str) -> Judgement:
     """Judge whether the trunk leans that way."""
     axis, sign = {
         "forward": ("forward", 1), "backward": ("forward", -1), "left": ("left", 1),
@@ -41,10 +41,10 @@ def judge_leaning(pose: ShownPose, way: str) -> Reading:
     words_of = {"forward": ("forward", "backward"), "left": ("to the left", "to the right")}
     direction = words_of[axis][lean < 0]
     clause = f"the trunk leans {words(lean, 'degrees')} {direction}"
-    return Reading(clause=clause, slack=sign * lean - LEANS_BY[axis], unit="degrees")
+    return Judgement(clause=clause, slack=sign * lean - LEANS_BY[axis], unit="degrees")
 
 
-def judge_looking(pose: ShownPose, way: str) -> Reading:
+def judge_looking(pose: ShownPose, way: str) -> Judgement:
     """Judge whether the face points that way."""
     turn, up = measure("turn", pose), measure("look up", pose)
     side = f"{words(turn, 'degrees')} to the {'left' if turn > 0 else 'right'}"
@@ -52,10 +52,10 @@ def judge_looking(pose: ShownPose, way: str) -> Reading:
     if way == "ahead":
         most = side if abs(turn) > abs(up) else height
         off = max(abs(turn), abs(up))
-        return Reading(clause=f"the face points {most}", slack=LOOKS_BY - off, unit="degrees")
+        return Judgement(clause=f"the face points {most}", slack=LOOKS_BY - off, unit="degrees")
     clause = f"the face points {side if way in ('left', 'right') else height}"
     amount = {"left": turn, "right": -turn, "up": up, "down": -up}[way]
-    return Reading(clause=clause, slack=amount - LOOKS_BY, unit="degrees")
+    return Judgement(clause=clause, slack=amount - LOOKS_BY, unit="degrees")
 
 
 def facing_words(yaw: float) -> str:
@@ -67,19 +67,19 @@ def facing_words(yaw: float) -> str:
     return f"is turned {words(yaw, 'degrees')} to its {'left' if yaw > 0 else 'right'}"
 
 
-def judge_facing(pose: ShownPose, way: str) -> Reading:
+def judge_facing(pose: ShownPose, way: str) -> Judgement:
     """Judge whether the body faces that way: left is a turn to its own left from the viewer."""
     yaw = measure("facing", pose)
     centre = {"front": 0.0, "left": 90.0, "back": 180.0, "right": -90.0}[way]
     off = abs((yaw - centre + 180.0) % 360.0 - 180.0)
     clause = f"the body {facing_words(yaw)}"
-    return Reading(clause=clause, slack=45.0 - off, unit="degrees")
+    return Judgement(clause=clause, slack=45.0 - off, unit="degrees")
 
 
 def weight_words(share: float) -> str:
     """Return where the weight is, by the left foot's percent of it."""
     if np.isnan(share):
-        return "no foot is on the ground"
+        return "the feet do not carry the weight"
     if share in (0.0, 100.0):
         return f"all the weight is on the {'left' if share else 'right'} foot"
     if round(share) == 50:
@@ -88,7 +88,7 @@ def weight_words(share: float) -> str:
     return f"about {round(max(share, 100 - share))} percent of the weight is on the {side} foot"
 
 
-def judge_weight(pose: ShownPose, where: str) -> Reading:
+def judge_weight(pose: ShownPose, where: str) -> Judgement:
     """Judge whether the weight is on that foot, or on both."""
     share = measure("weight", pose)
     left = pose.parts["left foot"] - pose.parts["right foot"]
@@ -99,44 +99,48 @@ def judge_weight(pose: ShownPose, where: str) -> Reading:
         "both feet": min(share, 100 - share) - (100 - HEAVY_PERCENT),
     }[where]
     slack = -100.0 if np.isnan(share) else slack * cm_per_percent
-    return Reading(clause=weight_words(share), slack=slack, unit="cm", near=1.0)
+    return Judgement(clause=weight_words(share), slack=slack, unit="cm", near=1.0)
 
 
-def _upright(pose: ShownPose) -> Reading:
+def _upright(pose: ShownPose) -> Judgement:
     lean = measure("lean", pose)
     clause = f"the trunk leans {words(lean, 'degrees')} from the vertical"
-    return Reading(clause=clause, slack=UPRIGHT_BY - lean, unit="degrees")
+    return Judgement(clause=clause, slack=UPRIGHT_BY - lean, unit="degrees")
 
 
-def _twisted(pose: ShownPose) -> Reading:
+def _twisted(pose: ShownPose) -> Judgement:
     twist = measure("twist", pose)
     side = "right" if twist > 0 else "left"
     clause = f"the shoulders are turned {words(twist, 'degrees')} to the {side} of the hips"
-    return Reading(clause=clause, slack=abs(twist) - TWISTED_BY, unit="degrees")
+    if not round(twist):
+        clause = f"the shoulders are not turned against the hips: {words(0, 'degrees')}"
+    return Judgement(clause=clause, slack=abs(twist) - TWISTED_BY, unit="degrees")
 
 
-def _balanced(pose: ShownPose) -> Reading:
+def _balanced(pose: ShownPose) -> Judgement:
     outside = 100 * outside_support(pose)
     where = f"{words(outside, 'cm')} {'outside' if outside > 0 else 'inside'}"
+    if 0 < outside < SWAY_CM:
+        where = f"at the edge, {where}"
     clause = f"the centre of mass is {where} of what stands on the ground"
-    return Reading(clause=clause, slack=SWAY_CM - outside, unit="cm", near=3.0)
+    return Judgement(clause=clause, slack=SWAY_CM - outside, unit="cm", near=3.0)
 
 
-def _symmetric(pose: ShownPose) -> Reading:
+def _symmetric(pose: ShownPose) -> Judgement:
     name, most = max(asymmetries(pose).items(), key=lambda item: item[1])
     plural = {one: both for both, one in ONE_OF.items()}[name]
     clause = f"the {plural} differ by {words(most, 'cm')}, more than any other part"
-    return Reading(clause=clause, slack=SYMMETRIC_CM - most, unit="cm", near=3.0)
+    return Judgement(clause=clause, slack=SYMMETRIC_CM - most, unit="cm", near=3.0)
 
 
-WHOLE_BODY: dict[str, Callable[[ShownPose], Reading]] = {
+WHOLE_BODY: dict[str, Callable[[ShownPose], Judgement]] = {
     "upright": _upright,
     "twisted": _twisted,
     "balanced": _balanced,
     "symmetric": _symmetric,
 }
 """Relation without parts -> its judge."""
-BODY_AND_WORD: dict[str, Callable[[ShownPose, str], Reading]] = {
+BODY_AND_WORD: dict[str, Callable[[ShownPose, str], Judgement]] = {
     "leaning": judge_leaning,
     "looking": judge_looking,
     "facing": judge_facing,

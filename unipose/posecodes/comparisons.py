@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from unipose.errors import PoseQueryError
 from unipose.posecodes.bands import HEAVY_PERCENT, LEVEL_CM
 from unipose.posecodes.body_relations import weight_words
-from unipose.posecodes.finding import Finding, Reading, finding, joined
+from unipose.posecodes.finding import Finding, Judgement, finding, joined
 from unipose.posecodes.quantities import QUANTITIES, hinge_of, measure, place_words, the, words
 from unipose.posecodes.shown_pose import ONE_OF, Film, ShownPose, ones
 
@@ -217,7 +217,7 @@ def when_extreme(film: Film | None, extreme: str, phrase: str) -> Finding:
     return finding("when", seconds, clause, unit="s")
 
 
-def moved_readings(first: ShownPose, second: ShownPose, way: str, phrase: str) -> list[Reading]:
+def moved_judgements(first: ShownPose, second: ShownPose, way: str, phrase: str) -> list[Judgement]:
     """Return whether a part, or both, moved in a direction, in the person's own view."""
     axis, sign = _WAYS[way]
     found = []
@@ -226,7 +226,7 @@ def moved_readings(first: ShownPose, second: ShownPose, way: str, phrase: str) -
         direction = f" {_WAY_WORDS[axis][gap < 0]}" if round(gap) else ""
         clause = f"{the(part)} moved {words(gap, 'cm')}{direction}"
         found.append(
-            Reading(
+            Judgement(
                 clause=clause,
                 slack=sign * gap - LEVEL_CM,
                 unit="cm",
@@ -301,6 +301,6 @@ def _way_length(first: ShownPose, second: ShownPose, part: str) -> float:
     return 100 * math.dist(first.parts[part], second.parts[part])
 
 
-def weakest(found: Sequence[Reading]) -> Reading:
-    """Return the reading that decides whether all hold."""
-    return min(found, key=lambda reading: reading.slack)
+def weakest(found: Sequence[Judgement]) -> Judgement:
+    """Return the judgement that decides whether all hold."""
+    return min(found, key=lambda judgement: judgement.slack)

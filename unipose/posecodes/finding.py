@@ -31,7 +31,7 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class Judgement:
     """One relation, judged on one pose."""
 
     clause: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from data_builders.posecodes.measure import KINDS, Condition, Recipes
 from data_builders.posecodes.positions import POSITIONS
 from data_builders.posecodes.statements import BODY
-from unipose.posecodes.finding import Reading, joined
+from unipose.posecodes.finding import Judgement, joined
 from unipose.posecodes.quantities import measure, words
 from unipose.posecodes.shown_pose import ShownPose
 
@@ -37,6 +37,7 @@ POSTURE_RECIPES: dict[str, Recipes] = {
     "standing": BODY["standing"],
 }
 """Posture -> what must hold, the more telling word first."""
+_LIES_BY = 60.0
 _EXACTLY = _LYING | _KNEELING | _LUNGING
 
 
@@ -60,13 +61,13 @@ def recipe_slack(pose: ShownPose, recipes: Recipes) -> tuple[float, float, str]:
     return max(min(_slack(pose, condition) for condition in recipe) for recipe in recipes)
 
 
-def judge_posture(pose: ShownPose, posture: str) -> Reading:
+def judge_posture(pose: ShownPose, posture: str) -> Judgement:
     """Return whether the posture is what the body is in."""
     _, slack, unit = recipe_slack(pose, POSTURE_RECIPES[posture])
     hips = words(measure("height", pose, "pelvis"), "cm")
     named = posture if slack > 0 else name_posture(pose)[0] or "in no posture that has a word"
     lean = words(measure("lean", pose), "degrees")
-    return Reading(
+    return Judgement(
         clause=f"the body is {named}, the hips {hips} above the ground",
         slack=slack or -1e-9,
         unit=unit,
@@ -106,6 +107,9 @@ def what_stands_out(pose: ShownPose) -> str:
 
 
 def _arm(pose: ShownPose, side: str) -> str:
+    if measure("lean", pose) > _LIES_BY:  # heights say nothing of the arms of one who lies
+        angle = measure("angle", pose, f"{side} shoulder")
+        return "raised" if angle > 120.0 else "held out" if angle > 60.0 else ""
     over = measure("above", pose, f"{side} hand", f"{side} shoulder")
     if over > 15.0:
         return "raised"

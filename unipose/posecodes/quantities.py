@@ -34,7 +34,7 @@ class Quantity:
 
 def measure(quantity: str, pose: ShownPose, *parts: str) -> float:
     """Return one quantity of a pose, in the unit of QUANTITIES."""
-    return float(QUANTITIES[quantity].measure(pose, *parts))
+    return float(QUANTITIES[quantity].measure(pose, *parts)) + 0.0  # no -0.0
 
 
 _HINGES = {

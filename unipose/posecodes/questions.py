@@ -9,13 +9,13 @@ from unipose.posecodes import comparisons
 from unipose.posecodes.assessing import assess
 from unipose.posecodes.bands import TOUCH_CM, rule_of
 from unipose.posecodes.calls import QUESTIONS, WITH_TWO_POSES, Call
-from unipose.posecodes.finding import Finding, Reading, finding, joined, two_clauses
+from unipose.posecodes.finding import Finding, Judgement, finding, joined, two_clauses
 from unipose.posecodes.measuring import how_much
 from unipose.posecodes.not_shown import not_shown
 from unipose.posecodes.places import where_is
 from unipose.posecodes.postures import name_posture, what_stands_out
 from unipose.posecodes.quantities import hinge_of, measure, words
-from unipose.posecodes.relations import readings
+from unipose.posecodes.relations import judgements
 from unipose.posecodes.shown_pose import ONE_OF, Film, ShownPose, ones, show_film, show_pose
 from unipose.posecodes.touching import touching_parts
 
@@ -57,7 +57,7 @@ def answer_call(
 
 def _of_one(verb: str, arguments: tuple[str, ...], pose: ShownPose) -> Finding:
     if verb == "check":
-        return _yes_no(readings(pose, arguments), rule_of(arguments[0]))
+        return _yes_no(judgements(pose, arguments), rule_of(arguments[0]))
     if verb == "which":
         return comparisons.which_side(pose, *arguments)
     if verb == "measure":
@@ -77,7 +77,7 @@ def _of_two(verb: str, arguments: tuple[str, ...], first: ShownPose, second: Sho
     if verb == "between":
         return comparisons.which_pose(first, second, *arguments)
     if verb == "became":
-        return _became(readings(first, arguments), readings(second, arguments))
+        return _became(judgements(first, arguments), judgements(second, arguments))
     way, *part = arguments
     if way == "more":
         return comparisons.which_moved_more(first, second, *part)
@@ -85,12 +85,12 @@ def _of_two(verb: str, arguments: tuple[str, ...], first: ShownPose, second: Sho
         return comparisons.what_moved(first, second, way)
     if way == "most":
         return comparisons.how_far(first, second, *part)
-    return _yes_no(comparisons.moved_readings(first, second, way, *part), "")
+    return _yes_no(comparisons.moved_judgements(first, second, way, *part), "")
 
 
-def _yes_no(found: list[Reading], rule: str) -> Finding:
-    """Return whether all readings hold; those that do not are told first."""
-    found = sorted(found, key=lambda reading: reading.holds)
+def _yes_no(found: list[Judgement], rule: str) -> Finding:
+    """Return whether all judgements hold; those that do not are told first."""
+    found = sorted(found, key=lambda judgement: judgement.holds)
     least = comparisons.weakest(found)
     if len(found) == 1 or least.opening not in ("Yes", "No"):
         opening = least.opening
@@ -98,8 +98,8 @@ def _yes_no(found: list[Reading], rule: str) -> Finding:
         opening = "Yes, both"
     else:
         opening = "No, only one" if found[-1].holds else "No, neither"
-    clauses = [reading.clause for reading in found]
-    told = " ".join(_sentence(reading.evidence or reading.clause) for reading in found)
+    clauses = [judgement.clause for judgement in found]
+    told = " ".join(_sentence(judgement.evidence or judgement.clause) for judgement in found)
     return finding(
         "yes_no",
         least.holds,
@@ -115,7 +115,7 @@ def _sentence(clause: str) -> str:
     return clause[0].upper() + clause[1:] + "." * (not clause.endswith("."))
 
 
-def _became(before: list[Reading], after: list[Reading]) -> Finding:
+def _became(before: list[Judgement], after: list[Judgement]) -> Finding:
     """Return whether a relation does not hold in the first pose and holds in the second."""
     first, second = comparisons.weakest(before), comparisons.weakest(after)
     became = second.holds and not first.holds
@@ -176,8 +176,8 @@ def _count(pose: ShownPose, arguments: tuple[str, ...]) -> Finding:
     for part in parts:
         side = part.split(" ")[0]
         other = [f"{side} {ONE_OF[word]}" if word in ONE_OF else word for word in than]
-        found[part] = readings(pose, (relation, part, *other))[0]
-    true = [part for part, reading in found.items() if reading.holds]
+        found[part] = judgements(pose, (relation, part, *other))[0]
+    true = [part for part, judgement in found.items() if judgement.holds]
     if relation in ("bent", "straight"):
         phrase = {"hands": "elbows", "arms": "elbows", "feet": "knees", "legs": "knees"}.get(
             phrase, phrase
@@ -188,8 +188,8 @@ def _count(pose: ShownPose, arguments: tuple[str, ...]) -> Finding:
     clause = f"{len(true)} of {len(parts)} {phrase} {verb} {relation_words}"
     if 0 < len(true) < len(parts):
         clause += f": {joined([f'the {part}' for part in true])}"
-    told = " ".join(_sentence(reading.clause) for reading in found.values())
-    nearest = min(found.values(), key=lambda reading: abs(reading.slack))
+    told = " ".join(_sentence(judgement.clause) for judgement in found.values())
+    nearest = min(found.values(), key=lambda judgement: abs(judgement.slack))
     return finding(
         "count",
         len(true),

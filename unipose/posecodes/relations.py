@@ -27,15 +27,15 @@ from unipose.posecodes.bands import (
 )
 from unipose.posecodes.body_relations import BODY_AND_WORD, WHOLE_BODY
 from unipose.posecodes.calls import POSTURES
-from unipose.posecodes.finding import Reading
+from unipose.posecodes.finding import Judgement
 from unipose.posecodes.postures import judge_posture
 from unipose.posecodes.quantities import hinge_of, measure, place_words, the, words
 from unipose.posecodes.shown_pose import ShownPose, ones, pairs
 from unipose.posecodes.touching import skin_distance
 
 
-def readings(pose: ShownPose, arguments: tuple[str, ...]) -> list[Reading]:
-    """Return what a relation's arguments come to: one reading, or one for each of both sides."""
+def judgements(pose: ShownPose, arguments: tuple[str, ...]) -> list[Judgement]:
+    """Return what a relation's arguments come to: one judgement, or one for each of both sides."""
     relation, *parts = arguments
     if relation in POSTURES:
         return [judge_posture(pose, relation)]
@@ -50,12 +50,12 @@ def readings(pose: ShownPose, arguments: tuple[str, ...]) -> list[Reading]:
     return [_PARTS[relation](pose, part) for part in ones(parts[0])]
 
 
-def _bent(pose: ShownPose, part: str, *, straight: bool = False) -> Reading:
+def _bent(pose: ShownPose, part: str, *, straight: bool = False) -> Judgement:
     bend = measure("bend", pose, part)
     name = hinge_of(part)
     clause = f"{the(name)} is bent by {words(bend, 'degrees')}"
     slack = STRAIGHT_BY - bend if straight else bend - BENT_BY
-    return Reading(
+    return Judgement(
         clause=clause,
         slack=slack,
         unit="degrees",
@@ -84,12 +84,12 @@ AXES = {
 """Relation -> what is measured, its sign, and the words for more, less and equal."""
 
 
-def _compared(relation: str) -> Callable[[ShownPose, str, str], Reading]:
+def _compared(relation: str) -> Callable[[ShownPose, str, str], Judgement]:
     quantity, sign, phrases = AXES[relation]
 
-    def judge(pose: ShownPose, first: str, second: str) -> Reading:
+    def judge(pose: ShownPose, first: str, second: str) -> Judgement:
         gap = sign * measure(quantity, pose, first, second)
-        return Reading(
+        return Judgement(
             clause=_level_or(pose, quantity, first, second, phrases),
             slack=gap - LEVEL_CM,
             unit="cm",
@@ -112,13 +112,13 @@ def _both_places(pose: ShownPose, quantity: str, first: str, second: str) -> str
     )
 
 
-def _near(pose: ShownPose, first: str, second: str) -> Reading:
+def _near(pose: ShownPose, first: str, second: str) -> Judgement:
     gap = measure("distance", pose, first, second)
     clause = f"{the(first)} is {words(gap, 'cm')} from {the(second)}"
-    return Reading(clause=clause, slack=NEAR_CM - gap, unit="cm", near=3.0)
+    return Judgement(clause=clause, slack=NEAR_CM - gap, unit="cm", near=3.0)
 
 
-def _touch(pose: ShownPose, first: str, second: str) -> Reading:
+def _touch(pose: ShownPose, first: str, second: str) -> Judgement:
     gap = 100 * skin_distance(pose, first, second)
     if gap < TOUCH_CM:
         clause = f"{the(first)} touches {the(second)}"
@@ -126,15 +126,15 @@ def _touch(pose: ShownPose, first: str, second: str) -> Reading:
         clause = f"{the(first)} is {words(gap, 'cm')} from {the(second)}, skin to skin"
     else:
         clause = f"{the(first)} only lies beside {the(second)} as in any pose"
-    return Reading(clause=clause, slack=TOUCH_CM - gap or -1e-9, unit="cm", near=1.0)
+    return Judgement(clause=clause, slack=TOUCH_CM - gap or -1e-9, unit="cm", near=1.0)
 
 
-def _raised(pose: ShownPose, part: str) -> Reading:
+def _raised(pose: ShownPose, part: str) -> Judgement:
     side, name = part.split(" ")
     if name in ("foot", "leg"):
         height = measure("height", pose, f"{side} foot")
         clause = f"{the(side + ' foot')} is {words(height, 'cm')} above the ground"
-        return Reading(clause=clause, slack=height - GROUND_CM, unit="cm", near=3.0)
+        return Judgement(clause=clause, slack=height - GROUND_CM, unit="cm", near=3.0)
     if name == "knee":
         below = measure("above", pose, f"{side} hip", part)
         foot = measure("height", pose, f"{side} foot") - GROUND_CM
@@ -142,52 +142,52 @@ def _raised(pose: ShownPose, part: str) -> Reading:
         if foot <= 0:
             where += ", its foot on the ground"
         slack = min(LIFTED_KNEE_CM - below, foot)
-        return Reading(clause=f"{the(part)} is {where}", slack=slack, unit="cm", near=3.0)
+        return Judgement(clause=f"{the(part)} is {where}", slack=slack, unit="cm", near=3.0)
     shoulder = f"{side} shoulder"
     end = part if name in ("hand", "elbow") else f"{side} hand"
     over = measure("above", pose, end, shoulder)
     clause = _level_or(pose, "above", end, shoulder, "above|below|level with")
     least = LEVEL_CM if name == "hand" else -RAISED_ARM_CM
-    return Reading(clause=clause, slack=over - least, unit="cm", near=3.0)
+    return Judgement(clause=clause, slack=over - least, unit="cm", near=3.0)
 
 
-def _on_ground(pose: ShownPose, part: str) -> Reading:
+def _on_ground(pose: ShownPose, part: str) -> Judgement:
     limit = BODY_GROUND_CM if part in _DEEP else GROUND_CM
     if part != "back":
         height = measure("height", pose, part)
         clause = f"{the(part)} is {words(height, 'cm')} above the ground"
-        return Reading(clause=clause, slack=limit - height, unit="cm", near=3.0)
+        return Judgement(clause=clause, slack=limit - height, unit="cm", near=3.0)
     height = max(measure("height", pose, spine) for spine in ("pelvis", "waist", "chest"))
     up = float(pose.measured.value("chest_up", _CHEST)[0])
     clause = f"{the(part)} is up to {words(height, 'cm')} above the ground"
     clause += "" if up > 0 else ", the chest down"
     slack = min(limit - height, up)
-    return Reading(clause=clause, slack=slack, unit="cm", near=3.0)
+    return Judgement(clause=clause, slack=slack, unit="cm", near=3.0)
 
 
 _DEEP = frozenset({"left hip", "right hip", "head", "back"})
 _CHEST = ("left_shoulder", "right_shoulder", "pelvis", "neck")
 
 
-def _upright_segment(horizontal: bool) -> Callable[[ShownPose, str], Reading]:
-    def judge(pose: ShownPose, segment: str) -> Reading:
+def _upright_segment(horizontal: bool) -> Callable[[ShownPose, str], Judgement]:
+    def judge(pose: ShownPose, segment: str) -> Judgement:
         tilt = measure("tilt", pose, segment)
         clause = f"{the(segment)} is {words(tilt, 'degrees')} from the vertical"
         slack = tilt - HORIZONTAL_BY if horizontal else VERTICAL_BY - tilt
-        return Reading(clause=clause, slack=slack, unit="degrees", near=2.0)
+        return Judgement(clause=clause, slack=slack, unit="degrees", near=2.0)
 
     return judge
 
 
-def _level(pose: ShownPose, pair: str) -> Reading:
+def _level(pose: ShownPose, pair: str) -> Judgement:
     if pair == "head":
         tilt = measure("tilt", pose, "head")
         clause = f"the head is tilted by {words(tilt, 'degrees')}"
-        return Reading(clause=clause, slack=HEAD_LEVEL_BY - tilt, unit="degrees")
+        return Judgement(clause=clause, slack=HEAD_LEVEL_BY - tilt, unit="degrees")
     first, second = ones(pair)
     gap = measure("above", pose, first, second)
     clause = _level_or(pose, "above", first, second, "above|below|level with")
-    return Reading(clause=clause, slack=LEVEL_CM - abs(gap), unit="cm", near=1.0)
+    return Judgement(clause=clause, slack=LEVEL_CM - abs(gap), unit="cm", near=1.0)
 
 
 _ENDS = {"arms": "hands", "legs": "feet"}
@@ -199,15 +199,15 @@ def _gap(pose: ShownPose, pair: str) -> tuple[float, str]:
     return gap, f"the {pair} are {words(gap, 'cm')} apart"
 
 
-def _spaced(low: float, high: float) -> Callable[[ShownPose, str], Reading]:
-    def judge(pose: ShownPose, pair: str) -> Reading:
+def _spaced(low: float, high: float) -> Callable[[ShownPose, str], Judgement]:
+    def judge(pose: ShownPose, pair: str) -> Judgement:
         gap, clause = _gap(pose, pair)
-        return Reading(clause=clause, slack=min(gap - low, high - gap), unit="cm", near=3.0)
+        return Judgement(clause=clause, slack=min(gap - low, high - gap), unit="cm", near=3.0)
 
     return judge
 
 
-def _crossed(pose: ShownPose, pair: str) -> Reading:
+def _crossed(pose: ShownPose, pair: str) -> Judgement:
     limb, line = {"arms": ("wrist", "shoulder"), "legs": ("ankle", "hip")}[pair]
     at = pose.parts
     across = at[f"right {line}"] - at[f"left {line}"]
@@ -216,11 +216,11 @@ def _crossed(pose: ShownPose, pair: str) -> Reading:
     name = {"wrist": "wrists", "ankle": "ankles"}[limb]
     how = "past each other" if over > 0 else "apart, each on its own side"
     clause = f"the {name} are {words(over, 'cm')} {how}"
-    return Reading(clause=clause, slack=over - LEVEL_CM, unit="cm", near=2.0)
+    return Judgement(clause=clause, slack=over - LEVEL_CM, unit="cm", near=2.0)
 
 
 _PAIRS = {relation: _compared(relation) for relation in AXES} | {"near": _near, "touch": _touch}
-_PARTS: dict[str, Callable[[ShownPose, str], Reading]] = {
+_PARTS: dict[str, Callable[[ShownPose, str], Judgement]] = {
     "bent": _bent,
     "straight": lambda pose, part: _bent(pose, part, straight=True),
     "raised": _raised,
@@ -228,7 +228,7 @@ _PARTS: dict[str, Callable[[ShownPose, str], Reading]] = {
     "vertical": _upright_segment(horizontal=False),
     "horizontal": _upright_segment(horizontal=True),
 }
-_BOTH: dict[str, Callable[[ShownPose, str], Reading]] = {
+_BOTH: dict[str, Callable[[ShownPose, str], Judgement]] = {
     "level": _level,
     "together": _spaced(-np.inf, NEAR_CM),
     "apart": _spaced(APART_CM, np.inf),

@@ -172,8 +172,9 @@ def touching_parts(pose: ShownPose, part: str = "") -> list[tuple[str, str]]:
     A knee or elbow touches what its skin touches: (left elbow, left thigh).
     """
     if not part:
-        pairs = touching_regions(pose)
-        return sorted({(contact_word(a), contact_word(b)) for a, b in pairs})
+        named = [(contact_word(a), contact_word(b)) for a, b in touching_regions(pose)]
+        pairs = {tuple(sorted(pair)) for pair in named if pair[0] != pair[1]}
+        return sorted((one, other) for one, other in pairs)
     skin, mesh = skin_of(pose.body), pose.mesh
     own = skin.of_part(part)
     near = KDTree(mesh[own]).query_ball_tree(KDTree(mesh), REACH_M)
