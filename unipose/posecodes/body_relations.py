@@ -113,7 +113,7 @@ def _twisted(pose: ShownPose) -> Judgement:
     side = "right" if twist > 0 else "left"
     clause = f"the shoulders are turned {words(twist, 'degrees')} to the {side} of the hips"
     if not round(twist):
-        clause = f"the shoulders are not turned against the hips: {words(0, 'degrees')}"
+        clause = f"the shoulders are not turned against the hips: {words(0.0, 'degrees')}"
     return Judgement(clause=clause, slack=abs(twist) - TWISTED_BY, unit="degrees")
 
 
