@@ -19,7 +19,7 @@ def how_much(pose: ShownPose, arguments: tuple[str, ...]) -> Finding:
         measured = {part: measure(quantity, pose, part) for part in ones(parts[0])}
         if quantity == "angle":
             clauses = [_angle_words(part, value) for part, value in measured.items()]
-            evidence = f"{joined(clauses)}, between its two bones: straight is 180 degrees."
+            evidence = f"{joined(clauses)}; straight is 180 degrees."
         else:
             clauses = [place_words("height", part, value) for part, value in measured.items()]
             evidence = f"{joined(clauses)}. The ground is the lowest joint."

@@ -80,6 +80,11 @@ def _angle(pose: ShownPose, part: str) -> float:
     return _between(at[f"{side} {upper}"] - middle, at[f"{side} {lower}"] - middle)
 
 
+def _bend(pose: ShownPose, part: str) -> float:
+    angle = _angle(pose, part)
+    return angle if hinge_of(part).endswith("shoulder") else 180.0 - angle
+
+
 def _out(pose: ShownPose, part: str) -> float:
     side, across = part.partition(" ")[0], float(pose.parts[part][0])
     return 100 * {"left": across, "right": -across}.get(side, abs(across))
@@ -157,9 +162,7 @@ def _quantity(of: str, unit: str, measure: Measure, meaning: str) -> Quantity:
 
 QUANTITIES: dict[str, Quantity] = {
     "angle": _quantity("hinge", "degrees", _angle, "inner angle at the joint; straight is 180"),
-    "bend": _quantity(
-        "hinge", "degrees", lambda pose, part: 180.0 - _angle(pose, part), "how far it is bent"
-    ),
+    "bend": _quantity("hinge", "degrees", _bend, "how far it is bent; a shoulder: lifted"),
     "height": _quantity(
         "part", "cm", lambda pose, part: 100 * float(pose.parts[part][1]), "over the lowest joint"
     ),

@@ -24,7 +24,7 @@ ONE_OF = {plural: part for part, plural in PLURALS.items()}
 """The word for both of a part -> the word for one: "feet" -> "foot"."""
 _HEAD_UP_M = 0.08
 """From the head's joint, at the height of the jaw, to the middle of the head."""
-_TOE_M = (0.0, -0.01, 0.06)
+_TOE_M = (0.0, 0.0, 0.06)
 """From the ball of the foot, SMPL's "foot", to the tip of the toes, in the foot's own axes."""
 
 Place = Float[np.ndarray, "3"]
@@ -36,7 +36,7 @@ class ShownPose:
     """One pose, ready to be measured; made by `show_pose`.
 
     Own view: the turn about the vertical is taken away, so that x is to the person's left, y up and
-    z to the front; a lying body stays lying. The ground is the lowest joint (or middle of a hand).
+    z to the front; a lying body stays lying. The ground is the lowest joint, tip of a toe or middle of a hand.
     """
 
     joints: Float[np.ndarray, "24 3"]
@@ -116,7 +116,7 @@ _SEGMENTS = {
     "arm": ("shoulder", "wrist"),
     "leg": ("hip", "ankle"),
 }
-_LOWEST = frozenset(name.replace("_", " ") for name in SMPL.joints)
+_LOWEST = frozenset({name.replace("_", " ") for name in SMPL.joints} | {"left toe", "right toe"})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -172,9 +172,13 @@ def touching_parts(pose: ShownPose, part: str = "") -> list[tuple[str, str]]:
     A knee or elbow touches what its skin touches: (left elbow, left thigh).
     """
     if not part:
-        named = [(contact_word(a), contact_word(b)) for a, b in touching_regions(pose)]
-        pairs = {tuple(sorted(pair)) for pair in named if pair[0] != pair[1]}
-        return sorted((one, other) for one, other in pairs)
+        named = {
+            tuple(sorted((contact_word(a), contact_word(b)), key=_salience))
+            for a, b in touching_regions(pose)
+            if not (a in _TRUNK and b in _TRUNK)  # a bent trunk's folds
+        }
+        pairs = [(one, other) for one, other in named if one != other]
+        return sorted(pairs, key=lambda pair: (_salience(pair[0]), _salience(pair[1])))
     skin, mesh = skin_of(pose.body), pose.mesh
     own = skin.of_part(part)
     near = KDTree(mesh[own]).query_ball_tree(KDTree(mesh), REACH_M)
@@ -182,3 +186,10 @@ def touching_parts(pose: ShownPose, part: str = "") -> list[tuple[str, str]]:
     second = np.concatenate([np.array(found, dtype=int) for found in near])
     _, touched, _ = _touching(pose, skin, first, second)
     return [(part, contact_word(REGIONS[i])) for i in np.unique(skin.regions[touched])]
+
+
+def _salience(word: str) -> tuple[int, str]:
+    """Return what to sort parts by: hands are spoken of first, the trunk last."""
+    name = word.rpartition(" ")[2]
+    order = ("hand", "foot", "head", "arm", "leg")
+    return order.index(name) if name in order else len(order), word
