@@ -36,7 +36,8 @@ class ShownPose:
     """One pose, ready to be measured; made by `show_pose`.
 
     Own view: the turn about the vertical is taken away, so that x is to the person's left, y up and
-    z to the front; a lying body stays lying. The ground is the lowest joint, tip of a toe or middle of a hand.
+    z to the front; a lying body stays lying. The ground is the lowest joint, tip of a toe or middle
+    of a hand.
     """
 
     joints: Float[np.ndarray, "24 3"]
