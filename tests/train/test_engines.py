@@ -21,8 +21,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from data_builders.pose_pool import PosePool
 from data_builders.pose_talk import PoseTalk
+from tests.fakes.base_models import SMALL, sentencepiece_like
 from tests.fakes.tiny_model import TINY_CODEC
-from tests.train.test_align import SMALL, sentencepiece_like
 from tests.train.test_programs import final_weights, same, stop_after
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
