@@ -29,10 +29,10 @@ from data_builders.posecodes.modifiers import write_modifiers
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
 from train.held_out import HeldOut, read_poses
-from train.program import generator_of, run_program, start_accelerator
+from train.program import generator_of, run_program
 from train.run_folder import RunFolder
 from train.stages import choose_what_learns, learn_in_float32
-from train.teaching import Teaching, teach
+from train.teaching import Teaching, start, teach
 from unipose.body.body import load_body
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError
@@ -229,7 +229,7 @@ def remember_quantisation(model: PoseLanguageModel) -> None:
 
 def main(config: AlignConfig) -> None:
     """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
-    accelerator = start_accelerator(clip=config.clip, trackers=config.trackers, folder=config.out)
+    accelerator = start(config)
     torch.manual_seed(config.seed)
     codec = open_codec(config)
     body = load_body()
