@@ -30,10 +30,9 @@ from data_builders.posecodes.modifiers import write_modifiers, write_three_modif
 from data_builders.posecodes.scores import Score, score_changes, score_statements
 from eval.estimation import EstimationOptions, held_out_people
 from eval.pictures import SeenPerson, poses_of
-from eval.program import EvalOptions, print_result, print_table, run, select, track
+from eval.program import ModelOptions, print_result, print_table, run, select, track
 from eval.retrieval import EMBEDDED, TOPS
 from eval.truth import OWN_SEEDS, ROWS, draw_pairs, draw_poses, front_joints, read_sparsely
-from unipose.assistant import UniPose
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.errors import ConfigError
@@ -63,11 +62,9 @@ class Describer(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComprehensionOptions(EvalOptions):
+class ComprehensionOptions(ModelOptions):
     """Options of eval.comprehension."""
 
-    model: Path | None = None
-    """Folder of a model; without it the embedded one."""
     pose: Path = EMBEDDED / "retrieval_pose"
     """Folder of the evaluator of poses."""
     pair: Path = EMBEDDED / "retrieval_pair"
@@ -203,7 +200,7 @@ def draw_both_kinds(
 
 def measure(options: ComprehensionOptions) -> dict[str, object]:
     """Return the scores of a model; those of pictures are left out if it has no eyes."""
-    asked = UniPose.load(options.model)
+    asked = options.load_assistant()
     return score(asked, options, load_body(), sees=asked.model.eyes is not None)
 
 

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from data_builders.studio import Motions, Studio, StudioConfig
 from eval.pictures import SeenPerson, built_people, mean_rotations, studio_people
-from eval.program import EvalOptions, print_result, print_table, run, track
+from eval.program import ModelOptions, print_result, print_table, run, track
 from unipose.assistant import UniPose
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
@@ -64,7 +64,7 @@ class NetworkEstimator:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EstimationOptions(EvalOptions):
+class EstimationOptions(ModelOptions):
     """Options of eval.estimation."""
 
     data: Path = Path()
@@ -185,7 +185,7 @@ def measure(options: EstimationOptions) -> dict[str, object]:
     body = load_body()
     asked: dict[str, Estimator] = {}
     if options.model is not None or options.network is None:
-        asked["model"] = UniPose.load(options.model)
+        asked["model"] = options.load_assistant()
     if options.network is not None:
         asked["network"] = NetworkEstimator(MeshRecoveryNetwork.from_pretrained(options.network))
     return score(asked, options, body)

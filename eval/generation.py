@@ -31,10 +31,9 @@ from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.scores import Score, score_changes, score_statements
 from eval.comprehension import draw_both_kinds
 from eval.pictures import mean_rotations
-from eval.program import EvalOptions, print_result, print_table, run, select
+from eval.program import ModelOptions, print_result, print_table, run, select
 from eval.retrieval import EMBEDDED, RANKS
 from eval.truth import OWN_SEEDS, ask_for_poses, draw_poses, front_joints, read_sparsely
-from unipose.assistant import UniPose
 from unipose.body.body import Body, load_body
 from unipose.body.facing import without_yaw
 from unipose.body.pose import Pose
@@ -58,11 +57,9 @@ class Maker(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerationOptions(EvalOptions):
+class GenerationOptions(ModelOptions):
     """Options of eval.generation."""
 
-    model: Path | None = None
-    """Folder of a model; without it the embedded one."""
     pose: Path = EMBEDDED / "retrieval_pose"
     """Folder of the evaluator of poses."""
     pair: Path = EMBEDDED / "retrieval_pair"
@@ -200,7 +197,7 @@ def training_mean(options: GenerationOptions) -> Pose:
 
 def measure(options: GenerationOptions) -> dict[str, object]:
     """Return the scores of a model."""
-    return score(UniPose.load(options.model), options, load_body())
+    return score(options.load_assistant(), options, load_body())
 
 
 def score(asked: Maker, options: GenerationOptions, body: Body) -> dict[str, object]:

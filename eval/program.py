@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import tyro
@@ -17,6 +17,7 @@ from rich.table import Table
 
 from data_builders.mocap import Recording, choose
 from tokenizer.codec import CodecError
+from unipose.assistant import UniPose
 from unipose.errors import ConfigError, UniPoseError
 
 Item = TypeVar("Item")
@@ -45,6 +46,22 @@ class EvalOptions:
             raise ConfigError(f"--limit must be at least 1, got {self.limit}")
         if self.split not in ("train", "val", "test", "all"):
             raise ConfigError(f"--split must be train, val, test or all, got {self.split!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions(EvalOptions):
+    """Options of every benchmark that asks a pose language model."""
+
+    model: Path | None = None
+    """Folder of a model; without it the embedded one."""
+    device: str = "cpu"
+    """Where it computes: cpu, cuda, cuda:1, mps."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of its weights."""
+
+    def load_assistant(self) -> UniPose:
+        """Return the model that is asked."""
+        return UniPose.load(self.model, device=self.device, dtype=self.dtype)
 
 
 def select(recordings: Sequence[Recording], options: EvalOptions) -> list[Recording]:

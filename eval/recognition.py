@@ -14,7 +14,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -23,8 +22,7 @@ import torch
 from data_builders.picture_pool import Example, Look, StudioPictures
 from data_builders.studio import Motions, Studio, StudioConfig
 from eval.estimation import HELD_OUT_STUDIO
-from eval.program import EvalOptions, print_result, print_table, run, track
-from unipose.assistant import UniPose
+from eval.program import ModelOptions, print_result, print_table, run, track
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.errors import AnswerParseError, ConfigError
@@ -37,11 +35,9 @@ FRAMES, FPS = 3, 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecognitionOptions(EvalOptions):
+class RecognitionOptions(ModelOptions):
     """Options of eval.recognition."""
 
-    model: Path | None = None
-    """Folder of a model; without it the embedded one."""
     people: int = 200
     """How many people (or pairs of people) are asked about, and how many films."""
     choices: int = 8
@@ -171,7 +167,7 @@ def _f1(said: list[set[Pair]], truth: list[set[Pair]]) -> tuple[float, float, fl
 
 def measure(options: RecognitionOptions) -> dict[str, object]:
     """Return the scores of a model; those of pictures are left out if it has no eyes."""
-    assistant = UniPose.load(options.model)
+    assistant = options.load_assistant()
     return score(assistant, assistant.model.look, options, load_body(),
                  sees=assistant.model.eyes is not None)  # fmt: skip
 

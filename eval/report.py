@@ -27,10 +27,9 @@ from eval import (
 )
 from eval.chart import as_svg
 from eval.page import as_html, as_markdown
-from eval.program import EvalOptions, print_result, run
+from eval.program import ModelOptions, print_result, run
 from eval.retrieval import EMBEDDED
 from eval.sections import SECTIONS, sections_of
-from unipose.assistant import UniPose
 from unipose.body.body import load_body
 from unipose.errors import BlindModelError, ConfigError
 from unipose.files.atomic import written_whole
@@ -40,13 +39,11 @@ PARTS = tuple(SECTIONS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportOptions(EvalOptions):
+class ReportOptions(ModelOptions):
     """Options of eval.report."""
 
     out: Path
     """Folder of the report."""
-    model: Path | None = None
-    """Folder of a model; without it the embedded one."""
     network: Path | None = None
     """Folder of a mesh recovery network; without it none is measured."""
     pose: Path = EMBEDDED / "retrieval_pose"
@@ -77,7 +74,7 @@ class ReportOptions(EvalOptions):
 
 def measure_examples(options: ReportOptions) -> dict[str, Any]:
     """Return what is said of a few people or poses; their pictures go into the report's folder."""
-    assistant = UniPose.load(options.model)
+    assistant = options.load_assistant()
     held_out = estimation.EstimationOptions(
         data=options.data, split=options.split, only=options.only, seed=options.seed,
         pictures=options.pictures, people=options.examples,
@@ -92,7 +89,8 @@ def measure_comprehension(options: ReportOptions) -> dict[str, Any]:
     return comprehension.measure(
         comprehension.ComprehensionOptions(
             data=options.data, split=options.split, only=options.only, limit=options.limit,
-            seed=options.seed, model=options.model, pose=options.pose, pair=options.pair,
+            seed=options.seed, model=options.model, device=options.device, dtype=options.dtype,
+            pose=options.pose, pair=options.pair,
             poses=options.poses, pairs=options.poses, people=options.people,
             pictures=options.pictures,
         )
@@ -104,7 +102,8 @@ def measure_generation(options: ReportOptions) -> dict[str, Any]:
     return generation.measure(
         generation.GenerationOptions(
             data=options.data, split=options.split, only=options.only, limit=options.limit,
-            seed=options.seed, model=options.model, pose=options.pose, pair=options.pair,
+            seed=options.seed, model=options.model, device=options.device, dtype=options.dtype,
+            pose=options.pose, pair=options.pair,
             poses=options.poses, pairs=options.poses,
         )
     )  # fmt: skip
@@ -118,6 +117,7 @@ def measure_estimation(options: ReportOptions, *, network: bool) -> dict[str, An
         estimation.EstimationOptions(
             data=options.data, split=options.split, only=options.only, seed=options.seed,
             model=None if network else options.model,
+            device=options.device, dtype=options.dtype,
             network=options.network if network else None,
             pictures=options.pictures, people=options.people,
         )
@@ -129,7 +129,8 @@ def measure_recognition(options: ReportOptions) -> dict[str, Any]:
     return recognition.measure(
         recognition.RecognitionOptions(
             data=options.data, split=options.split, only=options.only, seed=options.seed,
-            model=options.model, people=options.people,
+            model=options.model, device=options.device, dtype=options.dtype,
+            people=options.people,
         )
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from data_builders.mocap import read_manifest
-from eval.program import EvalOptions, print_result, print_table, run, select, track
+from eval.program import ModelOptions, print_result, print_table, run, select, track
 from tokenizer.codec import PoseTokenizer
 from unipose.assistant import UniPose
 from unipose.body.pose import Pose
@@ -35,13 +35,11 @@ STOPWATCH = Path(__file__).with_name("stopwatch.py")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpeedOptions(EvalOptions):
+class SpeedOptions(ModelOptions):
     """Options of eval.speed."""
 
     limit: int | None = 8
     """Poses come from so many recordings."""
-    model: Path | None = None
-    """Folder of a model; without it the embedded one."""
     repeats: int = 7
     """How often each thing is timed; the median counts."""
     starts: int = 3
@@ -153,11 +151,12 @@ def median_s(work: Callable[[int], object], *, repeats: int) -> float:
     return statistics.median(taken[1:])
 
 
-def describe_command(pose: Pose, folder: Path, model: Path | None) -> list[str]:
+def describe_command(pose: Pose, folder: Path, options: SpeedOptions) -> list[str]:
     """Return the command line that describes one pose, which is written into `folder`."""
     file = save_pose(pose, folder / "pose.npz")
     command = [sys.executable, "-m", "unipose.app.cli", "describe", str(file)]
-    return command if model is None else [*command, "--model", str(model)]
+    command += ["--device", options.device, "--dtype", options.dtype]
+    return command if options.model is None else [*command, "--model", str(options.model)]
 
 
 def main(options: SpeedOptions) -> None:
@@ -168,9 +167,9 @@ def main(options: SpeedOptions) -> None:
     )
     pose = Pose(rotations=poses)
     with tempfile.TemporaryDirectory() as folder:
-        command = describe_command(pose[0], Path(folder), options.model)
+        command = describe_command(pose[0], Path(folder), options)
         started = time_starts(command, starts=options.starts)
-    assistant = UniPose.load(options.model)
+    assistant = options.load_assistant()
     with torch.inference_mode():
         result: dict[str, object] = {
             **started,

@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -36,8 +35,7 @@ from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers
 from data_builders.posecodes.reader import read_changes
 from data_builders.posecodes.scores import Score, drift_mm, score_changes, score_statements
-from eval.program import EvalOptions, print_result, print_table, run, select, track
-from unipose.assistant import UniPose
+from eval.program import ModelOptions, print_result, print_table, run, select, track
 from unipose.body.body import Body, load_body
 from unipose.body.facing import without_yaw
 from unipose.body.pose import Pose
@@ -89,11 +87,9 @@ class Assistant(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TruthOptions(EvalOptions):
+class TruthOptions(ModelOptions):
     """Options of eval.truth."""
 
-    model: Path | None = None
-    """Folder of a model; without it the embedded one."""
     poses: int = 400
     """How many poses are described and generated."""
     pairs: int = 400
@@ -250,7 +246,7 @@ def measure_edits(assistant: Assistant, pairs: Pairs, body: Body) -> Edits:
 def main(options: TruthOptions) -> None:
     """Check descriptions, generated and edited poses against the joints."""
     recordings = select(read_manifest(options.data), options)
-    assistant, body = UniPose.load(options.model), load_body()
+    assistant, body = options.load_assistant(), load_body()
     recorded = read_sparsely(recordings)
     poses = draw_poses(recorded, options.poses, seed=options.seed)
     moments, limbs = draw_pairs(recorded, options.pairs, body, seed=options.seed)

@@ -14,11 +14,10 @@ from typing import Literal
 
 import torch
 from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
     LlamaConfig,
+    PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
@@ -30,18 +29,28 @@ from data_builders.posecodes.modifiers import write_modifiers
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
 from train.held_out import HeldOut, read_poses
-from train.program import generator_of, run_program, start_accelerator
+from train.program import generator_of, run_program
 from train.run_folder import RunFolder
-from train.stages import choose_what_learns
-from train.teaching import Teaching, teach
+from train.stages import choose_what_learns, learn_in_float32
+from train.teaching import Teaching, start, teach
 from unipose.body.body import load_body
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError
+from unipose.language.base_checkpoint import (
+    add_rows,
+    load_base,
+    read_text_config,
+    stored_dtype,
+)
+from unipose.language.base_forward import layer_dtype
 from unipose.language.config import PoseLanguageConfig
 from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import Practice, Row
 from unipose.language.templates import PHRASINGS, Wording
 from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
+
+CHECKED_TEXT = "The left knee is bent at a right angle, and both hands are above the head."
+"""By which a base is asked whether its logits are computed here as it computes them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +76,10 @@ class AlignConfig(Teaching):
     small: SmallLlama = field(default_factory=SmallLlama)
     bits: Literal[4, 8, 16] = 16
     """Of the frozen weights of `llm`; 4 (NF4) and 8 need bitsandbytes."""
+    dtype: Literal["stored", "float32", "bfloat16", "float16"] = "stored"
+    """Number type of the frozen weights of `llm` (with 4 or 8 bits: of what is not quantised).
+    "stored" takes bfloat16 for float16, through which small gradients vanish. What learns is in
+    float32."""
     lora_rank: int = 64
     lora_alpha: int = 16
     lora_dropout: float = 0.05
@@ -144,9 +157,12 @@ def build_model(
 ) -> tuple[PoseLanguageModel, Vocabulary]:
     """Return the model to train and its vocabulary; `text` is the tokenizer of a small model."""
     sizes = {"codes": codec.config.codes, "length": codec.config.length}
+    base = None
     if config.llm:
         vocabulary = Vocabulary.from_pretrained(config.llm, **sizes)
-        llm = AutoConfig.from_pretrained(config.llm)
+        llm = read_text_config(config.llm)
+        base = read_base(config, vocabulary)
+        llm.dtype = layer_dtype(base)
     elif text is not None:
         vocabulary = Vocabulary(text=text, **sizes)
         small = config.small
@@ -172,50 +188,48 @@ def build_model(
             claims=len(claims()) if config.claim_weight else 0,
             digits=config.digits,
             read_both_ways=config.read_both_ways,
-        )
+        ),
+        llm=base,
     )
-    if config.llm:
-        load_base(model, config.llm, bits=config.bits)
-        model.llm.resize_token_embeddings(len(vocabulary))
     model.codec.load_state_dict(codec.state_dict(), strict=True)
     model.joints_at_rest.copy_(joints_at_rest)
-    if config.llm:
+    if base is not None:
+        remember_quantisation(model)
+        model.check_text_logits(torch.tensor(vocabulary.encode(CHECKED_TEXT)))
         model.add_adapters(
             {"r": config.lora_rank, "lora_alpha": config.lora_alpha,
              "lora_dropout": config.lora_dropout}
         )  # fmt: skip
     choose_what_learns(model, large=bool(config.llm))
-    for weight in model.parameters():
-        if weight.requires_grad:  # AdamW's small steps are lost in bfloat16
-            weight.data = weight.data.float()
+    learn_in_float32(model)
     return model, vocabulary
 
 
-def load_base(model: PoseLanguageModel, llm: str, *, bits: int) -> None:
-    """Read the language model, its linear layers in `bits` bits; `model` remembers how."""
-    if bits == 16:
-        model.llm = AutoModelForCausalLM.from_pretrained(llm)
+def read_base(config: AlignConfig, vocabulary: Vocabulary) -> PreTrainedModel:
+    """Return the language model to build on, with rows for all that `vocabulary` adds."""
+    dtype = stored_dtype(config.llm) if config.dtype == "stored" else getattr(torch, config.dtype)
+    base = load_base(config.llm, dtype=dtype, bits=config.bits)
+    known = vocabulary.first_code - vocabulary.markers
+    add_rows(base, len(vocabulary), text=known, seed=config.seed)
+    return base
+
+
+def remember_quantisation(model: PoseLanguageModel) -> None:
+    """Let `model` know how its base is quantised, so that it is saved and read as it is."""
+    quantiser = getattr(model.llm, "hf_quantizer", None)
+    if quantiser is None:
         return
-    quantised = BitsAndBytesConfig(
-        llm_int8_skip_modules=["lm_head"],
-        load_in_4bit=bits == 4,
-        load_in_8bit=bits == 8,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=AutoConfig.from_pretrained(llm).dtype or torch.float32,
-    )
-    model.llm = AutoModelForCausalLM.from_pretrained(llm, quantization_config=quantised)
     # what from_pretrained then reads of the whole model: all but the base stays as it is
     ours = [name for name, _ in model.named_children() if name != "llm"]
     left = ["lm_head", ".*lora_[AB]", *ours]
-    saved = quantised.to_dict() | {"llm_int8_skip_modules": left}
+    saved = quantiser.quantization_config.to_dict() | {"llm_int8_skip_modules": left}
     model.config.quantization_config = BitsAndBytesConfig.from_dict(saved)
-    model.hf_quantizer = model.llm.hf_quantizer
+    model.hf_quantizer = quantiser
 
 
 def main(config: AlignConfig) -> None:
     """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
-    accelerator = start_accelerator(clip=config.clip, trackers=config.trackers, folder=config.out)
+    accelerator = start(config)
     torch.manual_seed(config.seed)
     codec = open_codec(config)
     body = load_body()
@@ -238,7 +252,7 @@ def main(config: AlignConfig) -> None:
 
     def draw(place: int) -> tuple[list[Row], Practice | None]:
         rows = talk.draw(config.batch, seed=config.seed, step=place)
-        if not config.practice:
+        if not config.practice or not config.claim_weight:  # practice is of claims
             return rows, None
         return rows, talk.practise(config.practice, seed=config.seed, step=place)
 

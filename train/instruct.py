@@ -18,7 +18,7 @@ from data_builders.pose_pool import PoolConfig, PosePool
 from data_builders.pose_talk import PoseTalk, TalkConfig
 from train import visual
 from train.held_out import read_poses
-from train.program import run_program, start_accelerator
+from train.program import run_program
 from train.run_folder import RunFolder
 from train.seeing import (
     EyesToTake,
@@ -29,7 +29,7 @@ from train.seeing import (
     open_start,
 )
 from train.stages import Stage, choose_what_learns
-from train.teaching import teach
+from train.teaching import start, teach
 from unipose.body.body import load_body
 from unipose.errors import ConfigError
 from unipose.language.rendering import Practice, Row
@@ -134,7 +134,7 @@ PRESETS = {
 
 def main(config: InstructConfig) -> None:
     """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
-    accelerator = start_accelerator(clip=config.clip, trackers=config.trackers, folder=config.out)
+    accelerator = start(config)
     torch.manual_seed(config.seed)
     body = load_body()
     made_up = config.data == Path()

@@ -23,7 +23,7 @@ from train.crop_shards import CropShards, ShardConfig, render_shards
 from train.muon import MuonAndAdamW
 from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
-from train.settings import RunSettings, set_rate
+from train.settings import RunSettings, check_finite, set_rate
 from unipose.body.body import Body, load_body
 from unipose.body.regions import REGIONS
 from unipose.metrics import mpjpe, pa_mpjpe
@@ -288,7 +288,9 @@ def _mean_body(network: MeshRecoveryNetwork, people: int, device: torch.device) 
 
 def main(config: MeshRecoveryTraining) -> None:
     """Render, train, log, save; resumes by itself from what is there."""
-    accelerator = start_accelerator(trackers=config.trackers, folder=config.out)
+    accelerator = start_accelerator(
+        trackers=config.trackers, folder=config.out, threads=config.threads
+    )
     torch.manual_seed(config.seed)
     with accelerator.main_process_first():
         run = RunFolder(config.out, config, accelerator)
@@ -320,6 +322,7 @@ def main(config: MeshRecoveryTraining) -> None:
         batch = Batch(**{name: value.to(accelerator.device) for name, value in vars(batch).items()})
         torch.manual_seed(int(generator.initial_seed()) % 2**63)  # skipped blocks, also on resume
         loss, losses = train_step(model, body, batch, config)
+        check_finite(step, [(step, loss, losses)])
         optimizer.zero_grad()
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(model.parameters(), config.clip)

@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 from tokenizer.codec import PAPER, CodecConfig
 from train.stages import TRAINABLE, WHOLE, Stage, part_of
 from unipose.errors import ConfigError, FileError
+from unipose.language.base_checkpoint import text_config_of
 from unipose.language.config import PoseLanguageConfig
 from unipose.language.eyes import PAPER_EYE
 from unipose.language.model import PoseLanguageModel
@@ -145,9 +146,7 @@ def describe(llm: str) -> Described:
 def _read(file: Path) -> Described:
     try:
         numbers = json.loads(file.read_text())
-        numbers = numbers.get("text_config", numbers)
-        kind = str(numbers.pop("model_type")).removeprefix("llava_")
-        config = AutoConfig.for_model(kind, **numbers)
+        config = text_config_of(numbers)
         text_tokens = int(config.vocab_size)
         int(config.num_hidden_layers)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -25,7 +25,7 @@ from tokenizer.codec import (
 from tokenizer.rotations import rotations_to_6d
 from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
-from train.settings import RunSettings, set_rate
+from train.settings import RunSettings, check_finite, set_rate
 from unipose.body.body import Body, load_body
 from unipose.body.skeletons import POSED_JOINTS, SMPL
 from unipose.metrics import mpjpe, pa_mpjpe
@@ -167,7 +167,9 @@ def validate(codec: PoseTokenizer, body: Body, pool: PosePool, count: int) -> di
 
 def main(config: PoseCodesConfig) -> None:
     """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
-    accelerator = start_accelerator(trackers=config.trackers, folder=config.out)
+    accelerator = start_accelerator(
+        trackers=config.trackers, folder=config.out, threads=config.threads
+    )
     torch.manual_seed(config.seed)
     codec = PoseTokenizer(config.codec)
     body = load_body()
@@ -191,6 +193,7 @@ def main(config: PoseCodesConfig) -> None:
         generator = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
         rotations = pool.draw(config.batch, generator, config.pool)
         loss, losses = train_step(model, body, rotations, generator, config)
+        check_finite(step, [(step, loss, losses)])
         optimizer.zero_grad()
         accelerator.backward(loss)
         optimizer.step()

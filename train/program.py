@@ -20,6 +20,7 @@ from accelerate.utils import (
 from torch import nn
 
 from tokenizer.codec import CodecError
+from train.threads import set_threads
 from unipose.errors import ConfigError, UniPoseError
 
 Config = TypeVar("Config")
@@ -55,7 +56,12 @@ def run_program(main: Callable[[Config], None], presets: Mapping[str, Config]) -
 
 
 def start_accelerator(
-    *, clip: float | None = None, trackers: Sequence[str] = (), folder: Path | None = None
+    *,
+    clip: float | None = None,
+    trackers: Sequence[str] = (),
+    folder: Path | None = None,
+    threads: int = 0,
+    workers: int = 0,
 ) -> Accelerator:
     """Return an Accelerator that really spans the processes that were launched.
 
@@ -63,6 +69,8 @@ def start_accelerator(
     status 0; this is refused with ConfigError. `clip` is the largest norm of the gradients, for
     DeepSpeed, which clips by itself and overlooks `clip_grad_norm_`. `trackers` log into `folder`
     once a RunFolder has been given the Accelerator; ConfigError for one that is not installed.
+    Torch's threads are set to `threads`, or to this process's share of the cores beside `workers`
+    that draw batches (`train.threads`).
     """
     # adding up gradients in the order in which threads come makes a resumed run another one
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -103,6 +111,9 @@ def start_accelerator(
         settings = deepspeed_settings(accelerator)
         settings["train_micro_batch_size_per_gpu"] = 1
         settings["gradient_clipping"] = clip or 0.0
+    chosen = set_threads(asked=threads, workers=workers)
+    if accelerator.is_main_process:
+        sys.stderr.write(f"{chosen}\n")
     return accelerator
 
 

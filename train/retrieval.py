@@ -25,7 +25,7 @@ from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers_with_codes
 from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
-from train.settings import RunSettings, set_rate
+from train.settings import RunSettings, check_finite, set_rate
 from unipose.body.body import load_body
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.pose import Pose
@@ -264,7 +264,9 @@ def build_model(
 
 def main(config: RetrievalTraining) -> None:
     """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
-    accelerator = start_accelerator(trackers=config.trackers, folder=config.folder)
+    accelerator = start_accelerator(
+        trackers=config.trackers, folder=config.folder, threads=config.threads
+    )
     made_up = config.data == Path()
     pool = PosePool.random(64, seed=1) if made_up else PosePool.read(config.data, config.split)
     others = (
@@ -293,6 +295,7 @@ def main(config: RetrievalTraining) -> None:
         examples = writer.draw(pool, config.batch, generator)
         rotations = [some.to(accelerator.device) for some in examples.rotations]
         loss = trained(rotations, *model.spell(examples.texts))
+        check_finite(step, [(step, loss, {})])
         optimizer.zero_grad()
         accelerator.backward(loss)
         if config.clip:

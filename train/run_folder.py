@@ -22,11 +22,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from train.threads import available_cores
 from unipose.errors import ConfigError, FileError
 
 KEEP = 2
-NO_MATTER = {"workers": 0}
-"""Settings with which a run may go on otherwise than it began: they change no result."""
+NO_MATTER = {"workers": 0, "threads": 0}
+"""Settings with which a run may go on otherwise than it began: they change no result, but for the
+order in which other threads add up numbers."""
 MARKED = 16
 """Numbers of each frozen weight by which it is known again."""
 
@@ -53,6 +55,7 @@ class RunFolder:
         if accelerator is None or accelerator.is_main_process:
             known.write_text(text)
             (path / "code.txt").write_text(_state_of_the_code())
+            (path / "machine.json").write_text(json.dumps(_machine(accelerator), indent=2) + "\n")
         if accelerator is not None and accelerator.log_with:
             accelerator.init_trackers("log")
 
@@ -191,6 +194,18 @@ def frozen_mark(model: nn.Module) -> str:
             mark.update(f"{name} {tuple(weight.shape)}".encode())
             mark.update(some.to(torch.float64).cpu().numpy().tobytes())
     return mark.hexdigest()
+
+
+def _machine(accelerator: Accelerator | None) -> dict[str, object]:
+    """Return what the run was last started on; its threads decide how long a step takes."""
+    return {
+        "processes": 1 if accelerator is None else accelerator.num_processes,
+        "threads": torch.get_num_threads(),
+        "cores": available_cores(),
+        "device": "cpu" if accelerator is None else str(accelerator.device),
+        "mixed_precision": "no" if accelerator is None else accelerator.mixed_precision,
+        "torch": torch.__version__,
+    }
 
 
 def _same(known: Path, text: str) -> bool:

@@ -85,7 +85,10 @@ class SeeingConfig(Teaching):
 def open_start(config: SeeingConfig, body: Body) -> tuple[PoseLanguageModel, Vocabulary]:
     """Return the model to go on with and its vocabulary; it gets eyes if it has none."""
     fresh = config.start == Path()
-    assistant = _untrained(config, body) if fresh else UniPose.load(config.start)
+    if fresh:
+        assistant = _untrained(config, body)
+    else:
+        assistant = UniPose.load(config.start, base_as_stored=True)
     model = assistant.model
     if model.eyes is None:
         config.eyes.give(model)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from train.teaching import save_model
+from train.saved_model import save_model
 from unipose.assistant import UniPose
 
 

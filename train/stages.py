@@ -91,6 +91,13 @@ def choose_what_learns(
         raise ConfigError(f"nothing learns in the stage {stage}: the model has no eyes")
 
 
+def learn_in_float32(model: nn.Module) -> None:
+    """Hold what learns in float32: AdamW's small steps are lost in bfloat16."""
+    for weight in model.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()
+
+
 def set_modes(model: nn.Module) -> None:
     """Put what learns into training mode, and what is frozen out of it (no dropout there)."""
     model.train()

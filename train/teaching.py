@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from accelerate import Accelerator, DistributedType
@@ -14,9 +14,10 @@ from tqdm import trange
 from train.ahead import ahead
 from train.engines import resume_moments, save_run
 from train.held_out import HeldOut
-from train.program import check_engine
+from train.program import check_engine, start_accelerator
 from train.run_folder import RunFolder
-from train.settings import RunSettings, set_rate
+from train.saved_model import save_model
+from train.settings import RunSettings, check_finite, set_rate
 from train.stages import set_modes
 from unipose.assistant import UniPose
 from unipose.errors import ConfigError
@@ -39,6 +40,8 @@ class Teaching(RunSettings):
 
     steps: int = 6500
     batch: int = 32
+    accumulate: int = 1
+    """Batches of a step, one after the other: as one that large, in the memory of one."""
     pieces: int = 2
     """A step's rows are sorted by length and run in this many pieces: less is filled up."""
     peak_rate: float = 1.5e-3
@@ -52,6 +55,7 @@ class Teaching(RunSettings):
     shown_weight: float = 0.5
     """Weight of reading the told claims off the poses that are written."""
     save_every: int = 200
+    log_every: int = 20
     checked: int = 32
     """Held-out people who are asked about along the way (`train.held_out`); 0: nobody."""
     check_every: int = 500
@@ -67,6 +71,19 @@ class Teaching(RunSettings):
             raise ConfigError(
                 f"check_every is at least 1, got {self.check_every}; --checked 0 asks nobody"
             )
+        if min(self.accumulate, self.log_every) < 1:
+            raise ConfigError(
+                "accumulate and log_every are at least 1, got "
+                f"{self.accumulate} and {self.log_every}"
+            )
+
+    def places(self, step: int, process: int, processes: int) -> list[int]:
+        """Return the numbers of the batches that a process draws for a step: `accumulate` of them.
+
+        Of two processes that accumulate two, the first draws 0, 1, then 4, 5; the second 2, 3.
+        """
+        first = (step * processes + process) * self.accumulate
+        return list(range(first, first + self.accumulate))
 
     def asks(self, step: int) -> bool:
         """Return whether held-out people are asked about after a step."""
@@ -80,24 +97,49 @@ def by_length(rows: list[Row], pieces: int, *, pad: int) -> list[Batch]:
     return [collate(rows[i : i + size], pad=pad) for i in range(0, len(rows), size)]
 
 
+def shares_of(groups: Sequence[Sequence[Batch]]) -> list[dict[str, torch.Tensor]]:
+    """Return the share of each batch in all that a step supervises, for each part of the loss.
+
+    A step's batches come in groups, each with a forward and a backward pass of its own. With text
+    losses of 6 and 2 words in one group and 4 in another, the shares in "text" are [1/2, 1/6] and
+    [1/3]: the sum of the shared means is the mean over all words.
+    """
+    counts = [
+        {
+            "text": [int((b.targets != NOTHING).sum() - (b.kinds == WRITTEN_POSE).sum())
+                     for b in batches],
+            "poses": [int(b.writing.sum()) for b in batches],
+            "facts": [int(b.reading.sum()) for b in batches],
+            "told": [
+                int((b.writing if b.telling is None else b.telling).sum()) for b in batches
+            ],
+        }
+        for batches in groups
+    ]  # fmt: skip
+    kinds = {"text": "text", "codes": "poses", "geometry": "poses", "facts": "facts",
+             "told": "told", "shown": "poses"}  # fmt: skip
+    totals = {kind: max(1, sum(sum(count[kind]) for count in counts)) for kind in kinds.values()}
+    return [
+        {name: torch.tensor(count[kind]) / totals[kind] for name, kind in kinds.items()}
+        for count in counts
+    ]
+
+
 def train_step(
-    model: nn.Module, batches: list[Batch], practice: Practice | None, config: Teaching
+    model: nn.Module,
+    batches: list[Batch],
+    practice: Practice | None,
+    config: Teaching,
+    *,
+    shares: dict[str, torch.Tensor] | None = None,
+    practised: float = 1.0,
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Return the loss of one step and its parts: means over all that the batches supervise."""
-    counts = {
-        "text": torch.tensor([int((b.targets != NOTHING).sum()) for b in batches]),
-        "poses": torch.tensor([int(b.writing.sum()) for b in batches]),
-        "facts": torch.tensor([int(b.reading.sum()) for b in batches]),
-        "told": torch.tensor(
-            [int((b.writing if b.telling is None else b.telling).sum()) for b in batches]
-        ),
-    }
-    counts["text"] -= torch.tensor([int((b.kinds == WRITTEN_POSE).sum()) for b in batches])
-    share = {name: count / count.sum().clamp(min=1) for name, count in counts.items()}
-    shares = {
-        "text": share["text"], "codes": share["poses"], "geometry": share["poses"],
-        "facts": share["facts"], "told": share["told"], "shown": share["poses"],
-    }  # fmt: skip
+    """Return the loss of one step and its parts: means over all that the batches supervise.
+
+    Of a step in several groups it is one group's part of them: with its `shares` (see `shares_of`)
+    and the share of its practice in all of it.
+    """
+    shares = shares_of([batches])[0] if shares is None else shares
     parts: dict[str, torch.Tensor] = {name: torch.zeros(()) for name in shares}
     for i, batch in enumerate(batches):
         losses: Losses = model(batch)
@@ -114,7 +156,7 @@ def train_step(
     if practice is not None:
         losses = model(practice)
         for name in ("codes", "geometry", "facts", "shown"):
-            parts[f"practised {name}"] = getattr(losses, name)
+            parts[f"practised {name}"] = practised * getattr(losses, name)
             weights[f"practised {name}"] = weights[name]
     loss = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
     return loss, {name: part.detach() for name, part in parts.items()}
@@ -128,10 +170,54 @@ class Step(nn.Module):
         self.model, self.config = model, config
 
     def forward(
-        self, batches: list[Batch], practice: Practice | None
+        self,
+        batches: list[Batch],
+        practice: Practice | None,
+        shares: dict[str, torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the loss and its parts; see `train_step`."""
-        return train_step(self.model, batches, practice, self.config)
+        practised = 1 / self.config.accumulate
+        return train_step(
+            self.model, batches, practice, self.config, shares=shares, practised=practised
+        )
+
+
+Drawn = tuple[list[Batch], Practice | None]
+
+
+def run_backward(
+    accelerator: Accelerator,
+    trained: nn.Module,
+    drawn: Sequence[tuple[int, Drawn]],
+    config: Teaching,
+) -> list[tuple[int, torch.Tensor, dict[str, torch.Tensor]]]:
+    """Add up the gradient of one step; return place, loss and its parts of each group of batches.
+
+    `drawn` are the groups with the places they were drawn at. Processes exchange gradients once,
+    with the last of them.
+    """
+    shares = shares_of([batches for _, (batches, _) in drawn])
+    done = []
+    for i, (place, (batches, practice)) in enumerate(drawn):
+        last = i + 1 == len(drawn)
+        accelerator.gradient_state._set_sync_gradients(last)  # DeepSpeed steps where it is set
+        here = [batch.to(accelerator.device) for batch in batches]
+        pairs = None if practice is None else practice.to(accelerator.device)
+        torch.manual_seed(config.seed + place)  # dropout, the same after a resume
+        with nullcontext() if last else accelerator.no_sync(trained):
+            loss, parts = trained(here, pairs, shares[i])
+            accelerator.backward(loss)
+        done.append((place, loss.detach(), parts))
+        del loss  # and its graph, before the next one is built
+    return done
+
+
+def start(config: Teaching) -> Accelerator:
+    """Return the Accelerator of a stage, with its threads set."""
+    return start_accelerator(
+        clip=config.clip, trackers=config.trackers, folder=config.out, threads=config.threads,
+        workers=config.workers,
+    )  # fmt: skip
 
 
 def teach(
@@ -158,13 +244,16 @@ def teach(
     )  # fmt: skip
     done = run.resume(model, optimizer)
 
-    def prepared(place: int) -> tuple[list[Batch], Practice | None]:
+    def prepared(place: int) -> Drawn:
         rows, practice = draw(place)
         return by_length(rows, config.pieces, pad=vocabulary.pad), practice
 
     set_modes(model)
-    places = range(done * accelerator.num_processes + accelerator.process_index,
-                   config.steps * accelerator.num_processes, accelerator.num_processes)  # fmt: skip
+    places = [
+        place
+        for step in range(done, config.steps)
+        for place in config.places(step, accelerator.process_index, accelerator.num_processes)
+    ]
     drawn = ahead(prepared, places, workers=config.workers)
     trained, optimizer = accelerator.prepare(Step(model, config), optimizer)
     check_engine(accelerator, trained)
@@ -181,19 +270,20 @@ def teach(
     )  # fmt: skip
     for step in progress:
         set_rate(optimizer, config.rate(step))
-        place = step * accelerator.num_processes + accelerator.process_index
-        batches, practice = next(drawn)
-        batches = [batch.to(accelerator.device) for batch in batches]
-        practice = None if practice is None else practice.to(accelerator.device)
-        torch.manual_seed(config.seed + place)  # dropout, the same after a resume
-        loss, losses = trained(batches, practice)
-        accelerator.backward(loss)
-        del loss  # and its graph, before the next one is built
-        accelerator.clip_grad_norm_(trained.parameters(), config.clip)
+        places = config.places(step, accelerator.process_index, accelerator.num_processes)
+        groups = run_backward(accelerator, trained, [(p, next(drawn)) for p in places], config)
+        norm = accelerator.clip_grad_norm_(trained.parameters(), config.clip)
+        # where losses are scaled (float16), the scaler looks after gradients by itself
+        check_finite(step, groups, norm=norm if accelerator.scaler is None else None)
         optimizer.step()
         optimizer.zero_grad()  # before the next forward pass, which needs the memory
-        if (step % 20 == 0 or step + 1 == config.steps) and accelerator.is_main_process:
-            parts = {part: round(value.item(), 5) for part, value in losses.items()}
+        if (
+            step % config.log_every == 0 or step + 1 == config.steps
+        ) and accelerator.is_main_process:
+            parts = {
+                part: round(sum(parts[part].item() for _, _, parts in groups), 5)
+                for part in groups[0][2]
+            }
             run.log(step=step, **parts)
             progress.set_postfix(parts)
         if held_out is not None and not spread and config.asks(step):
@@ -206,17 +296,3 @@ def teach(
             accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         run.close()
-
-
-def save_model(
-    model: PoseLanguageModel,
-    vocabulary: Vocabulary,
-    folder: Path,
-    weights: dict[str, torch.Tensor] | None = None,
-) -> None:
-    """Write model and text tokenizer as `from_pretrained` reads them.
-
-    `weights` are given where the model's own are spread over processes.
-    """
-    model.save_pretrained(folder, state_dict=weights)
-    vocabulary.text.save_pretrained(folder)

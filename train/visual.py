@@ -14,11 +14,11 @@ import torch
 from data_builders.image_talk import ImageTalkConfig
 from data_builders.studio import StudioConfig
 from train.mesh_recovery import MINI as MINI_EYE
-from train.program import run_program, start_accelerator
+from train.program import run_program
 from train.run_folder import RunFolder
 from train.seeing import EyesToTake, SeeingConfig, held_out_people, image_talk, open_start
 from train.stages import Stage, choose_what_learns
-from train.teaching import teach
+from train.teaching import start, teach
 from unipose.body.body import load_body
 from unipose.language.eyes import EyesConfig
 from unipose.language.rendering import Row
@@ -98,7 +98,7 @@ PRESETS = {
 
 def main(config: VisualConfig) -> None:
     """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
-    accelerator = start_accelerator(clip=config.clip, trackers=config.trackers, folder=config.out)
+    accelerator = start(config)
     torch.manual_seed(config.seed)
     body = load_body()
     with accelerator.main_process_first():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from tokenizer.rotations import rotations_from_6d
 from unipose.body.pose import Pose
 from unipose.errors import (
     BlindModelError,
+    ConfigError,
     MissingFileError,
     PoseParseError,
     PoseQueryError,
@@ -23,9 +25,10 @@ from unipose.errors import (
 )
 from unipose.files.photo import open_photo
 from unipose.language.answers import Pair, plain, read_contacts, read_label
+from unipose.language.config import PoseLanguageConfig
 from unipose.language.decoding import Answer, Decoding, answer
 from unipose.language.grammar import OneOf, contact_table
-from unipose.language.model import PoseLanguageModel
+from unipose.language.model import FLOAT32, LEARNING, PoseLanguageModel
 from unipose.language.pictures import Picture
 from unipose.language.rendering import Part
 from unipose.language.templates import FIXED, Task, ask, body_in, evenly, list_of, motion_in
@@ -64,19 +67,38 @@ class UniPose:
         """Forward passes of the last answer."""
 
     @classmethod
-    def load(cls, folder: str | Path | None = None) -> UniPose:
+    def load(
+        cls,
+        folder: str | Path | None = None,
+        *,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype | str = torch.float32,
+        base_as_stored: bool = False,
+    ) -> UniPose:
         """Load a model that `save_pretrained` wrote; without a folder the embedded unipose-mini.
 
-        Raises MissingFileError if there is no model, WeightsError if its files do not fit.
+        `dtype` (float32, bfloat16, float16) is that of its weights; codes are always turned into
+        rotations in float32. With `base_as_stored`, as training needs it, only the layers of a
+        base that was brought are of the type in which it was brought, all else is in float32.
+
+        Raises MissingFileError if there is no model, WeightsError if its files do not fit,
+        ConfigError for a device that is not there or a `dtype` that is none of the three.
         """
+        place, number = _usable_device(device), _number_type(dtype)
         folder = MINI if folder is None else Path(folder)
         if not (folder / "config.json").is_file():
             raise MissingFileError(
                 folder, "there is no model here.", "Expected config.json and model.safetensors."
             )
         try:
+            options: dict[str, Any] = {}
+            if base_as_stored:
+                brought = PoseLanguageConfig.from_pretrained(folder)
+                if brought.lora:
+                    number = _number_type(str(brought.llm.get("dtype") or "float32"))
+                options["in_float32"] = (*FLOAT32, *LEARNING)
             model, report = PoseLanguageModel.from_pretrained(
-                folder, dtype=torch.float32, output_loading_info=True
+                folder, dtype=number, output_loading_info=True, **options
             )
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             raise WeightsError(
@@ -97,7 +119,7 @@ class UniPose:
                 f"the text tokenizer has {vocabulary.first_code} tokens, the model was made for "
                 f"{model.first_code}.",
             )
-        return cls(model, vocabulary)
+        return cls(model, vocabulary).to(place)
 
     def to(self, device: str | torch.device) -> UniPose:
         """Move the model; questions and answers stay on the CPU."""
@@ -387,6 +409,28 @@ def _sentence(text: str) -> str:
     """Return a request as the texts of training are written: people type "raise the left arm"."""
     text = _request(text)
     return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+
+
+NUMBER_TYPES = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float16")}
+
+
+def _number_type(dtype: torch.dtype | str) -> torch.dtype:
+    found = NUMBER_TYPES.get(str(dtype).removeprefix("torch."))
+    if found is None:
+        raise ConfigError(f"expected a dtype of {', '.join(NUMBER_TYPES)}, got {dtype}")
+    return found
+
+
+def _usable_device(device: str | torch.device) -> torch.device:
+    try:
+        place = torch.device(device)
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(
+            f"the device {str(device)!r} cannot be used here ({_first_line(error)}); "
+            "cpu always can, cuda and mps where there are such"
+        ) from error
+    return place
 
 
 def _first_line(error: Exception) -> str:

@@ -19,7 +19,7 @@ class FakeAssistant:
         self.asked: list[str] = []
 
     @classmethod
-    def load(cls, folder: Path | None = None) -> FakeAssistant:
+    def load(cls, folder: Path | None = None, **_: str) -> FakeAssistant:
         return cls()
 
     def describe(

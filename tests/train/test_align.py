@@ -7,61 +7,36 @@ from pathlib import Path
 
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
-    PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
 )
 
 from data_builders.pose_pool import PosePool
 from data_builders.pose_talk import PoseTalk
+from tests.fakes.base_models import SMALL, sentencepiece_like
 from tests.fakes.tiny_model import TINY_CODEC
 from tokenizer.codec import PAPER, PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
 from train.align import PRESETS, build_model
+from train.saved_model import save_model
 from train.stages import choose_what_learns
-from train.teaching import by_length, save_model, train_step
+from train.teaching import by_length, train_step
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
 from unipose.language.config import PoseLanguageConfig
 from unipose.language.model import PoseLanguageModel
 from unipose.language.vocabulary import train_text_tokenizer
 
-SMALL = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-}
 FAMILIES = {
     "mistral": (MistralForCausalLM, MistralConfig),
     "llama": (LlamaForCausalLM, LlamaConfig),
     "qwen2": (Qwen2ForCausalLM, Qwen2Config),
 }
-
-
-def sentencepiece_like() -> PreTrainedTokenizerFast:
-    """A tokenizer as Llama and Mistral ship it: BPE over "▁" with single bytes to fall back on."""
-    pieces = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
-    pieces += ["▁", *"abcdefghijklmnopqrstuvwxyzT.,:?"]
-    vocabulary = {piece: i for i, piece in enumerate(pieces)}
-    inner = Tokenizer(models.BPE(vocabulary, [], byte_fallback=True, unk_token="<unk>"))
-    inner.normalizer = normalizers.Sequence(
-        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
-    )
-    inner.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(),
-         decoders.Strip(" ", 1, 0)]
-    )  # fmt: skip
-    return PreTrainedTokenizerFast(
-        tokenizer_object=inner, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
-    )
 
 
 @pytest.fixture(params=sorted(FAMILIES))

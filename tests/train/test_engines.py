@@ -21,12 +21,12 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from data_builders.pose_pool import PosePool
 from data_builders.pose_talk import PoseTalk
+from tests.fakes.base_models import SMALL, sentencepiece_like
 from tests.fakes.tiny_model import TINY_CODEC
-from tests.train.test_align import SMALL, sentencepiece_like
 from tests.train.test_programs import final_weights, same, stop_after
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
-from train import align, program, teaching
+from train import align, program, saved_model, teaching
 from train.program import asked_engine, check_engine, start_accelerator
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
@@ -277,7 +277,7 @@ def test_adapters_learn_beside_a_quantised_base_and_come_back_equal(bits: int, t
         losses.append(loss.item())
     assert losses[-1] < losses[0]
 
-    teaching.save_model(model, vocabulary, tmp_path / "saved")
+    saved_model.save_model(model, vocabulary, tmp_path / "saved")
     loaded = UniPose.load(tmp_path / "saved").model
     before = model.state_dict()
     after = loaded.state_dict()

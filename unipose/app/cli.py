@@ -53,6 +53,13 @@ ModelFolder = Annotated[
     Path | None,
     typer.Option("--model", metavar="FOLDER", help="Another model than the embedded one."),
 ]
+Device = Annotated[
+    str,
+    typer.Option("--device", metavar="DEVICE", help="Where to compute: cpu, cuda, cuda:1, mps."),
+]
+Dtype = Annotated[
+    str, typer.Option("--dtype", metavar="DTYPE", help="Of the weights: float32 bfloat16 float16")
+]
 
 
 @app.command()
@@ -62,12 +69,14 @@ def describe(
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
+    device: Device = "cpu",
+    dtype: Dtype = "float32",
 ) -> None:
     """Say a pose, or the pose of a person in a photo, in words."""
     from unipose.app import sources
 
     shown = sources.read_shown(file, at, sources.own_body(body))
-    text = sources.load_assistant(model).describe(shown)
+    text = sources.load_assistant(model, device=device, dtype=dtype).describe(shown)
     _answer(text, as_json, file=str(file), at=at, text=text)
 
 
@@ -95,6 +104,8 @@ def estimate(
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
+    device: Device = "cpu",
+    dtype: Dtype = "float32",
 ) -> None:
     """Read the pose of a person off a photo; of several people as `generate` writes several."""
     from unipose.app import sources
@@ -102,12 +113,16 @@ def estimate(
     shape = sources.own_body(body)
     asked: dict[str, object] = {"box": box, "who": who}
     if detector is None:
-        pose = sources.load_assistant(model).estimate(image, box=box, who=who)
+        pose = sources.load_assistant(model, device=device, dtype=dtype).estimate(
+            image, box=box, who=who
+        )
     else:
         if box is not None or who is not None:
             raise PoseQueryError("--detector finds everybody; leave out --box and --who")
         boxes = sources.find_people(image, detector)
-        pose = sources.load_assistant(model).estimate_people(image, boxes)
+        pose = sources.load_assistant(model, device=device, dtype=dtype).estimate_people(
+            image, boxes
+        )
         asked["boxes"] = boxes
     files = sources.write(pose, out, shape)
     _answer("\n".join(files), as_json, file=str(image), **asked, files=files)
@@ -124,12 +139,16 @@ def generate(
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
+    device: Device = "cpu",
+    dtype: Dtype = "float32",
 ) -> None:
     """Make a pose from words; several share one .npz, .json or .png, or are OUT-1, OUT-2."""
     from unipose.app import sources
 
     shape = sources.own_body(body)
-    poses = sources.load_assistant(model).generate(text, seed=seed, samples=samples)
+    poses = sources.load_assistant(model, device=device, dtype=dtype).generate(
+        text, seed=seed, samples=samples
+    )
     files = sources.write(poses, out, shape)
     _answer("\n".join(files), as_json, text=text, seed=seed, files=files)
 
@@ -143,6 +162,8 @@ def edit(
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
+    device: Device = "cpu",
+    dtype: Dtype = "float32",
 ) -> None:
     """Change a pose as the words say."""
     from unipose.app import sources
@@ -150,7 +171,7 @@ def edit(
 
     shape = sources.own_body(body)
     pose = sources.read_one(file, at, shape)
-    edited = sources.load_assistant(model).edit(pose, text)
+    edited = sources.load_assistant(model, device=device, dtype=dtype).edit(pose, text)
     files = sources.write(edited, out, shape)
     moved = not hardly_moved(pose, edited)
     _answer("\n".join(files), as_json, file=str(file), at=at, text=text, files=files, moved=moved)
@@ -169,13 +190,15 @@ def compare(
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
+    device: Device = "cpu",
+    dtype: Dtype = "float32",
 ) -> None:
     """Say what changes from the first pose to the second, or from photo to photo."""
     from unipose.app import sources
 
     shape = sources.own_body(body)
     both = sources.read_shown(first, at, shape), sources.read_shown(second, at_b, shape)
-    text = sources.load_assistant(model).compare(*both)
+    text = sources.load_assistant(model, device=device, dtype=dtype).compare(*both)
     _answer(text, as_json, files=[str(first), str(second)], at=at, at_b=at_b, text=text)
 
 

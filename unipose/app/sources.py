@@ -20,10 +20,10 @@ HOLD_SEVERAL = frozenset({".npz", ".json", ".npy", ".png"})
 """Endings of files that hold several unrelated poses (a .png as a sheet); else a file each."""
 
 
-def load_assistant(folder: Path | None) -> UniPose:
+def load_assistant(folder: Path | None, *, device: str = "cpu", dtype: str = "float32") -> UniPose:
     """Return the model in `folder`, or the embedded one, loaded without a progress bar."""
     disable_progress_bar()
-    return UniPose.load(folder)
+    return UniPose.load(folder, device=device, dtype=dtype)
 
 
 def own_body(file: Path | None) -> Body | None:

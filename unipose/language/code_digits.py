@@ -49,6 +49,6 @@ class CodeDigits(nn.Module):
         by_level = torch.einsum("psw,slw->psl", hidden, self.write)
         if source is not None:
             there = (source >= 0)[..., None]
-            kept = self.grid.T[source.clamp(min=0)] * there
+            kept = self.grid.T[source.clamp(min=0)].to(hidden) * there
             by_level = by_level + functional.softplus(self.keep(hidden)) * kept
-        return by_level @ self.grid
+        return by_level @ self.grid.to(by_level)

@@ -72,7 +72,7 @@ class _State:
             kinds=self.kinds, spans=self.spans, real=self.real, new=new,
             read_both_ways=model.config.read_both_ways,
         )  # fmt: skip
-        positions = (self.real.cumsum(dim=1) - 1).clamp(min=0)[:, -new:]
+        positions = (self.real.cumsum(dim=1) - 1).clamp(min=0)
         self.passes += 1
         return model.run(known.embeddings, seen, positions, self.cache)
 
@@ -234,7 +234,7 @@ def _choose(
     if decoding.temperature <= 0:
         return logits.argmax(dim=-1)
     # on the CPU: the generator is there, and the same seed gives the same answer everywhere
-    chances = (logits / decoding.temperature).softmax(dim=-1).cpu()
+    chances = (logits.float() / decoding.temperature).softmax(dim=-1).cpu()
     flat = torch.multinomial(chances.flatten(0, -2), 1, generator=generator)
     return flat.view(logits.shape[:-1]).to(logits.device)
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from unipose.errors import ConfigError
 from unipose.language.attention import mixed_attention
+from unipose.language.precision import float32_on
 from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch, Practice
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _text_loss(
         return nothing
     start = model.first_code + model.codes
     targets = torch.where(targets == start, model.first_code, targets)
-    return functional.cross_entropy(model.text_logits(hidden[words]), targets)
+    return functional.cross_entropy(model.text_logits(hidden[words]).float(), targets)
 
 
 def _pose_losses(
@@ -123,13 +124,14 @@ def _pose_losses(
     told: Bool[Tensor, "pose claim"] | None,
     guessed: Bool[Tensor, " pose"],
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, ""]]:
-    logits = model.code_logits(hidden, source)
+    logits = model.code_logits(hidden, source).float()
     meant = model.with_guess(logits, hidden, source, guessed)
-    mixed = model.codec.mixed_rotations(meant.float().softmax(dim=-1))
-    with torch.no_grad():
-        true_joints = model.joints(model.codec.rotations(truth))
-    squared = (model.joints(mixed) - true_joints).square().sum(-1)
     codes = functional.cross_entropy(logits.flatten(0, 1), truth.flatten())
+    with float32_on(hidden.device):
+        mixed = model.codec.mixed_rotations(meant.float().softmax(dim=-1))
+        with torch.no_grad():
+            true_joints = model.joints(model.codec.rotations(truth))
+        squared = (model.joints(mixed) - true_joints).square().sum(-1)
     shown = squared.sum() * 0 if told is None else _shown_loss(model, mixed, source, told)
     return codes, squared.mean(), shown
 
@@ -144,14 +146,15 @@ def _shown_loss(
 
     The reader judges and does not learn from this; else it would learn to flatter.
     """
-    if model.reader is None:
+    if model.reader is None or model.last_look is None:
         return rotations.sum() * 0
-    now = model.measure(rotations)
-    since = torch.zeros_like(now)
-    if source is not None:
-        with torch.no_grad():
-            then = model.measure(model.codec.rotations(source.clamp(min=0)))
-        since = (now - then) * (source[:, :1] >= 0)
+    with float32_on(rotations.device):
+        now = model.measure(rotations)
+        since = torch.zeros_like(now)
+        if source is not None:
+            with torch.no_grad():
+                then = model.measure(model.codec.rotations(source.clamp(min=0)))
+            since = (now - then) * (source[:, :1] >= 0)
     newest = _judge(model.reader, torch.cat([now, since], dim=1))
     logits = _judge(model.read_facts, newest.flatten(1))
     return functional.softplus(-logits)[told].sum() / told.sum().clamp(min=1)
@@ -160,6 +163,7 @@ def _shown_loss(
 def _judge(module: nn.Module, inputs: Tensor) -> Tensor:
     """Return a module's output; its inputs get gradients, its weights none."""
     frozen = {name: weight.detach() for name, weight in module.named_parameters()}
+    inputs = inputs.to(next(iter(frozen.values())).dtype)
     return torch.func.functional_call(module, frozen, inputs)
 
 

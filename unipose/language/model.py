@@ -17,6 +17,13 @@ from tokenizer.rotations import rotations_to_6d
 from unipose.body.facing import without_yaw
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import BlindModelError, ConfigError
+from unipose.language.base_forward import (
+    CLOSE,
+    layer_dtype,
+    output_products,
+    own_logits,
+    own_masks,
+)
 from unipose.language.claim_memory import ClaimMemory, perceptron, starts_at_zero
 from unipose.language.code_digits import CodeDigits
 from unipose.language.config import PoseLanguageConfig
@@ -25,6 +32,7 @@ from unipose.language.eyes import Eyes, EyesConfig
 from unipose.language.known import Known
 from unipose.language.losses import Losses, losses, practice_losses
 from unipose.language.pictures import Picture, Pictures
+from unipose.language.precision import dtype_of, float32_on
 from unipose.language.rendering import PATCH, READ_POSE, WRITTEN_POSE, Batch, Practice
 
 JOINT_SCALE = 0.5
@@ -47,6 +55,16 @@ SURE = 4.0
 where it is learned how far to believe; chosen on the validation split."""
 
 
+FLOAT32 = ("codec", "joints_at_rest")
+"""Parts that turn codes into rotations and joints; other numbers are too coarse for these."""
+
+LEARNING = (
+    "lora_", "embed_tokens", "lm_head", "slots", "reader", "context", "code_digits", "read_facts",
+    "hear", "first_look", "last_look", "writer", "doubt", "eyes",
+)  # fmt: skip
+"""All else but the base's own layers: in training in float32, over a base of any number type."""
+
+
 class PoseLanguageModel(PreTrainedModel):
     """A causal language model with pose codes in its vocabulary and the tokenizer that made them.
 
@@ -60,10 +78,23 @@ class PoseLanguageModel(PreTrainedModel):
     supports_gradient_checkpointing = True
     _supports_sdpa = True
     joints_at_rest: Tensor
+    llm: Any
 
-    def __init__(self, config: PoseLanguageConfig) -> None:
+    def __init__(
+        self,
+        config: PoseLanguageConfig,
+        *,
+        llm: PreTrainedModel | None = None,
+        in_float32: Sequence[str] = FLOAT32,
+    ) -> None:
+        """Build what `config` says, around `llm` if one was read already.
+
+        `in_float32` are the parts that `from_pretrained` loads in float32 whatever it is told.
+        """
         super().__init__(config)
+        self._keep_in_fp32_modules_strict = set(in_float32)
         kind = dict(config.llm)
+        kind.pop("dtype", None)
         llm_config = AutoConfig.for_model(kind.pop("model_type"), **kind)
         codec_config = CodecConfig.from_dict(config.codec)
         self.codes, self.length = codec_config.codes, codec_config.length
@@ -72,7 +103,12 @@ class PoseLanguageModel(PreTrainedModel):
                 f"the language model's vocabulary of {llm_config.vocab_size} has no room for "
                 f"{config.text_tokens} text tokens, {self.codes} codes and {self.length} slots"
             )
-        self.llm = AutoModelForCausalLM.from_config(llm_config)
+        if llm is None:
+            llm = AutoModelForCausalLM.from_config(llm_config)
+        else:
+            for module in llm.modules():  # or post_init would draw its weights anew
+                setattr(module, "_is_hf_initialized", True)  # noqa: B010
+        self.llm = llm
         if config.lora:
             self.add_adapters(config.lora)
         width = llm_config.hidden_size
@@ -234,7 +270,9 @@ class PoseLanguageModel(PreTrainedModel):
             geometry = self.read_geometry(codes, codes[before])
             embeddings = embeddings.masked_scatter(
                 read[..., None],
-                embeddings[read] + self._pose_embeddings(codes, geometry).flatten(0, 1),
+                (embeddings[read] + self._pose_embeddings(codes, geometry).flatten(0, 1)).to(
+                    embeddings
+                ),
             )
             if geometry is not None:
                 last = functional.pad(~follows, (0, 1), value=True)
@@ -248,11 +286,14 @@ class PoseLanguageModel(PreTrainedModel):
                 row = written.nonzero()[:, 0]
                 started = self._pose_embeddings(batch.sources.clamp(min=0), newest)
                 added = added + started[row, slot] * batch.reading[row, None]
-            embeddings = embeddings.masked_scatter(written[..., None], embeddings[written] + added)
+            embeddings = embeddings.masked_scatter(
+                written[..., None], (embeddings[written] + added).to(embeddings)
+            )
         facts = earlier.facts if earlier else None
         believed = earlier.believed if earlier else None
         if newest is not None:
             context = self.context(newest.flatten(1)) * CONTEXT_SCALE * batch.reading[:, None]
+            context = context.to(embeddings)
             embeddings = embeddings + context[:, None] * batch.answering[..., None]
             if self.first_look is not None:
                 if facts is None or believed is None:
@@ -293,7 +334,7 @@ class PoseLanguageModel(PreTrainedModel):
             return hidden
         sure = believed if self.training else believed**SURE
         recalled = memory(hidden[words], sure[words.nonzero()[:, 0]])
-        return hidden.masked_scatter(words[..., None], hidden[words] + recalled)
+        return hidden.masked_scatter(words[..., None], (hidden[words] + recalled).to(hidden))
 
     def listen(
         self, hidden: Float[Tensor, "row place width"], batch: Batch, known: Known
@@ -307,7 +348,7 @@ class PoseLanguageModel(PreTrainedModel):
             return None
         asking = batch.asking
         said = hidden.new_full((*asking.shape, self.config.claims), -torch.inf)
-        said = said.masked_scatter(asking[..., None], self.hear(hidden[asking]))
+        said = said.masked_scatter(asking[..., None], self.hear(hidden[asking]).to(said))
         heard = said.logsumexp(dim=1)
         if self.doubt is None or known.facts is None:
             return heard
@@ -348,7 +389,7 @@ class PoseLanguageModel(PreTrainedModel):
             planned = self.plan(claims[writing], newest)
             written = batch.kinds == WRITTEN_POSE
             hidden = hidden.masked_scatter(
-                written[..., None], hidden[written] + planned.flatten(0, 1)
+                written[..., None], (hidden[written] + planned.flatten(0, 1)).to(hidden)
             )
         return hidden
 
@@ -378,7 +419,8 @@ class PoseLanguageModel(PreTrainedModel):
         """Return what claims, and the pose to start from, say about each slot."""
         if start is None:
             start = claims.new_zeros(len(claims), self.groups, self.llm.config.hidden_size)
-        return self.writer(torch.cat([claims, start.flatten(1)], dim=1))[:, self.group_of_slot]
+        known = torch.cat([claims, start.flatten(1)], dim=1)
+        return self.writer(known.to(dtype_of(self.writer)))[:, self.group_of_slot]
 
     def _pose_embeddings(
         self,
@@ -399,9 +441,9 @@ class PoseLanguageModel(PreTrainedModel):
         """Return what the joints of poses say, beside how they differ from the poses before."""
         if self.reader is None:
             return None
-        with torch.no_grad():
+        with torch.no_grad(), float32_on(codes.device):
             now, then = (self.measure(self.codec.rotations(some)) for some in (codes, before))
-        return self.reader(torch.cat([now, now - then], dim=1))
+        return self.reader(torch.cat([now, now - then], dim=1).to(dtype_of(self.reader)))
 
     def measure(self, rotations: Float[Tensor, "pose 22 3 3"]) -> Float[Tensor, "pose number"]:
         """Return joints (facing the front) and rotations, relative to the pose at rest."""
@@ -414,24 +456,30 @@ class PoseLanguageModel(PreTrainedModel):
         self,
         embeddings: Float[Tensor, "row new width"],
         seen: Bool[Tensor, "row 1 new place"],
-        positions: Int[Tensor, "row new"],
+        positions: Int[Tensor, "row place"],
         cache: Cache | None = None,
     ) -> Float[Tensor, "row new width"]:
-        """Return the language model's last hidden states."""
-        return self.llm.get_decoder()(
+        """Return the language model's last hidden states; `positions` are those of all places."""
+        given, new = embeddings.dtype, embeddings.shape[1]
+        if not torch.is_autocast_enabled(embeddings.device.type):
+            embeddings = embeddings.to(layer_dtype(self.llm))
+        hidden = self.llm.get_decoder()(
             inputs_embeds=embeddings,
-            attention_mask=seen,
-            position_ids=positions,
+            attention_mask=own_masks(self.llm, seen, positions, embeddings.dtype),
+            position_ids=positions[:, -new:],
             past_key_values=cache,
             use_cache=cache is not None,
         ).last_hidden_state
+        return hidden.to(given)
 
     def text_logits(self, hidden: Float[Tensor, "place width"]) -> Float[Tensor, "place token"]:
         """Return logits over text and, in the last column, the start of a pose."""
-        weight = self.llm.get_output_embeddings().weight
         start = self.first_code + self.codes
-        words = functional.linear(hidden, weight[: self.first_code])
-        return torch.cat([words, functional.linear(hidden, weight[start : start + 1])], dim=-1)
+        words, opens = (
+            self._own_logits(hidden, rows)
+            for rows in (slice(self.first_code), slice(start, start + 1))
+        )
+        return torch.cat([words, opens], dim=-1)
 
     def code_logits(
         self,
@@ -439,11 +487,40 @@ class PoseLanguageModel(PreTrainedModel):
         source: Int[Tensor, "pose slot"] | None = None,
     ) -> Float[Tensor, "pose slot code"]:
         """Return logits over pose codes alone: a slot can answer with nothing else."""
-        weight = self.llm.get_output_embeddings().weight
-        logits = functional.linear(hidden, weight[self.first_code : self.first_code + self.codes])
+        logits = self._own_logits(hidden, slice(self.first_code, self.first_code + self.codes))
         if self.code_digits is None:
             return logits
         return logits + self.code_digits.score(hidden, source)
+
+    def _own_logits(
+        self, hidden: Float[Tensor, "*place width"], rows: slice
+    ) -> Float[Tensor, "*place token"]:
+        """Return logits of some rows of the output layer, scaled and capped as the base does."""
+        return own_logits(
+            self.llm.config, output_products(self.llm.get_output_embeddings(), hidden, rows)
+        )
+
+    @torch.no_grad()
+    def check_text_logits(self, ids: Int[Tensor, " place"]) -> None:
+        """Compare the logits of a plain text with those of the base's own forward pass.
+
+        Raises ConfigError if they differ: the base does something to its logits, embeddings or
+        attention that is not known here.
+        """
+        ids = ids[None].to(self.device)
+        places = torch.arange(ids.shape[1], device=ids.device)
+        seen = (places[None, :] <= places[:, None])[None, None]
+        embeddings = self.llm.get_input_embeddings()(ids)
+        ours = self.text_logits(self.run(embeddings, seen, places[None])[0])[:, :-1].float()
+        own = self.llm(input_ids=ids, use_cache=False).logits[0, :, : self.first_code].float()
+        size = own.std(dim=-1).mean().clamp(min=1e-6)
+        rounding = CLOSE + 8 * torch.finfo(layer_dtype(self.llm)).eps
+        off = float((ours - own).square().mean().sqrt() / size)
+        if not off <= rounding:
+            raise ConfigError(
+                f"the logits of {self.llm.config.model_type!r} are off by {off:.1%} of their size "
+                f"when computed as this model does; it can be no base"
+            )
 
     def with_guess(
         self,

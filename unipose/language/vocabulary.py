@@ -14,6 +14,7 @@ tokens split, and the added ids are joined in by us, as numbers.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from unipose.errors import ConfigError, WeightsError
+from unipose.language.base_checkpoint import text_config_of
 
 USER, MODEL, ANSWER_END, PAD = "<|user|>", "<|model|>", "<|end|>", "<|pad|>"
 
@@ -39,6 +41,8 @@ class Vocabulary:
     """Places that one picture takes; 0 for a model that cannot see."""
     pictures: int = 2
     """Pictures that one question may hold."""
+    markers: int = 0
+    """Turn markers that the text tokenizer lacked when it was read: its last ids."""
 
     @cached_property
     def first_code(self) -> int:
@@ -119,13 +123,26 @@ class Vocabulary:
         Raises WeightsError if there is no tokenizer at `name`.
         """
         try:
-            text = AutoTokenizer.from_pretrained(str(name))
+            text = _read_tokenizer(name)
         except (OSError, ValueError) as error:
             raise WeightsError(name, f"holds no text tokenizer ({error}).") from error
         missing = [t for t in (USER, MODEL, ANSWER_END, PAD) if t not in text.get_vocab()]
         if missing:
             text.add_special_tokens({"additional_special_tokens": missing})
-        return cls(text=text, codes=codes, length=length, patches=patches, pictures=pictures)
+        return cls(
+            text=text, codes=codes, length=length, patches=patches, pictures=pictures,
+            markers=len(missing),
+        )  # fmt: skip
+
+
+def _read_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
+    """Return the tokenizer at `name`; which kind it is may hang on the kind of model beside it."""
+    if not (Path(name) / "config.json").is_file():
+        return AutoTokenizer.from_pretrained(str(name))
+    numbers = json.loads((Path(name) / "config.json").read_text())
+    if not str(numbers.get("model_type")).startswith("llava"):
+        return AutoTokenizer.from_pretrained(str(name))
+    return AutoTokenizer.from_pretrained(str(name), config=text_config_of(numbers))
 
 
 def train_text_tokenizer(texts: list[str], *, size: int) -> PreTrainedTokenizerFast:
