@@ -5,8 +5,8 @@ Where the posecodes have a band for it, that is used.
 
 from __future__ import annotations
 
-from data_builders.posecodes.measure import KINDS
-from data_builders.posecodes.statements import ANGLES
+from unipose.posecodes.measure import KINDS
+from unipose.posecodes.statements import ANGLES
 from unipose.posecodes.balance import BODY_GROUND_M, GROUND_M, SWAY_M
 
 TOUCH_CM = 3.0

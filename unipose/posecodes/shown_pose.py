@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from data_builders.posecodes.head import head_angles
-from data_builders.posecodes.joints import POINT, points
-from data_builders.posecodes.measure import Measured
+from unipose.posecodes.head import head_angles
+from unipose.posecodes.joints import POINT, points
+from unipose.posecodes.measure import Measured
 from unipose.body.body import Body, load_body
 from unipose.body.kinematics import chain
 from unipose.body.pose import OPEN_BODY, Pose
