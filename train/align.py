@@ -25,7 +25,6 @@ from transformers import (
 from data_builders.pose_pool import PoolConfig, PosePool
 from data_builders.pose_talk import PoseTalk, TalkConfig, face_front, replace_limbs
 from data_builders.posecodes.captions import write_captions
-from data_builders.posecodes.claims import claims
 from data_builders.posecodes.modifiers import write_modifiers
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
@@ -42,6 +41,7 @@ from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import Practice, Row
 from unipose.language.templates import PHRASINGS, Wording
 from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
+from unipose.posecodes.claims import claims
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""What can be said of a pose and measured on it."""
+"""What can be said of a pose: posecodes, what words mean on joints, questions and their answers."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from data_builders.posecodes.measure import KINDS, Condition, Recipes, in_band
+from unipose.posecodes.measure import KINDS, Condition, Recipes, in_band
 
 Extra = Literal["lying", "lean", "head"]
 """Groups of statements that a writer can be asked for."""

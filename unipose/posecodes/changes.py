@@ -9,11 +9,11 @@ from functools import cache
 import numpy as np
 from jaxtyping import Bool, Float
 
-from data_builders.posecodes.catalogue import ANGLE_POINTS
-from data_builders.posecodes.measure import KINDS, Condition, Measured
-from data_builders.posecodes.statements import Statement, mirrored_part
 from unipose.body.skeletons import POSED_JOINTS, SMPL
 from unipose.errors import PoseError
+from unipose.posecodes.catalogue import ANGLE_POINTS
+from unipose.posecodes.measure import KINDS, Condition, Measured
+from unipose.posecodes.statements import Statement, mirrored_part
 
 _INF = float("inf")
 

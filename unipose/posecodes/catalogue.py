@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from data_builders.posecodes.measure import (
+from unipose.posecodes.measure import (
     KINDS,
     Condition,
     Measured,

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 
-from data_builders.posecodes import phrases
-from data_builders.posecodes.catalogue import SIDES
-from data_builders.posecodes.changes import Change
-from data_builders.posecodes.facts import ARM_AND_LEG
-from data_builders.posecodes.lexicon import Lexicon, Token, part_entries, word_entries
-from data_builders.posecodes.lexicon import words as split_words
-from data_builders.posecodes.meanings import Named
-from data_builders.posecodes.position_phrases import TURN_WORDS, TURN_WORDS_ALSO
-from data_builders.posecodes.statement_reader import read
-from data_builders.posecodes.statements import CENTRAL
 from unipose.errors import PoseError
+from unipose.posecodes import phrases
+from unipose.posecodes.catalogue import SIDES
+from unipose.posecodes.changes import Change
+from unipose.posecodes.facts import ARM_AND_LEG
+from unipose.posecodes.lexicon import Lexicon, Token, part_entries, word_entries
+from unipose.posecodes.lexicon import words as split_words
+from unipose.posecodes.meanings import Named
+from unipose.posecodes.position_phrases import TURN_WORDS, TURN_WORDS_ALSO
+from unipose.posecodes.statement_reader import read
+from unipose.posecodes.statements import CENTRAL
 
 Item = tuple[str, str, str, Named | None]
 """What is said after the parts: kind, name, size, and the second part if there is one."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from data_builders.posecodes.catalogue import SIDES
-from data_builders.posecodes.lexicon import Token, statement_lexicon
-from data_builders.posecodes.meanings import Named, places_of, states_of
-from data_builders.posecodes.statements import Statement
+from unipose.posecodes.catalogue import SIDES
+from unipose.posecodes.lexicon import Token, statement_lexicon
+from unipose.posecodes.meanings import Named, places_of, states_of
+from unipose.posecodes.statements import Statement
 
 NOTHING = frozenset({"nothing stands out in this pose"})
 """What a writer says of a pose that has no code at all."""

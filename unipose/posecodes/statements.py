@@ -9,10 +9,10 @@ from functools import cache
 import numpy as np
 from jaxtyping import Bool, Float
 
-from data_builders.posecodes.catalogue import ANGLE_POINTS, SEGMENTS, SIDES, SUPER
-from data_builders.posecodes.measure import KINDS, Condition, Measured, Recipes, in_band
-from data_builders.posecodes.positions import POSITIONS
 from unipose.errors import PoseError
+from unipose.posecodes.catalogue import ANGLE_POINTS, SEGMENTS, SIDES, SUPER
+from unipose.posecodes.measure import KINDS, Condition, Measured, Recipes, in_band
+from unipose.posecodes.positions import POSITIONS
 
 PARTS = (
     "hand", "foot", "elbow", "knee", "ankle", "wrist", "shoulder", "hip", "head", "neck", "torso",

@@ -7,11 +7,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from data_builders.posecodes.catalogue import COLUMNS, ELEMENTARY, SUPER, measure
-from data_builders.posecodes.joints import normalised_root, points
-from data_builders.posecodes.measure import KINDS, bands_of
-from data_builders.posecodes.statements import is_true, state
 from unipose.errors import PoseError
+from unipose.posecodes.catalogue import COLUMNS, ELEMENTARY, SUPER, measure
+from unipose.posecodes.joints import normalised_root, points
+from unipose.posecodes.measure import KINDS, bands_of
+from unipose.posecodes.statements import is_true, state
 
 
 def test_the_set_has_77_elementary_and_10_super_columns():

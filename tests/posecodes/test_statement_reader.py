@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from data_builders.posecodes import phrases
-from data_builders.posecodes.reader import read, read_change_text, read_statements
-from data_builders.posecodes.statements import state
 from unipose.errors import PoseError
+from unipose.posecodes import phrases
+from unipose.posecodes.reader import read, read_change_text, read_statements
+from unipose.posecodes.statements import state
 
 READ = {
     "The left elbow is at a right angle.": ["left_elbow right_angle"],

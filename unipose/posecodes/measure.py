@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from data_builders.posecodes.joints import POINT, points
+from unipose.posecodes.joints import POINT, points
 
 
 @dataclass(frozen=True, kw_only=True)

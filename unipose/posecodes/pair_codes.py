@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from data_builders.posecodes.catalogue import ANGLE_POINTS, SIDES
-from data_builders.posecodes.changes import ACTIONS, Change, MeasuredPair
-from data_builders.posecodes.facts import Fact, atoms
+from unipose.posecodes.catalogue import ANGLE_POINTS, SIDES
+from unipose.posecodes.changes import ACTIONS, Change, MeasuredPair
+from unipose.posecodes.facts import Fact, atoms
 
 
 class Column(NamedTuple):

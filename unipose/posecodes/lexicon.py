@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from data_builders.posecodes import phrases
-from data_builders.posecodes.position_phrases import POSITION_WORDS, POSITION_WORDS_ALSO
+from unipose.posecodes import phrases
+from unipose.posecodes.position_phrases import POSITION_WORDS, POSITION_WORDS_ALSO
 
 DROPPED = frozenset(
     ("the", "a", "an", "his", "her", "their", "your", "its", "both", "my", "our", "this", "that")

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from data_builders.posecodes import phrases
-from data_builders.posecodes.catalogue import SIDES
-from data_builders.posecodes.position_phrases import POSITION_WORDS
-from data_builders.posecodes.positions import GROUPS, Extra
-from data_builders.posecodes.statements import HAND_WORDS, OPPOSITE, Statement, mirrored_part, state
+import numpy as np
+from jaxtyping import Bool
+
+from unipose.posecodes import phrases
+from unipose.posecodes.catalogue import SIDES
+from unipose.posecodes.measure import Measured
+from unipose.posecodes.position_phrases import POSITION_WORDS
+from unipose.posecodes.positions import GROUPS, Extra
+from unipose.posecodes.statements import HAND_WORDS, OPPOSITE, Statement, mirrored_part, state
 
 ARM_AND_LEG = {"elbow": "arm", "knee": "leg"}
 """Joints whose angle is also spoken of as the limb's: a straight arm is a straight elbow."""
@@ -280,6 +284,11 @@ def t_pose() -> tuple[Statement, ...]:
 def atoms() -> tuple[Fact, ...]:
     """Return the facts of one statement each; the order is the order of columns."""
     return tuple(_one(said, weight) for said, weight in _atoms().items())
+
+
+def true_atoms(measured: Measured) -> Bool[np.ndarray, "pose atom"]:
+    """Return which atoms hold, exactly, for which pose."""
+    return np.stack([measured.holds(fact.members[0].recipes) for fact in atoms()], axis=1)
 
 
 @cache

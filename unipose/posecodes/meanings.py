@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from data_builders.posecodes.catalogue import ANGLE_POINTS, SEGMENTS, SIDES
-from data_builders.posecodes.facts import (
+from unipose.errors import PoseError
+from unipose.posecodes.catalogue import ANGLE_POINTS, SEGMENTS, SIDES
+from unipose.posecodes.facts import (
     ARM_AND_LEG,
     CROSSED,
     PLACE_LIMBS,
     SEGMENT_LIMBS,
     t_pose,
 )
-from data_builders.posecodes.statements import ANGLES, HAND_WORDS, TILTS, Statement, state
-from unipose.errors import PoseError
+from unipose.posecodes.statements import ANGLES, HAND_WORDS, TILTS, Statement, state
 
 _LIMB_END = {"arm": "hand", "leg": "foot"}
 _JOINT_OF = {limb: joint for joint, limb in ARM_AND_LEG.items()}

@@ -8,12 +8,11 @@ from functools import cache
 import numpy as np
 from jaxtyping import Bool, Float
 
-from data_builders.posecodes.captions import true_atoms
-from data_builders.posecodes.changes import ACTIONS, Change
-from data_builders.posecodes.facts import atoms
-from data_builders.posecodes.measure import Measured
-from data_builders.posecodes.pair_codes import PairCodes, columns
-from data_builders.posecodes.statements import Statement
+from unipose.posecodes.changes import ACTIONS, Change
+from unipose.posecodes.facts import atoms, true_atoms
+from unipose.posecodes.measure import Measured
+from unipose.posecodes.pair_codes import PairCodes, columns
+from unipose.posecodes.statements import Statement
 
 Claim = Statement | Change
 Joints = Float[np.ndarray, "pose joint 3"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from data_builders.posecodes.change_reader import ChangeReading, read_change_text, read_changes
-from data_builders.posecodes.statement_reader import Reading, read, read_statements
+from unipose.posecodes.change_reader import ChangeReading, read_change_text, read_changes
+from unipose.posecodes.statement_reader import Reading, read, read_statements
 
 __all__ = [
     "ChangeReading",
