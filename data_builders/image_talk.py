@@ -19,9 +19,6 @@ from data_builders.built_pictures import BuiltPictures
 from data_builders.picture_pool import Example, StudioPictures
 from data_builders.pose_talk import face_front
 from data_builders.posecodes.captions import write_captions_with_codes
-from data_builders.posecodes.changes import MeasuredPair
-from data_builders.posecodes.claims import true_claims
-from data_builders.posecodes.measure import Measured
 from data_builders.posecodes.modifiers import write_modifiers_with_codes
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError
@@ -39,6 +36,9 @@ from unipose.language.templates import (
     motion_in,
 )
 from unipose.language.vocabulary import Vocabulary
+from unipose.posecodes.changes import MeasuredPair
+from unipose.posecodes.claims import true_claims
+from unipose.posecodes.measure import Measured
 
 PictureSource = StudioPictures | BuiltPictures
 """What has `tasks`, `actions` (all that its people do, by name) and `example(task, chance)`."""

@@ -21,10 +21,10 @@ from jaxtyping import Float, Int, Int8
 from rich.progress import track
 
 from data_builders.posecodes import dice
-from data_builders.posecodes.catalogue import measure
 from unipose.body.skeletons import POSED_JOINTS, SMPL
 from unipose.errors import ConfigError, FileError, PoseError
 from unipose.files.atomic import written_whole
+from unipose.posecodes.catalogue import measure
 
 SPARE = 28
 """Neighbours fetched beyond those wanted, so that exact similarities decide who is among them."""

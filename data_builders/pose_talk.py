@@ -20,15 +20,15 @@ from torch.nn import functional
 from data_builders.pose_pool import LIMBS, PoolConfig, PosePool
 from data_builders.posecodes.brief import rarity, write_brief_modifiers_with_codes
 from data_builders.posecodes.captions import write_captions_with_codes
-from data_builders.posecodes.claims import Claim, claimed, true_claims
 from data_builders.posecodes.modifiers import Modifier, write_modifiers_with_codes
-from data_builders.posecodes.reader import read_statements
 from unipose.body.facing import without_yaw
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.skeletons import SMPL
 from unipose.language.rendering import Practice, Row, render_sample
 from unipose.language.templates import Task, Wording, ask, choose_phrasing
 from unipose.language.vocabulary import Vocabulary
+from unipose.posecodes.claims import Claim, claimed, true_claims
+from unipose.posecodes.reader import read_statements
 
 Rotations = Float[Tensor, "pose 22 3 3"]
 THINGS = ((1,), (2,), (3,), (2, 3), (4,), (5,), (4, 5), (0, 4, 5), (0, 4, 5))

@@ -30,12 +30,7 @@ from data_builders.posecodes.captions import (
     write_captions_with_codes,
     write_three_captions,
 )
-from data_builders.posecodes.changes import MeasuredPair
-from data_builders.posecodes.head import head_angles
-from data_builders.posecodes.joints import whole_turns
-from data_builders.posecodes.measure import Measured
 from data_builders.posecodes.modifiers import write_modifiers_with_codes, write_three_modifiers
-from data_builders.posecodes.reader import read, read_change_text
 from data_builders.selection import choose_farthest
 from data_builders.studio import Motions, Studio, StudioConfig
 from eval.killing import resumed_equal
@@ -45,6 +40,11 @@ from unipose.body.facing import without_yaw
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError
+from unipose.posecodes.changes import MeasuredPair
+from unipose.posecodes.head import head_angles
+from unipose.posecodes.joints import whole_turns
+from unipose.posecodes.measure import Measured
+from unipose.posecodes.reader import read, read_change_text
 
 Part = Literal["words", "choice", "pairs", "studio", "truth", "resume"]
 PARTS: tuple[Part, ...] = ("words", "choice", "pairs", "studio", "truth", "resume")

@@ -33,7 +33,6 @@ from data_builders.pose_talk import replace_limbs, replace_one
 from data_builders.posecodes.brief import write_brief_modifiers
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers
-from data_builders.posecodes.reader import read_changes
 from data_builders.posecodes.scores import Score, drift_mm, score_changes, score_statements
 from eval.program import ModelOptions, print_result, print_table, run, select, track
 from unipose.body.body import Body, load_body
@@ -41,6 +40,7 @@ from unipose.body.facing import without_yaw
 from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError, PoseParseError
+from unipose.posecodes.reader import read_changes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,6 @@ from transformers import (
 from data_builders.pose_pool import PoolConfig, PosePool
 from data_builders.pose_talk import PoseTalk, TalkConfig, face_front, replace_limbs
 from data_builders.posecodes.captions import write_captions
-from data_builders.posecodes.claims import claims
 from data_builders.posecodes.modifiers import write_modifiers
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
@@ -48,6 +47,7 @@ from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import Practice, Row
 from unipose.language.templates import PHRASINGS, Wording
 from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
+from unipose.posecodes.claims import claims
 
 CHECKED_TEXT = "The left knee is bent at a right angle, and both hands are above the head."
 """By which a base is asked whether its logits are computed here as it computes them."""

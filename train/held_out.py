@@ -20,7 +20,6 @@ from data_builders.pose_pool import AS_RECORDED, PosePool
 from data_builders.pose_talk import face_front
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers
-from data_builders.posecodes.reader import read_changes
 from data_builders.posecodes.scores import score_changes, score_statements
 from unipose.assistant import UniPose
 from unipose.body.kinematics import forward_kinematics
@@ -28,6 +27,7 @@ from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError, PoseParseError
 from unipose.metrics import mpjpe
+from unipose.posecodes.reader import read_changes
 
 SPARSE = 10.0
 """Frames per second of the recordings; more would be alike."""

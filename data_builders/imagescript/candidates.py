@@ -14,7 +14,6 @@ import pyarrow as pa
 import torch
 from jaxtyping import Float
 
-from data_builders.posecodes.joints import normalised_root
 from data_builders.posecodes.keypoints import body_joints, facing_is_known, joints_from_keypoints
 from data_builders.readers.source import Drops
 from data_builders.records import Keypoints, Record
@@ -22,6 +21,7 @@ from unipose.body.camera import Camera
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS
+from unipose.posecodes.joints import normalised_root
 
 _NUMBERS = pa.list_(pa.float32())
 SCHEMA = pa.schema(

@@ -10,10 +10,10 @@ import tyro
 
 from data_builders.engine import Place
 from data_builders.imagescript.schema import SPLITS
-from data_builders.posecodes.positions import Extra
 from data_builders.refining.open_backend import BackendConfig
 from data_builders.studio.config import StudioConfig
 from unipose.errors import ConfigError
+from unipose.posecodes.positions import Extra
 
 COUNTS = {
     "human36m.train": 15_000,

@@ -19,8 +19,8 @@ from data_builders.pair_mining import (
     mine_pairs,
     plain_features,
 )
-from data_builders.posecodes.pair_codes import PairCodes
 from data_builders.readers.source import Drops
+from unipose.posecodes.pair_codes import PairCodes
 
 PAIRS = pa.schema(
     [

@@ -16,8 +16,8 @@ from data_builders.imagescript.schema import FEATURES
 from data_builders.imagescript.step import BuildStep
 from data_builders.imagescript.tables import number_of, picture_path, read_rows, write_rows
 from data_builders.posecodes.captions import CaptionOptions, write_three_captions
-from data_builders.posecodes.joints import whole_turns
 from data_builders.posecodes.modifiers import write_three_modifiers
+from unipose.posecodes.joints import whole_turns
 
 Row = dict[str, Any]
 

@@ -1,1 +1,1 @@
-"""Posecodes: what joints say in words, and what words say about joints."""
+"""Texts by rules: captions of poses and instructions from one to another, out of posecodes."""

@@ -13,14 +13,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from data_builders.posecodes import dice as chance
-from data_builders.posecodes import phrases
-from data_builders.posecodes.changes import Change, MeasuredPair
 from data_builders.posecodes.dice import Dice
-from data_builders.posecodes.facts import Fact, atoms, merged, noun, plural
 from data_builders.posecodes.instructions import Said, clauses_of
 from data_builders.posecodes.modifiers import Modifier, as_text, merged_changes, reach
-from data_builders.posecodes.pair_codes import PairCodes
-from data_builders.posecodes.statements import Statement
+from unipose.posecodes import phrases
+from unipose.posecodes.changes import Change, MeasuredPair
+from unipose.posecodes.facts import Fact, atoms, merged, noun, plural
+from unipose.posecodes.pair_codes import PairCodes
+from unipose.posecodes.statements import Statement
 
 _NAMED_STATES = 0.4
 """How often a state is named, where one is reached."""

@@ -12,13 +12,13 @@ from jaxtyping import Bool, Float
 
 from data_builders.posecodes import dice as chance
 from data_builders.posecodes.dice import Dice
-from data_builders.posecodes.facts import Fact, atoms, extra_atoms, merged
-from data_builders.posecodes.measure import Measured
-from data_builders.posecodes.positions import Extra
-from data_builders.posecodes.statements import Statement, state
 from data_builders.posecodes.statistics import RARE_SHARE, TRIVIAL_SHARE, pose_statistics
 from data_builders.posecodes.wording import MERGE, Line, Writer, in_order
 from unipose.errors import ConfigError
+from unipose.posecodes.facts import Fact, atoms, extra_atoms, merged, true_atoms
+from unipose.posecodes.measure import Measured
+from unipose.posecodes.positions import Extra
+from unipose.posecodes.statements import Statement, state
 
 Style = Literal["plain", "full", "short"]
 Idle = Literal["nothing", "rules", "mined"]
@@ -171,11 +171,6 @@ def _supports() -> list[tuple[Statement, Statement]]:
 @cache
 def _table(options: CaptionOptions) -> _Table:
     return _Table(options)
-
-
-def true_atoms(measured: Measured) -> Bool[np.ndarray, "pose atom"]:
-    """Return which atoms hold, exactly, for which pose."""
-    return np.stack([measured.holds(fact.members[0].recipes) for fact in atoms()], axis=1)
 
 
 def write_captions_with_codes(

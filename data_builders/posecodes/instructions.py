@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from data_builders.posecodes import phrases
-from data_builders.posecodes.changes import Change
 from data_builders.posecodes.dice import Dice
-from data_builders.posecodes.facts import Fact, noun, plural
-from data_builders.posecodes.position_phrases import TURN_WORDS
+from unipose.posecodes import phrases
+from unipose.posecodes.changes import Change
+from unipose.posecodes.facts import Fact, noun, plural
+from unipose.posecodes.position_phrases import TURN_WORDS
 
 _ANGLE_NAMES = {"elbow": ("elbow", "arm"), "knee": ("knee", "leg")}
 

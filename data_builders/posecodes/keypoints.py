@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from data_builders.posecodes.joints import POINT
 from data_builders.records import Keypoints
 from unipose.body.skeletons import POSED_JOINTS, SMPL
 from unipose.errors import PoseError
+from unipose.posecodes.joints import POINT
 
 Joints = Float[np.ndarray, "pose 22 3"]
 _SIDES = ("left", "right")

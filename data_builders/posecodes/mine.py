@@ -21,10 +21,6 @@ from torch import Tensor
 
 from data_builders.pose_pool import PosePool
 from data_builders.posecodes.captions import implications
-from data_builders.posecodes.facts import atoms, extra_atoms
-from data_builders.posecodes.head import head_angles
-from data_builders.posecodes.measure import Measured
-from data_builders.posecodes.statements import Statement, truth
 from data_builders.posecodes.statistics import (
     STATISTICS,
     TRIVIAL_SHARE,
@@ -36,6 +32,10 @@ from unipose.body.body import load_body
 from unipose.body.facing import without_yaw
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError
+from unipose.posecodes.facts import atoms, extra_atoms
+from unipose.posecodes.head import head_angles
+from unipose.posecodes.measure import Measured
+from unipose.posecodes.statements import Statement, truth
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,12 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from data_builders.posecodes import dice as chance
-from data_builders.posecodes import phrases
 from data_builders.posecodes.captions import SKIP, Style
-from data_builders.posecodes.catalogue import SIDES
-from data_builders.posecodes.changes import ACTIONS, Change
 from data_builders.posecodes.dice import Dice
-from data_builders.posecodes.facts import Fact, plural
 from data_builders.posecodes.instructions import (
     Said,
     clauses_of,
@@ -24,9 +20,13 @@ from data_builders.posecodes.instructions import (
     state_sentence,
     turn_sentence,
 )
-from data_builders.posecodes.pair_codes import PairCodes, columns, targets
-from data_builders.posecodes.statements import Statement
 from unipose.errors import ConfigError
+from unipose.posecodes import phrases
+from unipose.posecodes.catalogue import SIDES
+from unipose.posecodes.changes import ACTIONS, Change
+from unipose.posecodes.facts import Fact, plural
+from unipose.posecodes.pair_codes import PairCodes, columns, targets
+from unipose.posecodes.statements import Statement
 
 _DETERMINERS = ("your",) * 3 + ("the",) * 2
 _ENTITIES = (("elbow", "hand", "arm"), ("knee", "foot", "leg"))

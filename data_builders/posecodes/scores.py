@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from data_builders.posecodes.changes import Change, MeasuredPair
-from data_builders.posecodes.measure import Measured
-from data_builders.posecodes.reader import read, read_change_text
 from unipose.body.skeletons import POSED_JOINTS, SMPL
+from unipose.posecodes.changes import Change, MeasuredPair
+from unipose.posecodes.measure import Measured
+from unipose.posecodes.reader import read, read_change_text
 
 Joints = Float[np.ndarray, "pose joint 3"]
 

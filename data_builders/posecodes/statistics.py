@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from data_builders.posecodes.statements import Statement, state
+from unipose.posecodes.statements import Statement, state
 
 STATISTICS = Path(__file__).with_name("statistics.json")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from data_builders.posecodes import phrases
 from data_builders.posecodes.dice import Dice
-from data_builders.posecodes.facts import View, plural
+from unipose.posecodes import phrases
+from unipose.posecodes.facts import View, plural
 
 MERGE = 0.95
 """How often what can be said together is."""

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from data_builders.posecodes import phrases
-from data_builders.posecodes.changes import Change
 from data_builders.posecodes.dice import Dice
-from data_builders.posecodes.facts import ARM_AND_LEG, PLACE_LIMBS, atoms, noun, plural
-from data_builders.posecodes.reader import read_change_text
+from unipose.posecodes import phrases
+from unipose.posecodes.changes import Change
+from unipose.posecodes.facts import ARM_AND_LEG, PLACE_LIMBS, atoms, noun, plural
+from unipose.posecodes.reader import read_change_text
 
 WHOLE_TURNS = frozenset({"whole_left", "whole_right", "around"})
 """Changes that turn the whole body in the world; a sentence of its own says them."""

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from data_builders.posecodes.changes import Change, happened
-from data_builders.posecodes.lexicon import statement_lexicon
-from data_builders.posecodes.measure import Condition
-from data_builders.posecodes.reader import read, read_change_text
-from data_builders.posecodes.statements import Statement, truth
 from data_builders.refining.draft import MOST_WORDS, Draft
+from unipose.posecodes.changes import Change, happened
+from unipose.posecodes.lexicon import statement_lexicon
+from unipose.posecodes.measure import Condition
+from unipose.posecodes.reader import read, read_change_text
+from unipose.posecodes.statements import Statement, truth
 
 OPENINGS = (
     "the person", "this person", "a person", "someone", "somebody", "the figure", "a figure",

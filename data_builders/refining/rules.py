@@ -10,9 +10,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from data_builders.posecodes import phrases
 from data_builders.posecodes.dice import Dice, keys
-from data_builders.posecodes.facts import (
+from data_builders.refining.change_rules import change_sentences, clauses_of
+from data_builders.refining.checking import Known, check
+from data_builders.refining.draft import MOST_WORDS, Draft
+from unipose.posecodes import phrases
+from unipose.posecodes.facts import (
     Fact,
     View,
     atoms,
@@ -22,12 +25,9 @@ from data_builders.posecodes.facts import (
     plural,
     t_pose,
 )
-from data_builders.posecodes.positions import GROUPS
-from data_builders.posecodes.reader import read, read_change_text
-from data_builders.posecodes.statements import Statement, state
-from data_builders.refining.change_rules import change_sentences, clauses_of
-from data_builders.refining.checking import Known, check
-from data_builders.refining.draft import MOST_WORDS, Draft
+from unipose.posecodes.positions import GROUPS
+from unipose.posecodes.reader import read, read_change_text
+from unipose.posecodes.statements import Statement, state
 
 MOST_FACTS = 6
 """A refined text says at most this many things."""

@@ -15,7 +15,6 @@ from data_builders.built_pictures import BuiltPictures
 from data_builders.image_talk import ImageTalk, ImageTalkConfig
 from data_builders.picture_pool import StudioPictures, seen_in_crop
 from data_builders.pose_talk import face_front
-from data_builders.posecodes.claims import claims, true_claims
 from data_builders.posecodes.scores import score_changes, score_statements
 from tests.fakes.image_talk import make_person, make_row, write_image_talk, write_rows
 from tests.fakes.studio import make_studio
@@ -30,6 +29,7 @@ from unipose.language.answers import read_contacts
 from unipose.language.pictures import Picture
 from unipose.language.rendering import PATCH, WRITTEN_POSE, Row, collate
 from unipose.language.templates import Task, Wording
+from unipose.posecodes.claims import claims, true_claims
 
 SEEING = seeing_assistant()
 V = SEEING.vocabulary

@@ -14,7 +14,7 @@ from data_builders.pair_mining import (
     mine_pairs,
     plain_features,
 )
-from tests.data_builders.posecodes.conftest import figure_joints, random_turns
+from tests.posecodes.conftest import figure_joints, random_turns
 from unipose.errors import ConfigError, FileError, PoseError
 
 COUNT = 400

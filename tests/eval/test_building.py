@@ -20,7 +20,7 @@ from eval.building import (
     time_words,
 )
 from eval.killing import resumed_equal
-from tests.data_builders.posecodes.conftest import figure_joints, random_turns
+from tests.posecodes.conftest import figure_joints, random_turns
 from unipose.errors import ConfigError
 
 

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from data_builders.posecodes.captions import write_captions
-from data_builders.posecodes.changes import Change
 from data_builders.posecodes.scores import drift_mm, score_changes, score_statements, untouched
 from eval import truth
 from eval.truth import (
@@ -30,6 +29,7 @@ from tests.fakes.honest_assistant import BabblingAssistant, HonestAssistant
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.body.skeletons import SMPL
+from unipose.posecodes.changes import Change
 
 
 @pytest.fixture(scope="module")

@@ -97,9 +97,9 @@ def render_question(parts: Sequence[Part], vocabulary: Vocabulary) -> Row:
             for identity in vocabulary.encode(part):
                 row.add(identity)
         elif isinstance(part, Picture):
-            _add_picture(row, part, vocabulary)
+            add_picture(row, part, vocabulary)
         else:
-            _add_read_pose(row, part, vocabulary)
+            add_read_pose(row, part, vocabulary)
     row.add(vocabulary.model, answering=True)
     return row
 
@@ -113,20 +113,27 @@ def render_sample(question: Sequence[Part], answer: str | Tensor, vocabulary: Vo
         for identity, following in zip(ids, [*ids[1:], vocabulary.answer_end], strict=True):
             row.add(identity, target=following, answering=True)
     else:
-        row.targets[-1] = vocabulary.pose_start
-        row.add(vocabulary.pose_start)
-        span = max(row.spans) + 1
-        for slot, code in enumerate(_codes(answer, vocabulary)):
-            row.add(
-                vocabulary.first_query + slot, kind=WRITTEN_POSE, span=span,
-                target=vocabulary.first_code + code,
-            )  # fmt: skip
-        row.add(vocabulary.pose_end, target=vocabulary.answer_end)
+        add_written_pose(row, answer, vocabulary)
+        row.targets[-1] = vocabulary.answer_end
     row.add(vocabulary.answer_end)
     return row
 
 
-def _add_read_pose(row: Row, codes: Tensor, vocabulary: Vocabulary) -> None:
+def add_written_pose(row: Row, codes: Tensor, vocabulary: Vocabulary) -> None:
+    """Append the slots of a pose that the model writes, with their codes as targets."""
+    row.targets[-1] = vocabulary.pose_start
+    row.add(vocabulary.pose_start)
+    span = max(row.spans) + 1
+    for slot, code in enumerate(_codes(codes, vocabulary)):
+        row.add(
+            vocabulary.first_query + slot, kind=WRITTEN_POSE, span=span,
+            target=vocabulary.first_code + code,
+        )  # fmt: skip
+    row.add(vocabulary.pose_end)
+
+
+def add_read_pose(row: Row, codes: Tensor, vocabulary: Vocabulary) -> None:
+    """Append the codes of a pose that is read."""
     span = max(row.spans) + 1
     row.add(vocabulary.pose_start)
     row.source = _codes(codes, vocabulary)
@@ -135,7 +142,11 @@ def _add_read_pose(row: Row, codes: Tensor, vocabulary: Vocabulary) -> None:
     row.add(vocabulary.pose_end)
 
 
-def _add_picture(row: Row, picture: Picture, vocabulary: Vocabulary) -> None:
+def add_picture(row: Row, picture: Picture, vocabulary: Vocabulary) -> None:
+    """Append the places of a picture, and the pose that the eyes guess behind them.
+
+    Raises BlindModelError if the model has no eyes, PoseQueryError for too many pictures.
+    """
     if not vocabulary.patches:
         raise BlindModelError()
     if len(row.pictures) == vocabulary.pictures:
@@ -149,7 +160,7 @@ def _add_picture(row: Row, picture: Picture, vocabulary: Vocabulary) -> None:
     row.add(vocabulary.picture_end)
     row.pictures.append(picture)
     if picture.guess is not None:
-        _add_read_pose(row, picture.guess, vocabulary)
+        add_read_pose(row, picture.guess, vocabulary)
 
 
 def _codes(codes: Tensor, vocabulary: Vocabulary) -> list[int]:

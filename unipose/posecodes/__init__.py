@@ -1,1 +1,1 @@
-"""What can be said of a pose and measured on it."""
+"""What can be said of a pose and measured on it; captions are written in the data builders."""

@@ -14,8 +14,6 @@ import pytest
 from data_builders.engine import Place, StageError
 from data_builders.imagescript.build import build
 from data_builders.imagescript.config import BuildConfig
-from data_builders.posecodes.phrases import NOTHING_CHANGES
-from data_builders.posecodes.reader import read_statements
 from data_builders.studio.config import StudioConfig
 from tests.fakes.motion_datasets import write_amass
 from tests.fakes.picture_datasets import (
@@ -26,6 +24,8 @@ from tests.fakes.picture_datasets import (
     write_mpi_inf_3dhp,
 )
 from unipose.errors import ConfigError
+from unipose.posecodes.phrases import NOTHING_CHANGES
+from unipose.posecodes.reader import read_statements
 
 STUDIO = StudioConfig(height_px=64, width_px=72, mixed=0.8, people=(0.3, 0.7))
 

@@ -8,8 +8,8 @@ from data_builders.posecodes.brief import (
     write_brief_modifiers,
     write_brief_modifiers_with_codes,
 )
-from data_builders.posecodes.changes import happened
-from data_builders.posecodes.reader import read_change_text
+from unipose.posecodes.changes import happened
+from unipose.posecodes.reader import read_change_text
 
 COUNT = 120
 

@@ -12,14 +12,13 @@ import numpy as np
 import pytest
 
 from data_builders.posecodes.captions import (
-    true_atoms,
     write_captions,
     write_captions_with_codes,
 )
-from data_builders.posecodes.facts import atoms
-from data_builders.posecodes.measure import Measured
-from data_builders.posecodes.reader import read
-from data_builders.posecodes.statements import state, truth
+from unipose.posecodes.facts import atoms, true_atoms
+from unipose.posecodes.measure import Measured
+from unipose.posecodes.reader import read
+from unipose.posecodes.statements import state, truth
 
 STYLES = ("plain", "full", "short")
 COUNT = 80

@@ -8,7 +8,6 @@ import roma
 import torch
 
 from data_builders.posecodes.captions import write_captions, write_captions_with_codes
-from data_builders.posecodes.joints import normalised_root
 from data_builders.posecodes.keypoints import (
     body_joints,
     facing_is_known,
@@ -16,12 +15,13 @@ from data_builders.posecodes.keypoints import (
     joints_from_keypoints,
     plain_name,
 )
-from data_builders.posecodes.measure import Measured
-from data_builders.posecodes.statements import truth
 from data_builders.records import Keypoints
 from unipose.body.keypoint_sets import COCO_17, HUMAN36M_17, MPI_INF_3DHP_17, MPI_INF_3DHP_28
 from unipose.body.skeletons import POSED_JOINTS, SMPL
 from unipose.errors import PoseError
+from unipose.posecodes.joints import normalised_root
+from unipose.posecodes.measure import Measured
+from unipose.posecodes.statements import truth
 
 COUNT = 60
 SETS = {"h36m": HUMAN36M_17, "3dhp": MPI_INF_3DHP_28, "3dhp test": MPI_INF_3DHP_17, "coco": COCO_17}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from data_builders.posecodes.diversity import PUBLISHED, figures_table, text_figures
-from data_builders.posecodes.facts import atoms, extra_atoms
 from data_builders.posecodes.mine import MineConfig, count_statistics, main
-from data_builders.posecodes.statements import state
 from data_builders.posecodes.statistics import pose_statistics, read_statistics
 from unipose.errors import ConfigError
+from unipose.posecodes.facts import atoms, extra_atoms
+from unipose.posecodes.statements import state
 
 SAID = [f.members[0] for f in atoms() + extra_atoms(frozenset({"lying", "lean", "head"}))]
 PLACE = {said: i for i, said in enumerate(SAID)}

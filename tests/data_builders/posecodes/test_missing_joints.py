@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from data_builders.posecodes.captions import CaptionOptions, write_three_captions
-from data_builders.posecodes.measure import Measured
 from data_builders.posecodes.modifiers import write_modifiers_with_codes, write_three_modifiers
-from data_builders.posecodes.statements import Statement, truth
 from unipose.body.skeletons import SMPL
-from unipose.errors import PoseError
+from unipose.posecodes.statements import Statement, truth
 
 COUNT = 40
 LEGS = tuple(f"{s}_{p}" for s in ("left", "right") for p in ("knee", "ankle", "foot"))
@@ -42,11 +40,6 @@ def test_a_missing_joint_is_not_spoken_of(poses, joints_gone, parts):
             assert truth(sorted(codes, key=str), whole[i : i + 1], tolerance=False).all(), text
 
 
-def test_nothing_is_said_to_be_on_a_ground_that_is_not_seen(poses):
-    cut = _without(poses(COUNT, 52), LEGS)
-    assert np.isnan(Measured(cut).lowest()).all()
-
-
 @pytest.mark.parametrize(("joints_gone", "parts"), GONE.items())
 @pytest.mark.parametrize("which", [0, 1])
 def test_what_is_missing_in_either_pose_does_not_change(pairs, joints_gone, parts, which):
@@ -64,18 +57,3 @@ def test_one_pose_with_a_missing_joint_leaves_the_others_as_they_are(pairs):
     cut[0, SMPL.index["left_wrist"]] = np.nan
     rows = write_modifiers_with_codes(first, second, seed=1, indices=range(COUNT))
     assert write_modifiers_with_codes(first, cut, seed=1, indices=range(COUNT))[1:] == rows[1:]
-
-
-def test_one_missing_axis_makes_a_joint_missing(poses):
-    cut = poses(3, 55)
-    cut[1, SMPL.index["left_wrist"], 2] = np.nan
-    assert np.isnan(Measured(cut).value("y", ("left_wrist", "neck"))).tolist() == [0, 1, 0]
-
-
-def test_a_pose_of_nothing_and_an_infinite_one_are_refused(poses):
-    empty, far = poses(3, 56), poses(3, 56)
-    empty[1], far[2, 3] = np.nan, np.inf
-    with pytest.raises(PoseError, match="the first is pose 1"):
-        Measured(empty)
-    with pytest.raises(PoseError, match="infinite"):
-        Measured(far)

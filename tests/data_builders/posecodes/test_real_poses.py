@@ -14,16 +14,16 @@ from data_builders.posecodes.captions import (
     write_captions_with_codes,
     write_three_captions,
 )
-from data_builders.posecodes.changes import MeasuredPair
-from data_builders.posecodes.head import head_angles
-from data_builders.posecodes.joints import whole_turns
-from data_builders.posecodes.measure import Measured
 from data_builders.posecodes.modifiers import write_three_modifiers
-from data_builders.posecodes.reader import read, read_change_text
 from unipose.body.body import load_body
 from unipose.body.facing import without_yaw
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.skeletons import POSED_JOINTS
+from unipose.posecodes.changes import MeasuredPair
+from unipose.posecodes.head import head_angles
+from unipose.posecodes.joints import whole_turns
+from unipose.posecodes.measure import Measured
+from unipose.posecodes.reader import read, read_change_text
 
 COUNT = 20_000
 OPTIONS = CaptionOptions(

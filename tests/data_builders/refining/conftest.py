@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.data_builders.posecodes.conftest import mirror, pairs, posed, poses
+from tests.posecodes.conftest import mirror, pairs, posed, poses
 
 __all__ = ["mirror", "pairs", "posed", "poses"]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from data_builders.posecodes.captions import write_captions
-from data_builders.posecodes.changes import Change
-from data_builders.posecodes.facts import extra_atoms
 from data_builders.posecodes.modifiers import write_modifiers
-from data_builders.posecodes.position_phrases import TURN_WORDS
-from data_builders.posecodes.positions import GROUPS
-from data_builders.posecodes.reader import read, read_change_text
-from data_builders.posecodes.statements import state
 from data_builders.refining.checking import Limits, check
 from data_builders.refining.draft import Draft
 from data_builders.refining.refine import RefineConfig, Report, refine
 from data_builders.refining.rules import refine_by_rules, summarise_pose, without_what_follows
+from unipose.posecodes.changes import Change
+from unipose.posecodes.facts import extra_atoms
+from unipose.posecodes.position_phrases import TURN_WORDS
+from unipose.posecodes.positions import GROUPS
+from unipose.posecodes.reader import read, read_change_text
+from unipose.posecodes.statements import state
 
 STRICT = Limits(added=0, flipped=0, unread=0.0)
 COUNT = 12

@@ -1,0 +1,409 @@
+"""Writes conversations about real poses: what is typed, the calls, what they come to, the answer.
+
+Everything is drawn with one generator: poses, kinds of turns, wordings and how they are typed. What
+a question comes to is measured on the pose (`unipose.posecodes.questions`), so no answer is made
+up; what an edit makes of a pose is not looked at here, so any other pose stands in for it.
+
+A script of three turns, as messages (system and the poses at hand come first):
+
+    tool       pose 1
+    user       is her left knee bent
+    assistant  > check bent left knee
+    tool       yes: left knee is bent by 110 degrees
+    assistant  Yes: the left knee is bent by 110 degrees.
+    user       and the other one?
+    assistant  > check bent right knee
+    ...
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from data_builders.conversations.typing_style import typed
+from data_builders.conversations.wordings import (
+    Filled,
+    Section,
+    Split,
+    fill,
+    part_in_words,
+    sections,
+    wordings_of,
+)
+from unipose.app.held_poses import HeldPoses, state_line
+from unipose.errors import PoseQueryError
+from unipose.language.chat_rendering import Message
+from unipose.posecodes.calls import (
+    PLURALS,
+    POSES,
+    QUESTIONS,
+    SIDES,
+    WITH_TWO_POSES,
+    Call,
+    arguments_of,
+    most_poses,
+    read_call,
+)
+from unipose.posecodes.questions import Film, Finding, ShownPose, answer_call
+
+SYSTEM = "You talk about human body poses."
+SHARES: dict[str, float] = {
+    "check": 26, "became": 3, "which": 9, "between": 3, "measure": 12, "where": 5, "touching": 4,
+    "count": 5, "posture": 4, "moved": 6, "when": 3, "assess": 4, "unknown": 7, "describe": 3,
+    "generate": 5, "edit": 9, "replace": 4, "compare": 3, "mirror": 2, "turn": 4, "face": 3,
+    "undo": 3, "redo": 2, "choose": 4, "save": 3, "draw": 3, "open": 4, "list": 2, "help": 2,
+    "small_talk": 4, "languages": 2, "nonsense": 3, "ask_back": 3,
+}  # fmt: skip
+"""How often a turn is of which kind, before follow-ups: the files of wordings, check_* as one."""
+FOLLOWING = 0.22
+"""Share of turns behind a question that follow it up."""
+CHAINED = 0.04
+"""Share of turns that ask for two things."""
+MAKING = ("generate", "edit", "replace", "mirror", "turn", "face", "open")
+"""Verbs that make a pose."""
+SAID_AFTER = {
+    "generate": "Here is pose {n}.", "edit": "Done: pose {n}.", "replace": "Done: pose {n}.",
+    "mirror": "Mirrored: pose {n}.", "turn": "Turned: pose {n}.", "face": "Turned: pose {n}.",
+    "open": "Read: pose {n}.", "undo": "Back at pose {n}.", "redo": "Again at pose {n}.",
+    "choose": "Now with pose {n}.", "save": "Saved.", "draw": "Here it is.",
+}  # fmt: skip
+"""What is said when something was done; describe, compare, list and help speak for themselves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """What one person typed, and all that should come of it."""
+
+    kind: str
+    """A name of SHARES, or "follow"."""
+    said: str
+    calls: tuple[Call, ...] = ()
+    results: tuple[str, ...] = ()
+    words: str = ""
+    finding: Finding | None = None
+    wordings: tuple[str, ...] = ()
+    """As they stand in the files."""
+
+
+@dataclass(kw_only=True)
+class Script:
+    """A conversation: the poses it begins with, and its exchanges."""
+
+    poses: list[ShownPose]
+    current: int
+    """Number of the pose that is current at first; 0 without poses."""
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    def messages(self) -> list[Message]:
+        """Return the whole conversation as a language model reads and says it."""
+        found = [Message.of("system", SYSTEM)]
+        if self.poses:
+            found.append(Message.of("tool", state_line(begun(self.poses, self.current))))
+        for exchange in self.exchanges:
+            found.append(Message.of("user", exchange.said))
+            for call, result in zip(exchange.calls, exchange.results, strict=True):
+                found += [Message.of("assistant", str(call)), Message.of("tool", result)]
+            found.append(Message.of("assistant", exchange.words))
+        return found
+
+
+def begun(poses: Sequence[ShownPose], current: int) -> HeldPoses[ShownPose]:
+    """Return the poses of a conversation that begins with one of them as the current one."""
+    held = HeldPoses[ShownPose]()
+    for pose in poses:
+        held.hold(pose)
+    if current and current != held.current:
+        held.choose(current)
+    return held
+
+
+class ScriptWriter:
+    """Writes scripts with the wordings of one split about poses of a bank.
+
+    `wording_split` None takes all wordings but those held out for val and test.
+    """
+
+    def __init__(
+        self,
+        poses: Sequence[ShownPose],
+        *,
+        wording_split: Split = "train",
+        shares: dict[str, float] | None = None,
+        film: Film | None = None,
+    ) -> None:
+        self.poses = poses
+        self.split = wording_split
+        self.film = film
+        self._groups: dict[str, list[Section]] = {}
+        self.follow: dict[str, Section] = {}
+        self.names: dict[str, Section] = {}
+        for section in sections():
+            if not wordings_of(section, wording_split):
+                continue
+            if section.kind == "follow":
+                self.follow[section.header.split(" {")[0]] = section
+            elif section.file == "poses":
+                self.names[section.header.removeprefix("> ")] = section
+            else:
+                self._groups.setdefault(section.file.split("_")[0] if
+                    section.file.startswith("check_") else section.file, []).append(section)  # fmt: skip
+        shares = SHARES if shares is None else shares
+        self._kinds = [kind for kind in shares if self._groups.get(kind)]
+        self._shares = [shares[kind] for kind in self._kinds]
+
+    def write(self, random: Random, *, turns: int) -> Script:
+        """Return a conversation of some turns."""
+        count = random.choice((0, 1, 1, 1, 2, 2, 3, 4)) if random.random() < 0.9 else 5
+        poses = [random.choice(self.poses) for _ in range(count)]
+        current = random.choice([count] * 3 + list(range(1, count + 1))) if count else 0
+        script = Script(poses=poses, current=current)
+        state = _State(begun(poses, current))
+        for _ in range(turns):
+            script.exchanges.append(self._exchange(random, state))
+        return script
+
+    def _exchange(self, random: Random, state: _State) -> Exchange:
+        if state.question is not None and random.random() < FOLLOWING:
+            followed = self._follow(random, state)
+            if followed is not None:
+                return followed
+        chained = random.random() < CHAINED
+        first = self._turn(random, state, requests=chained)
+        if not chained or not first.calls:
+            return first
+        second = self._turn(random, state, requests=True)
+        if not second.calls:
+            return first
+        joint = random.choice((" and then ", " and ", ", then ", " and after that ", ", and "))
+        return Exchange(
+            kind="chain",
+            said=f"{first.said.rstrip('.?! ')}{joint}{_small(second.said)}",
+            calls=(*first.calls, *second.calls),
+            results=(*first.results, *second.results),
+            words=second.words,
+            wordings=(*first.wordings, *second.wordings),
+        )
+
+    def _turn(self, random: Random, state: _State, *, requests: bool = False) -> Exchange:
+        """Return a turn of any kind; `requests`: of something to be done."""
+        while True:
+            kind = random.choices(self._kinds, self._shares)[0]
+            if requests and (kind in QUESTIONS or kind in _TALK):
+                continue
+            if kind in WITH_TWO_POSES and len(state.held) < 2 and random.random() < 0.9:
+                continue
+            if kind in ("undo", "redo") and random.random() < 0.5 and not state.can(kind):
+                continue
+            section, filled = self._wording(kind, random)
+            if section.kind == "words":
+                said = typed(filled.said, random)
+                return Exchange(
+                    kind=kind, said=said, words=filled.meant, wordings=(filled.wording,)
+                )
+            return self._called(kind, filled, random, state)
+
+    def _wording(self, kind: str, random: Random) -> tuple[Section, Filled]:
+        groups = self._groups[kind]
+        weights = [math.sqrt(len(wordings_of(section, self.split))) for section in groups]
+        section = random.choices(groups, weights)[0]
+        wording = random.choice(wordings_of(section, self.split))
+        return section, fill(section, wording, random, split=self.split)
+
+    def _called(self, kind: str, filled: Filled, random: Random, state: _State) -> Exchange:
+        call = read_call(filled.meant)
+        said, exact = filled.said, (call.text,) if call.text else ()
+        if most_poses(call.verb) and not call.poses and len(state.held) > 1:
+            if random.random() < 0.15:
+                said, call = self._about_poses(said, call, random, state)
+        request = call.verb not in QUESTIONS
+        said = typed(said, random, request=request, exact=exact)
+        if call.verb in ("check", "became") and not _ASKS.search(filled.wording):
+            said = said.rstrip("?.! ") + "?"
+        return self._answered(kind, said, call, (filled.wording,), state, random)
+
+    def _about_poses(
+        self, said: str, call: Call, random: Random, state: _State
+    ) -> tuple[str, Call]:
+        """Return the sentence and the call with the poses named that are meant."""
+        if call.verb in WITH_TWO_POSES:
+            a, b = random.sample(range(1, min(len(state.held), 5) + 1), 2)
+            one, two = self._name(str(a), random), self._name(str(b), random)
+            way = random.choice(("{s} from {a} to {b}", "from {a} to {b}: {s}", "{s} between {a} and {b}"))  # fmt: skip
+            return way.format(s=said, a=one, b=two), _with(call, poses=(str(a), str(b)))
+        names = [str(n) for n in range(1, min(len(state.held), 5) + 1)] + list(POSES[:3])
+        name = random.choice(names)
+        shown = self._name(name, random)
+        if shown == "the other one":  # that is the other side
+            shown = "the other pose"
+        ways = ["{s} in {p}", "in {p}, {s}", "in {p} {s}", "for {p}: {s}", "{p}: {s}"]
+        if not call.text:
+            ways.append("{s} of {p}" if call.verb == "describe" else "{s} for {p}")
+        way = random.choice(ways[1:] if call.text or call.verb == "save" else ways)
+        return way.format(s=said, p=shown), _with(call, poses=(name,))
+
+    def _name(self, name: str, random: Random) -> str:
+        section = self.names.get(name)
+        return random.choice(wordings_of(section, self.split)) if section else f"pose {name}"
+
+    def _follow(self, random: Random, state: _State) -> Exchange | None:
+        """Return a follow-up to the last question, if it has any."""
+        assert state.question is not None
+        way = random.choice(("why", "why", *self.follow))
+        last, slots = state.question, {}
+        if way == "why":
+            if "why" not in self._groups:
+                return None
+            filled = self._wording("why", random)[1]
+            said = typed(filled.said, random)
+            return self._answered("why", said, Call(verb="why"), (filled.wording,), state, random)
+        if way == "other side":
+            call = _mirrored(last)
+            side = next((s for s in SIDES if any(a.startswith(s) for a in call.arguments)), "")
+            slots["side"] = side if call != last else ""
+        elif way == "both":
+            call = _both(last)
+        elif way == "part":
+            call, part = _other_part(last, random)
+            slots["part"] = part_in_words(part, "", "the", random) if part else ""
+        else:
+            if not most_poses(last.verb) or last.verb in WITH_TWO_POSES or len(state.held) < 2:
+                return None
+            name = str(random.randint(1, min(len(state.held), 5)))
+            shown = self._name(name, random)
+            call, slots["pose"] = _with(last, poses=(name,)), shown
+        if call is None or call == last or not all(slots.values()):
+            return None
+        section = self.follow[way]
+        wording = random.choice(wordings_of(section, self.split))
+        said = wording
+        for name, value in slots.items():
+            said = said.replace(f"{{{name}}}", value)
+        if "{" in said:
+            return None
+        return self._answered("follow", typed(said, random), call, (wording,), state, random)
+
+    def _answered(
+        self, kind: str, said: str, call: Call, wordings: tuple[str, ...], state: _State,
+        random: Random,
+    ) -> Exchange:  # fmt: skip
+        """Return the exchange with what the call comes to; the state goes on."""
+        found = None
+        try:
+            if call.verb in QUESTIONS:
+                numbers = state.held.numbers_of(call.verb, call.poses)
+                shown = [state.held[number] for number in numbers]
+                found = answer_call(call, shown, last=state.finding, film=self.film)
+                result, words = found.fact, found.sentence
+            else:
+                result, words = self._done(call, state, random)
+        except PoseQueryError:
+            result, words = "error", ""
+        if found is not None and call.verb not in ("why", "unknown"):
+            state.question, state.finding = call, found
+        elif call.verb in MAKING or kind in _TALK:
+            state.question, state.finding = None, None
+        return Exchange(
+            kind=kind, said=said, calls=(call,), results=(result,), words=words, finding=found,
+            wordings=wordings,
+        )  # fmt: skip
+
+    def _done(self, call: Call, state: _State, random: Random) -> tuple[str, str]:
+        """Do a request; return what the model is told and what it says then."""
+        held, verb = state.held, call.verb
+        numbers = held.numbers_of(verb, call.poses)
+        if verb in MAKING:
+            number = held.hold(random.choice(self.poses))
+            if verb == "edit" and random.random() < 0.06:
+                return f"pose {number}, hardly moved", HARDLY
+        elif verb in ("undo", "redo"):
+            number = held.undo() if verb == "undo" else held.redo()
+        elif verb == "choose":
+            number = held.choose(numbers[0])
+        else:
+            result = {"save": "saved", "draw": "drawn"}.get(verb, "shown")
+            return result, SAID_AFTER.get(verb, "")
+        return f"pose {number}", SAID_AFTER[verb].format(n=number)
+
+
+HARDLY = "Hardly anything has moved; say it in other words."
+_TALK = ("small_talk", "languages", "nonsense", "ask_back")
+_ASKS = re.compile(
+    r"\b(is|are|isn't|aren't|does|doesn't|do|has|have|can|could|check|whether|if|tell|right|did|"
+    r"was|were|any|wonder|see|yes or no|say|true|correct|got)\b"
+)
+"""What makes a sentence a question without a mark: "left arm up" alone is a request."""
+
+
+class _State:
+    """What has been said and done so far."""
+
+    def __init__(self, held: HeldPoses[ShownPose]) -> None:
+        self.held = held
+        self.question: Call | None = None
+        self.finding: Finding | None = None
+
+    def can(self, kind: str) -> bool:
+        return len(self.held.steps) > 1 if kind == "undo" else bool(self.held.undone)
+
+
+def _small(said: str) -> str:
+    return said[:1].lower() + said[1:]
+
+
+def _with(call: Call, **changed: tuple[str, ...]) -> Call:
+    fields = {"verb": call.verb, "arguments": call.arguments, "poses": call.poses, "text": call.text}
+    return Call(**(fields | changed))  # type: ignore[arg-type]
+
+
+def _replaced(call: Call, change: Callable[[str], str]) -> Call:
+    return _with(call, arguments=tuple(change(argument) for argument in call.arguments))
+
+
+def _swapped(argument: str) -> str:
+    side, _, part = argument.partition(" ")
+    return f"{'right' if side == 'left' else 'left'} {part}" if side in SIDES and part else argument
+
+
+def _mirrored(call: Call) -> Call:
+    """Return the same question of the other side."""
+    return _replaced(call, _swapped)
+
+
+def _both(call: Call) -> Call | None:
+    """Return the same question of both sides, if it can be asked."""
+    def plural(argument: str) -> str:
+        side, _, part = argument.partition(" ")
+        return PLURALS[part] if side in SIDES and part in PLURALS else argument
+
+    asked = _replaced(call, plural)
+    return asked if _allowed(asked) else None
+
+
+def _other_part(call: Call, random: Random) -> tuple[Call | None, str]:
+    """Return the same question of another part on the same side, and the part."""
+    places = [i for i, argument in enumerate(call.arguments) if argument.split(" ")[0] in SIDES
+              and " " in argument]  # fmt: skip
+    if not places:
+        return None, ""
+    at = places[0]
+    side = call.arguments[at].split(" ")[0]
+    ways = []
+    for part in PLURALS:
+        other = f"{side} {part}"
+        if other in call.arguments:
+            continue
+        asked = _with(
+            call, arguments=(*call.arguments[:at], other, *call.arguments[at + 1 :])
+        )
+        if _allowed(asked):
+            ways.append((asked, other))
+    return random.choice(ways) if ways else (None, "")
+
+
+def _allowed(call: Call) -> bool:
+    words = tuple(" ".join(call.arguments).split())
+    return arguments_of(call.verb).get(words) == call.arguments

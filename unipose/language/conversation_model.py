@@ -1,0 +1,183 @@
+"""The language model that leads a conversation: it answers in words, or with a call.
+
+It is an instruction-tuned base with LoRA adapters (`train.converse`). Whether it calls or speaks is
+its own choice, made with the first token; a call is decoded inside the grammar of
+`unipose.posecodes.calls`, words hold no special tokens. What was read before is kept (keys and
+values), so a turn costs only its own tokens.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.cache_utils import DynamicCache
+
+from unipose.errors import MissingFileError, WeightsError
+from unipose.language.base_model import base_folder
+from unipose.language.call_grammar import CallGrammar
+from unipose.language.chat_rendering import ChatTemplate, Message
+from unipose.posecodes.calls import MARK, VERBS
+
+CONVERSATION = Path(__file__).parents[1] / "weights" / "conversation"
+"""Adapters of the embedded conversation model."""
+ADAPTERS, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
+"""Names of peft's files."""
+LONGEST_ANSWER = 120
+"""Tokens of words or of one call; far more than an answer needs."""
+LONGEST_ROW = 2048
+"""Tokens of a conversation that are read; older turns are left out (`fitting`)."""
+
+Heard = Callable[[str], None]
+"""Is given each piece of an answer as soon as it is known."""
+
+
+class ConversationModel:
+    """A base with its adapters merged, ready to be talked with."""
+
+    def __init__(self, model: PreTrainedModel, template: ChatTemplate) -> None:
+        self.model = model.eval()
+        self.template = template
+        special = {*template.text.all_special_ids, *template.text.get_added_vocab().values()}
+        rows = model.get_input_embeddings().weight.shape[0]  # type: ignore[union-attr]
+        self._words = torch.ones(rows, dtype=torch.bool)
+        self._words[[identity for identity in special if identity < rows]] = False
+        self._words[len(template.text) :] = False
+        self._anything = self._words.nonzero().flatten().tolist()
+        self._grammars: dict[frozenset[str], CallGrammar] = {}
+        self._read: list[int] = []
+        self._cache = DynamicCache()
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path | None = None,
+        *,
+        base: str | Path | None = None,
+        dtype: torch.dtype = torch.bfloat16,
+        device: str | torch.device = "cpu",
+    ) -> ConversationModel:
+        """Load adapters (peft's two files) over a base; by default the embedded ones.
+
+        `base` is any folder or name that transformers reads as a causal language model; by default
+        SmolLM2 out of the user's cache. Raises MissingFileError if base or adapters are missing,
+        WeightsError if they do not fit each other.
+        """
+        folder = CONVERSATION if folder is None else Path(folder)
+        if not (folder / ADAPTERS).is_file():
+            raise MissingFileError(
+                folder, "there are no adapters here.", f"Expected {ADAPTERS} and {ADAPTER_CONFIG}."
+            )
+        source = base_folder() if base is None else base
+        try:
+            text = AutoTokenizer.from_pretrained(source)
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
+        except (OSError, ValueError) as error:
+            raise WeightsError(source, f"the base cannot be loaded: {error}.") from error
+        merge_adapters(model, folder)
+        return cls(model.to(device), ChatTemplate(text))
+
+    def answer(
+        self,
+        messages: Sequence[Message],
+        *,
+        verbs: Collection[str] = VERBS,
+        heard: Heard | None = None,
+    ) -> str:
+        """Return what the assistant says next: words, a whole call of `verbs`, or nothing.
+
+        `heard` is given words piece by piece, and nothing of a call.
+        """
+        grammar = self._grammar(frozenset(verbs))
+        row = self.template.render(messages, open_answer=True)
+        logits = self._read_on(row.ids)
+        said: list[int] = []
+        told = ""
+        for _ in range(LONGEST_ANSWER):
+            chosen = int(logits.masked_fill(~self._allowed(said, grammar), -torch.inf).argmax())
+            if chosen == self.template.end:
+                break
+            said.append(chosen)
+            if heard and said[0] != grammar.first:
+                text = self.template.decode(said)
+                if not text.endswith("\ufffd"):
+                    heard(text[len(told) :])
+                    told = text
+            logits = self._read_on([*self._read, chosen])
+        return self.template.decode(said).strip()
+
+    def _grammar(self, verbs: frozenset[str]) -> CallGrammar:
+        if verbs not in self._grammars:
+            self._grammars[verbs] = CallGrammar(self.template, self._anything, verbs)
+        return self._grammars[verbs]
+
+    def _allowed(self, said: list[int], grammar: CallGrammar) -> Tensor:
+        if said and said[0] == grammar.first:
+            allowed = torch.zeros_like(self._words)
+            allowed[list(grammar.following(said))] = True
+            return allowed
+        allowed = self._words.clone()
+        allowed[self.template.end] = True
+        return allowed
+
+    @torch.inference_mode()
+    def _read_on(self, ids: Sequence[int]) -> Tensor:
+        """Return the logits behind `ids`; only what differs from the row before is read."""
+        same = 0
+        for before, now in zip(self._read, ids, strict=False):
+            if before != now:
+                break
+            same += 1
+        same = min(same, len(ids) - 1)  # the last token is read again: its logits are wanted
+        if same < len(self._read):
+            self._cache.crop(same - len(self._read))  # how many to drop, below zero
+        new = torch.tensor([list(ids[same:])], device=self.model.device)
+        try:
+            output = self.model(input_ids=new, past_key_values=self._cache, logits_to_keep=1)
+        except BaseException:
+            self.forget()  # an interruption leaves layers of different lengths
+            raise
+        self._read = list(ids)
+        return output.logits[0, -1].float().cpu()
+
+    def forget(self) -> None:
+        """Let go of everything that was read."""
+        self._read, self._cache = [], DynamicCache()
+
+
+def merge_adapters(model: PreTrainedModel, folder: Path) -> None:
+    """Add the adapters of `folder` into the weights that they stand beside.
+
+    By hand: it is one product a layer, and importing peft takes longer than all of this. Raises
+    WeightsError if an adapter has no place in the model.
+    """
+    try:
+        config = json.loads((folder / ADAPTER_CONFIG).read_text())
+        scale = float(config["lora_alpha"]) / int(config["r"])
+        weights = load_file(folder / ADAPTERS)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise WeightsError(folder, f"the adapters cannot be read: {error}.") from error
+    modules = dict(model.named_modules())
+    for name, down in weights.items():
+        if not name.endswith(".lora_A.weight"):
+            continue
+        place = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
+        up = weights.get(name.replace(".lora_A.", ".lora_B."))
+        beside = getattr(modules.get(place), "weight", None)
+        if up is None or beside is None or beside.shape != (len(up), down.shape[1]):
+            raise WeightsError(
+                folder, f"the adapter {place!r} does not fit the base.", "Is it another base?"
+            )
+        added = scale * (up.float() @ down.float())
+        beside.data = (beside.data.float() + added.to(beside.device)).to(beside.dtype)
+
+
+def starts_call(text: str) -> bool:
+    """Return whether what the assistant says is a call."""
+    return text.startswith(MARK)
