@@ -5,9 +5,9 @@ Where the posecodes have a band for it, that is used.
 
 from __future__ import annotations
 
+from unipose.posecodes.balance import BODY_GROUND_M, GROUND_M, SWAY_M
 from unipose.posecodes.measure import KINDS
 from unipose.posecodes.statements import ANGLES
-from unipose.posecodes.balance import BODY_GROUND_M, GROUND_M, SWAY_M
 
 TOUCH_CM = 3.0
 """Skin that is nearer touches."""

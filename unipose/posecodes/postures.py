@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from unipose.posecodes.finding import Judgement, joined
 from unipose.posecodes.measure import KINDS, Condition, Recipes
 from unipose.posecodes.positions import POSITIONS
-from unipose.posecodes.statements import BODY
-from unipose.posecodes.finding import Judgement, joined
 from unipose.posecodes.quantities import measure, words
 from unipose.posecodes.shown_pose import ShownPose
+from unipose.posecodes.statements import BODY
 
 _LEANING = POSITIONS["torso", "leaning_forward"]
 _LYING = {

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from unipose.posecodes.head import head_angles
-from unipose.posecodes.joints import POINT, points
-from unipose.posecodes.measure import Measured
 from unipose.body.body import Body, load_body
 from unipose.body.kinematics import chain
 from unipose.body.pose import OPEN_BODY, Pose
 from unipose.body.skeletons import SMPL
 from unipose.errors import PoseQueryError
 from unipose.posecodes.calls import PLURALS, SIDES
+from unipose.posecodes.head import head_angles
+from unipose.posecodes.joints import POINT, points
+from unipose.posecodes.measure import Measured
 
 ONE_OF = {plural: part for part, plural in PLURALS.items()}
 """The word for both of a part -> the word for one: "feet" -> "foot"."""
