@@ -40,7 +40,8 @@ class EyesToTake:
     clip: str = ""
     """Checkpoint of open_clip; "" is untrained."""
     llava: str = ""
-    """Checkpoint of LLaVA, whose projector's second layer is taken over; "" starts from nothing."""
+    """LLaVA (a folder or file, either layout) whose projector's second layer is taken over; ""
+    starts from nothing."""
 
     def give(self, model: PoseLanguageModel) -> None:
         """Let a model without eyes see. Raises WeightsError if a checkpoint does not fit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -255,11 +256,13 @@ def teach(
         for place in config.places(step, accelerator.process_index, accelerator.num_processes)
     ]
     drawn = ahead(prepared, places, workers=config.workers)
+    codec, joints_at_rest = deepcopy(model.codec), model.joints_at_rest.clone()
     trained, optimizer = accelerator.prepare(Step(model, config), optimizer)
     check_engine(accelerator, trained)
-    # DeepSpeed casts all to bfloat16; rotations need float32
-    model.codec.float()
-    model.joints_at_rest = model.joints_at_rest.float()
+    if model.joints_at_rest.dtype != torch.float32:
+        # DeepSpeed casts all to bfloat16, which rounds; rotations need float32
+        model.codec = codec.to(accelerator.device)
+        model.joints_at_rest = joints_at_rest.to(accelerator.device)
     if done:
         resume_moments(accelerator, model, optimizer, run.checkpoints()[-1])
 

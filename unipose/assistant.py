@@ -119,7 +119,9 @@ class UniPose:
                 f"the text tokenizer has {vocabulary.first_code} tokens, the model was made for "
                 f"{model.first_code}.",
             )
-        return cls(model, vocabulary).to(place)
+        assistant = cls(model, vocabulary)
+        # a base in 4 or 8 bits lies where it was read to
+        return assistant if place == model.device else assistant.to(place)
 
     def to(self, device: str | torch.device) -> UniPose:
         """Move the model; questions and answers stay on the CPU."""

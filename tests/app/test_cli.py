@@ -200,3 +200,28 @@ def test_the_embedded_model_reads_a_photo(photo, monkeypatch, capsys, tmp_path):
         assert (left.value.code or 0, said.err) == (0, "")
         assert said.out.strip()
     assert len(open_pose(out)) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["describe", "SQUAT"],
+        ["compare", "SQUAT", "SQUAT"],
+        ["generate", "sit", "--out", "a.json"],
+        ["edit", "SQUAT", "sit", "--out", "a.json"],
+    ],
+    ids=["describe", "compare", "generate", "edit"],
+)
+def test_the_model_computes_where_and_how_it_was_told(unipose, squat, monkeypatch, words):
+    told = []
+    load = sources.load_assistant
+    monkeypatch.setattr(
+        sources, "load_assistant", lambda folder, **how: told.append(how) or load(folder)
+    )
+    words = [squat if word == "SQUAT" else word for word in words]
+    assert unipose(*words)[0] == 0
+    assert unipose(*words, "--device", "cuda:1", "--dtype", "bfloat16")[0] == 0
+    assert told == [
+        {"device": "cpu", "dtype": "float32"},
+        {"device": "cuda:1", "dtype": "bfloat16"},
+    ]

@@ -94,7 +94,7 @@ def test_the_program_reports_every_figure_beside_its_chance(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(UniPose, "load", lambda folder: BabblingAssistant())
+    monkeypatch.setattr(UniPose, "load", lambda folder, **_: BabblingAssistant())
     for kind in ("pose", "pair"):
         tiny_retrieval(kind).save_pretrained(tmp_path / kind)
     options = GenerationOptions(

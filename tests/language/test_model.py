@@ -11,6 +11,7 @@ from tests.fakes.tiny_model import tiny_assistant
 from unipose.assistant import UniPose
 from unipose.body.pose import Pose
 from unipose.errors import (
+    ConfigError,
     MissingFileError,
     PoseParseError,
     PoseQueryError,
@@ -252,3 +253,30 @@ def test_a_broken_model_folder_is_named(assistant: UniPose, tmp_path: Path, dama
             file.unlink()
     with pytest.raises((MissingFileError, WeightsError), match=tmp_path.name):
         UniPose.load(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", torch.float16])
+def test_rotations_stay_in_float32_in_a_model_of_half_the_size(
+    assistant: UniPose, tmp_path: Path, dtype: str | torch.dtype
+):
+    assistant.model.save_pretrained(tmp_path)
+    assistant.vocabulary.text.save_pretrained(tmp_path)
+    loaded = UniPose.load(tmp_path, dtype=dtype)
+    half = {"bfloat16": torch.bfloat16, torch.float16: torch.float16}[dtype]
+    types = {name: weight.dtype for name, weight in loaded.model.state_dict().items()}
+    exact = {name for name in types if name.startswith(("codec.", "joints_at_rest"))}
+    assert {types[name] for name in exact} == {torch.float32}
+    assert {kind for name, kind in types.items() if name not in exact} == {half}
+    pose = some_pose()
+    assert torch.equal(loaded.codes(pose), assistant.codes(pose))
+    written = loaded.pose(loaded.codes(pose)).rotations
+    torch.testing.assert_close(written, assistant.pose(assistant.codes(pose)).rotations)
+    decoding = Decoding(max_tokens=5)
+    assert len(loaded.ask(["a", pose, pose], decoding).ids) <= 5
+
+
+def test_a_device_or_number_type_that_is_not_there_is_refused():
+    with pytest.raises(ConfigError, match="the device 'warp' cannot be used here"):
+        UniPose.load(device="warp")
+    with pytest.raises(ConfigError, match="expected a dtype of float32, bfloat16, float16"):
+        UniPose.load(dtype="int8")

@@ -45,7 +45,7 @@ def launch(config: Path | str, *arguments: str, **changed: object) -> subprocess
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"  # ninja
     return subprocess.run(
-        [sys.executable, "-m", *command, "--preset", "debug", *arguments],
+        [sys.executable, "-m", *command, "--preset", "debug", "--threads", "1", *arguments],
         check=False, env=environment, capture_output=True, text=True, timeout=280,
     )  # fmt: skip
 
@@ -156,6 +156,21 @@ def test_two_processes_on_a_cpu_learn_what_one_learns(tmp_path: Path):
     done = launch("cpu2.yaml", *TWO_STEPS, "--out", str(tmp_path / "spread"))
     assert done.returncode == 0, done.stderr[-3000:]
     assert_learned_the_same(tmp_path / "spread", tmp_path / "one")
+
+
+@pytest.mark.slow
+def test_zero_2_adds_up_gradients_as_two_plain_processes_do(tmp_path: Path):
+    arguments = [*TWO_STEPS, "--accumulate", "2", "--batch", "4", "--log-every", "1"]
+    for name, file in (("plain", "cpu2.yaml"), ("spread", "zero2.yaml")):
+        done = launch(file, *arguments, "--out", str(tmp_path / name), mixed_precision="no")
+        assert done.returncode == 0, done.stderr[-3000:]
+    plain, spread = (
+        load_file(tmp_path / name / "step-00000001.safetensors") for name in ("plain", "spread")
+    )
+    moments = [name for name in plain if name.endswith("exp_avg")]
+    assert moments
+    for name in moments:
+        assert (spread[name] - plain[name]).norm() <= 1e-3 * plain[name].norm() + 1e-9, name
 
 
 @pytest.mark.slow

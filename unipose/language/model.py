@@ -541,8 +541,10 @@ class PoseLanguageModel(PreTrainedModel):
 
 
 def _restore_tables(module: nn.Module, fresh: nn.Module) -> None:
-    """Copy the buffers that are not saved from a fresh module."""
+    """Take the buffers that are not saved from a fresh module, in its number types."""
     saved = fresh.state_dict().keys()
     for name, table in fresh.named_buffers():
         if name not in saved:
-            module.get_buffer(name).copy_(table)
+            owner, _, own = name.rpartition(".")
+            place = module.get_buffer(name).device
+            module.get_submodule(owner).register_buffer(own, table.to(place), persistent=False)

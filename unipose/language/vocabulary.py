@@ -14,13 +14,17 @@ tokens split, and the added ids are joined in by us, as numbers.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import (
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 
 from unipose.errors import ConfigError, WeightsError
 from unipose.language.base_checkpoint import text_config_of
@@ -124,7 +128,7 @@ class Vocabulary:
         """
         try:
             text = _read_tokenizer(name)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise WeightsError(name, f"holds no text tokenizer ({error}).") from error
         missing = [t for t in (USER, MODEL, ANSWER_END, PAD) if t not in text.get_vocab()]
         if missing:
@@ -136,10 +140,11 @@ class Vocabulary:
 
 
 def _read_tokenizer(name: str | Path) -> PreTrainedTokenizerBase:
-    """Return the tokenizer at `name`; which kind it is may hang on the kind of model beside it."""
-    if not (Path(name) / "config.json").is_file():
-        return AutoTokenizer.from_pretrained(str(name))
-    numbers = json.loads((Path(name) / "config.json").read_text())
+    """Return the tokenizer at `name`; of a LLaVA's which kind it is hangs on its language model."""
+    try:
+        numbers, _ = PreTrainedConfig.get_config_dict(str(name))
+    except OSError:  # a tokenizer by itself
+        numbers = {}
     if not str(numbers.get("model_type")).startswith("llava"):
         return AutoTokenizer.from_pretrained(str(name))
     return AutoTokenizer.from_pretrained(str(name), config=text_config_of(numbers))

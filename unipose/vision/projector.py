@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unipose.errors import ConfigError
+from unipose.errors import ConfigError, MissingFileError, WeightsError
 from unipose.vision.checkpoints import load_strictly, part_of, read_checkpoint
 from unipose.vision.pose_vit import on_square_grid
 
@@ -61,12 +61,42 @@ class VisualProjector(nn.Module):
             features = torch.cat([clip, features.to(clip.dtype)], dim=2)
         return self.layers(features)
 
-    def start_from_llava(self, path: str | Path, *, prefix: str = "model.mm_projector.") -> None:
-        """Load the second layer of a LLaVA checkpoint's projector; the first stays fresh.
+    def start_from_llava(self, path: str | Path) -> None:
+        """Load the second layer of a LLaVA's projector; the first stays fresh.
 
-        UniPose does so: its first layer reads more channels than LLaVA's. Raises WeightsError if
-        the file's second layer is not of this shape.
+        UniPose does so: its first layer reads more channels than LLaVA's. `path` is a checkpoint
+        or a folder of them, in the original layout or in Hugging Face's. Raises MissingFileError or
+        WeightsError if there is no such layer, or it is not of this shape.
         """
         path = Path(path)
-        weights = part_of(read_checkpoint(path, (prefix,)), prefix)
-        load_strictly(self.layers[2], part_of(weights, "2."), path)
+        found, file = _second_layer(path)
+        load_strictly(self.layers[2], found, file)
+
+
+SECOND_LAYER = (
+    "model.mm_projector.2.",
+    "multi_modal_projector.linear_2.",
+    "model.multi_modal_projector.linear_2.",
+)
+"""Names of a LLaVA's second layer: the original's, Hugging Face's before and since version 5."""
+
+
+def _second_layer(path: Path) -> tuple[dict[str, Tensor], Path]:
+    """Return the second layer of a LLaVA's projector and the file it lies in."""
+    files = [path]
+    if path.is_dir():
+        files = sorted(f for f in path.iterdir() if f.suffix in (".safetensors", ".bin"))
+        if not files:
+            raise MissingFileError(path, "there are no files of weights here.")
+    error: WeightsError | None = None
+    for file in files:
+        try:
+            weights = read_checkpoint(file, SECOND_LAYER)
+        except WeightsError as missing:  # the layer may be in another file
+            error = missing
+            continue
+        for prefix in SECOND_LAYER:
+            if found := part_of(weights, prefix):
+                return found, file
+    assert error is not None
+    raise error
