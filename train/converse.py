@@ -46,8 +46,10 @@ class ConverseConfig(RunSettings):
     """An instruction-tuned causal language model, by path or name; empty is SmolLM2."""
     rank: int = 16
     alpha: int = 32
-    turns: int = 6
+    turns: int = 5
     """Most turns of a conversation; the fewest is one."""
+    alone: float = 0.65
+    """Share of the rows that are one turn and end with its call: most calls for the least tokens."""
     poses: int = 3000
     """Poses that are drawn once and talked about."""
     data: Path = Path("../shared/mocap")
@@ -70,8 +72,8 @@ class ConverseConfig(RunSettings):
 
 PRESETS = {
     "smol": ConverseConfig(
-        out=Path("runs/converse"), steps=1500, batch=12, peak_rate=1.5e-3, warmup=40,
-        save_every=150,
+        out=Path("runs/converse"), steps=1000, batch=32, pieces=8, peak_rate=1.5e-3, warmup=40,
+        save_every=100,
     ),
     "debug": ConverseConfig(
         llm="debug", out=Path("runs/converse_debug"), steps=4, batch=4, peak_rate=1e-3, warmup=2,
@@ -120,12 +122,16 @@ class ConverseStep(nn.Module):
 def add_adapters(model: nn.Module, config: ConverseConfig) -> dict:
     """Freeze the model and put LoRA beside its linear layers; return peft's config as data."""
     from peft import LoraConfig, inject_adapter_in_model  # slow to import
+    from peft.tuners.lora import LoraLayer
 
     adapters = LoraConfig(
         r=config.rank, lora_alpha=config.alpha, target_modules="all-linear",
         exclude_modules=["lm_head"], task_type="CAUSAL_LM",
     )  # fmt: skip
     inject_adapter_in_model(adapters, model)
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            module.cast_input_dtype_enabled = False  # autocast does it, without copies in float32
     for name, weight in model.named_parameters():
         weight.requires_grad_("lora_" in name)
     return {
@@ -187,10 +193,11 @@ def main(config: ConverseConfig) -> None:
 
     def draw(place: int) -> list[Batch]:
         random = Random(f"{config.seed} {place}")
-        rows = [
-            template.render(writer.write(random, turns=random.randint(1, config.turns)).messages())
-            for _ in range(config.batch)
-        ]
+        rows = []
+        for _ in range(config.batch):
+            alone = random.random() < config.alone
+            script = writer.write(random, turns=1 if alone else random.randint(1, config.turns))
+            rows.append(template.render(script.messages(calls_alone=alone)))
         return by_length(rows, config.pieces, pad=pad)
 
     here, processes = accelerator.process_index, accelerator.num_processes

@@ -98,8 +98,12 @@ class Script:
     """Number of the pose that is current at first; 0 without poses."""
     exchanges: list[Exchange] = field(default_factory=list)
 
-    def messages(self) -> list[Message]:
-        """Return the whole conversation as a language model reads and says it."""
+    def messages(self, *, calls_alone: bool = False) -> list[Message]:
+        """Return the whole conversation as a language model reads and says it.
+
+        `calls_alone` ends it with the first call of the last exchange: what is hard to learn is
+        which call is meant.
+        """
         found = [Message.of("system", SYSTEM)]
         if self.poses:
             found.append(Message.of("tool", state_line(begun(self.poses, self.current))))
@@ -108,6 +112,8 @@ class Script:
             for call, result in zip(exchange.calls, exchange.results, strict=True):
                 found += [Message.of("assistant", str(call)), Message.of("tool", result)]
             found.append(Message.of("assistant", exchange.words))
+        if calls_alone and self.exchanges and self.exchanges[-1].calls:
+            del found[-2 * len(self.exchanges[-1].calls) :]
         return found
 
 
