@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from data_builders.conversations.typing_style import typed
@@ -36,6 +36,7 @@ from data_builders.conversations.wordings import (
 )
 from unipose.app.held_poses import HeldPoses, state_line
 from unipose.errors import PoseQueryError
+from unipose.language.call_loop import SYSTEM
 from unipose.language.chat_rendering import Message
 from unipose.posecodes.calls import (
     PLURALS,
@@ -50,7 +51,7 @@ from unipose.posecodes.calls import (
 )
 from unipose.posecodes.questions import Film, Finding, ShownPose, answer_call
 
-SYSTEM = "You talk about human body poses."
+
 SHARES: dict[str, float] = {
     "check": 26, "became": 3, "which": 9, "between": 3, "measure": 12, "where": 5, "touching": 4,
     "count": 5, "posture": 4, "moved": 6, "when": 3, "assess": 4, "unknown": 7, "describe": 3,
@@ -87,6 +88,8 @@ class Exchange:
     finding: Finding | None = None
     wordings: tuple[str, ...] = ()
     """As they stand in the files."""
+    opened: int = 0
+    """Number of a pose that was opened by hand just before; 0: none."""
 
 
 @dataclass(kw_only=True)
@@ -108,6 +111,8 @@ class Script:
         if self.poses:
             found.append(Message.of("tool", state_line(begun(self.poses, self.current))))
         for exchange in self.exchanges:
+            if exchange.opened:
+                found.append(Message.of("tool", f"pose {exchange.opened}"))
             found.append(Message.of("user", exchange.said))
             for call, result in zip(exchange.calls, exchange.results, strict=True):
                 found += [Message.of("assistant", str(call)), Message.of("tool", result)]
@@ -165,8 +170,9 @@ class ScriptWriter:
         current = random.choice([count] * 3 + list(range(1, count + 1))) if count else 0
         script = Script(poses=poses, current=current)
         state = _State(begun(poses, current))
-        for _ in range(turns):
-            script.exchanges.append(self._exchange(random, state))
+        for turn in range(turns):
+            opened = state.open(random.choice(self.poses)) if turn and random.random() < 0.1 else 0
+            script.exchanges.append(replace(self._exchange(random, state), opened=opened))
         return script
 
     def _exchange(self, random: Random, state: _State) -> Exchange:
@@ -349,6 +355,10 @@ class _State:
         self.held = held
         self.question: Call | None = None
         self.finding: Finding | None = None
+
+    def open(self, pose: ShownPose) -> int:
+        self.question, self.finding = None, None
+        return self.held.hold(pose)
 
     def can(self, kind: str) -> bool:
         return len(self.held.steps) > 1 if kind == "undo" else bool(self.held.undone)

@@ -23,7 +23,7 @@ from unipose.errors import MissingFileError, WeightsError
 from unipose.language.base_model import base_folder
 from unipose.language.call_grammar import CallGrammar
 from unipose.language.chat_rendering import ChatTemplate, Message
-from unipose.posecodes.calls import MARK, VERBS
+from unipose.posecodes.calls import VERBS
 
 CONVERSATION = Path(__file__).parents[1] / "weights" / "conversation"
 """Adapters of the embedded conversation model."""
@@ -31,10 +31,8 @@ ADAPTERS, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 """Names of peft's files."""
 LONGEST_ANSWER = 120
 """Tokens of words or of one call; far more than an answer needs."""
-LONGEST_ROW = 2048
-"""Tokens of a conversation that are read; older turns are left out (`fitting`)."""
 
-Heard = Callable[[str], None]
+Listener = Callable[[str], None]
 """Is given each piece of an answer as soon as it is known."""
 
 
@@ -88,7 +86,7 @@ class ConversationModel:
         messages: Sequence[Message],
         *,
         verbs: Collection[str] = VERBS,
-        heard: Heard | None = None,
+        heard: Listener | None = None,
     ) -> str:
         """Return what the assistant says next: words, a whole call of `verbs`, or nothing.
 
@@ -112,6 +110,10 @@ class ConversationModel:
             logits = self._read_on([*self._read, chosen])
         return self.template.decode(said).strip()
 
+    def length(self, messages: Sequence[Message]) -> int:
+        """Return how many tokens a conversation has."""
+        return len(self.template.render(messages, open_answer=True).ids)
+
     def _grammar(self, verbs: frozenset[str]) -> CallGrammar:
         if verbs not in self._grammars:
             self._grammars[verbs] = CallGrammar(self.template, self._anything, verbs)
@@ -124,6 +126,8 @@ class ConversationModel:
             return allowed
         allowed = self._words.clone()
         allowed[self.template.end] = True
+        if not said and not grammar.verbs:
+            allowed[grammar.first] = False
         return allowed
 
     @torch.inference_mode()
@@ -176,8 +180,3 @@ def merge_adapters(model: PreTrainedModel, folder: Path) -> None:
             )
         added = scale * (up.float() @ down.float())
         beside.data = (beside.data.float() + added.to(beside.device)).to(beside.dtype)
-
-
-def starts_call(text: str) -> bool:
-    """Return whether what the assistant says is a call."""
-    return text.startswith(MARK)

@@ -1,0 +1,307 @@
+"""What the calls of a conversation do: to its poses, to files, and what is measured."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import roma
+import torch
+
+from unipose.app.examples import EXAMPLES, example_pose
+from unipose.app.held_poses import HeldPoses
+from unipose.app.wording import CAPABILITIES, HARDLY_MOVED, problem_in_words
+from unipose.body.body import Body
+from unipose.body.facing import yaw_of
+from unipose.body.pose import Pose
+from unipose.errors import PoseQueryError, UniPoseError
+from unipose.files import open_pose, save_pose
+from unipose.files.photo import is_photo
+from unipose.language.call_loop import CallResult, Listener
+from unipose.posecodes.calls import QUESTIONS, Call
+from unipose.posecodes.questions import Film, Finding, ShownPose, answer_call, show_film, show_pose
+
+FACING = {"front": 0.0, "left": 90.0, "back": 180.0, "right": -90.0}
+"""Direction -> turn about the vertical, degrees to the person's own left."""
+SAVED_AS = ".npz"
+"""Ending of a file that was named without one."""
+
+
+@runtime_checkable
+class Assistant(Protocol):
+    """What a conversation needs of `unipose.UniPose`."""
+
+    def describe(self, shown: Pose, *, heard: Listener | None = None) -> str:
+        """Return the pose in words."""
+        ...
+
+    def generate(self, text: str, *, seed: int | None = None, samples: int = 1) -> Pose:
+        """Return poses that fit the words."""
+        ...
+
+    def edit(self, pose: Pose, text: str) -> Pose:
+        """Return the pose, changed as the words say."""
+        ...
+
+    def estimate(self, image: Path) -> Pose:
+        """Return the pose of the person in a photo."""
+        ...
+
+    def compare(self, a: Pose, b: Pose, *, heard: Listener | None = None) -> str:
+        """Return what changes from one pose to the other."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldPose:
+    """A pose of the conversation and where it came from."""
+
+    pose: Pose
+    origin: str
+    recording: Pose | None = None
+    """The recording that it was taken from; "when" looks through it."""
+    from_photo: bool = False
+
+
+@dataclass(kw_only=True)
+class Done:
+    """What the calls of one turn have done."""
+
+    poses: list[int] = field(default_factory=list)
+    """Numbers of poses that were made or read."""
+    pictures: list[Path] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    unsure: bool = False
+    """Whether an answer hangs on less than what the eyes are off by."""
+
+
+class PoseActions:
+    """The poses of one conversation and all that can be done with them."""
+
+    def __init__(self, load: Callable[[], Assistant], *, body: Body | None = None) -> None:
+        self._load = load
+        self.body = body
+        self.held = HeldPoses[HeldPose]()
+        self.last_finding: Finding | None = None
+        self._shown: dict[int, ShownPose] = {}
+        self._films: dict[int, Film] = {}
+
+    @cached_property
+    def assistant(self) -> Assistant:
+        """The pose model, loaded when it is first needed."""
+        return self._load()
+
+    @cached_property
+    def _pictures(self) -> Path:
+        return Path(tempfile.mkdtemp(prefix="unipose-"))
+
+    def run(
+        self, call: Call, *, typed: str, done: Done, heard: Listener | None = None
+    ) -> CallResult:
+        """Do a call; what fails is a result that says why. `typed` is what the user wrote.
+
+        Files are only opened and written under names that stand in `typed`.
+        """
+        try:
+            if call.verb in QUESTIONS:
+                return self._answer(call, done)
+            return self._do(call, typed, done, heard)
+        except (UniPoseError, OSError) as error:
+            return CallResult(told="error", shown=problem_in_words(error), failed=True)
+
+    def clear(self) -> None:
+        """Forget all poses."""
+        self.held.clear()
+        self._shown.clear()
+        self._films.clear()
+        self.last_finding = None
+
+    def shown(self, number: int) -> ShownPose:
+        """Return a pose ready to be measured."""
+        if number not in self._shown:
+            self._shown[number] = show_pose(self.held[number].pose, self.body)
+        return self._shown[number]
+
+    def _answer(self, call: Call, done: Done) -> CallResult:
+        numbers = self.held.numbers_of(call.verb, call.poses)
+        poses = [self.shown(number) for number in numbers]
+        film = self._film() if call.verb == "when" else None
+        found = answer_call(call, poses, last=self.last_finding, film=film)
+        if call.verb not in ("why", "unknown"):
+            self.last_finding = found
+        done.unsure |= any(self.held[n].from_photo for n in numbers) and hangs_on_eyes(found)
+        return CallResult(told=found.fact, finding=found)
+
+    def _film(self) -> Film | None:
+        number = self.held.current
+        recording = self.held[number].recording
+        if recording is not None and number not in self._films:
+            self._films[number] = show_film(recording, self.body)
+        return self._films.get(number)
+
+    def _do(self, call: Call, typed: str, done: Done, heard: Listener | None) -> CallResult:
+        numbers = self.held.numbers_of(call.verb, call.poses)
+        match call.verb:
+            case "describe":
+                text = self.assistant.describe(self.held[numbers[0]].pose, heard=heard)
+                return CallResult(told="shown", shown=text)
+            case "compare":
+                pair = [self.held[number].pose for number in numbers]
+                return CallResult(told="shown", shown=self.assistant.compare(*pair, heard=heard))
+            case "generate":
+                return self._made(self.assistant.generate(call.text), f'"{call.text}"', done)
+            case "edit":
+                return self._edited(numbers[0], call.text, done)
+            case "replace":
+                return self._replaced(numbers[0], call.text, done)
+            case "mirror":
+                pose = self.held[numbers[0]].pose.mirrored()
+                return self._made(pose, f"pose {numbers[0]} in a mirror", done)
+            case "turn" | "face":
+                return self._turned(call, numbers[0], done)
+            case "undo":
+                return CallResult(told=f"pose {self.held.undo()}")
+            case "redo":
+                return CallResult(told=f"pose {self.held.redo()}")
+            case "choose":
+                return CallResult(told=f"pose {self.held.choose(numbers[0])}")
+            case "save":
+                return self._saved(call.text, numbers[0], typed, done)
+            case "draw":
+                done.pictures.append(self.draw(numbers[0]))
+                return CallResult(told="drawn")
+            case "open":
+                self._typed_by_user(call.text, typed)
+                number = self.open(call.text)
+                done.poses.append(number)
+                return CallResult(told=f"pose {number}")
+            case "list":
+                return CallResult(told="shown", shown=self.list())
+            case "help":
+                return CallResult(told="shown", shown=CAPABILITIES)
+        raise PoseQueryError(f"{call.verb!r} is not something that can be done here")
+
+    def _made(self, pose: Pose, origin: str, done: Done) -> CallResult:
+        number = self.held.hold(HeldPose(pose=pose, origin=origin))
+        done.poses.append(number)
+        return CallResult(told=f"pose {number}")
+
+    def _edited(self, number: int, text: str, done: Done) -> CallResult:
+        before = self.held[number].pose
+        after = self.assistant.edit(before, text)
+        result = self._made(after, f'pose {number} after "{text}"', done)
+        if hardly_moved(before, after):
+            return CallResult(told=f"{result.told}, hardly moved", shown=HARDLY_MOVED)
+        return result
+
+    def _replaced(self, number: int, text: str, done: Done) -> CallResult:
+        """Make the whole posture anew; shape, place and the way the body faces stay."""
+        before = self.held[number].pose
+        made = self.assistant.generate(text)
+        rotations = made.rotations.clone()
+        rotations[:, 0] = _about_vertical(float(yaw_of(before.rotations[:, 0])[0])) @ rotations[:, 0]
+        pose = Pose(
+            rotations=rotations, betas=before.betas, translation=before.translation,
+            body=before.body,
+        )  # fmt: skip
+        return self._made(pose, f'pose {number} as "{text}"', done)
+
+    def _turned(self, call: Call, number: int, done: Done) -> CallResult:
+        before = self.held[number].pose
+        if call.verb == "face":
+            wanted = math.radians(FACING[call.arguments[0]])
+            angle = wanted - float(yaw_of(before.rotations[:, 0])[0])
+        elif call.arguments == ("around",):
+            angle = math.pi
+        else:
+            side, degrees = (*call.arguments, "90")[:2]
+            angle = math.radians(float(degrees)) * (1 if side == "left" else -1)
+        rotations = before.rotations.clone()
+        rotations[:, 0] = _about_vertical(angle) @ rotations[:, 0]
+        pose = Pose(
+            rotations=rotations, betas=before.betas, translation=before.translation,
+            body=before.body,
+        )  # fmt: skip
+        return self._made(pose, f"pose {number}, turned", done)
+
+    def _saved(self, name: str, number: int, typed: str, done: Done) -> CallResult:
+        self._typed_by_user(name, typed)
+        path = Path(name).expanduser()
+        path = path if path.suffix else path.with_suffix(SAVED_AS)
+        if path.exists():
+            raise PoseQueryError(f"{path} is there already; /save {path} writes over it")
+        done.files.append(save_pose(self.held[number].pose, path, body=self.body))
+        return CallResult(told="saved", shown=f"pose {number} is in {path}")
+
+    @staticmethod
+    def _typed_by_user(name: str, typed: str) -> None:
+        if name.lower() not in typed.lower():
+            raise PoseQueryError(
+                f"the name {name!r} does not stand in what was asked; say the file's name, for "
+                'example "save it as squat.bvh"'
+            )
+
+    def draw(self, number: int) -> Path:
+        """Draw a pose into a picture file and return it."""
+        path = self._pictures / f"pose-{number}.png"
+        return save_pose(self.held[number].pose, path, body=self.body)
+
+    def open(self, name: str, seconds: float | None = None) -> int:
+        """Read a pose from a file, a photo or an example, hold it, and return its number."""
+        name = "wave" if name == "example" and not Path(name).exists() else name
+        if name in EXAMPLES and not Path(name).exists():
+            return self.held.hold(HeldPose(pose=example_pose(name), origin=f"the example {name!r}"))
+        path = Path(name).expanduser()
+        if is_photo(path):
+            seen = self.assistant.estimate(path)
+            origin = f"the person in {name}"
+            return self.held.hold(HeldPose(pose=seen, origin=origin, from_photo=True))
+        recording = open_pose(path, body=self.body)
+        whole = recording if len(recording) > 1 and recording.fps else None
+        if seconds is not None:
+            pose, origin = recording.at(seconds), f"{name} at {seconds:g} s"
+        else:
+            pose, origin = recording[0], name
+            if len(recording) > 1:
+                rate = recording.fps
+                length = f", {(len(recording) - 1) / rate:.1f} s" if rate else ""
+                origin += f" (the first of {len(recording):,} poses{length}; /pose FILE SECONDS picks one)"  # fmt: skip  # noqa: E501
+        return self.held.hold(HeldPose(pose=pose, origin=origin, recording=whole))
+
+    def list(self) -> str:
+        """Return the poses of the conversation, one a line, the current one marked."""
+        if not len(self.held):
+            return "no poses yet; /pose FILE or /pose example adds one"
+        return "\n".join(
+            f"pose {i}: {held.origin}" + (" (current)" if i == self.held.current else "")
+            for i, held in enumerate(self.held.items, start=1)
+        )
+
+
+EYES_CM, EYES_DEGREES = 11.0, 20.0
+"""What a joint of a pose read off a picture is off by on average (docs/log.md); the angle that this
+makes of a limb of 30 cm."""
+
+
+def hangs_on_eyes(found: Finding) -> bool:
+    """Return whether an answer would change within what the eyes are off by."""
+    if found.kind == "not_shown":
+        return False
+    if found.margin is None:
+        return found.kind in ("how_much", "where")
+    return found.margin < (EYES_CM if found.margin_unit == "cm" else EYES_DEGREES)
+
+
+def hardly_moved(before: Pose, after: Pose) -> bool:
+    """Return whether no joint turns by more than what coding a pose may turn it by."""
+    turned = roma.rotmat_geodesic_distance(before.rotations.float(), after.rotations.float())
+    return bool(turned.max() < math.radians(20.0))
+
+
+def _about_vertical(radians: float) -> torch.Tensor:
+    return roma.rotvec_to_rotmat(torch.tensor([0.0, radians, 0.0]))
