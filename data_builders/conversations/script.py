@@ -98,8 +98,12 @@ class Script:
     """Number of the pose that is current at first; 0 without poses."""
     exchanges: list[Exchange] = field(default_factory=list)
 
-    def messages(self) -> list[Message]:
-        """Return the whole conversation as a language model reads and says it."""
+    def messages(self, *, calls_alone: bool = False) -> list[Message]:
+        """Return the whole conversation as a language model reads and says it.
+
+        `calls_alone` ends it with the first call of the last exchange: what is hard to learn is
+        which call is meant.
+        """
         found = [Message.of("system", SYSTEM)]
         if self.poses:
             found.append(Message.of("tool", state_line(begun(self.poses, self.current))))
@@ -108,6 +112,8 @@ class Script:
             for call, result in zip(exchange.calls, exchange.results, strict=True):
                 found += [Message.of("assistant", str(call)), Message.of("tool", result)]
             found.append(Message.of("assistant", exchange.words))
+        if calls_alone and self.exchanges and self.exchanges[-1].calls:
+            del found[-2 * len(self.exchanges[-1].calls) :]
         return found
 
 
@@ -122,10 +128,7 @@ def begun(poses: Sequence[ShownPose], current: int) -> HeldPoses[ShownPose]:
 
 
 class ScriptWriter:
-    """Writes scripts with the wordings of one split about poses of a bank.
-
-    `wording_split` None takes all wordings but those held out for val and test.
-    """
+    """Writes scripts with the wordings of one split about poses (and films) of a bank."""
 
     def __init__(
         self,
@@ -133,11 +136,11 @@ class ScriptWriter:
         *,
         wording_split: Split = "train",
         shares: dict[str, float] | None = None,
-        film: Film | None = None,
+        films: Sequence[Film] = (),
     ) -> None:
         self.poses = poses
         self.split = wording_split
-        self.film = film
+        self.films = films
         self._groups: dict[str, list[Section]] = {}
         self.follow: dict[str, Section] = {}
         self.names: dict[str, Section] = {}
@@ -157,7 +160,7 @@ class ScriptWriter:
 
     def write(self, random: Random, *, turns: int) -> Script:
         """Return a conversation of some turns."""
-        count = random.choice((0, 1, 1, 1, 2, 2, 3, 4)) if random.random() < 0.9 else 5
+        count = random.choices(range(6), (4, 40, 25, 14, 10, 7))[0]
         poses = [random.choice(self.poses) for _ in range(count)]
         current = random.choice([count] * 3 + list(range(1, count + 1))) if count else 0
         script = Script(poses=poses, current=current)
@@ -296,7 +299,8 @@ class ScriptWriter:
             if call.verb in QUESTIONS:
                 numbers = state.held.numbers_of(call.verb, call.poses)
                 shown = [state.held[number] for number in numbers]
-                found = answer_call(call, shown, last=state.finding, film=self.film)
+                film = random.choice(self.films) if self.films else None
+                found = answer_call(call, shown, last=state.finding, film=film)
                 result, words = found.fact, found.sentence
             else:
                 result, words = self._done(call, state, random)

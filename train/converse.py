@@ -1,0 +1,268 @@
+"""Teach a language model to lead a conversation: `accelerate launch -m train.converse`.
+
+The base is any instruction-tuned causal language model with a chat template (by default SmolLM2,
+which `make setup` brings). LoRA adapters learn to answer with words or with a call, from
+conversations that are written anew for every step (`data_builders.conversations`): wordings of the
+train split, questions answered by measuring poses of the train split. The loss is on what the
+assistant says. What is shipped are the adapters (peft's two files) in `--out`/model.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import trange
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+from data_builders.conversations.pose_bank import bank_of_films, bank_of_poses
+from data_builders.conversations.script import ScriptWriter
+from data_builders.pose_pool import PosePool
+from train.ahead import ahead
+from train.engines import save_run
+from train.program import check_engine, run_program, start_accelerator
+from train.run_folder import RunFolder
+from train.settings import RunSettings, check_finite, set_rate
+from train.teaching import by_length
+from unipose.errors import ConfigError
+from unipose.language.base_model import base_folder
+from unipose.language.chat_rendering import ChatTemplate
+from unipose.language.conversation_model import ADAPTER_CONFIG, ADAPTERS, ConversationModel
+from unipose.language.rendering import NOTHING, Batch
+from unipose.language.vocabulary import train_text_tokenizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConverseConfig(RunSettings):
+    """One run."""
+
+    llm: str = ""
+    """An instruction-tuned causal language model, by path or name; empty is SmolLM2."""
+    rank: int = 16
+    alpha: int = 32
+    turns: int = 5
+    """Most turns of a conversation; the fewest is one."""
+    alone: float = 0.65
+    """Share of the rows that are one turn and end with its call: most calls for the least tokens."""
+    poses: int = 3000
+    """Poses that are drawn once and talked about."""
+    data: Path = Path("../shared/mocap")
+    """Folder with a manifest.csv; "" talks about made-up poses."""
+    pieces: int = 2
+    """Batches of about equal lengths that a step's conversations are cut into."""
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    checked: int = 200
+    """Turns in held-out wordings (val) whose calls are checked at each save; 0: none."""
+    log_every: int = 10
+    workers: int = 1
+    """Processes that write conversations ahead of their step."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.turns < 1 or self.rank < 1:
+            raise ConfigError(f"turns and rank are at least 1, got {self.turns} and {self.rank}")
+
+
+PRESETS = {
+    "smol": ConverseConfig(
+        out=Path("runs/converse"), steps=1000, batch=32, pieces=8, peak_rate=1.5e-3, warmup=40,
+        save_every=100,
+    ),
+    "debug": ConverseConfig(
+        llm="debug", out=Path("runs/converse_debug"), steps=4, batch=4, peak_rate=1e-3, warmup=2,
+        save_every=2, rank=4, poses=6, data=Path(), checked=0, turns=2, trackers=(),
+    ),
+}  # fmt: skip
+
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}"
+    "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""The chat template of the debug preset."""
+
+
+def open_base(config: ConverseConfig) -> tuple[nn.Module, ChatTemplate]:
+    """Return the language model in its own number type, and its chat template."""
+    if config.llm == "debug":
+        text = train_text_tokenizer(["is the left knee bent?"], size=400)
+        text.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+        text.chat_template = CHATML
+        small = LlamaConfig(
+            hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+            vocab_size=len(text), tie_word_embeddings=True, max_position_embeddings=4096,
+        )  # fmt: skip
+        return LlamaForCausalLM(small), ChatTemplate(text)
+    source = config.llm or str(base_folder())
+    model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.bfloat16)
+    return model, ChatTemplate(AutoTokenizer.from_pretrained(source))
+
+
+class ConverseStep(nn.Module):
+    """The language model with its adapters; a forward pass is the summed loss of one batch."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the sum of the cross entropies of all that the assistant says."""
+        hidden = self.model.model(input_ids=batch.ids, attention_mask=batch.real.long())
+        said = batch.targets != NOTHING
+        logits = self.model.lm_head(hidden.last_hidden_state[said])
+        return functional.cross_entropy(logits.float(), batch.targets[said], reduction="sum")
+
+
+def add_adapters(model: nn.Module, config: ConverseConfig) -> dict:
+    """Freeze the model and put LoRA beside its linear layers; return peft's config as data."""
+    from peft import LoraConfig, inject_adapter_in_model  # slow to import
+    from peft.tuners.lora import LoraLayer
+
+    adapters = LoraConfig(
+        r=config.rank, lora_alpha=config.alpha, target_modules="all-linear",
+        exclude_modules=["lm_head"], task_type="CAUSAL_LM",
+    )  # fmt: skip
+    inject_adapter_in_model(adapters, model)
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            module.cast_input_dtype_enabled = False  # autocast does it, without copies in float32
+    for name, weight in model.named_parameters():
+        weight.requires_grad_("lora_" in name)
+    return {
+        "peft_type": "LORA", "task_type": "CAUSAL_LM", "r": config.rank,
+        "lora_alpha": config.alpha, "exclude_modules": ["lm_head"],
+        "target_modules": "all-linear", "base_model_name_or_path": Path(config.llm).name or None,
+    }  # fmt: skip
+
+
+def save_adapters(weights: dict[str, Tensor], config: dict, folder: Path) -> None:
+    """Write adapters as peft reads them, in bfloat16."""
+    import json
+
+    folder.mkdir(parents=True, exist_ok=True)
+    named = {
+        "base_model.model." + name.replace(".default.weight", ".weight"): weight.bfloat16().cpu()
+        for name, weight in weights.items()
+        if "lora_" in name
+    }
+    save_file({n: w.contiguous() for n, w in named.items()}, folder / ADAPTERS)
+    (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+
+
+def checked_calls(
+    model: ConversationModel, writer: ScriptWriter, *, count: int, seed: int
+) -> dict[str, float]:
+    """Return the share of single turns that are answered with the right call, or without one."""
+    random = Random(seed)
+    right = 0
+    for _ in range(count):
+        script = writer.write(random, turns=1)
+        messages = script.messages()
+        wanted = messages.pop()
+        while messages[-1].role != "user":
+            wanted = messages.pop()
+        right += model.answer(messages) == wanted.text
+    return {"right_calls": right / count}
+
+
+def main(config: ConverseConfig) -> None:
+    """Train, log, save; resumes by itself from the newest checkpoint in the run folder."""
+    accelerator = start_accelerator(
+        clip=config.clip, trackers=config.trackers, folder=config.out, threads=config.threads,
+        workers=config.workers,
+    )  # fmt: skip
+    torch.manual_seed(config.seed)
+    writer, val_writer = writers(config)
+    with accelerator.main_process_first():
+        run = RunFolder(config.out, config, accelerator)
+        model, template = open_base(config)
+    described = add_adapters(model, config)
+    step_model = ConverseStep(model)
+    optimizer = torch.optim.AdamW(
+        [weight for weight in model.parameters() if weight.requires_grad],
+        lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True,
+    )  # fmt: skip
+    done = run.resume(model, optimizer)
+    pad = template.end
+
+    def draw(place: int) -> list[Batch]:
+        random = Random(f"{config.seed} {place}")
+        rows = []
+        for _ in range(config.batch):
+            alone = random.random() < config.alone
+            script = writer.write(random, turns=1 if alone else random.randint(1, config.turns))
+            rows.append(template.render(script.messages(calls_alone=alone)))
+        return by_length(rows, config.pieces, pad=pad)
+
+    here, processes = accelerator.process_index, accelerator.num_processes
+    places = range(done * processes + here, config.steps * processes, processes)
+    drawn = ahead(draw, places, workers=config.workers)
+    trained, optimizer = accelerator.prepare(step_model, optimizer)
+    check_engine(accelerator, trained)
+    model.train()
+    progress = trange(
+        done, config.steps, initial=done, total=config.steps, desc="converse",
+        disable=not accelerator.is_main_process,
+    )  # fmt: skip
+    for step in progress:
+        set_rate(optimizer, config.rate(step))
+        batches = [batch.to(accelerator.device) for batch in next(drawn)]
+        said = sum(int((batch.targets != NOTHING).sum()) for batch in batches)
+        total = torch.zeros((), device=accelerator.device)
+        for i, batch in enumerate(batches):
+            with accelerator.no_sync(trained) if i + 1 < len(batches) else nullcontext():
+                # the frozen base is in bfloat16, what learns in float32
+                with torch.autocast(accelerator.device.type, torch.bfloat16):
+                    loss = trained(batch) / said
+                accelerator.backward(loss)
+            total += loss.detach()
+            del loss  # and its graph, before the next one is built
+        norm = accelerator.clip_grad_norm_(trained.parameters(), config.clip)
+        place = step * processes + here
+        check_finite(step, [(place, total, {"text": total})], norm=norm)
+        optimizer.step()
+        optimizer.zero_grad()
+        if step % config.log_every == 0 and accelerator.is_main_process:
+            run.log(step=step, loss=round(total.item(), 5))
+            progress.set_postfix(loss=round(total.item(), 4))
+        if config.saves(step):
+            weights = save_run(accelerator, run, step + 1, model, optimizer)
+            if accelerator.is_main_process:
+                own = model.state_dict() if weights is None else weights
+                save_adapters(own, described, config.out / "model")
+                if config.checked:
+                    model.eval()
+                    talker = ConversationModel(model, template)
+                    glance = checked_calls(talker, val_writer, count=config.checked, seed=1)
+                    run.log(step=step + 1, **glance)
+                    model.train()
+            accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        run.close()
+
+
+def writers(config: ConverseConfig) -> tuple[ScriptWriter, ScriptWriter]:
+    """Return who writes in the wordings of train about people of train, and the same of val."""
+    found = []
+    for split in ("train", "val"):
+        made_up = config.data == Path()
+        pool = PosePool.random(200, seed=1) if made_up else PosePool.read(config.data, split)
+        count = config.poses if split == "train" else min(config.poses, 300)
+        found.append(
+            ScriptWriter(
+                bank_of_poses(pool, count, seed=config.seed),
+                films=bank_of_films(pool, 12, seed=config.seed),
+                wording_split=split,
+            )
+        )
+    return found[0], found[1]
+
+
+if __name__ == "__main__":
+    run_program(main, PRESETS)
