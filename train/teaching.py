@@ -24,6 +24,7 @@ from unipose.assistant import UniPose
 from unipose.errors import ConfigError
 from unipose.language.losses import Losses
 from unipose.language.model import PoseLanguageModel
+from unipose.language.precision import dtype_of
 from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch, Practice, Row, collate
 from unipose.language.vocabulary import Vocabulary
 
@@ -259,7 +260,7 @@ def teach(
     codec, joints_at_rest = deepcopy(model.codec), model.joints_at_rest.clone()
     trained, optimizer = accelerator.prepare(Step(model, config), optimizer)
     check_engine(accelerator, trained)
-    if model.joints_at_rest.dtype != torch.float32:
+    if dtype_of(model.codec) != torch.float32:
         # DeepSpeed casts all to bfloat16, which rounds; rotations need float32
         model.codec = codec.to(accelerator.device)
         model.joints_at_rest = joints_at_rest.to(accelerator.device)

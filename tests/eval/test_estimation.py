@@ -27,11 +27,11 @@ from eval.pictures import (
     poses_of,
     studio_people,
 )
+from eval.program import ModelOptions
 from tests.fakes.image_talk import make_person, make_row, write_rows
 from tests.fakes.studio import make_studio
 from tests.fakes.tiny_eyes import seeing_assistant
 from tests.fakes.tiny_model import tiny_assistant
-from unipose.assistant import UniPose
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.errors import BlindModelError, ConfigError, MissingFileError, PoseParseError
@@ -149,7 +149,7 @@ def test_the_program_measures_a_folder_and_says_what_the_mean_pose_would_score(
     looking_people(tmp_path, 3, "test")
     looking_people(tmp_path, 4, "train")
     people = built_people(tmp_path, load_body(), split="test", count=3, seed=0)
-    monkeypatch.setattr(UniPose, "load", lambda folder, **_: Knowing(people))
+    monkeypatch.setattr(ModelOptions, "load_assistant", lambda _: Knowing(people))
     main(EstimationOptions(pictures=tmp_path, people=3, json=True))
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["people"] == 3
@@ -182,7 +182,7 @@ def test_a_language_model_that_sees_is_asked(people: list[SeenPerson]) -> None:
 
 
 def test_a_model_without_eyes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(UniPose, "load", lambda folder, **_: tiny_assistant())
+    monkeypatch.setattr(ModelOptions, "load_assistant", lambda _: tiny_assistant())
     with pytest.raises(BlindModelError):
         estimation.measure(EstimationOptions(pictures=tmp_path))
 

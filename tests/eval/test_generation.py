@@ -19,11 +19,11 @@ from eval.generation import (
     measure_prompts,
     rows_of,
 )
+from eval.program import ModelOptions
 from eval.truth import OWN_SEEDS, front_joints
 from tests.eval.test_truth import random_poses
 from tests.fakes.honest_assistant import BabblingAssistant, HonestAssistant
 from tests.fakes.retrieval import tiny_retrieval
-from unipose.assistant import UniPose
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 
@@ -94,7 +94,7 @@ def test_the_program_reports_every_figure_beside_its_chance(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(UniPose, "load", lambda folder, **_: BabblingAssistant())
+    monkeypatch.setattr(ModelOptions, "load_assistant", lambda _: BabblingAssistant())
     for kind in ("pose", "pair"):
         tiny_retrieval(kind).save_pretrained(tmp_path / kind)
     options = GenerationOptions(

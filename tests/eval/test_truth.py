@@ -12,6 +12,7 @@ import torch
 
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.scores import drift_mm, score_changes, score_statements, untouched
+from eval.program import ModelOptions
 from eval.truth import (
     OWN_SEEDS,
     Pairs,
@@ -25,7 +26,6 @@ from eval.truth import (
     measure_prompts,
 )
 from tests.fakes.honest_assistant import BabblingAssistant, HonestAssistant
-from unipose.assistant import UniPose
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.body.skeletons import SMPL
@@ -165,7 +165,7 @@ def test_the_same_seed_draws_the_same_poses() -> None:
 def test_the_program_reports_every_figure_with_its_chance(
     mocap_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(UniPose, "load", lambda folder, **_: BabblingAssistant())
+    monkeypatch.setattr(ModelOptions, "load_assistant", lambda _: BabblingAssistant())
     main(TruthOptions(data=mocap_folder, limit=2, poses=6, pairs=8, json=True))
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     for name in ("described_true", "generated_true", "edited_true"):
