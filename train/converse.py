@@ -27,14 +27,14 @@ from data_builders.pose_pool import PosePool
 from train.ahead import ahead
 from train.engines import save_run
 from train.program import check_engine, run_program, start_accelerator
+from train.row_packing import PackedRows, pack_rows
 from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite, set_rate
-from train.teaching import by_length
 from unipose.errors import ConfigError
 from unipose.language.base_model import base_folder
 from unipose.language.chat_rendering import ChatTemplate
 from unipose.language.conversation_model import ADAPTER_CONFIG, ADAPTERS, ConversationModel
-from unipose.language.rendering import NOTHING, Batch
+from unipose.language.rendering import NOTHING
 from unipose.language.vocabulary import train_text_tokenizer
 
 
@@ -47,15 +47,15 @@ class ConverseConfig(RunSettings):
     rank: int = 16
     alpha: int = 32
     turns: int = 5
-    """Most turns of a conversation; the fewest is one."""
-    alone: float = 0.65
-    """Share of the rows that are one turn and end with its call: most calls for the least tokens."""
+    """Most turns of a conversation; the fewest is two. A step holds `batch` conversations ..."""
+    packs: int = 4
+    """... and so many packs of single turns that end with their call, about the same poses ..."""
+    pack: int = 16
+    """... of so many turns each: most calls for the least tokens."""
     poses: int = 3000
     """Poses that are drawn once and talked about."""
     data: Path = Path("../shared/mocap")
     """Folder with a manifest.csv; "" talks about made-up poses."""
-    pieces: int = 2
-    """Batches of about equal lengths that a step's conversations are cut into."""
     weight_decay: float = 0.01
     clip: float = 1.0
     checked: int = 200
@@ -66,18 +66,21 @@ class ConverseConfig(RunSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.turns < 1 or self.rank < 1:
-            raise ConfigError(f"turns and rank are at least 1, got {self.turns} and {self.rank}")
+        if self.turns < 2 or self.rank < 1:
+            raise ConfigError(
+                f"turns are at least 2 and rank at least 1, got {self.turns} and {self.rank}"
+            )
 
 
 PRESETS = {
     "smol": ConverseConfig(
-        out=Path("runs/converse"), steps=1000, batch=32, pieces=8, peak_rate=1.5e-3, warmup=40,
-        save_every=100,
+        out=Path("runs/converse"), steps=600, batch=4, peak_rate=1.5e-3, warmup=30, save_every=50,
+       
     ),
     "debug": ConverseConfig(
         llm="debug", out=Path("runs/converse_debug"), steps=4, batch=4, peak_rate=1e-3, warmup=2,
-        save_every=2, rank=4, poses=6, data=Path(), checked=0, turns=2, trackers=(),
+        save_every=2, rank=4, poses=6, data=Path(), checked=0, turns=2,
+        packs=1, pack=3, trackers=(),
     ),
 }  # fmt: skip
 
@@ -100,23 +103,29 @@ def open_base(config: ConverseConfig) -> tuple[nn.Module, ChatTemplate]:
         )  # fmt: skip
         return LlamaForCausalLM(small), ChatTemplate(text)
     source = config.llm or str(base_folder())
-    model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.bfloat16)
+    # on CPUs the backward pass of fused attention takes longer than all matrix products
+    model = AutoModelForCausalLM.from_pretrained(
+        source, dtype=torch.bfloat16, attn_implementation="eager"
+    )
     return model, ChatTemplate(AutoTokenizer.from_pretrained(source))
 
 
 class ConverseStep(nn.Module):
-    """The language model with its adapters; a forward pass is the summed loss of one batch."""
+    """The language model with its adapters; a forward pass is the summed loss of some rows."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, rows: PackedRows) -> Tensor:
         """Return the sum of the cross entropies of all that the assistant says."""
-        hidden = self.model.model(input_ids=batch.ids, attention_mask=batch.real.long())
-        said = batch.targets != NOTHING
-        logits = self.model.lm_head(hidden.last_hidden_state[said])
-        return functional.cross_entropy(logits.float(), batch.targets[said], reduction="sum")
+        hidden = self.model.model(
+            input_ids=rows.ids, position_ids=rows.positions,
+            attention_mask=rows.mask(self.model.dtype),
+        ).last_hidden_state  # fmt: skip
+        said = rows.targets != NOTHING
+        logits = self.model.lm_head(hidden[said])
+        return functional.cross_entropy(logits.float(), rows.targets[said], reduction="sum")
 
 
 def add_adapters(model: nn.Module, config: ConverseConfig) -> dict:
@@ -189,16 +198,19 @@ def main(config: ConverseConfig) -> None:
         lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True,
     )  # fmt: skip
     done = run.resume(model, optimizer)
-    pad = template.end
 
-    def draw(place: int) -> list[Batch]:
+    def draw(place: int) -> list[PackedRows]:
         random = Random(f"{config.seed} {place}")
-        rows = []
-        for _ in range(config.batch):
-            alone = random.random() < config.alone
-            script = writer.write(random, turns=1 if alone else random.randint(1, config.turns))
-            rows.append(template.render(script.messages(calls_alone=alone)))
-        return by_length(rows, config.pieces, pad=pad)
+        packs = []
+        for _ in range(config.packs):
+            begin = writer.begin(random)
+            scripts = [writer.write(random, turns=1, begin=begin) for _ in range(config.pack)]
+            packs.append([script.messages(calls_alone=True) for script in scripts])
+        talks = [
+            writer.write(random, turns=random.randint(2, config.turns)).messages()
+            for _ in range(config.batch)
+        ]
+        return [pack_rows([template.render(m) for m in some]) for some in (*packs, talks)]
 
     here, processes = accelerator.process_index, accelerator.num_processes
     places = range(done * processes + here, config.steps * processes, processes)
@@ -212,14 +224,14 @@ def main(config: ConverseConfig) -> None:
     )  # fmt: skip
     for step in progress:
         set_rate(optimizer, config.rate(step))
-        batches = [batch.to(accelerator.device) for batch in next(drawn)]
-        said = sum(int((batch.targets != NOTHING).sum()) for batch in batches)
+        packs = [rows.to(accelerator.device) for rows in next(drawn)]
+        said = sum(int((rows.targets != NOTHING).sum()) for rows in packs)
         total = torch.zeros((), device=accelerator.device)
-        for i, batch in enumerate(batches):
-            with accelerator.no_sync(trained) if i + 1 < len(batches) else nullcontext():
+        for i, rows in enumerate(packs):
+            with accelerator.no_sync(trained) if i + 1 < len(packs) else nullcontext():
                 # the frozen base is in bfloat16, what learns in float32
                 with torch.autocast(accelerator.device.type, torch.bfloat16):
-                    loss = trained(batch) / said
+                    loss = trained(rows) / said
                 accelerator.backward(loss)
             total += loss.detach()
             del loss  # and its graph, before the next one is built

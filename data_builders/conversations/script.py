@@ -163,13 +163,18 @@ class ScriptWriter:
         self._kinds = [kind for kind in shares if self._groups.get(kind)]
         self._shares = [shares[kind] for kind in self._kinds]
 
-    def write(self, random: Random, *, turns: int) -> Script:
-        """Return a conversation of some turns."""
+    def begin(self, random: Random) -> Script:
+        """Return a conversation in which nothing has been said: poses, one of them current."""
         count = random.choices(range(6), (4, 40, 25, 14, 10, 7))[0]
         poses = [random.choice(self.poses) for _ in range(count)]
         current = random.choice([count] * 3 + list(range(1, count + 1))) if count else 0
-        script = Script(poses=poses, current=current)
-        state = _State(begun(poses, current))
+        return Script(poses=poses, current=current)
+
+    def write(self, random: Random, *, turns: int, begin: Script | None = None) -> Script:
+        """Return a conversation of some turns, with poses of its own or those of `begin`."""
+        begin = self.begin(random) if begin is None else begin
+        script = Script(poses=begin.poses, current=begin.current)
+        state = _State(begun(script.poses, script.current))
         for turn in range(turns):
             opened = state.open(random.choice(self.poses)) if turn and random.random() < 0.1 else 0
             script.exchanges.append(replace(self._exchange(random, state), opened=opened))
