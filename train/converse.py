@@ -58,7 +58,7 @@ class ConverseConfig(RunSettings):
     """Folder with a manifest.csv; "" talks about made-up poses."""
     weight_decay: float = 0.01
     clip: float = 1.0
-    checked: int = 200
+    checked: int = 60
     """Turns in held-out wordings (val) whose calls are checked at each save; 0: none."""
     log_every: int = 10
     workers: int = 1
@@ -74,7 +74,7 @@ class ConverseConfig(RunSettings):
 
 PRESETS = {
     "smol": ConverseConfig(
-        out=Path("runs/converse"), steps=600, batch=4, peak_rate=1.5e-3, warmup=30, save_every=50,
+        out=Path("runs/converse"), steps=520, batch=4, peak_rate=1.5e-3, warmup=30, save_every=65,
        
     ),
     "debug": ConverseConfig(
