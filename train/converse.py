@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -75,7 +76,7 @@ class ConverseConfig(RunSettings):
 PRESETS = {
     "smol": ConverseConfig(
         out=Path("runs/converse"), steps=520, batch=4, peak_rate=1.5e-3, warmup=30, save_every=65,
-       
+
     ),
     "debug": ConverseConfig(
         llm="debug", out=Path("runs/converse_debug"), steps=4, batch=4, peak_rate=1e-3, warmup=2,
@@ -91,7 +92,7 @@ CHATML = (
 """The chat template of the debug preset."""
 
 
-def open_base(config: ConverseConfig) -> tuple[nn.Module, ChatTemplate]:
+def open_base(config: ConverseConfig) -> tuple[Any, ChatTemplate]:
     """Return the language model in its own number type, and its chat template."""
     if config.llm == "debug":
         text = train_text_tokenizer(["is the left knee bent?"], size=400)
@@ -113,15 +114,16 @@ def open_base(config: ConverseConfig) -> tuple[nn.Module, ChatTemplate]:
 class ConverseStep(nn.Module):
     """The language model with its adapters; a forward pass is the summed loss of some rows."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
+        self.dtype: torch.dtype = model.dtype
 
     def forward(self, rows: PackedRows) -> Tensor:
         """Return the sum of the cross entropies of all that the assistant says."""
         hidden = self.model.model(
             input_ids=rows.ids, position_ids=rows.positions,
-            attention_mask=rows.mask(self.model.dtype),
+            attention_mask=rows.mask(self.dtype),
         ).last_hidden_state  # fmt: skip
         said = rows.targets != NOTHING
         logits = self.model.lm_head(hidden[said])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from unipose.errors import (
 )
 from unipose.files.photo import open_photo
 from unipose.language.answers import Pair, plain, read_contacts, read_label
+from unipose.language.call_loop import SYSTEM, CallMade, CallResult, Speaker, Turn, take_turn
+from unipose.language.chat_rendering import Message
 from unipose.language.config import PoseLanguageConfig
 from unipose.language.decoding import Answer, Decoding, answer
 from unipose.language.grammar import OneOf, contact_table
@@ -33,18 +36,38 @@ from unipose.language.pictures import Picture
 from unipose.language.rendering import Part
 from unipose.language.templates import FIXED, Task, ask, body_in, evenly, list_of, motion_in
 from unipose.language.vocabulary import Vocabulary
+from unipose.posecodes.calls import QUESTIONS, Call
+from unipose.posecodes.finding import Finding
+from unipose.posecodes.held_poses import HeldPoses, state_line
+from unipose.posecodes.questions import answer_call, show_film, show_pose
+from unipose.posecodes.sureness import UNSURE, hangs_on_eyes
 
 MINI = Path(__file__).parent / "weights" / "mini"
 """The embedded default model."""
 
 LONGEST_TEXT = 2000
 """Characters of one request; far more than any pose needs."""
+ANSWERED = (*QUESTIONS, "describe", "compare")
+"""Verbs of calls that answer a question; the others change something."""
 ROWS = 32
 """Questions that are answered side by side."""
 MOMENTS = 3
 """Poses of a motion that are shown when its label is asked for, as in training."""
 LONGEST_TABLE = 600
 """Text tokens of a table of contacts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseAnswer:
+    """An answer to a question about poses, and where it comes from."""
+
+    text: str
+    finding: Finding | None = None
+    """What was measured last; None where nothing had to be."""
+    calls: tuple[CallMade, ...] = ()
+    sure: bool = True
+    """False if a pose was read off a picture and the answer hangs on less than this is off by."""
+
 
 Photo = str | Path | UInt8[np.ndarray, "_ _ 3"] | Picture
 """A picture: a file (.jpg, .png, .webp), its pixels (RGB), or what `model.look` made of it."""
@@ -281,6 +304,73 @@ class UniPose:
         """Return each pose of a batch changed as the text beside it says."""
         pairs = [self._edit_question(poses[i], text) for i, text in enumerate(texts)]
         return _like(self._poses(pairs, Decoding(), None), poses)
+
+    @cached_property
+    def speaker(self) -> Speaker:
+        """The language model that understands questions, loaded when it is first needed.
+
+        Raises MissingFileError, which says how to get it, if its base is not installed.
+        """
+        from unipose.language.conversation_model import ConversationModel  # a second to import
+
+        return ConversationModel.load()
+
+    def answer(
+        self, question: str, *shown: Pose | Photo, heard: Callable[[str], None] | None = None
+    ) -> str:
+        """Return a short answer to a question about one or two poses, or people in photos.
+
+        What can be measured is measured; "when" looks through a pose of several frames with a rate.
+        See `answer_fully`, which also gives the measurement.
+        """
+        return self.answer_fully(question, *shown, heard=heard).text
+
+    def answer_fully(
+        self, question: str, *shown: Pose | Photo, heard: Callable[[str], None] | None = None
+    ) -> PoseAnswer:
+        """Return the answer to a question with the calls that were made and what they came to.
+
+        A recording is looked at in its first pose, unless the question is when something happens.
+        Raises PoseQueryError for an empty question and for more than two poses; for a question that
+        cannot be answered about them it says why; BlindModelError for a photo without eyes.
+        """
+        question = _request(question)
+        if not 1 <= len(shown) <= 2:
+            raise PoseQueryError(f"a question is about one or two poses, got {len(shown)}")
+        poses = [one if isinstance(one, Pose) else self.estimate(one) for one in shown]
+        held = HeldPoses[Pose]()
+        for pose in poses:
+            held.hold(pose)
+        photos = {i for i, one in enumerate(shown, start=1) if not isinstance(one, Pose)}
+        unsure = False
+
+        def run(call: Call) -> CallResult:
+            nonlocal unsure
+            numbers = held.numbers_of(call.verb, call.poses)
+            asked = [held[number][0] for number in numbers]
+            if call.verb in ("describe", "compare"):
+                text = self.describe(*asked) if len(asked) == 1 else self.compare(*asked)
+                return CallResult(told="shown", shown=text)
+            film = show_film(held[1]) if call.verb == "when" and len(held[1]) > 1 else None
+            found = answer_call(call, [show_pose(pose) for pose in asked], film=film)
+            unsure |= bool(photos & {*numbers}) and hangs_on_eyes(found)
+            return CallResult(told=found.fact, finding=found)
+
+        messages = [Message.of("system", SYSTEM), Message.of("tool", state_line(held))]
+        turn = Turn()
+        take_turn(
+            self.speaker, [*messages, Message.of("user", question)], run, turn,
+            verbs=ANSWERED, heard=heard,
+        )  # fmt: skip
+        shown_texts = [made.result.shown for made in turn.calls if made.result.shown]
+        text = "\n".join([*shown_texts, turn.words]).strip()
+        findings = [made.result.finding for made in turn.calls if made.result.finding]
+        return PoseAnswer(
+            text=f"{text} {UNSURE}" if unsure else text,
+            finding=findings[-1] if findings else None,
+            calls=tuple(turn.calls),
+            sure=not unsure,
+        )
 
     def codes(self, pose: Pose) -> Int[Tensor, "batch code"]:
         """Return the codes that stand for poses."""

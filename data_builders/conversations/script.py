@@ -34,7 +34,6 @@ from data_builders.conversations.wordings import (
     sections,
     wordings_of,
 )
-from unipose.app.held_poses import HeldPoses, state_line
 from unipose.errors import PoseQueryError
 from unipose.language.call_loop import SYSTEM
 from unipose.language.chat_rendering import Message
@@ -49,8 +48,8 @@ from unipose.posecodes.calls import (
     most_poses,
     read_call,
 )
+from unipose.posecodes.held_poses import HeldPoses, state_line
 from unipose.posecodes.questions import Film, Finding, ShownPose, answer_call
-
 
 SHARES: dict[str, float] = {
     "check": 26, "became": 3, "which": 9, "between": 3, "measure": 12, "where": 5, "touching": 4,
@@ -157,8 +156,8 @@ class ScriptWriter:
             elif section.file == "poses":
                 self.names[section.header.removeprefix("> ")] = section
             else:
-                self._groups.setdefault(section.file.split("_")[0] if
-                    section.file.startswith("check_") else section.file, []).append(section)  # fmt: skip
+                kind = "check" if section.file.startswith("check_") else section.file
+                self._groups.setdefault(kind, []).append(section)
         shares = SHARES if shares is None else shares
         self._kinds = [kind for kind in shares if self._groups.get(kind)]
         self._shares = [shares[kind] for kind in self._kinds]
@@ -230,9 +229,9 @@ class ScriptWriter:
     def _called(self, kind: str, filled: Filled, random: Random, state: _State) -> Exchange:
         call = read_call(filled.meant)
         said, exact = filled.said, (call.text,) if call.text else ()
-        if most_poses(call.verb) and not call.poses and len(state.held) > 1:
-            if random.random() < 0.15:
-                said, call = self._about_poses(said, call, random, state)
+        named = most_poses(call.verb) and not call.poses and len(state.held) > 1
+        if named and random.random() < 0.15:
+            said, call = self._about_poses(said, call, random, state)
         request = call.verb not in QUESTIONS
         said = typed(said, random, request=request, exact=exact)
         if call.verb in ("check", "became") and not _ASKS.search(filled.wording):
@@ -246,8 +245,9 @@ class ScriptWriter:
         if call.verb in WITH_TWO_POSES:
             a, b = random.sample(range(1, min(len(state.held), 5) + 1), 2)
             one, two = self._name(str(a), random), self._name(str(b), random)
-            way = random.choice(("{s} from {a} to {b}", "from {a} to {b}: {s}", "{s} between {a} and {b}"))  # fmt: skip
-            return way.format(s=said, a=one, b=two), _with(call, poses=(str(a), str(b)))
+            ways = ("{s} from {a} to {b}", "from {a} to {b}: {s}", "{s} between {a} and {b}")
+            way = random.choice(ways)
+            return way.format(s=said, a=one, b=two), replace(call, poses=(str(a), str(b)))
         names = [str(n) for n in range(1, min(len(state.held), 5) + 1)] + list(POSES[:3])
         name = random.choice(names)
         shown = self._name(name, random)
@@ -257,7 +257,7 @@ class ScriptWriter:
         if not call.text:
             ways.append("{s} of {p}" if call.verb == "describe" else "{s} for {p}")
         way = random.choice(ways[1:] if call.text or call.verb == "save" else ways)
-        return way.format(s=said, p=shown), _with(call, poses=(name,))
+        return way.format(s=said, p=shown), replace(call, poses=(name,))
 
     def _name(self, name: str, random: Random) -> str:
         section = self.names.get(name)
@@ -288,7 +288,7 @@ class ScriptWriter:
                 return None
             name = str(random.randint(1, min(len(state.held), 5)))
             shown = self._name(name, random)
-            call, slots["pose"] = _with(last, poses=(name,)), shown
+            call, slots["pose"] = replace(last, poses=(name,)), shown
         if call is None or call == last or not all(slots.values()):
             return None
         section = self.follow[way]
@@ -373,13 +373,8 @@ def _small(said: str) -> str:
     return said[:1].lower() + said[1:]
 
 
-def _with(call: Call, **changed: tuple[str, ...]) -> Call:
-    fields = {"verb": call.verb, "arguments": call.arguments, "poses": call.poses, "text": call.text}
-    return Call(**(fields | changed))  # type: ignore[arg-type]
-
-
 def _replaced(call: Call, change: Callable[[str], str]) -> Call:
-    return _with(call, arguments=tuple(change(argument) for argument in call.arguments))
+    return replace(call, arguments=tuple(change(argument) for argument in call.arguments))
 
 
 def _swapped(argument: str) -> str:
@@ -394,6 +389,7 @@ def _mirrored(call: Call) -> Call:
 
 def _both(call: Call) -> Call | None:
     """Return the same question of both sides, if it can be asked."""
+
     def plural(argument: str) -> str:
         side, _, part = argument.partition(" ")
         return PLURALS[part] if side in SIDES and part in PLURALS else argument
@@ -415,9 +411,7 @@ def _other_part(call: Call, random: Random) -> tuple[Call | None, str]:
         other = f"{side} {part}"
         if other in call.arguments:
             continue
-        asked = _with(
-            call, arguments=(*call.arguments[:at], other, *call.arguments[at + 1 :])
-        )
+        asked = replace(call, arguments=(*call.arguments[:at], other, *call.arguments[at + 1 :]))
         if _allowed(asked):
             ways.append((asked, other))
     return random.choice(ways) if ways else (None, "")

@@ -6,29 +6,28 @@ import re
 from random import Random
 
 _BEFORE = (
-    "please", "hey", "hi", "ok", "okay", "so", "um", "now", "well", "and", "hmm", "ok so", "quick question",
-    "tell me", "hey unipose", "alright", "then", "sorry", "oh", "also", "yo",
+    "please", "hey", "hi", "ok", "okay", "so", "um", "now", "well", "and", "hmm", "ok so",
+    "quick question", "tell me", "hey unipose", "alright", "then", "sorry", "oh", "also", "yo",
 )  # fmt: skip
 _AFTER = ("please", "pls", "thanks", "thx", "for me", "now", "then", "mate", "btw", "here", "plz")
 _QUESTION = re.compile(
-    r"^(is|are|was|were|do|does|did|has|have|can|could|what|which|who|where|when|how|why|in which)\b"
+    r"^(is|are|was|were|do|does|did|has|have|can|could|what|which|who|where|when|how|why|in which)"
+    r"\b"
 )
-_NEIGHBOURS = {
-    a: near
-    for a, near in zip(
+_NEIGHBOURS = dict(
+    zip(
         "qwertyuiopasdfghjklzxcvbnm",
         ("wa", "qes", "wrd", "etf", "ryg", "tuh", "yij", "uok", "ipl", "ol", "qsz", "adw", "sfe",
          "dgr", "fht", "gjy", "hku", "jli", "ko", "xa", "zcs", "xvd", "cbf", "vng", "bmh", "nj"),
         strict=True,
     )
-}  # fmt: skip
+)  # fmt: skip
+"""Letter -> letters beside it on a keyboard."""
 _KEPT = re.compile(r"\S*[./\\\d<>{}\[\]]\S*|left|right|front|back")
 """Words without slips: names of files, numbers, and words that a slip turns into another."""
 
 
-def typed(
-    said: str, random: Random, *, request: bool = False, exact: tuple[str, ...] = ()
-) -> str:
+def typed(said: str, random: Random, *, request: bool = False, exact: tuple[str, ...] = ()) -> str:
     """Return a sentence as somebody may type it. `exact` are stretches that stay as they are.
 
     `request` sentences take "please" more often and no question mark.

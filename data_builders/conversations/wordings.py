@@ -93,8 +93,7 @@ def sections(folder: Path = HERE / "wordings") -> tuple[Section, ...]:
     found = []
     for path in sorted(folder.glob("*.txt")):
         header, lines = "", []
-        for line in [*path.read_text().splitlines(), ">"]:
-            line = line.strip()
+        for line in (line.strip() for line in [*path.read_text().splitlines(), ">"]):
             if line[:2] in ("> ", "= ", "+ ") or line == ">":
                 if header and lines:
                     found.append(_section(header, lines, path))
@@ -152,8 +151,7 @@ class _Value:
 
 def domain_of(domain: str) -> Iterator[str]:
     """Return the call's words of a slot of parts: `knee` -> left knee, right knee."""
-    for item in domain.split(","):
-        item = item.strip()
+    for item in (item.strip() for item in domain.split(",")):
         if item in _SINGULARS or item in CENTRAL or item not in PLURALS:
             yield item
         else:
@@ -212,9 +210,7 @@ def part_in_words(part: str, form: str, determiner: str, random: Random) -> str:
     return f"{determiner} {whole}"
 
 
-def _draw(
-    name: str, domain: str, random: Random, split: Split, taken: set[str]
-) -> _Value:
+def _draw(name: str, domain: str, random: Random, split: Split, taken: set[str]) -> _Value:
     if name == "text":
         text = random.choice(texts_of(domain, split))
         return _Value(text, text)

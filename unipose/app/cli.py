@@ -167,7 +167,7 @@ def edit(
 ) -> None:
     """Change a pose as the words say."""
     from unipose.app import sources
-    from unipose.app.chat import hardly_moved
+    from unipose.app.pose_actions import hardly_moved
 
     shape = sources.own_body(body)
     pose = sources.read_one(file, at, shape)
@@ -203,6 +203,47 @@ def compare(
 
 
 @app.command()
+def ask(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar='FILE... "QUESTION"',
+            help="One or two poses (.npz .json .npy .bvh .amc) or photos, then the question.",
+            show_default=False,
+        ),
+    ],
+    at: At = None,
+    as_json: AsJson = False,
+    body: BodyFile = None,
+    model: ModelFolder = None,
+    device: Device = "cpu",
+    dtype: Dtype = "float32",
+) -> None:
+    """Answer a question about a pose, two poses, a recording or a photo."""
+    from unipose.app import sources
+
+    *names, question = files
+    if not 1 <= len(names) <= 2:
+        raise PoseQueryError(
+            "expected one or two files and then the question, such as: "
+            'unipose ask walk.bvh "is the left knee bent?"; '
+            f"got {len(names)} files before {question[:60]!r}"
+        )
+    shape = sources.own_body(body)
+    shown = [sources.read_asked(Path(name), at, shape) for name in names]
+    assistant = sources.load_assistant(model, device=device, dtype=dtype)
+    answered = assistant.answer_fully(question, *shown)
+    found = answered.finding
+    measured = (
+        {} if found is None else {"value": found.value, "unit": found.unit, "why": found.evidence}
+    )
+    _answer(
+        answered.text, as_json, files=names, at=at, question=question, text=answered.text,
+        sure=answered.sure, calls=[str(made.call) for made in answered.calls], **measured,
+    )  # fmt: skip
+
+
+@app.command()
 def convert(
     file: PoseFile,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Where to, in which format.")],
@@ -220,17 +261,35 @@ def convert(
 
 
 @app.command()
-def chat(body: BodyFile = None, model: ModelFolder = None) -> None:
+def chat(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show the calls that the language model makes.")
+    ] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="FILE", help="Go on with a conversation that was kept."),
+    ] = None,
+    body: BodyFile = None,
+    model: ModelFolder = None,
+    device: Device = "cpu",
+    dtype: Dtype = "float32",
+) -> None:
     """Talk about poses in the terminal; from a pipe, answer line by line."""
     at_terminal = sys.stdin.isatty()
     if at_terminal:
         print(WELCOME, flush=True)  # something to read while the imports below take their second
     from unipose.app import sources
-    from unipose.app.chat import Chat
+    from unipose.app.conversation import Conversation
     from unipose.app.terminal import answer_lines, talk
 
-    conversation = Chat(lambda: sources.load_assistant(model), body=sources.own_body(body))
-    raise typer.Exit(talk(conversation) if at_terminal else answer_lines(conversation))
+    conversation = Conversation(
+        lambda: sources.load_assistant(model, device=device, dtype=dtype),
+        body=sources.own_body(body),
+    )
+    if resume is not None:
+        conversation.reply(f'/resume "{resume}"')
+    answer = talk if at_terminal else answer_lines
+    raise typer.Exit(answer(conversation, verbose=verbose))
 
 
 @app.command()

@@ -1,253 +1,340 @@
-"""What a plain sentence of the chat asks for: rules, in one place, that need no model.
+"""A conversation about poses: what is typed, what is answered, and the poses it is about.
 
-A sentence becomes a `Request`: describe, compare, generate or edit, with the poses it speaks of.
-Poses are counted from 1, in the order in which they came into the conversation. The rules, first
-match wins; politeness at the front ("please", "now", "can you") is dropped before:
+    conversation = Conversation(UniPose.load)
+    conversation.reply("/pose squat")
+    reply = conversation.reply("which knee is bent more?")
+    reply.text, reply.poses, reply.calls
 
-1. generate: "make a pose of ...", "show me someone ...", "a person kneels", "generate: ...";
-2. compare:  "compare ...", "what changes from the first to the second", "the difference between";
-3. describe: "describe ...", "what does the pose look like", "what is the person doing";
-4. edit:     a verb of movement first ("raise", "bend", "turn"), or "make/change/let the ...".
-
-Speaking of poses: "the pose" (also "it", "this") is the newest; "the first", "the second",
-"pose 3", "the previous one" and "the last" are what they say. A comparison without poses takes the
-two newest. Anything else is unclear, and the error says how to ask; nothing is guessed.
+A sentence goes to the language model, which answers in words or with calls (`pose_actions` does
+them); a line that begins with a slash is a command and needs no model.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
 
+from unipose.app.examples import EXAMPLES
+from unipose.app.pose_actions import Assistant, Done, HeldPose, PoseActions
+from unipose.app.wording import CAPABILITIES
+from unipose.body.body import Body
 from unipose.errors import PoseQueryError
+from unipose.files import save_pose
+from unipose.language.call_loop import (
+    SYSTEM,
+    CallMade,
+    CallResult,
+    Listener,
+    Speaker,
+    Turn,
+    take_turn,
+)
+from unipose.language.chat_rendering import Message
+from unipose.posecodes.calls import Call
+from unipose.posecodes.held_poses import state_line
+from unipose.posecodes.sureness import UNSURE
+
+LONGEST_LINE = 2000
+"""Characters of one line; more is refused, not cut."""
+MOST_TOKENS, KEPT_TOKENS = 1000, 500
+"""A row that is longer than the first loses its oldest turns until it is no longer than the second:
+seldom and much, since what follows is then read anew."""
+
+COMMANDS = {
+    "/pose FILE [SECONDS]": "read a pose from a file (of a recording: the pose at that time)",
+    "/pose PHOTO": "read a pose off a photo (.jpg .png .webp), if the model can see",
+    "/pose NAME": "take an example: " + ", ".join(EXAMPLES),
+    "/poses": "list the poses of this conversation",
+    "/show [NUMBER]": "draw a pose as a picture and say where it is",
+    "/save FILE [NUMBER]": "keep a pose: .npz .json .bvh .glb .obj .png",
+    "/keep FILE": "keep the whole conversation: .json",
+    "/resume FILE": "go on with a conversation that was kept",
+    "/tasks": "what can be asked in plain words",
+    "/new": "forget everything and start again",
+    "/help": "this list",
+    "/quit": "leave (also Ctrl-D)",
+}
 
 
-class Task(Enum):
-    """The four things that the model does with poses and words."""
+class ConversationSpeaker(Speaker, Protocol):
+    """What a conversation needs of `ConversationModel`."""
 
-    DESCRIBE = "describe"
-    COMPARE = "compare"
-    GENERATE = "generate"
-    EDIT = "edit"
+    def length(self, messages: Sequence[Message]) -> int:
+        """Return how many tokens a conversation has."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a sentence asks for; `poses` are numbers from 1, `text` is what the model is given."""
+class Reply:
+    """What comes back to one line."""
 
-    task: Task
+    text: str
+    """All that is said, as it was streamed."""
     poses: tuple[int, ...] = ()
-    text: str = ""
+    """Numbers of poses that were made or read."""
+    pictures: tuple[Path, ...] = ()
+    files: tuple[Path, ...] = ()
+    calls: tuple[CallMade, ...] = ()
+    """What the language model called, and what it came to."""
+    failed: bool = False
+    """Whether something that was asked for could not be done; the text says why."""
+    corrected: bool = False
+    """Whether the program's own words took the place of the model's (`call_loop`)."""
 
 
-HOW_TO_ASK = (
-    'ask for example "describe the pose", "what changes from the first to the second", '
-    '"make a pose of someone squatting" or "raise the left arm"; /help lists everything'
-)
+@dataclass(kw_only=True)
+class SpokenTurn:
+    """One turn as the language model reads it again."""
 
-_POLITE = re.compile(
-    r"^(?:(?:please|now|then|ok|okay|and|so|next|hi|hello|well|could you|can you|would you|will you"
-    r"|i want you to|i would like you to|i'd like you to|let's|just|also)\b[\s,.!:]*)+",
-    re.IGNORECASE,
-)
-_MAKE = re.compile(
-    r"^(?:make|generate|create|draw|build|produce|invent|imagine|sketch|show|give)(?: me| us)?\s+"
-    r"(?!the\b|it\b|him\b|her\b|them\b|his\b|its\b|their\b)"
-    r"(?P<what>(?:a|an|one|another|some|someone|somebody)\b.*)$",
-    re.IGNORECASE | re.DOTALL,
-)
-_MAKE_COLON = re.compile(r"^(?:generate|create|imagine|pose)\s*:?\s+(?P<what>\S.*)$", re.I | re.S)
-_INDEFINITE = re.compile(
-    r"^(?:(?:a|another) (?:pose|person|man|woman|figure|body|human|child)|someone|somebody)\b",
-    re.IGNORECASE,
-)
-_POSE_OF = re.compile(
-    r"^(?:a|an|one|another|some)\s+(?:new |other |random )?pose(?:\s*[:,-]\s*|\s+(?:of|in which"
-    r"|where|with|that shows|showing|such that|so that|for)\s+)(?P<what>\S.*)$",
-    re.IGNORECASE | re.DOTALL,
-)
-_COMPARE = re.compile(
-    r"\b(?:compare|comparison|differs?|differences?|different|what(?:'s| is| has)? chang\w*"
-    r"|what (?:must|should|has to|would|do i have to|needs to) .*\bchanged?\b|the changes?\b"
-    r"|(?:get|go|move) (?:from|to)\b.*\b(?:from|to))\b",
-    re.IGNORECASE,
-)
-_DESCRIBE = re.compile(
-    r"^(?:(?:describe|explain|caption|summari[sz]e)\b|put .* (?:in|into) words|tell me about\b"
-    r"|(?:tell me |say )?(?:what|how|which)\b.*\b(?:pose|person|body|figure|doing|standing|posed"
-    r"|looks?)\b|(?:what|how) (?:is|does|about) (?:it|this|that|the)\b)",
-    re.IGNORECASE | re.DOTALL,
-)
-_MOVEMENTS = (
-    "raise|lower|bend|straighten|stretch|extend|flex|turn|rotate|twist|lift|move|put|bring|spread"
-    "|cross|uncross|lean|tilt|open|close|drop|place|point|swing|step|sit|stand|crouch|squat|kneel"
-    "|widen|narrow|push|pull|shift|relax|hold|keep|reach|touch|look|nod|bow|arch|curl|fold|unbend"
-    "|pull|slide|hang|rest|tuck|shrug|swap|mirror|change|adjust|edit|modify|let|make|have"
-)
-_EDIT = re.compile(rf"^(?:slightly |a bit |only )?(?:{_MOVEMENTS})\b", re.IGNORECASE)
-_CHANGE_SO_THAT = re.compile(
-    r"^(?:change|edit|modify|adjust|make|take)\s+(?:the pose|it|this|this pose|the person|@)\s*"
-    r"(?:so that|such that|by|to have|:|,|and|with)\s*(?P<what>\S.*)$",
-    re.IGNORECASE | re.DOTALL,
-)
-
-_ORDINALS = {
-    word: number
-    for number, words in enumerate(
-        [
-            ("first", "1st"),
-            ("second", "2nd"),
-            ("third", "3rd"),
-            ("fourth", "4th"),
-            ("fifth", "5th"),
-        ],
-        start=1,
-    )
-    for word in words
-}
-_AFTER = (
-    r"(?=\s*$|\s*[.,;:!?)]|\s+(?:to|and|so|with|into|in|from|look\w*|differ\w*|than|is|has|by|but"
-    r"|versus|vs|such|that|this|it|raise|lower|bend|straighten|turn)\b)"
-)
-_POSE = re.compile(
-    rf"\b(?:(?:the|my|this)\s+(?P<ordinal>{'|'.join(_ORDINALS)}|last|latest|newest|previous|current)"
-    rf"(?:\s+(?:pose|one|person)\b|{_AFTER})|pose\s+(?:number\s+|#)?(?P<number>\d{{1,4}})\b)",
-    re.IGNORECASE,
-)
-_NEWEST = re.compile(r"\b(?:(?:the|this) (?:pose|person|body|figure)|it|this|this one)\b", re.I)
-_TO_FROM = re.compile(r"\b(?:to|into)\s+@\s+from\s+@", re.IGNORECASE)
-_ALL = re.compile(r"\b(?:both|all|them|the poses|every pose|each)\b", re.IGNORECASE)
-_TARGET_FIRST = re.compile(
-    r"^(?:in|of|for|on|from|take|with|change|edit|modify|make|let)\s+@\s*"
-    r"(?:so that|such that|[,:]?\s*and\b|[,:]|by)?\s*(?P<what>\S.*)$",
-    re.IGNORECASE | re.DOTALL,
-)
-_FILE = re.compile(r"\S\.(?:npz|npy|json|bvh|amc|glb|obj|png|gif|mp4)\b", re.IGNORECASE)
-_TARGET_LAST = re.compile(r"^(?P<what>.*?)\s*,?\s*(?:in|of|on|for)\s+@\s*[.!]?$", re.I | re.S)
+    state: str
+    """The poses at its beginning; empty without poses."""
+    opened: str = ""
+    """The pose that was opened by hand just before."""
+    messages: list[Message] = field(default_factory=list)
 
 
-def understand(sentence: str, *, poses: int) -> Request:
-    """Return what `sentence` asks for in a conversation that holds `poses` poses.
+class Conversation:
+    """One conversation. Only what is finished changes it; an interruption keeps what was said."""
 
-    >>> understand("What changes from the first to the second?", poses=2)
-    Request(task=<Task.COMPARE: 'compare'>, poses=(1, 2), text='')
-    >>> understand("please raise the left arm of the first pose", poses=2)
-    Request(task=<Task.EDIT: 'edit'>, poses=(1,), text='raise the left arm')
+    def __init__(
+        self,
+        load: Callable[[], Assistant],
+        load_speaker: Callable[[], ConversationSpeaker] | None = None,
+        *,
+        body: Body | None = None,
+    ) -> None:
+        """`load` gives the pose model, `load_speaker` the model that leads; both when needed."""
+        self.actions = PoseActions(load, body=body)
+        self._load_speaker = load_speaker
+        self.turns: list[SpokenTurn] = []
+        self._first = 0
+        self._opened = False
+        self.ended = False
 
-    Raises PoseQueryError where the sentence is unclear or speaks of a pose that is not there.
-    """
-    plain = _POLITE.sub("", " ".join(sentence.split())).strip()
-    if _FILE.search(plain):
-        raise PoseQueryError("a file is read with /pose FILE and written with /save FILE")
-    making = _what_to_make(plain)
-    if making:
-        return Request(task=Task.GENERATE, text=making)
-    if _COMPARE.search(plain):
-        return Request(task=Task.COMPARE, poses=_two_poses(plain, poses))
-    if _DESCRIBE.match(plain):
-        return Request(task=Task.DESCRIBE, poses=_poses_or_newest(plain, poses))
-    return _edit(plain, poses)
+    @property
+    def poses(self) -> list[HeldPose]:
+        """The poses, number 1 first."""
+        return self.actions.held.items
 
+    @cached_property
+    def speaker(self) -> ConversationSpeaker:
+        """The model that leads the conversation, loaded when it is first needed."""
+        if self._load_speaker is not None:
+            return self._load_speaker()
+        from unipose.language.conversation_model import ConversationModel  # loads transformers
 
-def _what_to_make(plain: str) -> str:
-    """Return the words of the pose to make, or nothing if the sentence asks for something else."""
-    match = _MAKE.match(plain) or _MAKE_COLON.match(plain)
-    what = match["what"] if match else plain if _INDEFINITE.match(plain) else ""
-    inner = _POSE_OF.match(what)
-    what = inner["what"] if inner else what
-    if re.fullmatch(r"(?:a|an|one|another|some)\s+(?:new |other |random )?pose\W*", what, re.I):
-        raise PoseQueryError(
-            'a pose of what? Say for example "make a pose of someone squatting, both arms raised"'
+        return ConversationModel.load()
+
+    def reply(self, line: str, *, heard: Listener | None = None) -> Reply:
+        """Answer one line, a command or a sentence; what is said also goes to `heard` in pieces.
+
+        Raises a UniPoseError that says what to do for a command that cannot be followed and for a
+        line that cannot be read; the conversation is then what it was before.
+        """
+        if len(line) > LONGEST_LINE:
+            raise PoseQueryError(
+                f"this line has {len(line):,} characters; at most {LONGEST_LINE:,} can be read"
+            )
+        line = "".join(c if c.isprintable() else " " for c in line).strip()
+        if not line:
+            raise PoseQueryError("an empty line; ask something, or /help")
+        if line.startswith("/"):
+            return self._obey(line)
+        return self._speak(line, heard)
+
+    def _speak(self, line: str, heard: Listener | None) -> Reply:
+        """Let the model answer a sentence."""
+        held = self.actions.held
+        speaker = self.speaker
+        spoken = SpokenTurn(
+            state=state_line(held) if len(held) else "",
+            opened=f"pose {held.current}" if self._opened else "",
+            messages=[Message.of("user", line)],
         )
-    return what
+        self.turns.append(spoken)
+        self._opened = False
+        turn, done = Turn(), Done()
+        said = _Said(heard)
 
+        def run(call: Call) -> CallResult:
+            said.part()
+            result = self.actions.run(call, typed=line, done=done, heard=said)
+            if not said.heard_in_part:
+                said(result.shown)
+            said.part()
+            return result
 
-def _edit(plain: str, poses: int) -> Request:
-    """Return the edit that `plain` asks for, without the words that only say which pose."""
-    named = _named_poses(plain, poses)
-    if len(named) > 1:
-        raise PoseQueryError("a change needs one pose, and this names several; " + HOW_TO_ASK)
-    text = plain
-    if named:
-        marked = _POSE.sub("@", plain)
-        match = _TARGET_FIRST.match(marked) or _TARGET_LAST.match(marked)
-        text = match["what"] if match else plain
-    so_that = _CHANGE_SO_THAT.match(text)
-    text = so_that["what"] if so_that else text
-    if not (_EDIT.match(plain) or _EDIT.match(text)):
-        raise PoseQueryError(_unclear(plain))
-    if not named:
-        _require(1, poses)
-    return Request(task=Task.EDIT, poses=named or (poses,), text=text)
-
-
-def _unclear(plain: str) -> str:
-    start = plain[:60] + ("..." if len(plain) > 60 else "")
-    commands = {
-        r"^(?:save|write|export|store)\b": "to keep a pose: /save FILE",
-        r"^(?:show|draw|display|view|render|see)\b": "to draw the pose: /show",
-        r"^(?:load|open|read|import)\b": "to read a pose: /pose FILE",
-        r"^(?:quit|exit|bye|goodbye|stop)\b": "to leave: /quit",
-        r"^(?:help|what can you|how do)\b": "for all that can be asked: /help",
-    }
-    for pattern, hint in commands.items():
-        if re.match(pattern, plain, re.IGNORECASE):
-            return f"I did not understand {start!r}; {hint}"
-    return f"I did not understand {start!r}; {HOW_TO_ASK}"
-
-
-def _named_poses(plain: str, poses: int) -> tuple[int, ...]:
-    """Return the numbers of the poses that `plain` names, in the order of its words."""
-    numbers = []
-    for match in _POSE.finditer(plain):
-        word = (match["ordinal"] or "").lower()
-        if match["number"]:
-            number = int(match["number"])
-        elif word == "previous":
-            number = poses - 1
-        else:
-            number = _ORDINALS.get(word, poses)
-        _require(max(number, 1), poses)
-        numbers.append(max(number, 1))
-    return tuple(numbers)
-
-
-def _poses_or_newest(plain: str, poses: int) -> tuple[int, ...]:
-    named = _named_poses(plain, poses)
-    if named:
-        return named
-    _require(1, poses)
-    return tuple(range(1, poses + 1)) if _ALL.search(plain) else (poses,)
-
-
-def _two_poses(plain: str, poses: int) -> tuple[int, int]:
-    """Return the pose to start from and the pose to arrive at."""
-    _require(2, poses)
-    marked = _POSE.sub("@", plain)
-    match _named_poses(plain, poses):
-        case ():
-            return poses - 1, poses
-        case (one,):  # the other is "it", "the pose": the newest that is not the named one
-            other = poses if one != poses else poses - 1
-            newest = _NEWEST.search(marked)
-            other_first = newest is not None and newest.start() < marked.index("@")
-            return (other, one) if other_first else (one, other)
-        case (start, end):
-            return (end, start) if _TO_FROM.search(marked) else (start, end)
-        case more:
-            raise PoseQueryError(f"a comparison takes two poses, and this names {len(more)}")
-
-
-def _require(number: int, poses: int) -> None:
-    if number <= poses:
-        return
-    if poses == 0:
-        raise PoseQueryError(
-            'there is no pose yet; type /pose FILE, or /pose example, or "make a pose of ..."'
+        try:
+            take_turn(speaker, self._context(speaker), run, turn, heard=said)
+        except BaseException:
+            # what was said and done stays; the answer ends where it was interrupted
+            spoken.messages += turn.messages
+            if not turn.messages or turn.messages[-1].role == "tool":
+                spoken.messages.append(Message.of("assistant", turn.words))
+            raise
+        spoken.messages += turn.messages
+        if done.unsure:
+            said(f" {UNSURE}")
+        return Reply(
+            text=said.text.strip(),
+            poses=tuple(done.poses),
+            pictures=tuple(done.pictures),
+            files=tuple(done.files),
+            calls=tuple(turn.calls),
+            failed=any(made.result.failed for made in turn.calls),
+            corrected=turn.corrected,
         )
-    held = "1 pose" if poses == 1 else f"{poses} poses"
-    raise PoseQueryError(
-        f"there is no pose {number}: this conversation holds {held}; /poses lists them, /pose FILE "
-        "adds one"
-    )
+
+    def _context(self, speaker: ConversationSpeaker) -> list[Message]:
+        """Return what the model reads: the newest turns, and the poses at the first of them."""
+        messages = self._messages(self._first)
+        if speaker.length(messages) > MOST_TOKENS:
+            while self._first + 1 < len(self.turns):
+                self._first += 1
+                messages = self._messages(self._first)
+                if speaker.length(messages) <= KEPT_TOKENS:
+                    break
+        return messages
+
+    def _messages(self, first: int) -> list[Message]:
+        messages = [Message.of("system", SYSTEM)]
+        for number, turn in enumerate(self.turns[first:]):
+            before = turn.opened if number else turn.state
+            if before:
+                messages.append(Message.of("tool", before))
+            messages += turn.messages
+        return messages
+
+    def _obey(self, line: str) -> Reply:
+        word, _, rest = line.partition(" ")
+        rest = rest.strip()
+        commands: dict[str, Callable[[str], Reply]] = {
+            "/pose": self._read,
+            "/poses": lambda _: Reply(text=self.actions.list()),
+            "/show": self._show,
+            "/save": self._save,
+            "/keep": self._keep,
+            "/resume": self._resume,
+            "/tasks": lambda _: Reply(text=CAPABILITIES),
+            "/new": self._forget,
+            "/help": lambda _: Reply(text=_command_list()),
+            "/quit": self._leave,
+            "/exit": self._leave,
+        }
+        if word not in commands:
+            raise PoseQueryError(f"there is no command {word[:40]!r}; /help lists them")
+        return commands[word](rest)
+
+    def _leave(self, rest: str) -> Reply:
+        self.ended = True
+        return Reply(text="")
+
+    def _forget(self, rest: str) -> Reply:
+        self.actions.clear()
+        self.turns, self._first, self._opened = [], 0, False
+        return Reply(text="Forgotten; /pose FILE or a sentence starts again.")
+
+    def _read(self, rest: str) -> Reply:
+        if not rest:
+            raise PoseQueryError(
+                "which file? /pose FILE [SECONDS], or one of: " + ", ".join(EXAMPLES)
+            )
+        name, seconds = _split_number(rest)
+        number = self.actions.open(name, seconds)
+        self._opened = True
+        origin = self.poses[number - 1].origin
+        return Reply(text=f"Read pose {number}: {origin}. /show draws it.", poses=(number,))
+
+    def _show(self, rest: str) -> Reply:
+        number = self._number(rest)
+        picture = self.actions.draw(number)
+        return Reply(text=f"pose {number} is in {picture}", pictures=(picture,))
+
+    def _save(self, rest: str) -> Reply:
+        if not rest:
+            raise PoseQueryError("where to? /save FILE [NUMBER], for example /save squat.bvh")
+        name, number = _split_number(rest)
+        if number is not None and number != int(number):
+            raise PoseQueryError(f"expected /save FILE NUMBER, got the number {number:g}")
+        chosen = self.actions.held.current if number is None else int(number)
+        pose = self.actions.held[chosen].pose
+        file = save_pose(pose, Path(name).expanduser(), body=self.actions.body)
+        return Reply(text=f"pose {chosen} is in {file}", files=(file,))
+
+    def _keep(self, rest: str) -> Reply:
+        from unipose.app.conversation_files import save_conversation
+
+        if not rest:
+            raise PoseQueryError("where to? /keep FILE, for example /keep talk.json")
+        file = save_conversation(self, Path(rest).expanduser())
+        return Reply(text=f"the conversation is in {file}", files=(file,))
+
+    def _resume(self, rest: str) -> Reply:
+        from unipose.app.conversation_files import load_conversation
+
+        if not rest:
+            raise PoseQueryError("which one? /resume FILE, for example /resume talk.json")
+        load_conversation(self, Path(_split_number(rest)[0]).expanduser())
+        return Reply(text=f"{len(self.turns)} turns and {len(self.poses)} poses are back.")
+
+    def _number(self, rest: str) -> int:
+        if not rest:
+            return self.actions.held.current
+        if not rest.isdecimal():
+            raise PoseQueryError(
+                f"expected the number of a pose, got {rest[:40]!r}; /poses lists them"
+            )
+        return int(rest)
+
+
+class _Said:
+    """Collects what is said; passes it on; puts parts on lines of their own."""
+
+    def __init__(self, heard: Listener | None) -> None:
+        self._heard = heard
+        self.text = ""
+        self.heard_in_part = False
+        self._break = False
+
+    def __call__(self, piece: str) -> None:
+        if not piece:
+            return
+        if self._break and self.text:
+            piece = "\n" + piece.lstrip()
+        self._break = False
+        self.heard_in_part = True
+        self.text += piece
+        if self._heard is not None:
+            self._heard(piece)
+
+    def part(self) -> None:
+        """Begin a new part: what comes next stands on a line of its own."""
+        self.heard_in_part = False
+        self._break = True
+
+
+def _command_list() -> str:
+    width = max(map(len, COMMANDS))
+    return "\n".join(f"{name:<{width}}  {what}" for name, what in COMMANDS.items())
+
+
+def _split_number(rest: str) -> tuple[str, float | None]:
+    """Return a file name, which may hold spaces or stand in quotes, and the number after it."""
+    rest = rest.strip()
+    quoted = rest[:1] in {'"', "'"} and rest.rfind(rest[0]) > 0
+    if quoted:
+        end = rest.rfind(rest[0])
+        name, number = rest[1:end], rest[end + 1 :].strip()
+    elif Path(rest).expanduser().exists() or " " not in rest:
+        name, number = rest, ""
+    else:
+        name, number = rest.rsplit(" ", 1)
+    if not number:
+        return name, None
+    try:
+        return name.strip(), float(number)
+    except ValueError:
+        return (rest, None) if not quoted else (name, None)

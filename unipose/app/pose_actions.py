@@ -14,7 +14,6 @@ import roma
 import torch
 
 from unipose.app.examples import EXAMPLES, example_pose
-from unipose.app.held_poses import HeldPoses
 from unipose.app.wording import CAPABILITIES, HARDLY_MOVED, problem_in_words
 from unipose.body.body import Body
 from unipose.body.facing import yaw_of
@@ -24,7 +23,9 @@ from unipose.files import open_pose, save_pose
 from unipose.files.photo import is_photo
 from unipose.language.call_loop import CallResult, Listener
 from unipose.posecodes.calls import QUESTIONS, Call
+from unipose.posecodes.held_poses import HeldPoses
 from unipose.posecodes.questions import Film, Finding, ShownPose, answer_call, show_film, show_pose
+from unipose.posecodes.sureness import hangs_on_eyes
 
 FACING = {"front": 0.0, "left": 90.0, "back": 180.0, "right": -90.0}
 """Direction -> turn about the vertical, degrees to the person's own left."""
@@ -146,44 +147,46 @@ class PoseActions:
 
     def _do(self, call: Call, typed: str, done: Done, heard: Listener | None) -> CallResult:
         numbers = self.held.numbers_of(call.verb, call.poses)
+        if call.verb in ("undo", "redo"):
+            number = self.held.undo() if call.verb == "undo" else self.held.redo()
+            return CallResult(told=f"pose {number}")
+        if call.verb in ("list", "help"):
+            shown = self.list() if call.verb == "list" else CAPABILITIES
+            return CallResult(told="shown", shown=shown)
+        if call.verb == "generate":
+            return self._made(self.assistant.generate(call.text), f'"{call.text}"', done)
+        if call.verb == "open":
+            self._typed_by_user(call.text, typed)
+            number = self.open(call.text)
+            done.poses.append(number)
+            return CallResult(told=f"pose {number}")
+        if call.verb == "compare":
+            pair = [self.held[number].pose for number in numbers]
+            return CallResult(told="shown", shown=self.assistant.compare(*pair, heard=heard))
+        if call.verb == "describe":
+            text = self.assistant.describe(self.held[numbers[0]].pose, heard=heard)
+            return CallResult(told="shown", shown=text)
+        return self._do_to_one(call, numbers[0], typed, done)
+
+    def _do_to_one(self, call: Call, number: int, typed: str, done: Done) -> CallResult:
+        """Do something to one pose."""
         match call.verb:
-            case "describe":
-                text = self.assistant.describe(self.held[numbers[0]].pose, heard=heard)
-                return CallResult(told="shown", shown=text)
-            case "compare":
-                pair = [self.held[number].pose for number in numbers]
-                return CallResult(told="shown", shown=self.assistant.compare(*pair, heard=heard))
-            case "generate":
-                return self._made(self.assistant.generate(call.text), f'"{call.text}"', done)
             case "edit":
-                return self._edited(numbers[0], call.text, done)
+                return self._edited(number, call.text, done)
             case "replace":
-                return self._replaced(numbers[0], call.text, done)
+                return self._replaced(number, call.text, done)
             case "mirror":
-                pose = self.held[numbers[0]].pose.mirrored()
-                return self._made(pose, f"pose {numbers[0]} in a mirror", done)
+                pose = self.held[number].pose.mirrored()
+                return self._made(pose, f"pose {number} in a mirror", done)
             case "turn" | "face":
-                return self._turned(call, numbers[0], done)
-            case "undo":
-                return CallResult(told=f"pose {self.held.undo()}")
-            case "redo":
-                return CallResult(told=f"pose {self.held.redo()}")
+                return self._turned(call, number, done)
             case "choose":
-                return CallResult(told=f"pose {self.held.choose(numbers[0])}")
+                return CallResult(told=f"pose {self.held.choose(number)}")
             case "save":
-                return self._saved(call.text, numbers[0], typed, done)
+                return self._saved(call.text, number, typed, done)
             case "draw":
-                done.pictures.append(self.draw(numbers[0]))
+                done.pictures.append(self.draw(number))
                 return CallResult(told="drawn")
-            case "open":
-                self._typed_by_user(call.text, typed)
-                number = self.open(call.text)
-                done.poses.append(number)
-                return CallResult(told=f"pose {number}")
-            case "list":
-                return CallResult(told="shown", shown=self.list())
-            case "help":
-                return CallResult(told="shown", shown=CAPABILITIES)
         raise PoseQueryError(f"{call.verb!r} is not something that can be done here")
 
     def _made(self, pose: Pose, origin: str, done: Done) -> CallResult:
@@ -204,7 +207,8 @@ class PoseActions:
         before = self.held[number].pose
         made = self.assistant.generate(text)
         rotations = made.rotations.clone()
-        rotations[:, 0] = _about_vertical(float(yaw_of(before.rotations[:, 0])[0])) @ rotations[:, 0]
+        turn = _about_vertical(float(yaw_of(before.rotations[:, 0])[0]))
+        rotations[:, 0] = turn @ rotations[:, 0]
         pose = Pose(
             rotations=rotations, betas=before.betas, translation=before.translation,
             body=before.body,
@@ -281,20 +285,6 @@ class PoseActions:
             f"pose {i}: {held.origin}" + (" (current)" if i == self.held.current else "")
             for i, held in enumerate(self.held.items, start=1)
         )
-
-
-EYES_CM, EYES_DEGREES = 11.0, 20.0
-"""What a joint of a pose read off a picture is off by on average (docs/log.md); the angle that this
-makes of a limb of 30 cm."""
-
-
-def hangs_on_eyes(found: Finding) -> bool:
-    """Return whether an answer would change within what the eyes are off by."""
-    if found.kind == "not_shown":
-        return False
-    if found.margin is None:
-        return found.kind in ("how_much", "where")
-    return found.margin < (EYES_CM if found.margin_unit == "cm" else EYES_DEGREES)
 
 
 def hardly_moved(before: Pose, after: Pose) -> bool:

@@ -53,6 +53,15 @@ def read_shown(
     return open_photo(file)
 
 
+def read_asked(
+    file: Path, at: float | None, body: Body | None
+) -> Pose | UInt8[np.ndarray, "_ _ 3"]:
+    """Return what a question is about: a pose, the pose at a time, a whole recording, a photo."""
+    if is_photo(file):
+        return read_shown(file, at, body)
+    return open_pose(file, at=at, body=body)
+
+
 def find_people(image: Path, detector: str) -> list[Box]:
     """Return a box around each person in a photo, by the named detector, from left to right."""
     from unipose.vision.detector import PeopleDetector  # slow to import, and seldom needed

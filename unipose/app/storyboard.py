@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from unipose.app.chat import Chat
+from unipose.app.conversation import Conversation
 from unipose.app.sources import load_assistant
 from unipose.app.wording import printable
 from unipose.body.body import load_body
@@ -34,13 +34,13 @@ class Turn:
     picture: Image.Image | None
 
 
-def hold(chat: Chat, lines: list[str]) -> list[Turn]:
+def hold(chat: Conversation, lines: list[str]) -> list[Turn]:
     """Ask the chat each line; a UniPoseError ends the conversation, a story has no failed line."""
     body = load_body()
     turns = []
     for line in lines:
         before = len(chat.poses)
-        answer = chat.reply(line)
+        answer = chat.reply(line).text
         new = chat.poses[-1].pose if len(chat.poses) > before else None
         picture = None if new is None else Image.fromarray(draw_pose(new, body, size=PICTURE))
         turns.append(Turn(line=line, answer=printable(answer), picture=picture))
@@ -109,7 +109,7 @@ def main(arguments: list[str]) -> None:
     """Draw the conversation of `arguments[1:]` into the file `arguments[0]`."""
     if len(arguments) < 2:
         raise SystemExit("usage: python -m unipose.app.storyboard OUT.png LINE [LINE ...]")
-    draw(hold(Chat(lambda: load_assistant(None)), arguments[1:])).save(
+    draw(hold(Conversation(lambda: load_assistant(None)), arguments[1:])).save(
         Path(arguments[0]), optimize=True
     )
 

@@ -9,14 +9,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from unipose.app.chat import COMMANDS, Chat
+from unipose.app.conversation import COMMANDS, Conversation, Reply
 from unipose.app.wording import printable, problem_in_words
 from unipose.errors import UniPoseError
 
 PROMPT = "you> "
 
 
-def talk(chat: Chat) -> int:
+def talk(chat: Conversation, *, verbose: bool = False) -> int:
     """Hold the conversation with a person, who has read WELCOME; return the exit status.
 
     Ctrl-C while an answer is made gives up that answer, Ctrl-C at the prompt clears the line; the
@@ -29,7 +29,7 @@ def talk(chat: Chat) -> int:
             try:
                 line = input(PROMPT)
                 if line.strip():
-                    _answer_aloud(chat, line)
+                    _answer_aloud(chat, line, verbose=verbose)
             except KeyboardInterrupt:
                 print("\n(stopped; the conversation is kept, /quit or Ctrl-D leaves)")
             except EOFError:
@@ -38,7 +38,7 @@ def talk(chat: Chat) -> int:
     return 0
 
 
-def _answer_aloud(chat: Chat, line: str) -> None:
+def _answer_aloud(chat: Conversation, line: str, *, verbose: bool) -> None:
     """Print the answer to a line, the model's own words as soon as it says them."""
     heard: list[str] = []
 
@@ -46,17 +46,41 @@ def _answer_aloud(chat: Chat, line: str) -> None:
         print(printable(piece), end="", flush=True)
         heard.append(piece)
 
+    reply = None
     try:
-        answer = chat.reply(line, heard=say)
+        reply = chat.reply(line, heard=say)
     except (UniPoseError, OSError) as error:
         answer = f"error: {problem_in_words(error)}"
     else:
-        answer = "" if heard else answer
+        answer = "" if heard else reply.text
     if heard or answer:
         print("\n" * bool(heard and answer) + printable(answer))
+    if reply is not None:
+        _show_more(chat, reply, verbose=verbose)
 
 
-def answer_lines(chat: Chat) -> int:
+def _show_more(chat: Conversation, reply: Reply, *, verbose: bool) -> None:
+    """Print what a reply brought beside words: files, new poses, and the calls if asked for."""
+    for line in lines_beside(chat, reply, verbose=verbose):
+        print(printable(line))
+
+
+def lines_beside(chat: Conversation, reply: Reply, *, verbose: bool) -> list[str]:
+    """Return what a reply brought beside its words, a line each."""
+    lines = []
+    if reply.calls:  # a command says it itself
+        lines += [f"pose {number}: {chat.poses[number - 1].origin}" for number in reply.poses]
+        lines += [f"picture: {picture}" for picture in reply.pictures]
+    if verbose:
+        for made in reply.calls:
+            lines += [str(made.call), f"  = {made.result.told}"]
+        lines += ["  (said by the program: the model's words left what was measured)"] * (
+            reply.corrected
+        )
+    return lines
+
+
+def answer_lines(chat: Conversation, *, verbose: bool = False) -> int:
     """Answer the lines of a pipe, one after the other; return 1 if a line had no answer, else 0.
 
     Each line is answered on standard output as soon as it came, a failed one with "error: ...".
@@ -68,10 +92,16 @@ def answer_lines(chat: Chat) -> int:
         if not line.strip():
             continue
         try:
-            answer = printable(chat.reply(line))
+            reply = chat.reply(line)
         except (UniPoseError, OSError) as error:
             answer = f"error: {problem_in_words(error)}"
             failed = True
+        else:
+            said = f"error: {reply.text}" if reply.failed else reply.text
+            answer = printable(
+                "\n".join([said, *lines_beside(chat, reply, verbose=verbose)]).strip()
+            )
+            failed |= reply.failed
         if answer:
             print(answer, flush=True)
         if chat.ended:
@@ -79,10 +109,15 @@ def answer_lines(chat: Chat) -> int:
     return 1 if failed else 0
 
 
-def _load(chat: Chat) -> None:
+def _load(chat: Conversation) -> None:
     start = time.perf_counter()
-    assert chat.assistant is not None
-    print(f"The model is ready ({time.perf_counter() - start:.1f} s).")
+    try:
+        assert chat.speaker is not None
+        assert chat.actions.assistant is not None
+    except UniPoseError as error:
+        print(f"error: {problem_in_words(error)}\nCommands work without it; /help lists them.")
+    else:
+        print(f"The model is ready ({time.perf_counter() - start:.1f} s).")
 
 
 @contextlib.contextmanager

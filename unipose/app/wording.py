@@ -6,11 +6,23 @@ from unipose.errors import UniPoseError
 
 WELCOME = """\
 unipose: talk about a body pose. Try, one after the other:
-  /pose example
-  describe the pose
+  /pose squat
+  which knee is bent more?
+  is the weight on the left foot?
   raise the left arm
   /show
 /tasks says what else can be asked, /help lists the commands, /quit leaves."""
+
+CAPABILITIES = """\
+ask       "is the left knee bent?" · "which hand is higher?" · "how far apart are the feet?" ·
+          "where is the right hand?" · "what touches?" · "what is she doing?" · "why?"
+change    "raise the left arm" · "make them sit down" · "turn it around" · "mirror it" · "undo"
+make      "make a pose of someone squatting with both arms raised"
+describe  "describe the pose"
+two poses "what changed?" · "what went up?" · "in which one is the knee bent more?"
+films     "when is the left foot highest?" (of a pose that was read from a recording)
+files     "open walk.bvh" · "save it as squat.npz" · "show me"
+"it" is the current pose; say "pose 2", "the first one", "the one before" for others."""
 
 
 HARDLY_MOVED = (

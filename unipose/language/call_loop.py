@@ -69,7 +69,7 @@ class CallMade:
 
 @dataclass(kw_only=True)
 class Turn:
-    """What came of one turn; grows while it is made, so that an interruption keeps what was said."""
+    """What came of one turn; grows while it is made: an interruption keeps what was said."""
 
     messages: list[Message] = field(default_factory=list)
     """Of the assistant and of tools, in order; the last one is the assistant's."""

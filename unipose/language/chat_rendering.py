@@ -1,4 +1,4 @@
-"""A conversation becomes one row of ids in the base's own chat template, to be learned or answered.
+r"""A conversation becomes one row of ids in the base's own chat template.
 
 Two turns of a conversation, as messages:
 
@@ -7,10 +7,10 @@ Two turns of a conversation, as messages:
     tool       yes: left knee 87 degrees
     assistant  Yes, the left knee is bent: 87 degrees.
 
-and as a row in SmolLM2's template (ChatML; B is <|im_start|>, E <|im_end|>); what is learned is what
-the assistant says and where it ends:
+and as a row in SmolLM2's template (ChatML; B is <|im_start|>, E <|im_end|>); what is learned is
+what the assistant says and where it ends:
 
-    ids     B user \\n is the .. ? E \\n B assistant \\n > check bent left knee E \\n B tool ..
+    ids     B user \n is the .. ? E \n B assistant \n > check bent left knee E \n B tool ..
     target  - -    -  -  -   .. - - -  - -         >  check bent left knee E    - -  - -    ..
 
 The template's own words may hold special tokens; what people and programs say never becomes one:

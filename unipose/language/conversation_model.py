@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.cache_utils import DynamicCache
 
 from unipose.errors import MissingFileError, WeightsError
@@ -39,11 +40,12 @@ Listener = Callable[[str], None]
 class ConversationModel:
     """A base with its adapters merged, ready to be talked with."""
 
-    def __init__(self, model: PreTrainedModel, template: ChatTemplate) -> None:
+    def __init__(self, model: Any, template: ChatTemplate) -> None:
+        """`model`: any causal language model of transformers."""
         self.model = model.eval()
         self.template = template
         special = {*template.text.all_special_ids, *template.text.get_added_vocab().values()}
-        rows = model.get_input_embeddings().weight.shape[0]  # type: ignore[union-attr]
+        rows = model.get_input_embeddings().weight.shape[0]
         self._words = torch.ones(rows, dtype=torch.bool)
         self._words[[identity for identity in special if identity < rows]] = False
         self._words[len(template.text) :] = False
@@ -75,7 +77,7 @@ class ConversationModel:
         source = base_folder() if base is None else base
         try:
             text = AutoTokenizer.from_pretrained(source)
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
+            model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
         except (OSError, ValueError) as error:
             raise WeightsError(source, f"the base cannot be loaded: {error}.") from error
         merge_adapters(model, folder)
@@ -155,7 +157,7 @@ class ConversationModel:
         self._read, self._cache = [], DynamicCache()
 
 
-def merge_adapters(model: PreTrainedModel, folder: Path) -> None:
+def merge_adapters(model: nn.Module, folder: Path) -> None:
     """Add the adapters of `folder` into the weights that they stand beside.
 
     By hand: it is one product a layer, and importing peft takes longer than all of this. Raises

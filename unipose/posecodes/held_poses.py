@@ -1,4 +1,4 @@
-"""The poses of a conversation: numbered from 1, one of them the current one; steps can be undone."""
+"""The poses of a conversation: numbered from 1, one of them current; steps can be undone."""
 
 from __future__ import annotations
 

@@ -1,0 +1,376 @@
+"""Are the answers of a conversation true? Questions about recorded poses, and what is said to them.
+
+- yes_no, which, where, how_much: questions that measuring answers, half of yes_no with a yes;
+- not_shown: questions about what no pose shows (clothes, age, ..); right is to say so.
+
+Each question is asked in a new conversation, as the program asks it: the model writes a call, the
+call is measured on the pose, the model says it. Right is what the last words say, whatever was
+called. The plain figure is of wordings that training has, `held_out_*` of those of the test split;
+poses are of the test split in both. `chance_*` are the model's own answers to other questions of
+the same kind (of not_shown: of any kind), `frequent_*` the one answer that is right most often,
+both over all wordings. Shares are in percent. Run as `python -m eval.answers --data FOLDER`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from data_builders.conversations.pose_bank import bank_of_poses
+from data_builders.conversations.script import Script, ScriptWriter
+from data_builders.conversations.wordings import Split
+from eval.conversation_scores import ConversationOptions, most_frequent, percent, write_wrong
+from eval.program import print_result, print_table, run, track
+from unipose.errors import ConfigError, PoseQueryError
+from unipose.language.call_loop import SYSTEM, CallResult, Speaker, Turn, take_turn
+from unipose.language.chat_rendering import Message
+from unipose.posecodes.calls import QUESTIONS, Call
+from unipose.posecodes.finding import Finding
+from unipose.posecodes.held_poses import HeldPoses, state_line
+from unipose.posecodes.questions import ShownPose, answer_call
+
+KINDS = {
+    "yes_no": "check", "which": "which", "where": "where", "how_much": "measure",
+    "not_shown": "unknown",
+}  # fmt: skip
+"""Kind of answer -> the verb of the call that finds it."""
+SPLITS: tuple[Split, ...] = ("train", "test")
+"""Wordings of the plain figures, and of the held-out ones."""
+TOLERANCE = {"degrees": 5.0, "cm": 3.0}
+"""A number is right within this."""
+MOST_TRIES = 60
+"""Poses that are looked at for a pose with the answer that is wanted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswersOptions(ConversationOptions):
+    """Options of eval.answers."""
+
+    count: int = 40
+    """Questions of each kind in wordings of training, and as many in wordings of the test split."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.count < 2:
+            raise ConfigError(f"--count must be at least 2, got {self.count}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PoseQuestion:
+    """A question about one pose, the call that it means and what that comes to."""
+
+    kind: str
+    """A name of KINDS."""
+    split: Split
+    """Of the wording."""
+    said: str
+    call: Call
+    pose: ShownPose
+    finding: Finding
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PoseReply:
+    """What was called and said to a question."""
+
+    calls: tuple[Call, ...]
+    words: str
+    corrected: bool = False
+    """Whether words left what was measured and the program's own took their place."""
+
+
+def draw_questions(
+    kind: str, count: int, poses: Sequence[ShownPose], *, split: Split, random: Random
+) -> list[PoseQuestion]:
+    """Return questions of a kind, worded as in a split; half of the answers to yes_no are yes."""
+    verb = KINDS[kind]
+    # the writer chains two things now and then, for which it needs a request; those are left out
+    writer = ScriptWriter(poses, wording_split=split, shares={verb: 1.0, "help": 0.1})
+    questions: list[PoseQuestion] = []
+    yes = 0
+    while len(questions) < count:
+        pose = random.choice(poses)
+        begin = Script(poses=[pose], current=1)
+        exchange = writer.write(random, turns=1, begin=begin).exchanges[0]
+        found = exchange.finding
+        if exchange.kind != verb or found is None or exchange.calls[0].verb != verb:
+            continue
+        call = exchange.calls[0]
+        if kind == "yes_no":
+            wanted = 2 * yes <= len(questions)
+            if found.value is not wanted:
+                pose, found = _pose_with(wanted, call, poses, random) or (pose, found)
+            yes += found.value is True
+        questions.append(
+            PoseQuestion(
+                kind=kind, split=split, said=exchange.said, call=call, pose=pose, finding=found
+            )
+        )
+    return questions
+
+
+def _pose_with(
+    wanted: bool, call: Call, poses: Sequence[ShownPose], random: Random
+) -> tuple[ShownPose, Finding] | None:
+    """Return a pose of which the call has the answer that is wanted, if one is found soon."""
+    for pose in random.sample(poses, min(len(poses), MOST_TRIES)):
+        found = answer_call(call, [pose])
+        if found.value is wanted:
+            return pose, found
+    return None
+
+
+def ask(speaker: Speaker, question: PoseQuestion) -> PoseReply:
+    """Return what is called and said to a question that opens a conversation about its pose."""
+    held = HeldPoses[ShownPose]()
+    held.hold(question.pose)
+    last: Finding | None = None
+
+    def do(call: Call) -> CallResult:
+        nonlocal last
+        if call.verb not in QUESTIONS:
+            return CallResult(told="shown")
+        try:
+            shown = [held[number] for number in held.numbers_of(call.verb, call.poses)]
+            found = answer_call(call, shown, last=last)
+        except PoseQueryError:
+            return CallResult(told="error", failed=True)
+        if call.verb not in ("why", "unknown"):
+            last = found
+        return CallResult(told=found.fact, finding=found)
+
+    messages = [
+        Message.of("system", SYSTEM),
+        Message.of("tool", state_line(held)),
+        Message.of("user", question.said),
+    ]
+    turn = Turn()
+    take_turn(speaker, messages, do, turn)
+    return PoseReply(
+        calls=tuple(made.call for made in turn.calls), words=turn.words, corrected=turn.corrected
+    )
+
+
+def is_right(question: PoseQuestion, reply: PoseReply) -> bool:
+    """Return whether a reply answers a question as measuring does."""
+    found, words = question.finding, reply.words
+    if question.kind == "yes_no":
+        return read_yes_no(words) is found.value
+    if question.kind == "which":
+        return read_side(words) == str(found.value).split(" ")[0]
+    if question.kind == "where":
+        return read_places(words) == read_places(str(found.value))
+    if question.kind == "how_much":
+        return same_amounts(words, found.sentence, TOLERANCE[found.unit])
+    return refuses(words) or any(call.verb == "unknown" for call in reply.calls)
+
+
+def read_yes_no(words: str) -> bool | None:
+    """Return what the first words say: "Yes, just: .." is yes, "Not quite: .." and the like no."""
+    opening = re.match(r"\W*(yes|no|not|neither|slightly|only|almost|hardly|barely)\b", words, re.I)
+    return None if opening is None else opening[1].lower() == "yes"
+
+
+_SIDE = re.compile(r"\b(left|right|neither|both|none|equal|equally|level|same|each)\b")
+
+
+def read_side(words: str) -> str:
+    """Return the side that is named first, "neither" where none comes first, or nothing."""
+    side = _SIDE.search(words.lower())
+    if side is None:
+        return ""
+    return side[1] if side[1] in ("left", "right") else "neither"
+
+
+_PLACE = re.compile(
+    r"(?:(?:at|above|below) (?:head|shoulder|chest|hip|knee) height|above the (?:head|body)"
+    r"|(?:on|near) the ground|to the (?:left|right)|in the middle|in front of the body"
+    r"|behind the body|close to .+)$"
+)
+"""What `unipose.posecodes.places` says of a part."""
+
+
+def read_places(words: str) -> list[tuple[str, ...]]:
+    """Return the places that are told of each part.
+
+    "The left hand is 8 cm high, on the ground, to the left; the right hand is 99 cm high, in the
+    middle." -> [("on the ground", "to the left"), ("in the middle",)]
+    """
+    found = []
+    for part in re.split(r"[.;]\s*", words.lower()):
+        clauses = (_PLACE.search(clause.strip()) for clause in re.split(r", | and ", part))
+        places = tuple(clause[0] for clause in clauses if clause is not None)
+        if places:
+            found.append(places)
+    return found
+
+
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)(?:\s*(degree|°|cm|centimet))?")
+
+
+def read_amounts(words: str) -> list[tuple[float, str]]:
+    """Return the numbers of a text and their units: "degrees", "cm" or nothing."""
+    units = {"degree": "degrees", "°": "degrees", "cm": "cm", "centimet": "cm", "": ""}
+    return [(float(number), units[unit]) for number, unit in _AMOUNT.findall(words.lower())]
+
+
+def same_amounts(words: str, sentence: str, tolerance: float) -> bool:
+    """Return whether words begin with the numbers of a sentence, in its order and its units."""
+    told, wanted = read_amounts(words), read_amounts(sentence)
+    return len(told) >= len(wanted) > 0 and all(
+        abs(one - other) <= tolerance and unit in ("", right_unit)
+        for (one, unit), (other, right_unit) in zip(told, wanted, strict=False)
+    )
+
+
+_REFUSAL = re.compile(
+    r"\b(?:(?:does not|doesn't|do not|don't|cannot|can't|can not) (?:show|tell|know|say|see|judge)"
+    r"|not shown|no way to (?:tell|know)|cannot be (?:seen|told|known|measured))\b"
+)
+
+
+def refuses(words: str) -> bool:
+    """Return whether words say that a pose does not show what was asked."""
+    return _REFUSAL.search(words.lower()) is not None
+
+
+def topic_right(question: PoseQuestion, reply: PoseReply) -> bool:
+    """Return whether what is said not to be shown is what was asked."""
+    return any(call == question.call for call in reply.calls)
+
+
+def chance_of(
+    questions: Sequence[PoseQuestion], replies: Sequence[PoseReply], own: Sequence[PoseReply]
+) -> float:
+    """Return how often replies to other questions are right; `own` are those to `questions`."""
+    return percent(
+        is_right(question, reply)
+        for question, mine in zip(questions, own, strict=True)
+        for reply in replies
+        if reply is not mine
+    )
+
+
+def frequent_of(questions: Sequence[PoseQuestion]) -> float:
+    """Return how often the one answer is right that is right most often."""
+    answers = {question.finding.sentence: question.call for question in questions}
+    return max(
+        percent(
+            is_right(question, PoseReply(calls=(call,), words=sentence)) for question in questions
+        )
+        for sentence, call in answers.items()
+    )
+
+
+Asked = list[tuple[PoseQuestion, PoseReply]]
+
+
+def figures(asked: Asked) -> dict[str, object]:
+    """Return all shares under the names they are reported by, the primary ones first."""
+    everything = [reply for _, reply in asked]
+    found: dict[str, object] = {}
+    numbers: dict[str, object] = {}
+    for kind in KINDS:
+        mine = [pair for pair in asked if pair[0].kind == kind]
+        if not mine:
+            continue
+        questions, own = [pair[0] for pair in mine], [pair[1] for pair in mine]
+        known, held_out = ([pair for pair in mine if pair[0].split == split] for split in SPLITS)
+        pool = everything if kind == "not_shown" else own
+        found |= {
+            kind: percent(is_right(*pair) for pair in known),
+            f"chance_{kind}": chance_of(questions, pool, own),
+            f"frequent_{kind}": frequent_of(questions),
+            f"held_out_{kind}": percent(is_right(*pair) for pair in held_out),
+        }
+        numbers |= {f"{kind}_questions": len(known), f"held_out_{kind}_questions": len(held_out)}
+    return found | _further(asked) | numbers
+
+
+def _further(asked: Asked) -> dict[str, object]:
+    """Return what is told beside whether answers are right."""
+    known, held_out = ([pair for pair in asked if pair[0].split == split] for split in SPLITS)
+
+    def topics(some: Asked) -> float:
+        return percent(topic_right(*pair) for pair in some if pair[0].kind == "not_shown")
+
+    return {
+        "topic_right": topics(known),
+        "held_out_topic_right": topics(held_out),
+        "frequent_topic_right": most_frequent(
+            [question.call for question, _ in asked if question.kind == "not_shown"]
+        ),
+        "right_call": percent(reply.calls == (question.call,) for question, reply in known),
+        "held_out_right_call": percent(
+            reply.calls == (question.call,) for question, reply in held_out
+        ),
+        "refused_measurable": percent(
+            refuses(reply.words) for question, reply in asked if question.kind != "not_shown"
+        ),
+        "corrected": percent(reply.corrected for _, reply in asked),
+    }
+
+
+def wrong_of(asked: Asked) -> list[dict[str, object]]:
+    """Return what was asked, called and said where the answer is wrong."""
+    return [
+        {
+            "kind": question.kind, "wordings": question.split, "said": question.said,
+            "wanted_call": str(question.call), "calls": [str(call) for call in reply.calls],
+            "words": reply.words, "right_words": question.finding.sentence,
+            "corrected": reply.corrected,
+        }
+        for question, reply in asked
+        if not is_right(question, reply)
+    ]  # fmt: skip
+
+
+def ask_all(speaker: Speaker, poses: Sequence[ShownPose], *, count: int, seed: int) -> Asked:
+    """Return `count` questions of each kind and split of wordings, and the replies to them."""
+    questions = [
+        question
+        for kind in KINDS
+        for split in SPLITS
+        for question in draw_questions(
+            kind, count, poses, split=split, random=Random(f"answers {kind} {split} {seed}")
+        )
+    ]
+    return [(question, ask(speaker, question)) for question in track(questions, "asking")]
+
+
+def rows_of(result: dict[str, object]) -> list[tuple[str | float, ...]]:
+    """Return a table: kind, right, in held-out wordings, by chance, most frequent, questions."""
+    columns = ("", "held_out_", "chance_", "frequent_")
+    return [
+        (
+            kind,
+            *(float(str(result[f"{column}{kind}"])) for column in columns),
+            f"{result[f'{kind}_questions']} + {result[f'held_out_{kind}_questions']}",
+        )
+        for kind in KINDS
+        if kind in result
+    ]
+
+
+def main(options: AnswersOptions) -> None:
+    """Ask the conversation model about recorded poses and check what it says by measuring."""
+    speaker = options.load_speaker()
+    poses = bank_of_poses(options.read_people(), options.poses, seed=options.seed)
+    asked = ask_all(speaker, poses, count=options.count, seed=options.seed)
+    result = figures(asked) | {
+        "split": options.split, "seed": options.seed, "poses": len(poses), "turns": len(asked),
+    }  # fmt: skip
+    write_wrong(options.wrong, wrong_of(asked))
+    if not options.json:
+        print_table(
+            f"Of answers about poses, how many are right ({len(asked)} questions; %)",
+            ["", "right", "held-out wordings", "by chance", "most frequent", "questions"],
+            rows_of(result),
+        )
+    print_result(result, as_json=options.json)
+
+
+if __name__ == "__main__":
+    run(main, AnswersOptions)

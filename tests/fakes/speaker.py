@@ -1,0 +1,32 @@
+"""A speaker without a model: it answers what was prepared, in order, and remembers what it read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from unipose.language.chat_rendering import Message
+
+
+class FakeSpeaker:
+    """Says one prepared text after the other; `read` holds what it was given each time."""
+
+    def __init__(self, *said: str) -> None:
+        self.said = list(said)
+        self.read: list[list[Message]] = []
+
+    def answer(
+        self,
+        messages: Sequence[Message],
+        *,
+        verbs: Collection[str] = (),
+        heard: Callable[[str], None] | None = None,
+    ) -> str:
+        self.read.append(list(messages))
+        text = self.said.pop(0) if self.said else ""
+        if heard is not None and not text.startswith(">"):
+            for piece in text.split(" "):
+                heard(piece if text.startswith(piece) else f" {piece}")
+        return text
+
+    def length(self, messages: Sequence[Message]) -> int:
+        return sum(len(message.text.split()) + 4 for message in messages)
