@@ -69,6 +69,8 @@ class PoseQuestion:
     call: Call
     pose: ShownPose
     finding: Finding
+    wording: str = ""
+    """As it stands in the files."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,7 +107,13 @@ def draw_questions(
             yes += found.value is True
         questions.append(
             PoseQuestion(
-                kind=kind, split=split, said=exchange.said, call=call, pose=pose, finding=found
+                kind=kind,
+                split=split,
+                said=exchange.said,
+                call=call,
+                pose=pose,
+                finding=found,
+                wording=exchange.wordings[0],
             )
         )
     return questions
@@ -185,21 +193,20 @@ def read_side(words: str) -> str:
 
 
 _PLACE = re.compile(
-    r"(?:(?:at|above|below) (?:head|shoulder|chest|hip|knee) height|above the (?:head|body)"
-    r"|(?:on|near) the ground|to the (?:left|right)|in the middle|in front of the body"
-    r"|behind the body|close to .+)$"
+    r"(?:(?:at|above|below) (?:head|shoulder|chest|hip|knee) height|above (?:head|body)"
+    r"|(?:on|near) ground|to (?:left|right)|in middle|in front of body|behind body|close to .+)$"
 )
-"""What `unipose.posecodes.places` says of a part."""
+"""What `unipose.posecodes.places` says of a part, without articles."""
 
 
 def read_places(words: str) -> list[tuple[str, ...]]:
-    """Return the places that are told of each part.
+    """Return the places that are told of each part, without articles.
 
     "The left hand is 8 cm high, on the ground, to the left; the right hand is 99 cm high, in the
-    middle." -> [("on the ground", "to the left"), ("in the middle",)]
+    middle." -> [("on ground", "to left"), ("in middle",)]
     """
     found = []
-    for part in re.split(r"[.;]\s*", words.lower()):
+    for part in re.split(r"[.;]\s*", re.sub(r"\b(?:the|a|an) ", "", words.lower())):
         clauses = (_PLACE.search(clause.strip()) for clause in re.split(r", | and ", part))
         places = tuple(clause[0] for clause in clauses if clause is not None)
         if places:
@@ -320,7 +327,7 @@ def wrong_of(asked: Asked) -> list[dict[str, object]]:
             "kind": question.kind, "wordings": question.split, "said": question.said,
             "wanted_call": str(question.call), "calls": [str(call) for call in reply.calls],
             "words": reply.words, "right_words": question.finding.sentence,
-            "corrected": reply.corrected,
+            "corrected": reply.corrected, "wording": question.wording,
         }
         for question, reply in asked
         if not is_right(question, reply)

@@ -109,8 +109,6 @@ def _canonical_arguments(verb: str, arguments: tuple[str, ...]) -> tuple[str, ..
 
 def _hinge_of(part: str) -> str:
     side, space, name = part.rpartition(" ")
-    if side == "upper":  # an upper arm has no hinge of its own
-        return part
     return f"{side}{space}{_HINGES.get(name, name)}"
 
 
