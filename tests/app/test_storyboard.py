@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from tests.fakes.assistant import FakeAssistant
-from unipose.app.chat import Chat
+from tests.fakes.speaker import FakeSpeaker
+from unipose.app.conversation import Conversation
 from unipose.app.storyboard import EDGE, PAPER, PICTURE, WIDTH, draw, hold
 
 
 def test_a_story_holds_what_the_chat_answered_and_draws_each_new_pose_once():
-    turns = hold(Chat(FakeAssistant.load), ["/pose squat", "describe the pose"])
+    chat = Conversation(FakeAssistant.load, lambda: FakeSpeaker("> describe"))
+    turns = hold(chat, ["/pose squat", "describe the pose"])
     assert [turn.line for turn in turns] == ["/pose squat", "describe the pose"]
     assert turns[0].picture is not None
     assert turns[0].picture.height == PICTURE

@@ -22,7 +22,8 @@ PROGRAM = textwrap.dedent(
     """
     import sys, time
     from tests.fakes.assistant import FakeAssistant
-    from unipose.app.chat import Chat
+    from tests.fakes.speaker import TableSpeaker
+    from unipose.app.conversation import Conversation
     from unipose.app.terminal import answer_lines, talk
 
     class Slow(FakeAssistant):
@@ -30,8 +31,16 @@ PROGRAM = textwrap.dedent(
             print("thinking", flush=True)
             time.sleep(60)
 
-    chat = Chat((Slow if "slow" in sys.argv else FakeAssistant).load)
-    sys.exit(talk(chat) if sys.stdin.isatty() else answer_lines(chat))
+    table = {
+        "describe the pose": ["> describe", ""],
+        "describe it": ["> describe", ""],
+        "is the left knee bent": ["> check bent left knee", "Yes."],
+    }
+    load = (Slow if "slow" in sys.argv else FakeAssistant).load
+    chat = Conversation(load, lambda: TableSpeaker(table))
+    verbose = "verbose" in sys.argv
+    answer = talk if sys.stdin.isatty() else answer_lines
+    sys.exit(answer(chat, verbose=verbose))
     """
 )
 
@@ -41,10 +50,12 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return keep | {"XDG_STATE_HOME": str(tmp_path), "TERM": "dumb", "OMP_NUM_THREADS": "1"}
 
 
-def ask_through_a_pipe(lines: str | bytes, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+def ask_through_a_pipe(
+    lines: str | bytes, tmp_path: Path, *arguments: str
+) -> subprocess.CompletedProcess[str]:
     sent = lines.encode() if isinstance(lines, str) else lines
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", PROGRAM, *arguments],
         input=sent,
         capture_output=True,
         cwd=ROOT,
@@ -67,13 +78,26 @@ def test_a_pipe_gets_an_answer_for_each_line_and_status_0(tmp_path: Path):
 
 
 def test_lines_without_an_answer_are_said_and_end_with_status_1(tmp_path: Path):
-    hostile = b"/pose \x1b[31mred.npz\n\xff\xfe\x00\n" + b"a" * 100_000 + b"\nwhat time is it\n"
+    hostile = b"/pose \x1b[31mred.npz\n/\xff\xfe\x00\n" + b"a" * 100_000 + b"\n/show 7\n"
     done = ask_through_a_pipe(b"describe the pose\n" + hostile + b"/pose stand\n", tmp_path)
     answers = done.stdout.splitlines()
     assert done.returncode == 1
     assert [answer.split(":")[0] for answer in answers] == ["error"] * 5 + ["Read pose 1"]
     assert "\x1b" not in done.stdout
     assert done.stderr == ""
+
+
+def test_what_the_model_calls_is_shown_where_it_is_asked_for(tmp_path: Path):
+    lines = "/pose squat\nis the left knee bent\n"
+    plain = ask_through_a_pipe(lines, tmp_path).stdout
+    assert ">" not in plain
+    shown = ask_through_a_pipe(lines, tmp_path, "verbose").stdout.splitlines()
+    assert shown[1] == "Yes: the left knee is bent by 110 degrees."
+    assert shown[2:4] == [
+        "> check bent left knee",
+        "  = yes: left knee is bent by 110 degrees",
+    ]
+    assert "said by the program" in shown[4]
 
 
 def test_control_characters_are_shown_as_question_marks():

@@ -30,3 +30,24 @@ class FakeSpeaker:
 
     def length(self, messages: Sequence[Message]) -> int:
         return sum(len(message.text.split()) + 4 for message in messages)
+
+
+class TableSpeaker(FakeSpeaker):
+    """Says what a table has for the user's last line, one text after the other; else nothing."""
+
+    def __init__(self, table: dict[str, list[str]]) -> None:
+        super().__init__()
+        self.table = table
+
+    def answer(
+        self,
+        messages: Sequence[Message],
+        *,
+        verbs: Collection[str] = (),
+        heard: Callable[[str], None] | None = None,
+    ) -> str:
+        last = max(i for i, message in enumerate(messages) if message.role == "user")
+        spoken = sum(message.role == "assistant" for message in messages[last:])
+        texts = self.table.get(messages[last].text, [])
+        self.said = texts[spoken : spoken + 1]
+        return super().answer(messages, verbs=verbs, heard=heard)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from unipose.app.examples import EXAMPLES
 from unipose.app.pose_actions import Assistant, Done, HeldPose, PoseActions
@@ -59,6 +59,7 @@ COMMANDS = {
 }
 
 
+@runtime_checkable
 class ConversationSpeaker(Speaker, Protocol):
     """What a conversation needs of `ConversationModel`."""
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from unipose.errors import AnswerParseError
 from unipose.language.chat_rendering import Message
@@ -33,6 +33,7 @@ Listener = Callable[[str], None]
 """Is given each piece of an answer as soon as it is known."""
 
 
+@runtime_checkable
 class Speaker(Protocol):
     """What a turn needs of `ConversationModel`."""
 
