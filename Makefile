@@ -17,7 +17,7 @@ KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000
 TRAIN := PATH="$(CURDIR)/$(BIN):$$PATH" $(KEEP_MEMORY) $(BIN)/accelerate launch --num_processes 1 \
 	--num_machines 1 --mixed_precision no --dynamo_backend no -m
 
-.PHONY: help setup chat test test-slow check lint format types arrows mini picture bench lock clean
+.PHONY: help setup chat test test-slow check lint format types arrows mini converse picture bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -71,10 +71,15 @@ mini: setup ## train the embedded model again, from the mocap folder (MOCAP=FOLD
 	$(TRAIN) train.instruct --preset mini_words --data $(MOCAP)
 	$(BIN)/python -m train.ship runs/words/model unipose/weights/mini
 
+converse: setup ## train the conversation model again, from the mocap folder (MOCAP=FOLDER)
+	$(TRAIN) train.converse --preset smol --data $(MOCAP)
+	mkdir -p unipose/weights/conversation
+	cp runs/converse/model/adapter_*.* unipose/weights/conversation/
+
 picture: setup ## draw the README's conversation again, with what the model answers
-	$(BIN)/python -m unipose.app.storyboard docs/conversation.png "/pose squat" "describe the pose" \
-		"raise the left arm" "what changes from the first to the second?" \
-		"make a pose of someone standing with both arms stretched to the sides and the feet wide apart"
+	$(BIN)/python -m unipose.app.storyboard docs/conversation.png "/pose balance" "which foot is higher?" \
+		"by how much?" "what is she wearing?" "raise the left arm" "is the left hand above the head now?" \
+		"turn it around" "what went up from the first to the second?"
 
 bench: setup ## measure everything the README claims (MOCAP=FOLDER)
 	$(BIN)/python -m eval.reconstruction --data $(MOCAP) --split test --json
@@ -86,6 +91,10 @@ bench: setup ## measure everything the README claims (MOCAP=FOLDER)
 	$(BIN)/python -m eval.recognition --data $(MOCAP) --split test --json
 	$(BIN)/python -m eval.generation --data $(MOCAP) --split test --json
 	$(BIN)/python -m eval.retrieval --data $(MOCAP) --split test --json
+	$(BIN)/python -m eval.answers --data $(MOCAP) --json
+	$(BIN)/python -m eval.requests --data $(MOCAP) --json
+	$(BIN)/python -m eval.talk --json
+	$(BIN)/python -m eval.conversation_speed --json
 	OMP_NUM_THREADS=1 $(KEEP_MEMORY) $(BIN)/python -m eval.training --json
 	$(BIN)/python -m eval.building --data $(MOCAP) --json
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -205,7 +206,7 @@ class PoseActions:
     def _replaced(self, number: int, text: str, done: Done) -> CallResult:
         """Make the whole posture anew; shape, place and the way the body faces stay."""
         before = self.held[number].pose
-        made = self.assistant.generate(text)
+        made = self.assistant.generate(as_state(text))
         rotations = made.rotations.clone()
         turn = _about_vertical(float(yaw_of(before.rotations[:, 0])[0]))
         rotations[:, 0] = turn @ rotations[:, 0]
@@ -285,6 +286,23 @@ class PoseActions:
             f"pose {i}: {held.origin}" + (" (current)" if i == self.held.current else "")
             for i, held in enumerate(self.held.items, start=1)
         )
+
+
+def as_state(text: str) -> str:
+    """Return what somebody is told to do as what a person is doing: the pose model makes states.
+
+    "sit down" -> "A person is sitting down", "lie on the back" -> "A person is lying on the back".
+    """
+    verb, _, rest = text.strip().partition(" ")
+    if verb.lower() == "lie":
+        doing = "lying"
+    elif re.fullmatch(r"[a-z]*[^aeiou]e", verb):
+        doing = f"{verb[:-1]}ing"
+    elif re.fullmatch(r"[^aeiou]*u?[aeiou][^aeiouwxy]", verb):
+        doing = f"{verb}{verb[-1]}ing"
+    else:
+        doing = f"{verb}ing"
+    return f"A person is {doing} {rest}".strip()
 
 
 def hardly_moved(before: Pose, after: Pose) -> bool:
