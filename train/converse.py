@@ -148,7 +148,7 @@ def add_adapters(model: nn.Module, config: ConverseConfig) -> dict:
     return {
         "peft_type": "LORA", "task_type": "CAUSAL_LM", "r": config.rank,
         "lora_alpha": config.alpha, "exclude_modules": ["lm_head"],
-        "target_modules": "all-linear", "base_model_name_or_path": Path(config.llm).name or None,
+        "target_modules": "all-linear", "base_model_name_or_path": config.llm or None,
     }  # fmt: skip
 
 

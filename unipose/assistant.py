@@ -313,7 +313,7 @@ class UniPose:
         """
         from unipose.language.conversation_model import ConversationModel  # a second to import
 
-        return ConversationModel.load()
+        return ConversationModel.load(device=self.model.device)
 
     def answer(
         self, question: str, *shown: Pose | Photo, heard: Callable[[str], None] | None = None

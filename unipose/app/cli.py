@@ -53,6 +53,12 @@ ModelFolder = Annotated[
     Path | None,
     typer.Option("--model", metavar="FOLDER", help="Another model than the embedded one."),
 ]
+Adapters = Annotated[
+    Path | None,
+    typer.Option(
+        "--adapters", metavar="FOLDER", help="Another conversation model (train.converse)."
+    ),
+]
 Device = Annotated[
     str,
     typer.Option("--device", metavar="DEVICE", help="Where to compute: cpu, cuda, cuda:1, mps."),
@@ -216,6 +222,7 @@ def ask(
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
+    adapters: Adapters = None,
     device: Device = "cpu",
     dtype: Dtype = "float32",
 ) -> None:
@@ -232,6 +239,7 @@ def ask(
     shape = sources.own_body(body)
     shown = [sources.read_asked(Path(name), at, shape) for name in names]
     assistant = sources.load_assistant(model, device=device, dtype=dtype)
+    assistant.speaker = sources.load_speaker(adapters, device=device)
     answered = assistant.answer_fully(question, *shown)
     found = answered.finding
     measured = (
@@ -271,6 +279,7 @@ def chat(
     ] = None,
     body: BodyFile = None,
     model: ModelFolder = None,
+    adapters: Adapters = None,
     device: Device = "cpu",
     dtype: Dtype = "float32",
 ) -> None:
@@ -284,6 +293,7 @@ def chat(
 
     conversation = Conversation(
         lambda: sources.load_assistant(model, device=device, dtype=dtype),
+        lambda: sources.load_speaker(adapters, device=device),
         body=sources.own_body(body),
     )
     if resume is not None:

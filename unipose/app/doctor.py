@@ -13,7 +13,7 @@ from unipose.errors import UniPoseError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Checkup:
     """One thing that was looked at."""
 
     what: str
@@ -21,19 +21,20 @@ class Finding:
     found: str
 
 
-def examine() -> list[Finding]:
+def examine() -> list[Checkup]:
     """Return what was found, each thing tried for real: packages, torch, body, model."""
     return [
-        Finding(what="python", good=sys.version_info >= (3, 11), found=platform.python_version()),
+        Checkup(what="python", good=sys.version_info >= (3, 11), found=platform.python_version()),
         *_packages(),
         _try("torch", _torch),
         _try("torchvision", _torchvision),
         _try("body", _body),
         _try("model", _model),
+        _try("conversation", _conversation),
     ]
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[Checkup]:
     """Compare what is installed with what the project asks for; only what is wrong is listed."""
     from packaging.requirements import Requirement
 
@@ -49,7 +50,7 @@ def _packages() -> Iterator[Finding]:
         if not need.specifier.contains(found, prereleases=True):
             wrong.append(f"{need.name} {found} is not {need.specifier}")
     found = "; ".join(wrong) + "; `make setup` mends it" if wrong else f"all {len(wanted)} there"
-    yield Finding(what="packages", good=not wrong, found=found)
+    yield Checkup(what="packages", good=not wrong, found=found)
 
 
 def _torch() -> str:
@@ -80,9 +81,18 @@ def _model() -> str:
     return f'embedded; it says of a squat: "{said}"'
 
 
-def _try(what: str, look: Callable[[], str]) -> Finding:
+def _conversation() -> str:
+    from unipose.app.examples import example_pose
+    from unipose.app.sources import load_assistant
+
+    question = "which knee is bent more?"
+    said = load_assistant(None).answer(question, example_pose("step"))
+    return f'embedded; asked of a step "{question}": "{said}"'
+
+
+def _try(what: str, look: Callable[[], str]) -> Checkup:
     try:
-        return Finding(what=what, good=True, found=look())
+        return Checkup(what=what, good=True, found=look())
     except (UniPoseError, ImportError, OSError, RuntimeError) as error:
         problem = " ".join(str(error).split())
-        return Finding(what=what, good=False, found=f"{type(error).__name__}: {problem}")
+        return Checkup(what=what, good=False, found=f"{type(error).__name__}: {problem}")

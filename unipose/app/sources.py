@@ -15,6 +15,7 @@ from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError
 from unipose.files import open_pose, save_pose
 from unipose.files.photo import is_photo, open_photo
+from unipose.language.conversation_model import ConversationModel
 
 HOLD_SEVERAL = frozenset({".npz", ".json", ".npy", ".png"})
 """Endings of files that hold several unrelated poses (a .png as a sheet); else a file each."""
@@ -24,6 +25,12 @@ def load_assistant(folder: Path | None, *, device: str = "cpu", dtype: str = "fl
     """Return the model in `folder`, or the embedded one, loaded without a progress bar."""
     disable_progress_bar()
     return UniPose.load(folder, device=device, dtype=dtype)
+
+
+def load_speaker(adapters: Path | None, *, device: str = "cpu") -> ConversationModel:
+    """Return the conversation model with these adapters, or the embedded one."""
+    disable_progress_bar()
+    return ConversationModel.load(adapters, device=device)
 
 
 def own_body(file: Path | None) -> Body | None:

@@ -66,15 +66,15 @@ class ConversationModel:
         """Load adapters (peft's two files) over a base; by default the embedded ones.
 
         `base` is any folder or name that transformers reads as a causal language model; by default
-        SmolLM2 out of the user's cache. Raises MissingFileError if base or adapters are missing,
-        WeightsError if they do not fit each other.
+        the one that the adapters name, or SmolLM2 out of the user's cache. Raises MissingFileError
+        if base or adapters are missing, WeightsError if they do not fit each other.
         """
         folder = CONVERSATION if folder is None else Path(folder)
         if not (folder / ADAPTERS).is_file():
             raise MissingFileError(
                 folder, "there are no adapters here.", f"Expected {ADAPTERS} and {ADAPTER_CONFIG}."
             )
-        source = base_folder() if base is None else base
+        source = base or adapter_config(folder).get("base_model_name_or_path") or base_folder()
         try:
             text = AutoTokenizer.from_pretrained(source)
             model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
@@ -157,14 +157,22 @@ class ConversationModel:
         self._read, self._cache = [], DynamicCache()
 
 
+def adapter_config(folder: Path) -> dict[str, Any]:
+    """Return peft's description of adapters. Raises WeightsError if it cannot be read."""
+    try:
+        return dict(json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise WeightsError(folder, f"{ADAPTER_CONFIG} cannot be read ({error}).") from error
+
+
 def merge_adapters(model: nn.Module, folder: Path) -> None:
     """Add the adapters of `folder` into the weights that they stand beside.
 
     By hand: it is one product a layer, and importing peft takes longer than all of this. Raises
     WeightsError if an adapter has no place in the model.
     """
+    config = adapter_config(folder)
     try:
-        config = json.loads((folder / ADAPTER_CONFIG).read_text())
         scale = float(config["lora_alpha"]) / int(config["r"])
         weights = load_file(folder / ADAPTERS)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
