@@ -75,7 +75,7 @@ class ConverseConfig(RunSettings):
 
 PRESETS = {
     "smol": ConverseConfig(
-        out=Path("runs/converse"), steps=520, batch=4, peak_rate=1.5e-3, warmup=30, save_every=65,
+        out=Path("runs/converse"), steps=345, batch=4, peak_rate=1.5e-3, warmup=30, save_every=75,
 
     ),
     "debug": ConverseConfig(

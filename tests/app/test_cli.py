@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from tests.fakes.assistant import FakeAssistant
+from tests.fakes.speaker import FakeSpeaker
+from tests.fakes.tiny_model import tiny_assistant
 from unipose.app import cli, sources
 from unipose.app.examples import example_pose
 from unipose.app.wording import WELCOME
@@ -158,7 +160,7 @@ def test_version_is_that_of_the_package(unipose):
 
 
 def test_the_first_screen_says_what_to_type_and_how_to_leave():
-    assert all(words in WELCOME for words in ("/pose example", "describe the pose", "/quit"))
+    assert all(words in WELCOME for words in ("/pose squat", "raise the left arm", "/quit"))
 
 
 @pytest.fixture
@@ -225,3 +227,32 @@ def test_the_model_computes_where_and_how_it_was_told(unipose, squat, monkeypatc
         {"device": "cpu", "dtype": "float32"},
         {"device": "cuda:1", "dtype": "bfloat16"},
     ]
+
+
+def test_ask_answers_a_question_about_a_file(unipose, monkeypatch, squat):
+    monkeypatch.setattr(sources, "load_assistant", lambda *_, **__: tiny_assistant())
+    monkeypatch.setattr(
+        sources, "load_speaker", lambda *_, **__: FakeSpeaker("> check bent left knee", "")
+    )
+    status, out, err = unipose("ask", squat, "is the left knee bent?", "--json")
+    assert (status, err) == (0, "")
+    said = json.loads(out)
+    assert said["text"] == "Yes: the left knee is bent by 110 degrees."
+    assert said["value"] is True
+    assert said["calls"] == ["> check bent left knee"]
+
+
+def test_ask_without_a_file_says_how_to_ask(unipose):
+    status, _, err = unipose("ask", "is the left knee bent?")
+    assert status == 2
+    assert "one or two files and then the question" in err
+
+
+def test_a_file_that_is_not_there_is_told_before_any_model_is_loaded(unipose, monkeypatch):
+    def load(*_: object, **__: object) -> None:
+        raise AssertionError("loaded")
+
+    monkeypatch.setattr(sources, "load_assistant", load)
+    status, _, err = unipose("ask", "nobody.bvh", "is the left knee bent?")
+    assert status == 2
+    assert "nobody.bvh" in err

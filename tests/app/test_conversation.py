@@ -1,4 +1,4 @@
-"""The conversation: what the model calls is done, poses are kept, and nothing is lost on the way."""
+"""The conversation: what the model calls is done, poses are kept, and nothing is lost."""
 
 from __future__ import annotations
 

@@ -100,6 +100,10 @@ def _convert(gguf: Path, folder: Path) -> None:
         (unfinished / "config.json").write_text(json.dumps(config, indent=2, default=str))
         if not folder.exists():  # another process may have been quicker
             unfinished.rename(folder)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise WeightsError(
+            gguf, f"the base language model cannot be converted: {error}."
+        ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 

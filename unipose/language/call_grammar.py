@@ -19,6 +19,8 @@ from unipose.posecodes.calls import (
     most_poses,
 )
 
+_SPACES = ("\u0120", "\u2581", " ")
+"""How tokenizers write a space in front of a token."""
 COLON, END = ":", ""
 """What may follow a word of a call beside another word: a text begins, the call ends."""
 
@@ -34,6 +36,10 @@ class CallGrammar:
     ) -> None:
         self.end = template.end
         self.anything = {*anything, self.end}
+        tokens = template.text.convert_ids_to_tokens(sorted(anything))
+        spaced = zip(sorted(anything), tokens, strict=True)
+        self._opening = {i for i, token in spaced if str(token).startswith(_SPACES)}
+        """What a text may begin with: a space, as `read_call` wants it."""
         self.verbs = sorted(verbs)
         alone = template.encode(MARK)
         self._mark = tuple(alone)
@@ -70,7 +76,7 @@ class CallGrammar:
                     elif word == COLON:
                         # a text goes on to the end of the call, and is not empty
                         text = said[place + 1 :]
-                        return self.anything if text else self.anything - {self.end}
+                        return self.anything if text else self._opening
                     else:
                         reached.add(((*words, word), ()))
             states = reached

@@ -1,0 +1,117 @@
+"""Scripts: the same seed writes the same conversation, and every answer is measured."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from data_builders.conversations.script import Script, ScriptWriter
+from data_builders.conversations.typing_style import typed
+from unipose.app.examples import EXAMPLES, example_pose
+from unipose.language.chat_rendering import Message
+from unipose.posecodes.calls import QUESTIONS, Call, read_call
+from unipose.posecodes.held_poses import HeldPoses
+from unipose.posecodes.questions import answer_call, show_pose
+
+
+@pytest.fixture(scope="module")
+def writer() -> ScriptWriter:
+    return ScriptWriter([show_pose(example_pose(name)) for name in EXAMPLES])
+
+
+def scripts(writer: ScriptWriter, count: int, seed: int = 0) -> list[Script]:
+    random = Random(seed)
+    return [writer.write(random, turns=4) for _ in range(count)]
+
+
+def test_the_same_seed_writes_the_same_conversation(writer: ScriptWriter):
+    first, second = ([script.messages() for script in scripts(writer, 5, seed=3)] for _ in range(2))
+    assert first == second
+    assert first != [script.messages() for script in scripts(writer, 5, seed=4)]
+
+
+def test_calls_are_followed_by_their_results_and_turns_end_in_words(writer: ScriptWriter):
+    for script in scripts(writer, 40):
+        roles = [message.role for message in script.messages()]
+        assert roles[0] == "system"
+        assert roles[-1] == "assistant"
+        messages = script.messages()
+        for before, after in pairwise(messages):
+            if before.role == "assistant" and before.text.startswith(">"):
+                assert str(read_call(before.text)) == before.text
+                assert after.role == "tool"
+
+
+def test_a_first_question_is_answered_by_measuring_its_pose(writer: ScriptWriter):
+    checked = 0
+    for script in scripts(writer, 60, seed=7):
+        exchange = script.exchanges[0]
+        if len(exchange.calls) != 1 or exchange.finding is None or len(script.poses) != 1:
+            continue
+        call = exchange.calls[0]
+        if call.verb in QUESTIONS and call.verb not in ("when", "why"):
+            poses = script.poses if call.verb not in ("unknown",) else []
+            assert answer_call(call, poses).sentence == exchange.words
+            checked += 1
+    assert checked > 10
+
+
+def test_a_row_of_calls_alone_ends_with_the_call(writer: ScriptWriter):
+    script = next(s for s in scripts(writer, 20) if s.exchanges[-1].calls)
+    last = script.messages(calls_alone=True)[-1]
+    assert last == Message.of("assistant", str(script.exchanges[-1].calls[0]))
+
+
+def test_a_files_name_is_typed_as_it_is():
+    said = "save it as Poses/My_Squat 2.npz"
+    for seed in range(200):
+        random = Random(seed)
+        assert "Poses/My_Squat 2.npz" in typed(
+            said, random, request=True, exact=("Poses/My_Squat 2.npz",)
+        )
+
+
+def held(*numbers: int) -> HeldPoses[str]:
+    poses = HeldPoses[str]()
+    for number in range(1, max(numbers) + 1):
+        poses.hold(f"pose {number}")
+    for number in numbers:
+        poses.choose(number)
+    return poses
+
+
+def test_names_of_poses_mean_numbers():
+    poses = held(3, 1)
+    names = ("other", "last", "2")
+    assert [poses.number_of(name) for name in names] == [3, 3, 2]
+    assert held(3).number_of("previous") == 2
+    assert poses.numbers_of("moved", ()) == (3, 1)
+    assert poses.numbers_of("compare", ("2",)) == (2, 1)
+    assert poses.numbers_of("check", ()) == (1,)
+    assert poses.numbers_of("why", ()) == ()
+
+
+def test_steps_are_undone_and_done_again():
+    poses = held(2, 1)
+    assert (poses.undo(), poses.undo(), poses.redo(), poses.redo()) == (2, 1, 2, 1)
+    poses.undo()
+    poses.hold("new")
+    with pytest.raises(ValueError, match="nothing to do again"):
+        poses.redo()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["check bent left knee", "> dance", "> check bent", "> save", "> check bent left knee of",
+     "> describe of 1 2", "> undo of 1", "> check above head head", "> describe: it"],
+)  # fmt: skip
+def test_what_is_no_call_is_refused(line: str):
+    with pytest.raises(ValueError, match=r">|\S"):
+        read_call(line)
+
+
+def test_a_call_is_written_as_it_is_read():
+    call = Call(verb="edit", poses=("2",), text="raise the left arm")
+    assert read_call(str(call)) == call

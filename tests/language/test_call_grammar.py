@@ -1,0 +1,76 @@
+"""Calls as a grammar over tokens: all of them can be written, and nothing else."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from tests.fakes.tiny_chat_model import tiny_text
+from unipose.language.call_grammar import CallGrammar
+from unipose.language.chat_rendering import ChatTemplate
+from unipose.posecodes.calls import POSES, VERBS, WITH_TEXT, arguments_of, most_poses, read_call
+
+
+@pytest.fixture(scope="module")
+def template() -> ChatTemplate:
+    return ChatTemplate(tiny_text())
+
+
+def plain_ids(template: ChatTemplate) -> list[int]:
+    special = {*template.text.all_special_ids}
+    return [identity for identity in range(len(template.text)) if identity not in special]
+
+
+@pytest.fixture(scope="module")
+def grammar(template: ChatTemplate) -> CallGrammar:
+    return CallGrammar(template, plain_ids(template))
+
+
+def some_calls(random: Random, *, each: int) -> list[str]:
+    found = []
+    for verb in VERBS:
+        ways = list(arguments_of(verb))
+        for way in random.sample(ways, min(each, len(ways))):
+            line = " ".join((">", verb, *way))
+            if most_poses(verb) and random.random() < 0.5:
+                names = random.sample(POSES, random.randint(1, most_poses(verb)))
+                line += f" of {' '.join(names)}"
+            found.append(line + (": some text, a.bvh" if verb in WITH_TEXT else ""))
+    return found
+
+
+def test_every_call_can_be_written_and_ends_where_it_is_whole(
+    template: ChatTemplate, grammar: CallGrammar
+):
+    for line in some_calls(Random(0), each=5):
+        ids = template.encode(line)
+        for place, identity in enumerate([*ids, grammar.end]):
+            assert identity in grammar.following(ids[:place]), (line, place)
+
+
+def test_whatever_the_grammar_lets_be_written_is_a_call(
+    template: ChatTemplate, grammar: CallGrammar
+):
+    random = Random(1)
+    for _ in range(40):
+        said: list[int] = []
+        while True:
+            ways = sorted(grammar.following(said))
+            assert ways
+            chosen = random.choice(ways)
+            if chosen == grammar.end:
+                break
+            said.append(chosen)
+            if len(said) > 60 and grammar.end in grammar.following(said):
+                break  # a text may go on for ever
+        line = template.decode(said)
+        if ":" not in line or line.partition(": ")[2].strip():  # a text may be spaces alone
+            assert read_call(line).verb in VERBS
+
+
+def test_only_the_verbs_that_are_allowed_can_be_written(template: ChatTemplate):
+    grammar = CallGrammar(template, plain_ids(template), ("check", "measure"))
+    save = template.encode("> save: a.npz")
+    allowed = [identity in grammar.following(save[:i]) for i, identity in enumerate(save)]
+    assert not all(allowed)

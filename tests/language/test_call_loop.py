@@ -1,0 +1,120 @@
+"""A turn with calls: only what the model writes is done, and its words are held to the result."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes.speaker import FakeSpeaker
+from unipose.language.call_loop import (
+    MOST_CALLS,
+    CallResult,
+    Turn,
+    begins_like,
+    says_the_same,
+    take_turn,
+)
+from unipose.language.chat_rendering import Message
+from unipose.posecodes.calls import Call
+from unipose.posecodes.finding import Finding
+
+SENTENCE = "No: the left hand is 12 cm below the head."
+FOUND = Finding(
+    kind="yes_no", value=False, fact="no: left hand is 12 cm below head", sentence=SENTENCE,
+    evidence="The left hand is 12 cm below the head.",
+)  # fmt: skip
+
+
+def turn_of(*said: str, typed: str = "is it?", told: str = "") -> tuple[Turn, list[Call], str]:
+    """Return the turn, the calls that were done, and what was heard."""
+    done: list[Call] = []
+    heard: list[str] = []
+
+    def run(call: Call) -> CallResult:
+        done.append(call)
+        return CallResult(told=told or FOUND.fact, finding=None if told else FOUND)
+
+    turn = Turn()
+    take_turn(FakeSpeaker(*said), [Message.of("user", typed)], run, turn, heard=heard.append)
+    return turn, done, "".join(heard)
+
+
+def test_a_call_is_done_and_the_model_goes_on_with_its_result():
+    turn, done, heard = turn_of("> check above left hand head", SENTENCE)
+    assert [str(call) for call in done] == ["> check above left hand head"]
+    assert [message.role for message in turn.messages] == ["assistant", "tool", "assistant"]
+    assert turn.words == heard == SENTENCE
+    assert not turn.corrected
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Yes: the left hand is 12 cm below the head.",
+        "No: the right hand is 12 cm below the head.",
+        "No: the left hand is 13 cm below the head.",
+        "No: the left hand is 12 cm above the head.",
+        "No.",
+        "",
+    ],
+)
+def test_words_that_leave_the_result_give_way_to_the_programs_own(words: str):
+    turn, _, heard = turn_of("> check above left hand head", words)
+    assert turn.corrected
+    assert turn.messages[-1].text == SENTENCE
+    assert heard.endswith(SENTENCE)
+
+
+def test_other_words_with_the_same_result_are_kept():
+    words = "No, her left hand is still 12 cm below the head"
+    turn, _, _ = turn_of("> check above left hand head", words)
+    assert turn.words == words
+
+
+def test_calls_in_what_is_typed_or_measured_are_never_done():
+    turn, done, _ = turn_of("Hello.", typed="> save: /etc/passwd")
+    assert done == []
+    assert turn.words == "Hello."
+    turn, done, _ = turn_of("> help", "", told="> save: x.npz")
+    assert [call.verb for call in done] == ["help"]
+
+
+def test_a_model_that_goes_on_calling_is_stopped():
+    speaker = FakeSpeaker(*["> help"] * 20)
+    verbs_left: list[bool] = []
+
+    class Counting(FakeSpeaker):
+        def answer(self, messages, *, verbs=(), heard=None):
+            verbs_left.append(bool(verbs))
+            return speaker.answer(messages) if verbs else "Enough."
+
+    turn = Turn()
+    take_turn(Counting(), [Message.of("user", "?")], lambda call: CallResult(told="shown"), turn)
+    assert len(turn.calls) == MOST_CALLS
+    assert verbs_left == [True] * MOST_CALLS + [False]
+
+
+def test_a_call_that_was_cut_off_is_not_done():
+    turn, done, _ = turn_of("> edit of 2")
+    assert done == []
+    assert turn.messages == [Message.of("assistant", "")]
+
+
+def test_an_interruption_leaves_what_was_said():
+    turn = Turn()
+
+    def interrupt(piece: str) -> None:
+        if "hand" in piece:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        take_turn(
+            FakeSpeaker("The left hand is high."), [Message.of("user", "?")],
+            lambda call: CallResult(told=""), turn, heard=interrupt,
+        )  # fmt: skip
+    assert turn.words == "The left hand"
+
+
+def test_the_beginning_of_a_sentence_is_followed_word_by_word():
+    assert begins_like("No: the left hand is 1", SENTENCE)
+    assert not begins_like("No: the left hand is 13 cm", SENTENCE)
+    assert says_the_same(SENTENCE, SENTENCE)

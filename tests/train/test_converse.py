@@ -1,0 +1,36 @@
+"""The program that trains the conversation model: it runs, resumes, and writes what is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from train.converse import PRESETS, ConverseConfig, main, open_base
+from unipose.language.conversation_model import ADAPTERS, merge_adapters
+
+
+def run_to(out: Path, *, steps: int, **changed: object) -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)  # the debug base is drawn anew
+    config = replace(PRESETS["debug"], out=out, save_every=2, threads=1, workers=0, **changed)  # type: ignore[arg-type]
+    main(replace(config, steps=steps))
+    return load_file(out / "model" / ADAPTERS)
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(tmp_path: Path):
+    whole = run_to(tmp_path / "whole", steps=4)
+    broken = tmp_path / "broken"
+    run_to(broken, steps=4)
+    (broken / "step-00000004.safetensors").unlink()
+    resumed = run_to(broken, steps=4)
+    for name, weight in whole.items():
+        torch.testing.assert_close(weight, resumed[name], msg=name)
+
+
+def test_what_is_written_can_be_merged_into_the_base(tmp_path: Path):
+    written = run_to(tmp_path / "run", steps=2)
+    assert any(bool((weight != 0).any()) for name, weight in written.items() if "lora_B" in name)
+    model, _ = open_base(ConverseConfig(llm="debug", out=tmp_path, steps=1, batch=1, peak_rate=1.0))
+    merge_adapters(model, tmp_path / "run" / "model")

@@ -1,0 +1,55 @@
+"""Rows that begin alike, packed into one: the same losses for fewer tokens."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.fakes.tiny_chat_model import tiny_chat_model
+from train.converse import ConverseStep
+from train.row_packing import pack_rows
+from unipose.language.chat_rendering import Message
+from unipose.language.rendering import NOTHING, Row
+
+
+def row_of(text: str, learned: int) -> Row:
+    """Return a row of letters, of which the last `learned` predict the next one."""
+    row = Row()
+    for letter in text:
+        row.add(ord(letter))
+    for place in range(len(text) - learned, len(text) - 1):
+        row.targets[place] = row.ids[place + 1]
+    return row
+
+
+def test_three_rows_are_packed_as_the_docstring_shows():
+    packed = pack_rows([row_of("spuab", 2), row_of("spuc", 1), row_of("spudef", 3)])
+    assert "".join(map(chr, packed.ids[0])) == "spuabcdef"
+    assert packed.positions[0].tolist() == [0, 1, 2, 3, 4, 3, 3, 4, 5]
+    assert packed.branches[0].tolist() == [0, 0, 0, 1, 1, 2, 3, 3, 3]
+    seen = packed.mask(torch.float32)[0, 0] == 0
+    assert seen[8].tolist() == [True, True, True, False, False, False, True, True, True]
+
+
+def test_what_is_learned_is_never_shared():
+    packed = pack_rows([row_of("abc", 3), row_of("abc", 3)])
+    assert int((packed.targets != NOTHING).sum()) == 4
+
+
+def test_the_loss_of_packed_rows_is_the_sum_of_the_losses_apart():
+    model, template = tiny_chat_model()
+    step = ConverseStep(model)
+    begin = [Message.of("system", "You talk."), Message.of("tool", "pose 1")]
+    rows = [
+        template.render([*begin, Message.of("user", said), Message.of("assistant", answer)])
+        for said, answer in (
+            ("is it bent", "> check bent left knee"),
+            ("hi", "Hello!"),
+            ("why", "> why"),
+        )
+    ]
+    packed = pack_rows(rows)
+    assert packed.ids.shape[1] < sum(len(row.ids) for row in rows)
+    with torch.no_grad():
+        apart = sum(float(step(pack_rows([row]))) for row in rows)
+        assert float(step(packed)) == pytest.approx(apart, rel=1e-5)
