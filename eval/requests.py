@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 
 from data_builders.conversations.pose_bank import bank_of_films, bank_of_poses
 from data_builders.conversations.script import MAKING, SHARES, Exchange, Script, ScriptWriter
@@ -72,7 +73,7 @@ class RequestTurn:
     """Of the model and of tools."""
 
 
-def canonical(call: Call, held: HeldPoses[str]) -> Call:
+def canonical(call: Call, held: HeldPoses[Any]) -> Call:
     """Return the one call that stands for all that mean the same, before anything is done.
 
     Poses become numbers; "below A B" becomes "above B A"; of near, touch and distance the parts

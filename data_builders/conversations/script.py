@@ -143,7 +143,7 @@ class ScriptWriter:
         films: Sequence[Film] = (),
     ) -> None:
         self.poses = poses
-        self.split = wording_split
+        self.split: Split = wording_split
         self.films = films
         self._groups: dict[str, list[Section]] = {}
         self.follow: dict[str, Section] = {}

@@ -74,7 +74,7 @@ class ChatTemplate:
                 "the language model has no chat template; take an instruction-tuned one "
                 "(its tokenizer_config.json or chat_template.jinja brings it)"
             )
-        self.text = text
+        self.text: Any = text
         self.vocabulary = vocabulary
         self._frame = lru_cache(maxsize=4096)(self._fill)
 
