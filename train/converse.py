@@ -9,6 +9,7 @@ assistant says. What is shipped are the adapters (peft's two files) in `--out`/m
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from random import Random
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import trange
@@ -31,7 +33,7 @@ from train.program import check_engine, run_program, start_accelerator
 from train.row_packing import PackedRows, pack_rows
 from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite, set_rate
-from unipose.errors import ConfigError
+from unipose.errors import ConfigError, WeightsError
 from unipose.language.base_model import base_folder
 from unipose.language.chat_rendering import ChatTemplate
 from unipose.language.conversation_model import ADAPTER_CONFIG, ADAPTERS, ConversationModel
@@ -45,6 +47,8 @@ class ConverseConfig(RunSettings):
 
     llm: str = ""
     """An instruction-tuned causal language model, by path or name; empty is SmolLM2."""
+    start: Path | None = None
+    """Folder of adapters to go on from (of the same base and rank); None begins anew."""
     rank: int = 16
     alpha: int = 32
     turns: int = 5
@@ -154,8 +158,6 @@ def add_adapters(model: nn.Module, config: ConverseConfig) -> dict:
 
 def save_adapters(weights: dict[str, Tensor], config: dict, folder: Path) -> None:
     """Write adapters as peft reads them, in bfloat16."""
-    import json
-
     folder.mkdir(parents=True, exist_ok=True)
     named = {
         "base_model.model." + name.replace(".default.weight", ".weight"): weight.bfloat16().cpu()
@@ -164,6 +166,23 @@ def save_adapters(weights: dict[str, Tensor], config: dict, folder: Path) -> Non
     }
     save_file({n: w.contiguous() for n, w in named.items()}, folder / ADAPTERS)
     (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+
+
+def load_adapters(model: nn.Module, folder: Path) -> None:
+    """Read adapters as `save_adapters` wrote them. Raises WeightsError if they do not fit."""
+    try:
+        saved = load_file(folder / ADAPTERS)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(folder, f"holds no adapters to go on from ({error}).") from error
+    own = {name: weight for name, weight in model.named_parameters() if "lora_" in name}
+    named = {f"base_model.model.{n.replace('.default.weight', '.weight')}": n for n in own}
+    if {n: tuple(own[named[n]].shape) for n in named} != {
+        n: tuple(w.shape) for n, w in saved.items()
+    }:
+        raise WeightsError(folder, "the adapters are of another base or rank.")
+    with torch.no_grad():
+        for name, weight in saved.items():
+            own[named[name]].copy_(weight)
 
 
 def checked_calls(
@@ -194,6 +213,8 @@ def main(config: ConverseConfig) -> None:
         run = RunFolder(config.out, config, accelerator)
         model, template = open_base(config)
     described = add_adapters(model, config)
+    if config.start is not None:
+        load_adapters(model, config.start)
     step_model = ConverseStep(model)
     optimizer = torch.optim.AdamW(
         [weight for weight in model.parameters() if weight.requires_grad],

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
 from train.converse import PRESETS, ConverseConfig, main, open_base
+from unipose.errors import WeightsError
 from unipose.language.conversation_model import ADAPTERS, merge_adapters
 
 
@@ -27,6 +29,16 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(tmp_path: Path):
     resumed = run_to(broken, steps=4)
     for name, weight in whole.items():
         torch.testing.assert_close(weight, resumed[name], msg=name)
+
+
+def test_a_run_goes_on_from_the_adapters_of_another(tmp_path: Path):
+    first = run_to(tmp_path / "first", steps=2)
+    second = run_to(tmp_path / "second", steps=2, start=tmp_path / "first" / "model")
+    a_names = [name for name in first if "lora_A" in name]
+    moved = max(float((second[name] - first[name]).abs().max()) for name in a_names)
+    assert 0 < moved < 0.05
+    with pytest.raises(WeightsError, match="another base or rank"):
+        run_to(tmp_path / "third", steps=2, start=tmp_path / "first" / "model", rank=2)
 
 
 def test_what_is_written_can_be_merged_into_the_base(tmp_path: Path):

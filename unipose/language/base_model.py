@@ -98,7 +98,8 @@ def _convert(gguf: Path, folder: Path) -> None:
             config.pop(ours_alone, None)
         config |= {"architectures": [type(model).__name__], "dtype": "bfloat16"}
         (unfinished / "config.json").write_text(json.dumps(config, indent=2, default=str))
-        if not folder.exists():  # another process may have been quicker
+        if not (folder / "config.json").is_file():  # another process may have been quicker
+            shutil.rmtree(folder, ignore_errors=True)  # what somebody left there in part
             unfinished.rename(folder)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise WeightsError(

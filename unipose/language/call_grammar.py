@@ -35,6 +35,7 @@ class CallGrammar:
         self, template: ChatTemplate, anything: Collection[int], verbs: Collection[str] = VERBS
     ) -> None:
         self.end = template.end
+        self._decode = template.decode
         self.anything = {*anything, self.end}
         tokens = template.text.convert_ids_to_tokens(sorted(anything))
         spaced = zip(sorted(anything), tokens, strict=True)
@@ -76,7 +77,10 @@ class CallGrammar:
                     elif word == COLON:
                         # a text goes on to the end of the call, and is not empty
                         text = said[place + 1 :]
-                        return self.anything if text else self._opening
+                        if not text:
+                            return self._opening
+                        blank = not self._decode(text).strip()
+                        return self.anything - {self.end} if blank else self.anything
                     else:
                         reached.add(((*words, word), ()))
             states = reached

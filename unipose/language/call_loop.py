@@ -109,6 +109,8 @@ def take_turn(
         try:
             call = read_call(said)
         except AnswerParseError:  # cut at the most tokens of an answer
+            call = None
+        if call is None or call.verb not in left:
             turn.messages[-1] = Message.of("assistant", "")
             return
         result = run(call)

@@ -24,7 +24,7 @@ from unipose.errors import MissingFileError, WeightsError
 from unipose.language.base_model import base_folder
 from unipose.language.call_grammar import CallGrammar
 from unipose.language.chat_rendering import ChatTemplate, Message
-from unipose.posecodes.calls import VERBS
+from unipose.posecodes.calls import MARK, VERBS
 
 CONVERSATION = Path(__file__).parents[1] / "weights" / "conversation"
 """Adapters of the embedded conversation model."""
@@ -110,7 +110,10 @@ class ConversationModel:
                     heard(text[len(told) :])
                     told = text
             logits = self._read_on([*self._read, chosen])
-        return self.template.decode(said).strip()
+        answer = self.template.decode(said).strip()
+        if said and said[0] != grammar.first:
+            return answer.lstrip(f"{MARK} ")  # words that would be taken for a call
+        return answer
 
     def length(self, messages: Sequence[Message]) -> int:
         """Return how many tokens a conversation has."""
@@ -178,13 +181,16 @@ def merge_adapters(model: nn.Module, folder: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise WeightsError(folder, f"the adapters cannot be read: {error}.") from error
     modules = dict(model.named_modules())
-    for name, down in weights.items():
-        if not name.endswith(".lora_A.weight"):
-            continue
+    downs = {name: weight for name, weight in weights.items() if name.endswith(".lora_A.weight")}
+    expected = {*downs, *(name.replace(".lora_A.", ".lora_B.") for name in downs)}
+    if not downs or expected != weights.keys():
+        odd = min(expected ^ weights.keys(), default="nothing")
+        raise WeightsError(folder, f"expected pairs of lora_A and lora_B, got {odd!r}.")
+    for name, down in downs.items():
         place = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
-        up = weights.get(name.replace(".lora_A.", ".lora_B."))
+        up = weights[name.replace(".lora_A.", ".lora_B.")]
         beside = getattr(modules.get(place), "weight", None)
-        if up is None or beside is None or beside.shape != (len(up), down.shape[1]):
+        if beside is None or beside.shape != (len(up), down.shape[1]):
             raise WeightsError(
                 folder, f"the adapter {place!r} does not fit the base.", "Is it another base?"
             )
