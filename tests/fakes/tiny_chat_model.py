@@ -18,13 +18,30 @@ STRICT = (
     "{% else %}{{ ' ' + message['content'] + '<|im_end|>' }}{% endif %}{% endfor %}"
 )
 """Like Mistral's: no system, no tools, turns that alternate and begin with the user."""
+GEMMA = (
+    "{{ '<|start|>' }}{% if messages[0]['role'] == 'system' %}"
+    "{{ raise_exception('System role not supported') }}{% endif %}{% for message in messages %}"
+    "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}"
+    "{% endif %}{% set role = 'model' if message['role'] == 'assistant' else message['role'] %}"
+    "{{ '<|im_start|>' + role + '\n' + message['content'] | trim + '<|im_end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>model\n' }}{% endif %}"
+)
+"""Like Gemma's: the assistant is the model, there is no system, a token stands before all."""
+LLAMA = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '<|start|>\n\n' "
+    "+ message['content'] | trim + '<|im_end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant<|start|>\n\n' }}{% endif %}"
+)
+"""Like Llama 3's: any role stands in its header."""
 
 
 def tiny_text(template: str = CHATML) -> PreTrainedTokenizerFast:
     """Return a byte-level tokenizer that can spell anything."""
     text = train_text_tokenizer(["is the left knee bent?"], size=400)
     text.backend_tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
-    text.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    markers = ["<|im_start|>", "<|im_end|>", "<|start|>"]
+    text.add_special_tokens({"additional_special_tokens": markers})
     text.chat_template = template
     return text
 
@@ -39,3 +56,18 @@ def tiny_chat_model(seed: int = 0) -> tuple[LlamaForCausalLM, ChatTemplate]:
         initializer_range=0.3,
     )  # fmt: skip
     return LlamaForCausalLM(config).eval(), ChatTemplate(text)
+
+
+def let_say(model: LlamaForCausalLM, template: ChatTemplate, text: str) -> None:
+    """Make a model say `text` behind whatever opens its answer, as far as it is let."""
+    ids = [*template.encode(text), template.end]
+    said = 0
+
+    def prefer(module: object, inputs: object, logits: torch.Tensor) -> torch.Tensor:
+        nonlocal said
+        wanted = torch.zeros_like(logits)
+        wanted[..., ids[min(said, len(ids) - 1)]] = 1e4
+        said += 1
+        return logits + wanted
+
+    model.lm_head.register_forward_hook(prefer)

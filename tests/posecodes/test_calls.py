@@ -20,7 +20,6 @@ from unipose.posecodes.calls import (
     read_call,
 )
 
-
 WAYS = {verb: sorted(set(arguments_of(verb).values())) for verb in VERBS}
 
 

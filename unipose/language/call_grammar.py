@@ -75,12 +75,7 @@ class CallGrammar:
                     if len(ids) > len(here):
                         reached.add((words, here))
                     elif word == COLON:
-                        # a text goes on to the end of the call, and is not empty
-                        text = said[place + 1 :]
-                        if not text:
-                            return self._opening
-                        blank = not self._decode(text).strip()
-                        return self.anything - {self.end} if blank else self.anything
+                        return self._following_in_text(said[place + 1 :])
                     else:
                         reached.add(((*words, word), ()))
             states = reached
@@ -95,6 +90,13 @@ class CallGrammar:
                 if ids[: len(partial)] == partial and len(ids) > len(partial):
                     found.add(ids[len(partial)])
         return found
+
+    def _following_in_text(self, text: Sequence[int]) -> set[int]:
+        """Return what may follow in a text, which is not empty and goes on to the call's end."""
+        if not text:
+            return self._opening
+        blank = not self._decode(text).strip()
+        return self.anything - {self.end} if blank else self.anything
 
 
 @cache

@@ -40,7 +40,7 @@ def test_sides_numbers_and_names_of_files_have_no_slips(word: str):
 
 
 def test_a_slip_changes_at_most_two_words():
-    plain = "which elbow appears higher above the shoulder".split()
+    plain = ["which", "elbow", "appears", "higher", "above", "the", "shoulder"]
     changed = []
     for text in ways(" ".join(plain), 300):
         words = re.findall(r"\w+", text.lower())
