@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
+from platformdirs import user_cache_dir
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.fakes.tiny_chat_model import tiny_chat_model
 from unipose.errors import MissingFileError, WeightsError
 from unipose.language import base_model
 
@@ -59,3 +63,27 @@ def test_what_was_converted_is_taken_from_the_cache(own_cache: Path):
     (own_cache / name).mkdir(parents=True)
     (own_cache / name / "config.json").write_text("{}")
     assert base_model.base_folder() == own_cache / name
+
+
+def test_a_folder_without_its_config_is_written_anew(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+):
+    name = f"{base_model.NAME}-{base_model.GGUF_SHA256[:12]}-{base_model.LAYOUT}"
+    (own_cache / name).mkdir(parents=True)
+    (own_cache / name / "model.safetensors").write_bytes(b"half")
+    network, template = tiny_chat_model()
+    network.bfloat16()
+    monkeypatch.setattr(base_model, "_packaged", lambda: tmp_path / base_model.GGUF)
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", lambda *_, **__: network)
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_, **__: template.text)
+    folder = base_model.base_folder()
+    monkeypatch.undo()
+    again = AutoModelForCausalLM.from_pretrained(folder)
+    torch.testing.assert_close(again.lm_head.weight, network.lm_head.weight)
+
+
+def test_the_cache_is_the_platforms_unless_it_is_given(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("UNIPOSE_CACHE")
+    assert base_model.cache_folder() == Path(user_cache_dir("unipose"))
+    monkeypatch.setenv("UNIPOSE_CACHE", "~/elsewhere")
+    assert base_model.cache_folder() == Path.home() / "elsewhere"

@@ -6,6 +6,7 @@ import pytest
 
 from tests.fakes.speaker import FakeSpeaker
 from unipose.language.call_loop import (
+    LONGEST_RESULT,
     MOST_CALLS,
     CallResult,
     Turn,
@@ -118,3 +119,58 @@ def test_the_beginning_of_a_sentence_is_followed_word_by_word():
     assert begins_like("No: the left hand is 1", SENTENCE)
     assert not begins_like("No: the left hand is 13 cm", SENTENCE)
     assert says_the_same(SENTENCE, SENTENCE)
+
+
+def test_a_speaker_that_calls_whatever_it_is_let_is_stopped():
+    turn, done, _ = turn_of(*["> help"] * 20, told="shown")
+    assert len(done) == MOST_CALLS
+    assert turn.messages[-1] == Message.of("assistant", "")
+
+
+def test_a_call_of_a_verb_that_is_not_allowed_is_not_done():
+    turn, done = Turn(), []
+    take_turn(
+        FakeSpeaker("> save: a.npz"), [Message.of("user", "?")], done.append, turn,
+        verbs=("check",),
+    )  # fmt: skip
+    assert (done, turn.calls) == ([], [])
+
+
+def test_the_finding_that_counts_is_the_one_of_the_last_call():
+    turn, _, _ = turn_of("> check above left hand head", "> check above left hand head", "Yes!")
+    assert len(turn.calls) == 2
+    assert turn.words == SENTENCE
+
+
+def test_words_without_a_finding_are_not_held_to_anything():
+    words = "Here is pose 7, the left one, yes."
+    turn, _, heard = turn_of("> generate: a squat", words, told="pose 2")
+    assert turn.words == heard == words
+    assert not turn.corrected
+
+
+def test_a_sentence_is_stopped_behind_its_wrong_number():
+    _, _, heard = turn_of("> check above left hand head", "No: the left hand is 99 cm below it.")
+    assert heard == f"No: the left hand is 99 ... {SENTENCE}"
+
+
+def test_the_model_reads_the_beginning_of_a_long_result():
+    speaker = FakeSpeaker("> help", "Done.")
+    turn = Turn()
+    long = CallResult(told="x" * 10_000)
+    take_turn(speaker, [Message.of("user", "?")], lambda call: long, turn)
+    assert speaker.read[-1][-1] == Message.of("tool", "x" * LONGEST_RESULT)
+
+
+@pytest.mark.parametrize(
+    ("words", "same"),
+    [
+        ("no, LEFT: 12, below", True),
+        ("No: left hand 12.0 cm below", False),
+        ("No: left hand 12 cm below, not above", False),
+        ("No: 12 cm below is the left hand", False),
+        ("", False),
+    ],
+)
+def test_words_say_the_same_if_their_numbers_and_sides_do(words: str, same: bool):
+    assert says_the_same(words, SENTENCE) is same

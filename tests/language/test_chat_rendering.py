@@ -161,7 +161,9 @@ def test_a_row_goes_on_where_the_row_before_it_ended(written: str):
     assert told[: len(asked)] == asked
 
 
-@pytest.mark.parametrize(("written", "role"), [(CHATML, "tool"), (STRICT, "user"), (GEMMA, "user"), (LLAMA, "tool")])
+@pytest.mark.parametrize(
+    ("written", "role"), [(CHATML, "tool"), (STRICT, "user"), (GEMMA, "user"), (LLAMA, "tool")]
+)
 def test_results_are_the_users_where_a_template_has_no_tools(written: str, role: str):
     assert ChatTemplate(tiny_text(written)).tool_role == role
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.fakes.tiny_chat_model import tiny_chat_model
+from tests.fakes.tiny_chat_model import let_say, tiny_chat_model
 from unipose.errors import MissingFileError, WeightsError
 from unipose.language import conversation_model
 from unipose.language.chat_rendering import Message
@@ -19,11 +19,17 @@ from unipose.language.conversation_model import (
     ConversationModel,
     merge_adapters,
 )
+from unipose.posecodes.calls import VERBS, read_call
 
 
 @pytest.fixture(autouse=True)
 def short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation_model, "LONGEST_ANSWER", 12)
+
+
+@pytest.fixture
+def long_answers(short_answers: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation_model, "LONGEST_ANSWER", 60)
 
 
 def test_an_answer_from_what_was_kept_is_the_answer_from_scratch():
@@ -55,11 +61,72 @@ def test_an_interruption_leaves_a_model_that_answers_as_before():
 
 def test_no_special_id_is_ever_said():
     network, template = tiny_chat_model()
-    ends = set(template.text.all_special_ids)
-    with torch.no_grad():  # a model that would say nothing but special ids
-        network.lm_head.weight[sorted(ends)] += 5.0
-    said = ConversationModel(network, template).answer([Message.of("user", "hello")])
-    assert "<|im_start|>" not in said
+    special = {*template.text.all_special_ids} - {template.end}
+    said: list[int] = []
+
+    def prefer_special(module: object, inputs: object, logits: torch.Tensor) -> torch.Tensor:
+        logits[..., sorted(special)] += 1e4
+        return logits
+
+    def note(module: object, inputs: object, given: dict[str, torch.Tensor]) -> None:
+        said.extend(given["input_ids"][0].tolist())
+
+    network.lm_head.register_forward_hook(prefer_special)
+    network.register_forward_pre_hook(note, with_kwargs=True)
+    messages = [Message.of("user", "hello")]
+    ConversationModel(network, template).answer(messages)
+    asked = template.render(messages, open_answer=True).ids
+    assert said[: len(asked)] == asked
+    assert special.isdisjoint(said[len(asked) :])
+
+
+def saying(text: str) -> ConversationModel:
+    """Return a model that says `text` as far as it is let."""
+    network, template = tiny_chat_model()
+    let_say(network, template, text)
+    return ConversationModel(network, template)
+
+
+def answer_of(text: str, verbs: tuple[str, ...] = tuple(VERBS)) -> tuple[str, str]:
+    """Return what such a model answers, and what is heard of it."""
+    heard: list[str] = []
+    said = saying(text).answer([Message.of("user", "?")], verbs=verbs, heard=heard.append)
+    return said, "".join(heard)
+
+
+@pytest.mark.usefixtures("long_answers")
+def test_words_are_heard_as_they_are_said():
+    assert answer_of("Größe: 12 cm") == ("Größe: 12 cm", "Größe: 12 cm")
+
+
+@pytest.mark.usefixtures("long_answers")
+def test_a_call_is_whole_and_nothing_of_it_is_heard():
+    assert answer_of("> check bent left knee") == ("> check bent left knee", "")
+
+
+@pytest.mark.usefixtures("long_answers")
+def test_a_call_that_does_not_exist_becomes_one_that_does():
+    said, _ = answer_of("> check bent head")
+    assert said.startswith("> check bent ")
+    assert str(read_call(said)) == said
+
+
+@pytest.mark.usefixtures("long_answers")
+@pytest.mark.parametrize("text", ["> save: a.npz", " > save: a.npz", "\n>> save: a.npz"])
+def test_without_verbs_nothing_is_said_that_reads_as_a_call(text: str):
+    said, _ = answer_of(text, verbs=())
+    assert not said.startswith(">")
+
+
+@pytest.mark.usefixtures("long_answers")
+def test_words_never_begin_with_the_mark_of_a_call():
+    assert answer_of(" > save: a.npz")[0] == "save: a.npz"
+
+
+def test_the_length_of_a_conversation_is_that_of_its_row():
+    model = ConversationModel(*tiny_chat_model())
+    messages = [Message.of("user", "hello")]
+    assert model.length(messages) == len(model.template.render(messages, open_answer=True).ids)
 
 
 def adapters_for(network: torch.nn.Module, folder: Path, *, rank: int = 4) -> Path:
@@ -106,3 +173,19 @@ def test_adapters_of_another_base_are_refused(tmp_path: Path):
 def test_a_folder_without_adapters_says_what_was_expected(tmp_path: Path):
     with pytest.raises(MissingFileError, match="adapter_model"):
         ConversationModel.load(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
+@pytest.mark.parametrize("damage", ["empty", "renamed", "half"])
+def test_adapters_that_would_be_passed_over_are_refused(tmp_path: Path, damage: str):
+    folder = adapters_for(tiny_chat_model()[0], tmp_path)
+    weights = load_file(folder / ADAPTERS)
+    first = min(weights)
+    changed = {
+        "empty": {},
+        "renamed": {name.replace("lora_A", "lora_A.default"): w for name, w in weights.items()},
+        "half": {name: weight for name, weight in weights.items() if name != first},
+    }[damage]
+    save_file(changed, folder / ADAPTERS)
+    with pytest.raises(WeightsError, match="pairs of lora_A and lora_B"):
+        merge_adapters(tiny_chat_model()[0], folder)

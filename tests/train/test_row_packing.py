@@ -53,3 +53,39 @@ def test_the_loss_of_packed_rows_is_the_sum_of_the_losses_apart():
     with torch.no_grad():
         apart = sum(float(step(pack_rows([row]))) for row in rows)
         assert float(step(packed)) == pytest.approx(apart, rel=1e-5)
+
+
+@pytest.mark.parametrize("learned", [0, 3])
+def test_equal_rows_share_all_that_is_not_learned(learned: int):
+    packed = pack_rows([row_of("abcde", learned)] * 2)
+    own = "cde" if learned else ""
+    assert "".join(map(chr, packed.ids[0])) == "abcde" + own
+    assert packed.branches[0].tolist() == [0, 0, *[1] * len(own), *[2] * len(own)] + (
+        [] if own else [0] * 3
+    )
+
+
+def test_a_row_alone_is_itself():
+    packed = pack_rows([row_of("abcde", 2)])
+    seen = packed.mask(torch.float32)[0, 0] == 0
+    assert packed.positions[0].tolist() == [0, 1, 2, 3, 4]
+    assert torch.equal(seen, torch.ones(5, 5).tril().bool())
+
+
+def test_what_a_row_says_moves_no_other_row():
+    model, template = tiny_chat_model()
+    begin = [Message.of("system", "You talk."), Message.of("user", "hi")]
+    hello, why, help_ = (
+        template.render([*begin, Message.of("assistant", said)])
+        for said in ("Hello!", "> why", "> help")
+    )
+    hidden = []
+    for other in (why, help_):
+        rows = pack_rows([hello, other])
+        with torch.no_grad():
+            found = model.model(
+                input_ids=rows.ids, position_ids=rows.positions,
+                attention_mask=rows.mask(torch.float32),
+            ).last_hidden_state  # fmt: skip
+        hidden.append(found[0, rows.branches[0] == 1])
+    torch.testing.assert_close(*hidden)
