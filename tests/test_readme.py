@@ -110,11 +110,14 @@ def test_the_pipe_line_answers(reader_folder):
 
 
 def test_the_python_example_runs(reader_folder, capsys):
-    program, _ = blocks("python")  # the other one needs a built data set: below
+    program, conversation, _ = blocks("python")  # the last one needs a built data set: below
     Path("example.py").write_text(program, encoding="utf-8")
     runpy.run_path("example.py")
     assert "torch.Size([4, 24, 3, 3])" in capsys.readouterr().out
     assert Path("raised.npz").is_file()
+    Path("example.py").write_text(conversation, encoding="utf-8")
+    runpy.run_path("example.py")
+    assert capsys.readouterr().out.rstrip().endswith("False")
 
 
 @pytest.mark.parametrize("line", commands("accelerate"))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from random import Random
 
 import pytest
 
-from data_builders.conversations.script import Script, ScriptWriter
+from data_builders.conversations.script import Exchange, Script, ScriptWriter
 from data_builders.conversations.typing_style import typed
+from data_builders.conversations.wordings import sections
 from unipose.app.examples import EXAMPLES, example_pose
 from unipose.language.chat_rendering import Message
 from unipose.posecodes.calls import QUESTIONS, Call, read_call
@@ -115,3 +117,67 @@ def test_what_is_no_call_is_refused(line: str):
 def test_a_call_is_written_as_it_is_read():
     call = Call(verb="edit", poses=("2",), text="raise the left arm")
     assert read_call(str(call)) == call
+
+
+def test_a_text_is_said_as_it_is_called(writer: ScriptWriter):
+    shares = dict.fromkeys(("edit", "generate", "replace", "save", "open"), 1.0)
+    requests = ScriptWriter(writer.poses, shares=shares)
+    checked = 0
+    for script in scripts(requests, 100):
+        for exchange in script.exchanges:
+            if "{text}" not in exchange.wordings[0]:
+                continue  # the text stands in the header
+            assert exchange.calls[0].text in exchange.said
+            checked += 1
+    assert checked > 100
+
+
+def test_another_side_is_asked_of_with_the_sides_swapped(follow_ups: list[tuple[Call, Exchange]]):
+    swap = {"left": "right", "right": "left"}
+    pairs = [(last, e.calls[0]) for last, e in follow_ups if way_of(e) == "other side"]
+    assert len(pairs) > 5
+    for last, call in pairs:
+        sided = [argument for argument in last.arguments if " " in argument]
+        assert [a for a in call.arguments if " " in a] == [
+            re.sub("^(left|right)", lambda side: swap[side[0]], argument) for argument in sided
+        ]
+
+
+def test_both_sides_are_asked_of_in_the_plural(follow_ups: list[tuple[Call, Exchange]]):
+    calls = [e.calls[0] for _, e in follow_ups if way_of(e) == "both"]
+    assert len(calls) > 5
+    for call in calls:
+        assert not any(argument.startswith(("left ", "right ")) for argument in call.arguments)
+
+
+def test_another_part_is_asked_of_on_the_same_side(follow_ups: list[tuple[Call, Exchange]]):
+    pairs = [(last, e.calls[0]) for last, e in follow_ups if way_of(e) == "part"]
+    assert len(pairs) > 5
+    for last, call in pairs:
+        changed = [(a, b) for a, b in zip(last.arguments, call.arguments, strict=True) if a != b]
+        assert len(changed) == 1
+        assert changed[0][0].split()[0] == changed[0][1].split()[0]
+
+
+def way_of(exchange: Exchange) -> str:
+    """Return the name of the follow-up that an exchange is."""
+    return next(
+        s.header.split(" {")[0]
+        for s in sections()
+        if s.kind == "follow" and exchange.wordings[0] in s.wordings
+    )
+
+
+@pytest.fixture(scope="module")
+def follow_ups(writer: ScriptWriter) -> list[tuple[Call, Exchange]]:
+    """Return follow-ups, each with the call of the question before it."""
+    random = Random(5)
+    shares = {"check": 3.0, "measure": 1.0}
+    asking = ScriptWriter(writer.poses, shares=shares)
+    found = []
+    for _ in range(150):
+        exchanges = asking.write(random, turns=4).exchanges
+        for before, after in pairwise(exchanges):
+            if after.kind == "follow" and not after.opened and before.kind in shares:
+                found.append((before.calls[0], after))
+    return found
