@@ -184,7 +184,7 @@ class ScriptWriter:
             followed = self._follow(random, state)
             if followed is not None:
                 return followed
-        chained = random.random() < CHAINED
+        chained = random.random() < CHAINED and any(map(_is_request, self._kinds))
         first = self._turn(random, state, requests=chained)
         if not chained or not first.calls:
             return first
@@ -205,7 +205,7 @@ class ScriptWriter:
         """Return a turn of any kind; `requests`: of something to be done."""
         while True:
             kind = random.choices(self._kinds, self._shares)[0]
-            if requests and (kind in QUESTIONS or kind in _TALK):
+            if requests and not _is_request(kind):
                 continue
             if kind in WITH_TWO_POSES and len(state.held) < 2 and random.random() < 0.9:
                 continue
@@ -367,6 +367,10 @@ class _State:
 
     def can(self, kind: str) -> bool:
         return len(self.held.steps) > 1 if kind == "undo" else bool(self.held.undone)
+
+
+def _is_request(kind: str) -> bool:
+    return kind not in QUESTIONS and kind not in _TALK
 
 
 def _small(said: str) -> str:

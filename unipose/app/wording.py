@@ -9,7 +9,7 @@ unipose: talk about a body pose. Try, one after the other:
   /pose squat
   which knee is bent more?
   is the weight on the left foot?
-  raise the left arm
+  raise the left arm above the head
   /show
 /tasks says what else can be asked, /help lists the commands, /quit leaves."""
 

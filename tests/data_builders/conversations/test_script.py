@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from data_builders.conversations import script
 from data_builders.conversations.script import Exchange, Script, ScriptWriter
 from data_builders.conversations.typing_style import typed
 from data_builders.conversations.wordings import sections
@@ -172,12 +173,19 @@ def way_of(exchange: Exchange) -> str:
 def follow_ups(writer: ScriptWriter) -> list[tuple[Call, Exchange]]:
     """Return follow-ups, each with the call of the question before it."""
     random = Random(5)
-    shares = {"check": 3.0, "measure": 1.0}
-    asking = ScriptWriter(writer.poses, shares=shares)
+    asking = ScriptWriter(writer.poses, shares={"measure": 1.0})
     found = []
-    for _ in range(150):
-        exchanges = asking.write(random, turns=4).exchanges
-        for before, after in pairwise(exchanges):
-            if after.kind == "follow" and not after.opened and before.kind in shares:
-                found.append((before.calls[0], after))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(script, "FOLLOWING", 1.0)
+        for _ in range(60):
+            exchanges = asking.write(random, turns=5).exchanges
+            for before, after in pairwise(exchanges):
+                if after.kind == "follow" and not after.opened and before.kind == "measure":
+                    found.append((before.calls[0], after))
     return found
+
+
+def test_a_writer_of_questions_alone_chains_nothing(writer: ScriptWriter):
+    asking = ScriptWriter(writer.poses, shares={"measure": 1.0})
+    written = [e for s in scripts(asking, 60) for e in s.exchanges]
+    assert {len(exchange.calls) for exchange in written} == {1}
