@@ -79,7 +79,7 @@ converse: setup ## train the conversation model again, from the mocap folder (MO
 picture: setup ## draw the README's conversation again, with what the model answers
 	$(BIN)/python -m unipose.app.storyboard docs/conversation.png "/pose balance" "which foot is higher?" \
 		"by how much?" "what is she wearing?" "raise the left arm above the head" "is the left hand above the head now?" \
-		"mirror it" "what went up from the first to the second?"
+		"mirror it" "what went up?"
 
 bench: setup ## measure everything the README claims (MOCAP=FOLDER)
 	$(BIN)/python -m eval.reconstruction --data $(MOCAP) --split test --json
