@@ -194,12 +194,12 @@ def test_a_writer_of_questions_alone_chains_nothing(
     assert {len(exchange.calls) for exchange in written} == {1}
 
 
-@pytest.mark.xfail(strict=True, reason="'leftward' is taken for a left part; mend _follow")
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="'leftward' is taken for a left part")
 def test_the_side_that_is_said_is_the_side_of_the_part(writer: ScriptWriter):
     random = Random(0)
     asked = Call(verb="check", arguments=("leftward", "left hand", "head"))
     for _ in range(200):
-        state = script._State(script.begun(writer.poses[:1], 1))
+        state = script_room._State(script_room.begun(writer.poses[:1], 1))
         state.question = asked
         exchange = writer._follow(random, state)
         if exchange is not None and exchange.calls[0].arguments[1:] == ("right hand", "head"):
