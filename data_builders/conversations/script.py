@@ -276,7 +276,7 @@ class ScriptWriter:
             return self._answered("why", said, Call(verb="why"), (filled.wording,), state, random)
         if way == "other side":
             call = _mirrored(last)
-            side = next((s for s in SIDES if any(a.startswith(s) for a in call.arguments)), "")
+            side = next((s for s in SIDES if any(a.split(" ")[0] == s for a in call.arguments)), "")
             slots["side"] = side if call != last else ""
         elif way == "both":
             call = _both(last)

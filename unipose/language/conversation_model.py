@@ -9,7 +9,7 @@ values), so a turn costs only its own tokens.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from transformers.cache_utils import DynamicCache
 from unipose.errors import MissingFileError, WeightsError
 from unipose.language.base_model import base_folder
 from unipose.language.call_grammar import CallGrammar
+from unipose.language.call_loop import Listener
 from unipose.language.chat_rendering import ChatTemplate, Message
 from unipose.posecodes.calls import MARK, VERBS
 
@@ -32,9 +33,6 @@ ADAPTERS, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 """Names of peft's files."""
 LONGEST_ANSWER = 120
 """Tokens of words or of one call; far more than an answer needs."""
-
-Listener = Callable[[str], None]
-"""Is given each piece of an answer as soon as it is known."""
 
 
 class ConversationModel:
