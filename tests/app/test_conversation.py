@@ -293,6 +293,14 @@ def test_show_writes_a_picture_and_says_where(fake: FakeAssistant):
     assert chat.reply("show me").pictures == (picture,)
 
 
+def test_pictures_show_which_way_a_body_faces(fake: FakeAssistant):
+    chat = talk(fake, "> turn around", "Turned.")
+    chat.reply("/pose wave")
+    chat.reply("turn it around")
+    before, after = (chat.reply(f"/show {n}").pictures[0].read_bytes() for n in (1, 2))
+    assert before != after
+
+
 def test_a_recording_gives_the_pose_at_the_second_that_was_asked_for(
     fake: FakeAssistant, tmp_path: Path
 ):

@@ -53,6 +53,13 @@ def test_a_pose_is_drawn_with_the_same_bytes_twice(body: Body) -> None:
     assert first.tobytes() == second.tobytes()
 
 
+def test_a_heading_keeps_the_camera_where_it_is_for_all_but_the_lying(body: Body) -> None:
+    front, back = (draw_pose(turned((0.0, a, 0.0)), body, size=48, heading=0.0) for a in (0.0, 3.1))
+    assert (front != back).mean() > 0.05
+    own = draw_pose(turned(LYING), body, size=48)
+    assert own.tobytes() == draw_pose(turned(LYING), body, size=48, heading=0.0).tobytes()
+
+
 def test_the_back_ends_draw_the_same_picture(body: Body) -> None:
     pictures = [
         draw_pose(turned((0.1, 0.5, 0.0)), body, size=96, backend=name).astype(int)

@@ -22,7 +22,6 @@ from unipose.app.pose_actions import Assistant, Done, HeldPose, PoseActions
 from unipose.app.wording import CAPABILITIES
 from unipose.body.body import Body
 from unipose.errors import PoseQueryError
-from unipose.files import save_pose
 from unipose.language.call_loop import (
     SYSTEM,
     CallMade,
@@ -261,8 +260,7 @@ class Conversation:
         if number is not None and number != int(number):
             raise PoseQueryError(f"expected /save FILE NUMBER, got the number {number:g}")
         chosen = self.actions.held.current if number is None else int(number)
-        pose = self.actions.held[chosen].pose
-        file = save_pose(pose, Path(name).expanduser(), body=self.actions.body)
+        file = self.actions.write(chosen, Path(name).expanduser())
         return Reply(text=f"pose {chosen} is in {file}", files=(file,))
 
     def _keep(self, rest: str) -> Reply:

@@ -240,7 +240,7 @@ class PoseActions:
         path = path if path.suffix else path.with_suffix(SAVED_AS)
         if path.exists():
             raise PoseQueryError(f"{path} is there already; /save {path} writes over it")
-        done.files.append(save_pose(self.held[number].pose, path, body=self.body))
+        done.files.append(self.write(number, path))
         return CallResult(told="saved", shown=f"pose {number} is in {path}")
 
     @staticmethod
@@ -253,8 +253,11 @@ class PoseActions:
 
     def draw(self, number: int) -> Path:
         """Draw a pose into a picture file and return it."""
-        path = self._pictures / f"pose-{number}.png"
-        return save_pose(self.held[number].pose, path, body=self.body)
+        return self.write(number, self._pictures / f"pose-{number}.png")
+
+    def write(self, number: int, path: Path) -> Path:
+        """Write a pose to a file; a picture shows it from where the viewer is."""
+        return save_pose(self.held[number].pose, path, body=self.body, heading=0.0)
 
     def open(self, name: str, seconds: float | None = None) -> int:
         """Read a pose from a file, a photo or an example, hold it, and return its number."""

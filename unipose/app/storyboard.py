@@ -42,7 +42,9 @@ def hold(chat: Conversation, lines: list[str]) -> list[Turn]:
         before = len(chat.poses)
         answer = chat.reply(line).text
         new = chat.poses[-1].pose if len(chat.poses) > before else None
-        picture = None if new is None else Image.fromarray(draw_pose(new, body, size=PICTURE))
+        picture = None
+        if new is not None:  # from where the viewer is, as the chat draws it
+            picture = Image.fromarray(draw_pose(new, body, size=PICTURE, heading=0.0))
         turns.append(Turn(line=line, answer=printable(answer), picture=picture))
     return turns
 

@@ -84,12 +84,15 @@ def _open_motion(
     return retarget(motion, rest_joints, frames=frames, body=body.id)
 
 
-def save_pose(pose: Pose, path: str | Path, *, body: Body | None = None) -> Path:
+def save_pose(
+    pose: Pose, path: str | Path, *, body: Body | None = None, heading: float | None = None
+) -> Path:
     """Write poses to a file by its ending; return its path. It appears whole or not at all.
 
     .npz, .json, .npy and .bvh hold any number of poses. .glb, .png (a sheet), .gif and .mp4 draw
     them on `body` (default: the open body); .obj holds one. A pose of another body is drawn in the
-    mean shape of `body`, since shapes belong to one body. .npy holds rotations only.
+    mean shape of `body`, since shapes belong to one body. .npy holds rotations only. `heading` is
+    where the camera of a .png of one pose stands (`unipose.render.drawing.stage_of`).
 
     Raises FileError if the ending is unknown, the poses do not fit, or nothing can be written.
     """
@@ -110,6 +113,10 @@ def save_pose(pose: Pose, path: str | Path, *, body: Body | None = None) -> Path
     from unipose.files.smpl_parameters import on_body
 
     body = load_body() if body is None else body
+    if ending in (".png", ".gif", ".mp4"):
+        from unipose.files.picture import write_picture
+
+        return write_picture(on_body(pose, body), path, body, heading=heading)
     return _writer_on_a_body(ending)(on_body(pose, body), path, body)
 
 
@@ -130,10 +137,6 @@ def _writer_on_a_body(ending: str) -> Callable[[Pose, Path, Body], Path]:
         from unipose.files.glb import write_glb
 
         return write_glb
-    if ending == ".obj":
-        from unipose.files.obj import write_obj
+    from unipose.files.obj import write_obj
 
-        return write_obj
-    from unipose.files.picture import write_picture
-
-    return write_picture
+    return write_obj

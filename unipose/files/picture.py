@@ -33,8 +33,12 @@ SHOWN_FROM = 45
 """Sequences of so many frames show a progress bar (on a terminal)."""
 
 
-def write_picture(pose: Pose, path: str | Path, body: Body) -> Path:
+def write_picture(
+    pose: Pose, path: str | Path, body: Body, *, heading: float | None = None
+) -> Path:
     """Draw one pose or a sequence into a .png, .gif or .mp4, picked by the ending; return the path.
+
+    `heading` turns the camera of a .png of one pose (`unipose.render.drawing.stage_of`).
 
     A .png of a sequence is a sheet of up to 24 poses with their times. A moving picture lasts
     poses / fps seconds. Raises FileError if one pose should move, if a sequence has no frame
@@ -43,7 +47,7 @@ def write_picture(pose: Pose, path: str | Path, body: Body) -> Path:
     path = Path(path)
     match path.suffix.lower():
         case ".png":
-            picture = still(pose, body)
+            picture = still(pose, body, heading=heading)
             with written_whole(path) as temporary:
                 Image.fromarray(picture).save(temporary, format="PNG")
         case ".gif":
@@ -55,10 +59,12 @@ def write_picture(pose: Pose, path: str | Path, body: Body) -> Path:
     return path
 
 
-def still(pose: Pose, body: Body) -> UInt8[np.ndarray, "height width 3"]:
+def still(
+    pose: Pose, body: Body, *, heading: float | None = None
+) -> UInt8[np.ndarray, "height width 3"]:
     """Return the picture of one pose, or a sheet of several."""
     if len(pose) == 1:
-        return draw_pose(pose, body, size=768)
+        return draw_pose(pose, body, size=768, heading=heading)
     chosen = torch.linspace(0, len(pose) - 1, min(len(pose), SHEET_POSES)).round().long()
     labels = [f"{i / pose.fps:.2f} s" if pose.fps else str(i + 1) for i in chosen.tolist()]
     return contact_sheet(pose[chosen], body, labels=labels, same_view=pose.fps is not None)

@@ -52,6 +52,7 @@ def draw_pose(
     *,
     size: int = 512,
     view: View = "three-quarter",
+    heading: float | None = None,
     labels: Sequence[str] = (),
     supersample: int = 2,
     backend: Backend | None = None,
@@ -60,7 +61,7 @@ def draw_pose(
 
     Left limbs are cool, right limbs are warm. Each body stands on the floor by its lowest point;
     all are drawn at the same scale. `labels` (one per pose) are written above. `size` is the
-    height in pixels of the picture without the labels.
+    height in pixels of the picture without the labels. `heading` is as in `stage_of`.
 
     Raises ConfigError for a batch of none or of more than 6 (`contact_sheet` draws many).
     """
@@ -72,6 +73,7 @@ def draw_pose(
         columns=len(pose),
         size=size,
         view=view,
+        heading=heading,
         labels=labels,
         supersample=supersample,
         backend=backend,
@@ -85,6 +87,7 @@ def contact_sheet(
     columns: int | None = None,
     size: int = 256,
     view: View = "three-quarter",
+    heading: float | None = None,
     labels: Sequence[str] = (),
     supersample: int = 2,
     same_view: bool = True,
@@ -93,15 +96,16 @@ def contact_sheet(
     """Draw every pose of a batch in a grid of pictures of `size` pixels.
 
     With `same_view` the camera stands where the first pose faces, so that a turn of the body is
-    seen; without it every body is seen from its own front. Raises ConfigError for a batch of none
-    or labels that do not count the poses.
+    seen; without it every body is seen from its own front. `heading` is as in `stage_of`.
+
+    Raises ConfigError for a batch of none or labels that do not count the poses.
     """
     if not len(pose):
         raise ConfigError("there is no pose to draw")
     if labels and len(labels) != len(pose):
         raise ConfigError(f"expected {len(pose)} labels, got {len(labels)}")
     meshes = _placed(body, pose, grounded_shift(body, pose))
-    stages = [stage_of(pose[0 if same_view else i], view) for i in range(len(pose))]
+    stages = [stage_of(pose[0 if same_view else i], view, heading) for i in range(len(pose))]
     aspect = panel_aspect(meshes, stages)
     if same_view:  # one camera for all: floors and sizes can be compared
         framing = [frame(meshes, stages[0], aspect)] * len(meshes)
@@ -245,15 +249,19 @@ def grounded_shift(body: Body, pose: Pose) -> Float[Tensor, "batch 3"]:
     return torch.cat(shifts)
 
 
-def stage_of(pose: Pose, view: View = "three-quarter") -> Stage:
-    """Return the directions of camera and sun for a pose; a lying body is seen from its side."""
+def stage_of(pose: Pose, view: View = "three-quarter", heading: float | None = None) -> Stage:
+    """Return the directions of camera and sun for a pose; a lying body is seen from its side.
+
+    `heading` is the direction that is the front for every body that is not lying, in radians from
+    +z towards +x (0: the viewer's own place, as in "is she facing us"); None: where it faces.
+    """
     if view not in AZIMUTHS:
         raise ConfigError(f"there is no view {view!r}; there are {', '.join(AZIMUTHS)}")
     root = pose.rotations[0, 0].float().cpu()
     left, up, front = root.unbind(1)
     azimuth = AZIMUTHS[view]
     if math.hypot(float(front[0]), float(front[2])) > 0.5:
-        heading = math.atan2(float(front[0]), float(front[2]))
+        heading = math.atan2(float(front[0]), float(front[2])) if heading is None else heading
     else:  # on its back, on its front or bent over: along the body there is little to see
         heading = math.atan2(float(left[0]), float(left[2]))
         azimuth = -azimuth
