@@ -29,6 +29,7 @@ from unipose.errors import ConfigError, PoseQueryError
 from unipose.language.call_loop import CallResult, Speaker, Turn, take_turn
 from unipose.language.chat_rendering import Message
 from unipose.posecodes.calls import REQUESTS, Call
+from unipose.posecodes.change_reader import read_change_text
 from unipose.posecodes.held_poses import HeldPoses
 
 TURNS = 6
@@ -78,7 +79,9 @@ def canonical(call: Call, held: HeldPoses[Any]) -> Call:
 
     Poses become numbers; "below A B" becomes "above B A"; of near, touch and distance the parts
     are sorted; a bent, straight or measured arm is its elbow, a leg its knee; turns have degrees;
-    texts lose capitals and outer marks. Poses that are not there stay as they are named.
+    texts lose capitals and outer marks. An edit whose text is read to the last word
+    (`read_change_text`) is the changes it asks for: "lift your left arm" is "raise the left arm".
+    Poses that are not there stay as they are named.
     """
     try:
         poses = tuple(str(number) for number in held.numbers_of(call.verb, call.poses))
@@ -88,8 +91,16 @@ def canonical(call: Call, held: HeldPoses[Any]) -> Call:
         verb=call.verb,
         arguments=_canonical_arguments(call.verb, call.arguments),
         poses=poses,
-        text=call.text.strip(_MARKS).casefold(),
+        text=_canonical_text(call),
     )
+
+
+def _canonical_text(call: Call) -> str:
+    if call.verb == "edit":
+        reading = read_change_text(call.text)
+        if reading.changes and not reading.unread:
+            return "; ".join(sorted(map(str, reading.changes))).casefold()
+    return call.text.strip(_MARKS).casefold()
 
 
 def _canonical_arguments(verb: str, arguments: tuple[str, ...]) -> tuple[str, ...]:

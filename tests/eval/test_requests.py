@@ -94,6 +94,8 @@ def same(one: str, other: str, state: HeldPoses[str] | None = None) -> bool:
         ("> turn left", "> turn left 90"),
         ("> turn around", "> turn right 180"),
         ("> edit: raise the left arm", '> edit of 2: "Raise the left arm."'),
+        ("> edit: raise the left arm", "> edit: lift your left arm"),
+        ("> edit: do the wave", "> edit: Do the wave!"),
     ],
 )
 def test_calls_that_mean_the_same_are_the_same(one: str, other: str):
@@ -113,6 +115,8 @@ def test_calls_that_mean_the_same_are_the_same(one: str, other: str):
         ("> check bent left knee", "> check straight left knee"),
         ("> turn left 45", "> turn right 45"),
         ("> edit: raise the left arm", "> edit: raise the right arm"),
+        ("> edit: raise the left arm", "> edit: raise the left arm a little"),
+        ("> edit: raise the left arm", "> edit: raise the left arm and dance"),
         ("> edit: raise the left arm", "> replace: raise the left arm"),
     ],
 )

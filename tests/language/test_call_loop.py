@@ -118,6 +118,8 @@ def test_an_interruption_leaves_what_was_said():
 def test_the_beginning_of_a_sentence_is_followed_word_by_word():
     assert begins_like("No: the left hand is 1", SENTENCE)
     assert not begins_like("No: the left hand is 13 cm", SENTENCE)
+    assert not begins_like("No: the left hand is 13", SENTENCE)
+    assert begins_like("The left knee bends by 110.", "The knee on the left bends by 110.")
     assert says_the_same(SENTENCE, SENTENCE)
 
 

@@ -158,6 +158,8 @@ _KEY_WORDS = re.compile(
     r"second|up|down|forward|backward)\b"
 )
 
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
 
 def says_the_same(words: str, sentence: str) -> bool:
     """Return whether words have the numbers, sides and directions of a sentence, in its order."""
@@ -165,10 +167,16 @@ def says_the_same(words: str, sentence: str) -> bool:
 
 
 def begins_like(words: str, sentence: str) -> bool:
-    """Return whether words may still become `says_the_same`; the last one may be unfinished."""
-    whole = words[: max(words.rfind(" "), 0)]
-    said = _keys(whole)
-    return said == _keys(sentence)[: len(said)]
+    """Return whether words may still become `says_the_same`; the last one may be unfinished.
+
+    An unfinished number has to begin the one that is due: nobody hears a wrong one.
+    """
+    begun = words.rfind(" ") + 1
+    said, due = _keys(words[:begun]), _keys(sentence)
+    number = _NUMBER.match(words, begun)
+    if number and not any(key.startswith(number[0]) for key in due[len(said) : len(said) + 1]):
+        return False
+    return said == due[: len(said)]
 
 
 def _keys(text: str) -> list[str]:
