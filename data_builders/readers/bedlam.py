@@ -86,7 +86,7 @@ def _record(
             f"{path} has {stored[0]} x {stored[1]} pixels, its camera {size[0]} x {size[1]}; "
             "close-ups are stored on their side and must be turned clockwise first"
         )
-    keypoints = projected_keypoints(SMPL_22, points[: len(SMPL_22), :2], size)
+    keypoints = projected_keypoints(SMPL_22.names, points[: len(SMPL_22), :2], size)
     other: dict[str, str | float | int] = {"frame": row}
     other |= {name: str(arrays[name][row]) for name in ("gender", "sub") if name in arrays}
     return Record(

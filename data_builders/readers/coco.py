@@ -125,7 +125,7 @@ def _keypoints(annotation: Any, whole_body: bool) -> Keypoints:
         marks = np.concatenate([marks[:17], np.where(marks[17:] > 0, 2.0, 0.0)])
     if not np.isin(marks, (0, 1, 2)).all():
         raise UnusableRecordError("keypoints has marks of visibility other than 0, 1 and 2")
-    names = COCO_WHOLEBODY_133 if whole_body else COCO_17
+    names = COCO_WHOLEBODY_133.names if whole_body else COCO_17.names
     return marked_keypoints(names, rows[:, :2], SEEN[marks.astype(int)])
 
 

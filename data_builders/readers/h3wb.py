@@ -93,7 +93,7 @@ def _view(
     pixels = pixels[2 * COUNT * frame : 2 * COUNT * (frame + 1)]
     points = numbers(pixels, (2 * COUNT,), "pose_2d").reshape(COUNT, 2)
     size = SIZE_OF_CAMERA[camera]
-    keypoints = projected_keypoints(COCO_WHOLEBODY_133, points, size)
+    keypoints = projected_keypoints(COCO_WHOLEBODY_133.names, points, size)
     names = views.get("frame_id")
     has_name = isinstance(names, (list, np.ndarray)) and frame < len(names)
     return Record(
@@ -102,7 +102,7 @@ def _view(
         split=split,
         box=box_of(keypoints, size),
         keypoints_2d=keypoints,
-        keypoints_3d=known_in_3d(COCO_WHOLEBODY_133, world / 1000 @ Z_UP.T),
+        keypoints_3d=known_in_3d(COCO_WHOLEBODY_133.names, world / 1000 @ Z_UP.T),
         label=action,
         other={"camera": camera, "frame": str(names[frame]) if has_name else frame},
     )
@@ -127,7 +127,7 @@ def _sample(folder: Path, choice: Choice, key: str, sample: Any) -> Record:
         box = checked_box(*numbers([field_of(sample["bbox"], b) for b in bounds], (4,), "bbox"))
     if "keypoints_2d" in sample:
         pixels = _landmarks(sample["keypoints_2d"], "xy")
-        keypoints = projected_keypoints(COCO_WHOLEBODY_133, pixels, (1000, 1002))
+        keypoints = projected_keypoints(COCO_WHOLEBODY_133.names, pixels, (1000, 1002))
     return Record(
         key=key,
         source="h3wb",
@@ -135,7 +135,7 @@ def _sample(folder: Path, choice: Choice, key: str, sample: Any) -> Record:
         image=path,
         box=box,
         keypoints_2d=keypoints,
-        keypoints_3d=known_in_3d(COCO_WHOLEBODY_133, points / 1000 @ Y_DOWN.T),
+        keypoints_3d=known_in_3d(COCO_WHOLEBODY_133.names, points / 1000 @ Y_DOWN.T),
     )
 
 

@@ -111,7 +111,7 @@ def _record(
     place_mm = numbers(field_of(camera, "t"), (3,), "t")
     focal, centre = (numbers(field_of(camera, key), (2,), key) for key in ("f", "c"))
     pixels = project(joints_mm @ rotation.T + place_mm, focal, centre)
-    keypoints = projected_keypoints(HUMAN36M_17, pixels, size)
+    keypoints = projected_keypoints(HUMAN36M_17.names, pixels, size)
     box = annotation.get("bbox")
     fit = fit_at(tables["smpl_param"], *place)
     return Record(
@@ -126,7 +126,7 @@ def _record(
             size_px=size, turn=Z_UP,
         ),
         keypoints_2d=keypoints,
-        keypoints_3d=known_in_3d(HUMAN36M_17, joints_mm / 1000 @ Z_UP.T),
+        keypoints_3d=known_in_3d(HUMAN36M_17.names, joints_mm / 1000 @ Z_UP.T),
         label=str(image.get("action_name", "")),
         other={"subject": integer(image, "subject"), "frame": integer(image, "frame_idx")},
     )  # fmt: skip

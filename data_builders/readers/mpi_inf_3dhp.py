@@ -106,7 +106,7 @@ def _train(file: Path, name: str, choice: Choice, fits: Any, drops: Drops) -> It
             folder=file.parent,
             name=f"{name}/video_{camera}",
             split="train",
-            names=MPI_INF_3DHP_28,
+            names=MPI_INF_3DHP_28.names,
             view=views[camera],
             pictures=f"imageFrames/video_{camera}/frame_{{:06d}}.jpg" if taken_out.is_dir() else "",
             film=f"{name}/imageSequence/video_{camera}.avi",
@@ -128,7 +128,7 @@ def _test(file: Path, name: str, choice: Choice, drops: Drops) -> Iterator[Recor
         folder=file.parent,
         name=name,
         split="test",
-        names=MPI_INF_3DHP_17,
+        names=MPI_INF_3DHP_17.names,
         view=TEST_VIEWS[0] if name in ("TS1", "TS2", "TS3", "TS4") else TEST_VIEWS[1],
         pictures="imageSequence/img_{:06d}.jpg",
     )

@@ -123,7 +123,7 @@ def _record(
             raise UnusableRecordError(f"marks a joint {joint}, there are {len(MPII_16)}")
         points[joint] = [float(numbers(_of(point, axis), (), axis)) for axis in ("x", "y")]
         seen[joint] = 1.0 if _is_visible(point) else 0.5
-    keypoints = marked_keypoints(MPII_16, points, seen)
+    keypoints = marked_keypoints(MPII_16.names, points, seen)
     path = inside(choice.images or folder / "images", name)
     size = check_picture(path, choice)
     box = _box(rectangle, points, size)

@@ -105,7 +105,9 @@ def _record(
     focal = np.diag(intrinsics)[:2]
     joints = flat_numbers(_of(content, "jointPositions", person, frame), 72, "joints")
     joints = joints.reshape(24, 3)
-    seen = projected_keypoints(SMPL_24, project(joints @ rotation.T + place, focal, centre), size)
+    seen = projected_keypoints(
+        SMPL_24.names, project(joints @ rotation.T + place, focal, centre), size
+    )
     genders = content.get("genders")
     gender = str(genders[person]) if isinstance(genders, list) and person < len(genders) else ""
     arrays = {
@@ -125,7 +127,7 @@ def _record(
             size_px=size, turn=Y_UP,
         ),
         keypoints_2d=_found(content, person, frame) or seen,
-        keypoints_3d=known_in_3d(SMPL_24, joints),
+        keypoints_3d=known_in_3d(SMPL_24.names, joints),
         other={"sequence": sequence, "frame": frame, "person": person, "gender": gender},
     )  # fmt: skip
 
@@ -138,7 +140,7 @@ def _found(content: dict[str, Any], person: int, frame: int) -> Keypoints | None
     confidence = found[2]
     if not (confidence > 0).any():
         return None
-    return marked_keypoints(OPENPOSE_18, found[:2].T, (confidence > 0).astype(float))
+    return marked_keypoints(OPENPOSE_18.names, found[:2].T, (confidence > 0).astype(float))
 
 
 SOURCE = Source(

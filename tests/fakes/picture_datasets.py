@@ -75,7 +75,7 @@ H36M_PICTURE = "s_01_act_02_subact_01_ca_01/s_01_act_02_subact_01_ca_01_000006.j
 
 def write_human36m(folder: Path, *, fitted: bool = True) -> Path:
     """Write one frame of subject 1: a world in millimetres whose z is up."""
-    body = standing(HUMAN36M_17)
+    body = standing(HUMAN36M_17.names)
     world_mm = np.stack([body[:, 0], -body[:, 2], body[:, 1]], axis=1) * 1000
     rotation = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
     place_mm = -rotation @ np.array([0, -AWAY_M, EYE_M]) * 1000
@@ -120,7 +120,7 @@ def write_mpi_inf_3dhp(folder: Path, *, frames: int = 6, broken_frame: int | Non
     """Write S1/Seq1: fourteen cameras (all at one place), 3D in the camera, millimetres, y up."""
     sequence = folder / "S1" / "Seq1"
     sequence.mkdir(parents=True)
-    body = standing(MPI_INF_3DHP_28)
+    body = standing(MPI_INF_3DHP_28.names)
     joints = np.tile((seen_from_front(body) * 1000).ravel(), (frames, 1))
     if broken_frame is not None:
         joints[broken_frame, 3] = np.nan
@@ -169,7 +169,7 @@ def write_mpi_inf_3dhp_test(folder: Path, *, frames: int = 3) -> Path:
     """Write TS1 as h5py shows it, axes reversed; the middle frame is not valid."""
     sequence = folder / "mpi_inf_3dhp_test_set" / "TS1"
     sequence.mkdir(parents=True)
-    in_camera = seen_from_front(standing(MPI_INF_3DHP_17)) * 1000
+    in_camera = seen_from_front(standing(MPI_INF_3DHP_17.names)) * 1000
     points = in_camera[:, :2] / in_camera[:, 2:] * 1500 + np.array([1017.0, 1043.0])
     with (sequence / "annot_data.mat").open("wb") as file:
         np.savez(
@@ -187,7 +187,7 @@ def write_mpi_inf_3dhp_test(folder: Path, *, frames: int = 3) -> Path:
 
 def write_3dpw(folder: Path, *, frames: int = 4, split: str = "train", **changed: object) -> Path:
     """Write one sequence with one person; the camera is not valid in the last frame."""
-    body = standing(SMPL_24)
+    body = standing(SMPL_24.names)
     extrinsics = np.diag([1.0, -1, -1, 1])
     extrinsics[:3, 3] = -extrinsics[:3, :3] @ np.array([0, EYE_M, AWAY_M])
     found = np.zeros((frames, 3, 18))
@@ -223,7 +223,7 @@ def write_3dpw(folder: Path, *, frames: int = 4, split: str = "train", **changed
 
 def write_h3wb(folder: Path, *, frames: int = 2) -> Path:
     """Write the archive: a world in millimetres whose z is up, four views, everything pickled."""
-    body = standing(COCO_WHOLEBODY_133)
+    body = standing(COCO_WHOLEBODY_133.names)
     world_mm = np.stack([body[:, 0], -body[:, 2], body[:, 1]], axis=1) * 1000
     cameras = ("54138969", "55011271", "58860488", "60457274")
     view = {
@@ -247,7 +247,7 @@ def write_h3wb(folder: Path, *, frames: int = 2) -> Path:
 
 def write_h3wb_samples(folder: Path) -> Path:
     """Write RGBto3D_train.json: single samples, 3D in the camera, millimetres."""
-    points = seen_from_front(standing(COCO_WHOLEBODY_133)) * 1000
+    points = seen_from_front(standing(COCO_WHOLEBODY_133.names)) * 1000
     name = "S1/Images/S1_Directions_1.54138969/S1_Directions_1.54138969_00001.jpg"
     sample = {
         "image_path": name,
@@ -264,7 +264,7 @@ def write_h3wb_samples(folder: Path) -> Path:
 
 def write_bedlam(folder: Path) -> Path:
     """Write one picture's labels: a world that is the camera's, y down, the person upside up."""
-    body = standing(SMPL_24)
+    body = standing(SMPL_24.names)
     scene, name = "20221010_3_1000_batch01hand", "seq_000000/seq_000000_0000.png"
     pose = np.zeros((1, 165))
     pose[0, 0] = np.pi  # y up in a world that is y down

@@ -1,8 +1,9 @@
-"""A pinhole camera: where it stands, where it looks, and which pixel a point falls on."""
+"""Cameras: a pinhole that stands still, and a calibrated one over time with a lens."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -86,3 +87,143 @@ class Camera:
         return columns / focal_px - self.centre[0] / self.focal, (
             rows / focal_px - self.centre[1] / self.focal
         )
+
+
+LensModel = Literal["opencv", "human36m"]
+UNDISTORT_STEPS = 40
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CameraTrack:
+    """A calibrated camera over time: intrinsics, lens distortion and world pose of each frame.
+
+    A point is at `rotation @ world + translation` in the camera's frame (x right, y down, z ahead).
+    Pixels are counted as in `Camera`: (0, 0) is the picture's top left corner.
+
+    Raises ConfigError for shapes that do not fit, focal lengths that are not positive, numbers that
+    are not finite, and a number of coefficients that the lens model does not have.
+    """
+
+    rotation: Float[Tensor, "frame 3 3"]
+    translation: Float[Tensor, "frame 3"]
+    """Metres."""
+    focal_px: Float[Tensor, "frame 2"]
+    """fx and fy."""
+    centre_px: Float[Tensor, "frame 2"]
+    """cx and cy."""
+    distortion: Float[Tensor, "frame coefficient"] | None = None
+    """In OpenCV's order: k1 k2 p1 p2 k3, and k4 k5 k6 of the rational model (Azure Kinect)."""
+    lens: LensModel = "opencv"
+    """"human36m" is that data set's own formula, whose tangential part is half of OpenCV's in x y.
+    """
+
+    def __post_init__(self) -> None:
+        frames = len(self.rotation)
+        shapes = {"rotation": (3, 3), "translation": (3,), "focal_px": (2,), "centre_px": (2,)}
+        for name, shape in shapes.items():
+            value = getattr(self, name)
+            if value.shape != (frames, *shape):
+                raise ConfigError(f"expected {name} {(frames, *shape)}, got {tuple(value.shape)}")
+            if not bool(torch.isfinite(value).all()):
+                raise ConfigError(f"{name} holds NaN or infinite numbers")
+        if not bool((self.focal_px > 0).all()):
+            raise ConfigError("expected positive focal lengths")
+        counts = (5, 8) if self.lens == "opencv" else (5,)
+        if self.distortion is not None and (
+            self.distortion.ndim != 2
+            or len(self.distortion) != frames
+            or self.distortion.shape[1] not in counts
+            or not bool(torch.isfinite(self.distortion).all())
+        ):
+            raise ConfigError(
+                f"expected {' or '.join(map(str, counts))} finite distortion coefficients for each "
+                f"of {frames} frames, got {tuple(self.distortion.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.rotation)
+
+    @classmethod
+    def from_matrices(
+        cls,
+        intrinsics: Float[Tensor, "*frame 3 3"],
+        world_to_camera: Float[Tensor, "frame 4 4"],
+        *,
+        distortion: Float[Tensor, "*frame coefficient"] | None = None,
+    ) -> CameraTrack:
+        """Return the camera of a matrix K (one, or one a frame) and a 4 x 4 pose a frame.
+
+        That is how 3DPW (`cam_intrinsics`, `cam_poses`) and EgoBody write them, the latter with
+        OpenCV's distortion.
+        """
+        frames = len(world_to_camera)
+        matrices = intrinsics.expand(frames, 3, 3)
+        return cls(
+            rotation=world_to_camera[:, :3, :3],
+            translation=world_to_camera[:, :3, 3],
+            focal_px=torch.stack([matrices[:, 0, 0], matrices[:, 1, 1]], dim=1),
+            centre_px=matrices[:, :2, 2],
+            distortion=None if distortion is None else distortion.expand(frames, -1),
+        )
+
+    @classmethod
+    def from_human36m(
+        cls,
+        *,
+        rotation: Float[Tensor, "3 3"],
+        position_mm: Float[Tensor, "3"],
+        focal_px: Float[Tensor, "2"],
+        centre_px: Float[Tensor, "2"],
+        radial: Float[Tensor, "3"],
+        tangential: Float[Tensor, "2"],
+    ) -> CameraTrack:
+        """Return one of Human3.6M's cameras: R (world - T), T in millimetres, lens k1-k3, p1-p2."""
+        k1, k2, k3 = radial
+        p1, p2 = tangential
+        return cls(
+            rotation=rotation[None],
+            translation=-(rotation @ position_mm)[None] / 1000,
+            focal_px=focal_px[None],
+            centre_px=centre_px[None],
+            distortion=torch.stack([k1, k2, p1, p2, k3])[None],
+            lens="human36m",
+        )
+
+    def to_camera(self, points: Float[Tensor, "frame point 3"]) -> Float[Tensor, "frame point 3"]:
+        """Return world points in the camera's frame (metres)."""
+        return points @ self.rotation.to(points).mT + self.translation.to(points)[:, None]
+
+    def project(self, points: Float[Tensor, "frame point 3"]) -> Float[Tensor, "frame point 2"]:
+        """Return the pixels of world points; NaN for points not ahead of the camera."""
+        seen = self.to_camera(points)
+        depth = torch.where(seen[..., 2:] > 0, seen[..., 2:], torch.nan)
+        plane = self._distorted(seen[..., :2] / depth)
+        return plane * self.focal_px.to(points)[:, None] + self.centre_px.to(points)[:, None]
+
+    def rays(self, pixels: Float[Tensor, "frame point 2"]) -> Float[Tensor, "frame point 2"]:
+        """Return x / z and y / z in the camera's frame of pixels: `project` undone.
+
+        The lens is undone by fixed-point iterations, as OpenCV does.
+        """
+        seen = (pixels - self.centre_px.to(pixels)[:, None]) / self.focal_px.to(pixels)[:, None]
+        plane = seen
+        if self.distortion is not None:
+            for _ in range(UNDISTORT_STEPS):
+                plane = plane + (seen - self._distorted(plane))
+        return plane
+
+    def _distorted(self, plane: Float[Tensor, "frame point 2"]) -> Float[Tensor, "frame point 2"]:
+        """Return where the lens moves points of the plane z = 1."""
+        if self.distortion is None:
+            return plane
+        k1, k2, p1, p2, k3, *rational = self.distortion.to(plane).T[..., None, None].unbind(0)
+        x, y = plane[..., :1], plane[..., 1:]
+        r2 = x**2 + y**2
+        radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+        if rational:
+            k4, k5, k6 = rational
+            radial = radial / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+        tangential = p1 * y + p2 * x
+        if self.lens == "opencv":
+            tangential = 2 * tangential
+        return plane * (radial + tangential) + torch.cat([p2, p1], dim=-1) * r2

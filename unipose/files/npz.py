@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,16 @@ def read_npz(path: str | Path) -> Pose:
     more than its size, or holds no pose.
     """
     path = Path(path)
+    return parameters_to_pose(read_members(path, ARRAYS), path)
+
+
+def read_members(path: str | Path, names: Collection[str]) -> dict[str, np.ndarray]:
+    """Return those arrays of an archive whose name is among `names`; errors as `read_npz`."""
+    path = Path(path)
     with open_for_reading(path) as file:
         try:
             with zipfile.ZipFile(file) as archive:
-                arrays = _read_members(archive, path)
+                return _read_members(archive, path, names)
         except (
             zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError,
             UnicodeDecodeError, RuntimeError, OSError, OverflowError,
@@ -40,15 +47,16 @@ def read_npz(path: str | Path) -> Pose:
             if isinstance(error, FileError):
                 raise
             raise FileError(path, f"is no whole .npz archive ({error}).") from error
-    return parameters_to_pose(arrays, path)
 
 
-def _read_members(archive: zipfile.ZipFile, path: Path) -> dict[str, np.ndarray]:
+def _read_members(
+    archive: zipfile.ZipFile, path: Path, names: Collection[str]
+) -> dict[str, np.ndarray]:
     members = archive.infolist()
     if len(members) > MOST_MEMBERS:
         raise FileError(path, f"holds {len(members)} arrays; expected a few.")
     wanted = {m.filename[:-4]: m for m in members if m.filename.endswith(".npy")}
-    wanted = {name: member for name, member in wanted.items() if name in ARRAYS}
+    wanted = {name: member for name, member in wanted.items() if name in names}
     room = ALWAYS_ALLOWED_BYTES + LARGEST_RATIO * path.stat().st_size
     unpacked = sum(member.file_size for member in wanted.values())
     if unpacked > room:

@@ -24,7 +24,12 @@ from unipose.posecodes.measure import Measured
 from unipose.posecodes.statements import truth
 
 COUNT = 60
-SETS = {"h36m": HUMAN36M_17, "3dhp": MPI_INF_3DHP_28, "3dhp test": MPI_INF_3DHP_17, "coco": COCO_17}
+SETS = {
+    "h36m": HUMAN36M_17.names,
+    "3dhp": MPI_INF_3DHP_28.names,
+    "3dhp test": MPI_INF_3DHP_17.names,
+    "coco": COCO_17.names,
+}
 OTHERS = {
     "head_top": ("head", (0.0, 0.12, 0.0)), "jaw": ("head", (0.0, -0.02, 0.05)),
     "nose": ("head", (0.0, 0.02, 0.12)), "eye": ("head", (0.03, 0.05, 0.1)),
@@ -67,11 +72,11 @@ def test_what_is_said_of_keypoints_is_true_of_the_whole_body(poses, names):
 
 
 def test_a_skeleton_without_toes_speaks_of_its_ankles_as_feet(poses):
-    points = np.stack([_landmark(poses(5, 62), name) for name in COCO_17], axis=1)
+    points = np.stack([_landmark(poses(5, 62), name) for name in COCO_17.names], axis=1)
     feet = SMPL.indices("left_foot", "right_foot")
     ankles = SMPL.indices("left_ankle", "right_ankle")
-    assert np.isnan(joints_from_keypoints(COCO_17, points, ankles=False)[:, feet]).all()
-    found = joints_from_keypoints(COCO_17, points)
+    assert np.isnan(joints_from_keypoints(COCO_17.names, points, ankles=False)[:, feet]).all()
+    found = joints_from_keypoints(COCO_17.names, points)
     assert (found[:, feet] == found[:, ankles]).all()
 
 
@@ -112,19 +117,19 @@ def test_zero_mode_stands_the_body_upright(posed):
 
 def test_people_of_records_become_one_batch(poses):
     joints = poses(3, 66)
-    points = np.stack([_landmark(joints, name) for name in COCO_17], axis=1)
+    points = np.stack([_landmark(joints, name) for name in COCO_17.names], axis=1)
     visible = np.ones(17)
-    visible[COCO_17.index("left_wrist")] = 0.0
-    points[:, COCO_17.index("left_wrist")] = np.nan
-    people = [Keypoints(names=COCO_17, points=p, visible=visible) for p in points]
+    visible[COCO_17.names.index("left_wrist")] = 0.0
+    points[:, COCO_17.names.index("left_wrist")] = np.nan
+    people = [Keypoints(names=COCO_17.names, points=p, visible=visible) for p in points]
     found = body_joints(people)
     assert found.shape == (3, POSED_JOINTS, 3)
     assert np.isnan(found[:, SMPL.index["left_wrist"]]).all()
     Measured(found)
-    flat = Keypoints(names=COCO_17, points=points[0, :, :2], visible=visible)
+    flat = Keypoints(names=COCO_17.names, points=points[0, :, :2], visible=visible)
     with pytest.raises(PoseError, match="2D"):
         body_joints([flat])
-    names, backwards = COCO_17[::-1], points[0][::-1]
+    names, backwards = COCO_17.names[::-1], points[0][::-1]
     other = Keypoints(names=names, points=backwards, visible=visible[::-1])
     with pytest.raises(PoseError, match="different skeletons"):
         body_joints([people[0], other])
@@ -153,4 +158,4 @@ def test_names_are_read_however_they_are_written(name, plain):
 
 def test_points_that_do_not_fit_their_names_are_refused():
     with pytest.raises(PoseError, match="17 keypoints"):
-        joints_from_keypoints(COCO_17, np.zeros((2, 16, 3)))
+        joints_from_keypoints(COCO_17.names, np.zeros((2, 16, 3)))

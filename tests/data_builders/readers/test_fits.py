@@ -46,7 +46,7 @@ def fit_at_pixel(pixel, *, depth=12.0, **changed):
 def person_with_hips(number):
     """Return a person of COCO whose hips are marked: their middle is (104, 150)."""
     person = coco_person(number)
-    hip = COCO_17.index("right_hip")
+    hip = COCO_17.names.index("right_hip")
     person["keypoints"][3 * hip : 3 * hip + 3] = [100, 150, 2]
     return person
 
@@ -208,7 +208,7 @@ def test_entries_of_mpii_s_list_that_are_broken_are_left_out_with_a_reason(tmp_p
 
 def fit_of_3dhp(**changed):
     """Return a fit in the world of MPI-INF-3DHP, y up: its pelvis where the fake person has it."""
-    pelvis = standing(MPI_INF_3DHP_28)[MPI_INF_3DHP_28.index("pelvis")]
+    pelvis = standing(MPI_INF_3DHP_28.names)[MPI_INF_3DHP_28.names.index("pelvis")]
     trans = [(pelvis - PELVIS + 0.02).tolist()]
     return {"pose": [[0.0, 0.3, 0.0], *[[0.0] * 3] * 23], "shape": [0.0] * 10, "trans": trans} | (
         changed

@@ -53,7 +53,7 @@ def assert_seen_where_it_stands(record, size):
 def test_human36m_comes_upright_in_metres_with_its_camera_and_fit(tmp_path):
     (record,), _ = read(f"human36m={write_human36m(tmp_path)}")
     assert_seen_where_it_stands(record, (1000, 1002))
-    assert record.keypoints_3d.names == HUMAN36M_17
+    assert record.keypoints_3d.names == HUMAN36M_17.names
     assert torch.allclose(record.pose.rotations[0, 0], torch.eye(3), atol=1e-6)
     assert (record.split, record.label, record.other["subject"]) == ("train", "Directions", 1)
     assert record.image == tmp_path / "images" / H36M_PICTURE
@@ -119,16 +119,16 @@ def test_h3wb_s_archive_gives_every_view(tmp_path):
     records, _ = read(f"h3wb={write_h3wb(tmp_path)}")
     assert len(records) == 2 * 4
     record = records[0]
-    assert np.allclose(record.keypoints_3d.points, standing(COCO_WHOLEBODY_133), atol=1e-4)
+    assert np.allclose(record.keypoints_3d.points, standing(COCO_WHOLEBODY_133.names), atol=1e-4)
     assert record.key == "h3wb/S1/Directions 1/54138969:0"
     assert (record.other["frame"], record.label) == ("0075", "Directions 1")
-    assert record.keypoints_2d.names == COCO_WHOLEBODY_133
+    assert record.keypoints_2d.names == COCO_WHOLEBODY_133.names
 
 
 def test_h3wb_s_samples_are_turned_from_the_camera(tmp_path):
     (record,), _ = read(f"h3wb={write_h3wb_samples(tmp_path)}")
     relative = record.keypoints_3d.points - record.keypoints_3d.points[11]
-    body = standing(COCO_WHOLEBODY_133)
+    body = standing(COCO_WHOLEBODY_133.names)
     assert np.allclose(relative, body - body[11], atol=1e-4)
     assert record.box == (300, 200, 700, 900)
 
@@ -139,7 +139,7 @@ def test_3dpw_keeps_its_world_and_drops_frames_without_a_camera(tmp_path):
         f"3dpw/downtown_walking_00:{i}:0" for i in range(3)
     ]
     assert_seen_where_it_stands(records[1], (1080, 1920))
-    assert records[1].keypoints_3d.names == SMPL_24
+    assert records[1].keypoints_3d.names == SMPL_24.names
     assert records[0].keypoints_2d.point("right_wrist").tolist() == [500, 700]
     assert np.isnan(records[0].keypoints_2d.point("nose")).all()
     assert (records[0].pose.body, records[0].other["gender"]) == ("smpl", "m")
@@ -196,7 +196,7 @@ def test_bedlam_s_world_is_turned_the_right_way_up(tmp_path):
     # the pelvis, 0.351 m under the origin, is at (0, -1.351, 0) y down, so 1.351 m high
     assert float(record.pose.translation[0, 1]) == pytest.approx(1.351 + 0.351, abs=1e-5)
     seen = record.camera.project(
-        torch.from_numpy(standing(SMPL_24)[:22]), width_px=1280, height_px=720
+        torch.from_numpy(standing(SMPL_24.names)[:22]), width_px=1280, height_px=720
     )
     assert np.allclose(seen.numpy(), record.keypoints_2d.points, atol=0.02)
     assert record.other["gender"] == "female"

@@ -1,0 +1,127 @@
+"""Keypoints: a batch of landmarks of one keypoint set, in 2D or 3D, with a score each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from unipose.body.keypoint_sets import MIDPOINTS, KeypointSet
+from unipose.errors import PoseError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Keypoints:
+    """Landmarks of people or of frames, one a row.
+
+    A keypoint that is missing has `present` False, a score of 0 and the point 0; no number here is
+    ever NaN. `Keypoints.of` marks what is missing. Raises PoseError for shapes that do not fit, and
+    for numbers that are not finite.
+    """
+
+    keypoint_set: KeypointSet
+    points: Float[Tensor, "batch keypoint axis"]
+    """2D: pixels, x right, y down, (0, 0) at the picture's top left corner. 3D: metres."""
+    scores: Float[Tensor, "batch keypoint"]
+    """The detector's own; 1 for marked ones."""
+    present: Bool[Tensor, "batch keypoint"]
+
+    def __post_init__(self) -> None:
+        count = len(self.keypoint_set)
+        if self.points.ndim != 3 or self.points.shape[1] != count or self.points.shape[2] not in (
+            2, 3,
+        ):  # fmt: skip
+            raise PoseError(
+                f"expected points (batch, {count}, 2 or 3) of {self.keypoint_set.name}, got "
+                f"{tuple(self.points.shape)}"
+            )
+        for name in ("scores", "present"):
+            if getattr(self, name).shape != self.points.shape[:2]:
+                raise PoseError(
+                    f"expected {name} {tuple(self.points.shape[:2])}, got "
+                    f"{tuple(getattr(self, name).shape)}"
+                )
+        if not bool(torch.isfinite(self.points).all() & torch.isfinite(self.scores).all()):
+            raise PoseError(
+                "keypoints hold NaN or infinite numbers; Keypoints.of marks missing ones"
+            )
+
+    @classmethod
+    def of(
+        cls,
+        keypoint_set: KeypointSet,
+        points: Float[Tensor, "batch keypoint axis"],
+        scores: Float[Tensor, "batch keypoint"] | None = None,
+        *,
+        present: Bool[Tensor, "batch keypoint"] | None = None,
+    ) -> Keypoints:
+        """Return keypoints of which NaN points, and those not `present`, are marked as missing.
+
+        Without `scores` every present keypoint has 1.
+        """
+        here = torch.isfinite(points).all(-1)
+        if present is not None:
+            here = here & present
+        if scores is None:
+            scores = torch.ones(points.shape[:2], dtype=points.dtype, device=points.device)
+        here = here & torch.isfinite(scores)
+        return cls(
+            keypoint_set=keypoint_set,
+            points=torch.where(here[..., None], points, 0.0),
+            scores=torch.where(here, scores, 0.0),
+            present=here,
+        )
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, item: int | slice | Tensor) -> Keypoints:
+        """Return some of the rows; always a batch again."""
+        if isinstance(item, int):
+            if not -len(self) <= item < len(self):
+                raise PoseError(f"no row {item} in keypoints of {len(self)}")
+            item = slice(item, item + 1 or None)
+        return replace(
+            self, points=self.points[item], scores=self.scores[item], present=self.present[item]
+        )
+
+    def mapped_to(self, target: KeypointSet) -> Keypoints:
+        """Return the keypoints of another set: those of the same name, unchanged.
+
+        What this set lacks and `MIDPOINTS` knows (a pelvis between the hips) is the mean of the
+        present keypoints named there, with the lowest of their scores; the rest is missing.
+        """
+        shape = (len(self), len(target))
+        points = self.points.new_zeros(*shape, self.points.shape[2])
+        scores, present = self.scores.new_zeros(shape), self.present.new_zeros(shape)
+        index = self.keypoint_set.index
+        for at, name in enumerate(target.names):
+            ways = ((name,),) if name in index else MIDPOINTS.get(name, ())
+            way = next((w for w in ways if all(part in index for part in w)), None)
+            if way is None:
+                continue
+            columns = [index[part] for part in way]
+            present[:, at] = self.present[:, columns].all(1)
+            points[:, at] = self.points[:, columns].mean(1)
+            scores[:, at] = self.scores[:, columns].amin(1)
+        return Keypoints(
+            keypoint_set=target,
+            points=torch.where(present[..., None], points, 0.0),
+            scores=torch.where(present, scores, 0.0),
+            present=present,
+        )
+
+    def mirrored(self, *, width_px: int | float = 0) -> Keypoints:
+        """Return the keypoints of the mirrored picture (x -> width - x) or body (x -> -x)."""
+        order = list(self.keypoint_set.mirror)
+        points = self.points[:, order].clone()
+        points[..., 0] = width_px - points[..., 0]
+        present = self.present[:, order]
+        return replace(
+            self,
+            points=torch.where(present[..., None], points, 0.0),
+            scores=self.scores[:, order],
+            present=present,
+        )
