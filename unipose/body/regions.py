@@ -1,8 +1,11 @@
-"""Which part of the body a vertex belongs to: 22 named regions, read off the skinning weights.
+"""Which part of the body a vertex belongs to: 22 fine regions, and sets of coarser ones.
 
 A vertex goes with the joint that moves it most. The trunk is cut further: front from back by the
 template's normals, hips from shoulders by the joints' heights. So every body gets its regions by
 itself (the open body, a user's SMPL file), and nothing is copied from anybody's segmentation.
+
+The coarse sets are those of contact questions; their regions overlap (the back holds the back of
+the waist), so they are masks of vertices. Orders are frozen: masks and data sets hold positions.
 """
 
 from __future__ import annotations
@@ -35,6 +38,87 @@ CONTACT_WORDS: dict[str, str] = {
     "shin": "leg",
 }
 """Region (without its side) -> the word that contact questions use; the others keep their name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionSet:
+    """Coarse regions by name: each is made of fine ones, or of their front or back half."""
+
+    name: str
+    parts: dict[str, tuple[str, ...]]
+    """Word -> fine regions; "~" stands for both sides, "/front" and "/back" halve by the normal."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every region, paired ones as "left X" and "right X"."""
+        return tuple(name for word in self.parts for name in self.sides_of(word))
+
+    def sides_of(self, word: str) -> tuple[str, ...]:
+        """Return the regions that a word stands for: left and right if its first part is paired."""
+        paired = "".join(self.parts[word]).startswith("~")
+        return (f"left {word}", f"right {word}") if paired else (word,)
+
+    def masks(self, body: Body) -> Bool[Tensor, "region vertex"]:
+        """Return which vertices of a body belong to each region, in the order of `names`.
+
+        The ground has no vertex: its row is empty, and its place is the plane y = 0.
+        """
+        of_vertex = find_regions(body).of_vertex
+        front = _normals(body)[:, 2] > 0
+        rows = []
+        for word, parts in self.parts.items():
+            for name in self.sides_of(word):
+                side = name.split(" ")[0] if name != word else ""
+                row = torch.zeros(len(of_vertex), dtype=torch.bool)
+                for part in parts:
+                    fine, _, half = part.partition("/")
+                    sides = (side,) if side else ("left", "right") if "~" in fine else ("",)
+                    for one in sides:
+                        found = of_vertex == REGIONS.index(fine.replace("~", f"{one} "))
+                        row |= found & (front if half == "front" else ~front) if half else found
+                rows.append(row)
+        return torch.stack(rows)
+
+
+GROUND = "ground"
+
+PROSEPOSE_TWO_PEOPLE = RegionSet(
+    name="prosepose-two-people",
+    parts={
+        "head": ("head",),
+        "neck": ("neck",),
+        "chest": ("chest",),
+        "stomach": ("stomach", "waist"),
+        "waist (back)": ("lower back",),
+        "waist (front)": ("waist",),
+        "back": ("upper back", "lower back", "neck/back", "~shoulder/back"),
+        "shoulder (back)": ("~shoulder/back",),
+        "shoulder (front)": ("~shoulder/front",),
+        "arm": ("~upper arm", "~forearm"),
+        "hand": ("~hand",),
+        "leg": ("~thigh", "~shin"),
+        "foot": ("~foot",),
+        "butt": ("buttocks",),
+    },
+)
+"""The 14 words of ProsePose's prompt for two people (Subramanian et al. 2024)."""
+
+PROSEPOSE_ONE_PERSON = RegionSet(
+    name="prosepose-one-person",
+    parts={
+        "head": ("head",),
+        "back": PROSEPOSE_TWO_PEOPLE.parts["back"],
+        "shoulder": ("~shoulder",),
+        "arm": PROSEPOSE_TWO_PEOPLE.parts["arm"],
+        "hand": ("~hand",),
+        "leg": PROSEPOSE_TWO_PEOPLE.parts["leg"],
+        "foot": ("~foot",),
+        "stomach": PROSEPOSE_TWO_PEOPLE.parts["stomach"],
+        "butt": ("buttocks",),
+        GROUND: (),
+    },
+)
+"""The 10 words of ProsePose's prompt for one person's own contacts."""
 
 LIMB_OF_JOINT = {
     "collar": "shoulder",
