@@ -10,10 +10,10 @@ import tyro
 
 from data_builders.engine import Place
 from data_builders.imagescript.schema import SPLITS
-from data_builders.refining.open_backend import BackendConfig
 from data_builders.studio.config import StudioConfig
 from unipose.errors import ConfigError
 from unipose.posecodes.positions import Extra
+from unipose.priors.open_chat_model import ChatModelConfig
 
 COUNTS = {
     "human36m.train": 15_000,
@@ -60,7 +60,7 @@ class BuildConfig:
     refined: float = 0.125
     """Share of the training rows that are refined (UniPose: 6,250 of 50,000); of the other splits
     all are."""
-    writer: BackendConfig = field(default_factory=BackendConfig)
+    writer: ChatModelConfig = field(default_factory=ChatModelConfig)
     """Who refines; the rules by default."""
     pool: float = 3.0
     """The studio looks at this many scenes per picture asked for, to choose from."""

@@ -19,11 +19,11 @@ from data_builders.imagescript.writing import (
     script_rows,
     write_file,
 )
-from data_builders.refining.backend import Backend, Cached
 from data_builders.refining.draft import Draft
-from data_builders.refining.open_backend import open_backend
 from data_builders.refining.refine import RefineConfig, Report, refine
 from unipose.files.atomic import written_whole
+from unipose.priors.chat_models import CachedChatModel, ChatModel
+from unipose.priors.open_chat_model import open_chat_model
 
 
 def refining_tasks(plan: Plan) -> int:
@@ -38,9 +38,9 @@ class Refine(BuildStep):
 
     def do(self, plan: Plan, task: int) -> None:
         """Do task number `task`."""
-        backend = open_backend(self.config.writer)
+        backend = open_chat_model(self.config.writer)
         if backend is not None:
-            backend = Cached(backend, plan.work / "answers")
+            backend = CachedChatModel(backend, plan.work / "answers")
         report = Report()
         for split, number in plan.files if self.config.writer.url else (plan.files[task],):
             _refine_file(plan, split, number, backend, report)
@@ -51,7 +51,7 @@ class Refine(BuildStep):
 
 
 def _refine_file(
-    plan: Plan, split: str, number: int, backend: Backend | None, report: Report
+    plan: Plan, split: str, number: int, backend: ChatModel | None, report: Report
 ) -> None:
     size, seed = plan.config.rows_per_file, plan.config.seed
     described = chosen_for_refining(plan, split, described_of(plan, split))
@@ -84,7 +84,7 @@ def _refined(
     rows: Sequence[Row],
     drafts: Sequence[Draft],
     column: str,
-    backend: Backend | None,
+    backend: ChatModel | None,
     seed: int,
     report: Report,
 ) -> list[Row]:

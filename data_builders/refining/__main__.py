@@ -10,16 +10,16 @@ from pathlib import Path
 import tyro
 from rich.progress import track
 
-from data_builders.refining.backend import Cached
 from data_builders.refining.draft import Draft
-from data_builders.refining.open_backend import BackendConfig, open_backend
 from data_builders.refining.refine import RefineConfig, Report, refine
 from unipose.errors import FileError, MissingFileError
 from unipose.files.atomic import written_whole
+from unipose.priors.chat_models import CachedChatModel
+from unipose.priors.open_chat_model import ChatModelConfig, open_chat_model
 
 
 @dataclass(frozen=True, kw_only=True)
-class RefineTextsConfig(BackendConfig):
+class RefineTextsConfig(ChatModelConfig):
     """Which texts, who rewrites them, and where they go."""
 
     texts: Path
@@ -34,9 +34,9 @@ class RefineTextsConfig(BackendConfig):
 def main(config: RefineTextsConfig) -> Report:
     """Refine all texts of the file and return what was done."""
     drafts = list(read_drafts(config.texts))
-    backend = open_backend(config)
+    backend = open_chat_model(config)
     if backend is not None:
-        backend = Cached(backend, config.cache or config.out.with_suffix(".answers"))
+        backend = CachedChatModel(backend, config.cache or config.out.with_suffix(".answers"))
     report = Report()
     rows = refine(drafts, backend, config=config.refine, report=report)
     with written_whole(config.out) as temporary, temporary.open("w", encoding="utf-8") as file:

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TypedDict
 
 from data_builders.refining.draft import MOST_WORDS, Kind
-
-
-class Message(TypedDict):
-    """One turn of a conversation."""
-
-    role: str
-    content: str
-
-
-Conversation = list[Message]
+from unipose.priors.chat_models import ChatMessages
 
 _SYSTEM: dict[Kind, str] = {
     "caption": (
@@ -62,7 +52,7 @@ _THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
 _QUOTES = "\"'`*\u201c\u201d\u2018\u2019 \t\r\n"
 
 
-def ask_for(kind: Kind, text: str) -> Conversation:
+def ask_for(kind: Kind, text: str) -> ChatMessages:
     """Return the conversation that asks for the refined version of a draft."""
     task = _TASK[kind].format(limit=MOST_WORDS + 1, text=text)
     return [
@@ -71,7 +61,7 @@ def ask_for(kind: Kind, text: str) -> Conversation:
     ]
 
 
-def ask_again(conversation: Conversation, answer: str, faults: Sequence[str]) -> Conversation:
+def ask_again(conversation: ChatMessages, answer: str, faults: Sequence[str]) -> ChatMessages:
     """Return the conversation carried on with what is wrong with the last answer."""
     return [
         *conversation,

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from data_builders.refining.backend import Answer, Backend
 from data_builders.refining.checking import Limits, Verdict, check
 from data_builders.refining.draft import Draft, Refined
-from data_builders.refining.prompts import Conversation, ask_again, ask_for, tidy
+from data_builders.refining.prompts import ask_again, ask_for, tidy
 from data_builders.refining.rules import refine_by_rules
+from unipose.priors.chat_models import Completion, ChatMessages, ChatModel
 
 RULES = "rules"
 UNCHANGED = "draft"
@@ -63,7 +63,7 @@ class Report:
         """Return the report as plain values."""
         return {name: dict(v) if isinstance(v, Counter) else v for name, v in vars(self).items()}
 
-    def count_answer(self, answer: Answer) -> None:
+    def count_answer(self, answer: Completion) -> None:
         """Note what an answer took."""
         if answer.text and not answer.requests:
             self.from_disk += 1
@@ -77,7 +77,7 @@ class Report:
 
 def refine(
     drafts: Iterable[Draft],
-    backend: Backend | None = None,
+    backend: ChatModel | None = None,
     *,
     config: RefineConfig,
     report: Report,
@@ -106,14 +106,14 @@ def refine(
 
 
 def _ask(
-    drafts: list[Draft], backend: Backend, config: RefineConfig, report: Report
+    drafts: list[Draft], backend: ChatModel, config: RefineConfig, report: Report
 ) -> dict[int, Refined | str]:
     """Return for each draft what a model wrote and the check passed, or why there is nothing."""
     found: dict[int, Refined | str] = {}
     open_ = {i: ask_for(draft.kind, draft.text) for i, draft in enumerate(drafts)}
     for attempt in range(1, config.attempts + 1):
         places = list(open_)
-        again: dict[int, Conversation] = {}
+        again: dict[int, ChatMessages] = {}
         for row, answer in backend.answers([open_[i] for i in places]):
             i = places[row]
             report.count_answer(answer)

@@ -9,12 +9,12 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from data_builders.refining.backend import Cached
 from data_builders.refining.draft import Draft
-from data_builders.refining.local_model import LocalModel
 from data_builders.refining.prompts import ask_for
 from data_builders.refining.refine import RefineConfig, Report, refine
 from unipose.errors import WeightsError
+from unipose.priors.chat_models import CachedChatModel
+from unipose.priors.local_chat_model import LocalChatModel
 
 TEMPLATE = (
     "{% for m in messages %}<{{ m['role'] }}> {{ m['content'] }} {% endfor %}"
@@ -62,7 +62,7 @@ def save_model(tmp_path):
 
 @pytest.mark.parametrize("template", [None, TEMPLATE])
 def test_every_prompt_gets_the_answer_it_gets_alone(save_model, template):
-    model = LocalModel(save_model(template), batch=2, most_tokens=12)
+    model = LocalChatModel(save_model(template), batch=2, most_tokens=12)
     asked = [ask_for(draft.kind, draft.text) for draft in DRAFTS]
     together = dict(model.answers(asked))
     assert sorted(together) == [0, 1, 2]
@@ -75,21 +75,21 @@ def test_every_prompt_gets_the_answer_it_gets_alone(save_model, template):
 
 def test_the_chat_template_is_used_and_needs_no_system_turn(save_model):
     conversation = ask_for("caption", "The left arm is straight.")
-    model = LocalModel(save_model(None))
+    model = LocalChatModel(save_model(None))
     assert model.prompt(conversation).endswith("Refined text:")
-    model = LocalModel(save_model(TEMPLATE))
+    model = LocalChatModel(save_model(TEMPLATE))
     assert model.prompt(conversation).startswith("<system> ")
     assert model.prompt(conversation).endswith("<assistant> ")
-    model = LocalModel(save_model(TEMPLATE.replace("{# system #}", "")))
+    model = LocalChatModel(save_model(TEMPLATE.replace("{# system #}", "")))
     without = model.prompt(conversation)
     assert without.startswith("<user> You edit descriptions")
     assert "<system>" not in without
 
 
 def test_nonsense_of_a_random_model_is_replaced_by_the_rules(save_model, tmp_path):
-    model = LocalModel(save_model(TEMPLATE), most_tokens=8)
+    model = LocalChatModel(save_model(TEMPLATE), most_tokens=8)
     report = Report()
-    cached = Cached(model, tmp_path / "answers")
+    cached = CachedChatModel(model, tmp_path / "answers")
     found = list(refine(DRAFTS, cached, config=RefineConfig(attempts=2), report=report))
     assert [refined.by for refined in found] == ["rules"] * 3
     assert sum(report.rejected.values()) == 3
@@ -98,7 +98,7 @@ def test_nonsense_of_a_random_model_is_replaced_by_the_rules(save_model, tmp_pat
 
 
 def test_a_prompt_that_does_not_fit_is_a_counted_problem(save_model):
-    model = LocalModel(save_model(None, positions=64))
+    model = LocalChatModel(save_model(None, positions=64))
     report = Report()
     found = list(refine(DRAFTS, model, config=RefineConfig(), report=report))
     assert [refined.by for refined in found] == ["rules"] * 3
@@ -107,4 +107,4 @@ def test_a_prompt_that_does_not_fit_is_a_counted_problem(save_model):
 
 def test_a_folder_without_a_model_is_named(tmp_path):
     with pytest.raises(WeightsError, match="no causal language model"):
-        LocalModel(tmp_path)
+        LocalChatModel(tmp_path)

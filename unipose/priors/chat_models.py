@@ -1,4 +1,4 @@
-"""Who answers: the protocol of models that refine, and a disk cache in front of any of them."""
+"""Chat models: the protocol of language models that are asked, and a disk cache before any."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypedDict, runtime_checkable
 
-from data_builders.refining.prompts import Conversation
 from unipose.files.atomic import written_whole
 
 
+class ChatMessage(TypedDict):
+    """One turn, as /v1/chat/completions has it."""
+
+    role: str
+    content: str
+
+
+ChatMessages = list[ChatMessage]
+
+
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Completion:
     """What came back for one conversation: a text, or the reason why there is none."""
 
     text: str = ""
@@ -26,7 +35,7 @@ class Answer:
 
 
 @runtime_checkable
-class Backend(Protocol):
+class ChatModel(Protocol):
     """A language model, near or far."""
 
     @property
@@ -39,19 +48,19 @@ class Backend(Protocol):
         """All that an answer depends on beside the conversation."""
         ...
 
-    def answers(self, conversations: Sequence[Conversation]) -> Iterator[tuple[int, Answer]]:
+    def answers(self, conversations: Sequence[ChatMessages]) -> Iterator[tuple[int, Completion]]:
         """Give each conversation's position and answer, in the order in which they are ready."""
         ...
 
 
-class Cached:
+class CachedChatModel:
     """A backend that keeps every answer on disk at once, and never asks the same twice.
 
     Each answer is a file named by the content of its question, written whole or not at all, so
     several processes may share a folder and a killed run loses only what was being answered.
     """
 
-    def __init__(self, backend: Backend, folder: Path) -> None:
+    def __init__(self, backend: ChatModel, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.backend, self.folder = backend, folder
 
@@ -65,7 +74,7 @@ class Cached:
         """That of the model behind the cache."""
         return self.backend.identity
 
-    def answers(self, conversations: Sequence[Conversation]) -> Iterator[tuple[int, Answer]]:
+    def answers(self, conversations: Sequence[ChatMessages]) -> Iterator[tuple[int, Completion]]:
         """Give the answers on disk first, then those that the model had to be asked for."""
         paths = [self._path(conversation) for conversation in conversations]
         missing = []
@@ -83,16 +92,16 @@ class Cached:
                     temporary.write_text(json.dumps(asdict(answer)), encoding="utf-8")
             yield i, answer
 
-    def _path(self, conversation: Conversation) -> Path:
+    def _path(self, conversation: ChatMessages) -> Path:
         asked = json.dumps([self.identity, conversation], sort_keys=True)
         name = hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()
         return self.folder / name[:2] / f"{name}.json"
 
 
-def _read(path: Path) -> Answer | None:
+def _read(path: Path) -> Completion | None:
     """Return a kept answer; a damaged one counts as not there and is written anew."""
     try:
-        kept = Answer(**json.loads(path.read_text(encoding="utf-8")))
+        kept = Completion(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
     return replace(kept, requests=0) if kept.text else None

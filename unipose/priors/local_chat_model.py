@@ -10,12 +10,11 @@ from typing import Any, Literal
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from data_builders.refining.backend import Answer
-from data_builders.refining.prompts import Conversation
 from unipose.errors import WeightsError
+from unipose.priors.chat_models import Completion, ChatMessages
 
 
-class LocalModel:
+class LocalChatModel:
     """A model and its tokenizer; answers are the most likely ones, so they can be repeated."""
 
     def __init__(
@@ -56,14 +55,14 @@ class LocalModel:
         """Folder or name, and the length of answers."""
         return {"model": str(self.source), "tokens": self.most_tokens}
 
-    def answers(self, conversations: Sequence[Conversation]) -> Iterator[tuple[int, Answer]]:
+    def answers(self, conversations: Sequence[ChatMessages]) -> Iterator[tuple[int, Completion]]:
         """Give the answers batch by batch, in order."""
         prompts = [self.prompt(conversation) for conversation in conversations]
         for start in range(0, len(prompts), self.batch):
             answers = self._generate(prompts[start : start + self.batch])
             yield from enumerate(answers, start=start)
 
-    def prompt(self, conversation: Conversation) -> str:
+    def prompt(self, conversation: ChatMessages) -> str:
         """Return the text the model goes on from, by its chat template if it has one."""
         if not self.tokenizer.chat_template:
             return "\n\n".join(turn["content"] for turn in conversation) + "\n\nRefined text:"
@@ -74,7 +73,7 @@ class LocalModel:
         return self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
 
     @torch.inference_mode()
-    def _generate(self, prompts: list[str]) -> list[Answer]:
+    def _generate(self, prompts: list[str]) -> list[Completion]:
         own_start = bool(self.tokenizer.chat_template)  # a template writes it itself
         rows = self.tokenizer(
             prompts, return_tensors="pt", padding=True, add_special_tokens=not own_start
@@ -83,7 +82,9 @@ class LocalModel:
         length = rows["input_ids"].shape[1]
         room = getattr(self.model.config, "max_position_embeddings", None)
         if room is not None and length + self.most_tokens > room:
-            return [Answer(problem=f"the prompt does not fit into {room} tokens") for _ in prompts]
+            return [
+                Completion(problem=f"the prompt does not fit into {room} tokens") for _ in prompts
+            ]
         made = self.model.generate(
             **rows,
             max_new_tokens=self.most_tokens,
@@ -98,10 +99,10 @@ class LocalModel:
             for text, prompt, answer in zip(texts, asked, said, strict=True)
         ]
 
-    def _answer(self, text: str, prompt_tokens: int, answer_tokens: int) -> Answer:
+    def _answer(self, text: str, prompt_tokens: int, answer_tokens: int) -> Completion:
         if not self.tokenizer.chat_template:  # such a model goes on after its answer
             text = text.strip().split("\n\n")[0]
-        answer = Answer(prompt_tokens=prompt_tokens, answer_tokens=answer_tokens, requests=1)
+        answer = Completion(prompt_tokens=prompt_tokens, answer_tokens=answer_tokens, requests=1)
         if not text.strip():
             return replace(answer, problem="the answer is empty")
         return replace(answer, text=text)

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from data_builders.refining.backend import Cached
 from data_builders.refining.draft import Draft
-from data_builders.refining.endpoint import Endpoint, EndpointConfig
 from data_builders.refining.refine import RefineConfig, Report, refine
 from tests.fakes.chat_server import Reply, chat_server
 from unipose.errors import ConfigError, EndpointError
+from unipose.priors.chat_models import CachedChatModel
+from unipose.priors.endpoint import Endpoint, EndpointConfig
 
 CAPTION = (
     "The person is standing. Their left elbow is straight and their right hand is above the head. "
@@ -178,14 +178,14 @@ def test_what_was_answered_before_the_failure_is_not_asked_again(tmp_path):
     options = {"tries": 1, "give_up_after": 3, "concurrency": 2}
     with endpoint(breaks, **options) as (model, _):
         with pytest.raises(EndpointError):
-            run(Cached(model, tmp_path), 30)
+            run(CachedChatModel(model, tmp_path), 30)
         url = model.config.url
     port = int(re.search(r":(\d+)/", url).group(1))
     assert len(list(tmp_path.rglob("*.json"))) == 10
     with endpoint(lambda *_: Reply(GOOD), **options) as (model, server):
         model.config = type(model.config)(**{**vars(model.config), "url": url})  # the same server
         assert port
-        found, report = run(Cached(model, tmp_path), 30)
+        found, report = run(CachedChatModel(model, tmp_path), 30)
     assert len(server.requests) == 20
     assert (report.from_disk, report.requests) == (10, 20)
     assert {refined.text for refined in found} == {GOOD}
@@ -193,8 +193,8 @@ def test_what_was_answered_before_the_failure_is_not_asked_again(tmp_path):
 
 def test_a_second_run_asks_nothing(tmp_path):
     with endpoint(lambda *_: Reply(GOOD)) as (model, server):
-        first, _ = run(Cached(model, tmp_path), 4)
-        second, report = run(Cached(model, tmp_path), 4)
+        first, _ = run(CachedChatModel(model, tmp_path), 4)
+        second, report = run(CachedChatModel(model, tmp_path), 4)
     assert second == first
     assert len(server.requests) == 4
     assert (report.from_disk, report.requests, report.prompt_tokens) == (4, 0, 0)
@@ -202,10 +202,10 @@ def test_a_second_run_asks_nothing(tmp_path):
 
 def test_a_damaged_cache_entry_is_asked_for_again(tmp_path):
     with endpoint(lambda *_: Reply(GOOD)) as (model, server):
-        run(Cached(model, tmp_path), 1)
+        run(CachedChatModel(model, tmp_path), 1)
         next(tmp_path.rglob("*.json")).write_text("{half")
-        run(Cached(model, tmp_path), 1)
-        run(Cached(model, tmp_path), 1)
+        run(CachedChatModel(model, tmp_path), 1)
+        run(CachedChatModel(model, tmp_path), 1)
     assert len(server.requests) == 2
 
 

@@ -14,9 +14,8 @@ from typing import Any, NoReturn
 import httpx2
 import openai
 
-from data_builders.refining.backend import Answer
-from data_builders.refining.prompts import Conversation
 from unipose.errors import ConfigError, EndpointError
+from unipose.priors.chat_models import Completion, ChatMessages
 
 _REFUSED = frozenset({401, 402, 403, 404, 405})
 """Statuses that no second request changes: a wrong key, model or address."""
@@ -86,7 +85,7 @@ class Endpoint:
         """Close the connections."""
         self._client.close()
 
-    def answers(self, conversations: Sequence[Conversation]) -> Iterator[tuple[int, Answer]]:
+    def answers(self, conversations: Sequence[ChatMessages]) -> Iterator[tuple[int, Completion]]:
         """Give each conversation's answer, or why there is none, as they come in.
 
         Raises EndpointError if the server refuses us or stays broken; what was already answered
@@ -109,7 +108,7 @@ class Endpoint:
         if self._fatal is not None:
             raise self._fatal
 
-    def _ask(self, conversation: Conversation) -> Answer:
+    def _ask(self, conversation: ChatMessages) -> Completion:
         """Return the answer to one conversation after as many tries as it may take."""
         problem, tries = "", 0
         while tries < self.config.tries:
@@ -137,7 +136,7 @@ class Endpoint:
         backing_off = self.config.first_wait_s * 2 ** (tries - 1) * random.uniform(0.75, 1.25)
         return min(max(backing_off, error.wait_s), longest)
 
-    def _count_failure(self, problem: str, tries: int) -> Answer:
+    def _count_failure(self, problem: str, tries: int) -> Completion:
         with self._lock:
             self._row_of_failures += 1
             if self._row_of_failures >= self.config.give_up_after and self._fatal is None:
@@ -146,9 +145,9 @@ class Endpoint:
                     f"an answer, the last one because {problem}. Look at the server and start "
                     "again; what was answered is kept."
                 )
-        return Answer(problem=problem, requests=tries)
+        return Completion(problem=problem, requests=tries)
 
-    def _request(self, conversation: Conversation, tries: int) -> Answer:
+    def _request(self, conversation: ChatMessages, tries: int) -> Completion:
         """Return the answer to one request; raise what is to be done where there is none."""
         c = self.config
         extra: dict[str, Any] = {c.token_limit: c.most_tokens}
@@ -216,7 +215,7 @@ def _retry_after(error: openai.APIStatusError) -> float:
         return 0.0
 
 
-def read_answer(body: bytes, requests: int = 1) -> Answer:
+def read_answer(body: bytes, requests: int = 1) -> Completion:
     """Return the text and the counted tokens of a chat completion.
 
     Raises _TryAgainError if the bytes are not one: a proxy's error page, half an answer, no text.
@@ -236,7 +235,7 @@ def read_answer(body: bytes, requests: int = 1) -> Answer:
         count = counted.get(name)
         return count if isinstance(count, int) and count > 0 else 0
 
-    answer = Answer(
+    answer = Completion(
         prompt_tokens=tokens("prompt_tokens"),
         answer_tokens=tokens("completion_tokens"),
         requests=requests,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from data_builders.refining.backend import Backend
-from data_builders.refining.endpoint import Endpoint, EndpointConfig
 from unipose.errors import ConfigError
+from unipose.priors.chat_models import ChatModel
+from unipose.priors.endpoint import Endpoint, EndpointConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackendConfig:
+class ChatModelConfig:
     """A model that rewrites texts."""
 
     url: str = ""
@@ -29,7 +29,7 @@ class BackendConfig:
             raise ConfigError("an endpoint needs the name of a model: --model")
 
 
-def open_backend(config: BackendConfig) -> Backend | None:
+def open_chat_model(config: ChatModelConfig) -> ChatModel | None:
     """Return the model that is asked for; None means the rules."""
     if config.url:
         endpoint = EndpointConfig(
@@ -40,7 +40,7 @@ def open_backend(config: BackendConfig) -> Backend | None:
         )
         return Endpoint(endpoint, api_key=os.environ.get("OPENAI_API_KEY", "none"))
     if config.model:
-        from data_builders.refining.local_model import LocalModel  # loads transformers
+        from unipose.priors.local_chat_model import LocalChatModel  # loads transformers
 
-        return LocalModel(config.model, device=config.device)
+        return LocalChatModel(config.model, device=config.device)
     return None
