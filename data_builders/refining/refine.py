@@ -11,7 +11,7 @@ from data_builders.refining.checking import Limits, Verdict, check
 from data_builders.refining.draft import Draft, Refined
 from data_builders.refining.prompts import ask_again, ask_for, tidy
 from data_builders.refining.rules import refine_by_rules
-from unipose.priors.chat_models import Completion, ChatMessages, ChatModel
+from unipose.priors.chat_models import ChatMessages, ChatModel, Completion
 
 RULES = "rules"
 UNCHANGED = "draft"

@@ -15,7 +15,7 @@ import httpx2
 import openai
 
 from unipose.errors import ConfigError, EndpointError
-from unipose.priors.chat_models import Completion, ChatMessages
+from unipose.priors.chat_models import ChatMessages, Completion
 
 _REFUSED = frozenset({401, 402, 403, 404, 405})
 """Statuses that no second request changes: a wrong key, model or address."""

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from unipose.errors import WeightsError
-from unipose.priors.chat_models import Completion, ChatMessages
+from unipose.priors.chat_models import ChatMessages, Completion
 
 
 class LocalChatModel:
