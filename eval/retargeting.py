@@ -17,7 +17,8 @@ from eval.program import EvalOptions, print_result, print_table, run, select, tr
 from unipose.body.body import Body, load_body
 from unipose.body.skeletons import SMPL
 from unipose.files.motion import Motion
-from unipose.files.retarget import LIMBS, find_bones, retarget
+from unipose.files.retarget import retarget
+from unipose.files.source_bones import LIMBS, find_bones
 
 FPS = 30.0
 LINES = {
@@ -56,16 +57,22 @@ def source_directions(
     motion: Motion, frames: Int[np.ndarray, "frame"]
 ) -> dict[str, Float[np.ndarray, "frame 3"]]:
     """Return the source's own bones as vectors in the world, named by their SMPL joint."""
-    naming, index = find_bones(motion).naming, motion.index
-    places = {joint: index[name] for joint, name in naming.joint_lies().items() if name in index}
-    positions = motion.joint_positions(frames, list(places.values()))
-    rotations = motion.global_rotations(frames, list(places.values()))
+    bones = find_bones(motion)
+    places = bones.places
+    positions = {
+        i: place @ bones.world.T
+        for i, place in motion.joint_positions(frames, list(places.values())).items()
+    }
+    rotations = {
+        i: bones.world @ turn
+        for i, turn in motion.global_rotations(frames, list(places.values())).items()
+    }
     found = {}
     for start, end in LIMBS.items():
         free_end = motion.joints[places[start]].end
         if end in places:
             found[start] = positions[places[end]] - positions[places[start]]
-        elif free_end is not None:
+        elif free_end is not None and start in bones.directions:
             found[start] = rotations[places[start]] @ np.asarray(free_end)
     for name, (start, end) in LINES.items():
         if all(joint in places for joint in start + end):

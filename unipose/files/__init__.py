@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.errors import FileError, PoseError, SkeletonError
+
+if TYPE_CHECKING:
+    from unipose.files.motion import Motion
 
 READ = (".npz", ".json", ".npy", ".bvh", ".amc")
 WRITTEN = (".npz", ".json", ".npy", ".bvh", ".glb", ".obj", ".png", ".gif", ".mp4")
@@ -22,12 +26,17 @@ def open_pose(
     body: Body | None = None,
     asf: str | Path | None = None,
     fps: float | None = None,
+    up: str | None = None,
+    skeleton: str | Path | Mapping[str, str] | None = None,
 ) -> Pose:
     """Read poses from a file: AMASS or SMPL parameters (.npz, .json, .npy), .bvh, .amc.
 
     `at` picks the one pose at so many seconds. Motions on their own skeleton are brought onto
     the joints of `body` (default: the open body); `asf` names an .amc's skeleton, else it is looked
     for beside it; `fps` overrules the rate that a motion file states.
+    `up` is the axis of a motion file that points up ("y", "z", "-y"), `skeleton` says which of its
+    joints are SMPL's (a dict or a JSON file: SMPL joint -> joint of the file). Where a reader had
+    to assume something, it says so in a FileNote.
 
     Raises MissingFileError if it is not there, and FileError for everything that is wrong with it.
     """
@@ -39,7 +48,8 @@ def open_pose(
         )
     try:
         if ending in (".bvh", ".amc"):
-            return _open_motion(path, at=at, body=body, asf=asf, fps=fps)
+            motion = _read_motion(path, asf=asf, fps=fps, up=up, skeleton=skeleton)
+            return _on_body(motion, at=at, body=body)
         pose = _reader(ending)(path)
         return pose if at is None else pose.at(at)
     except (PoseError, SkeletonError) as error:
@@ -54,22 +64,25 @@ def _reader(ending: str) -> Callable[[Path], Pose]:
     return {".npz": read_npz, ".npy": read_npy, ".json": read_json}[ending]
 
 
-def _open_motion(
+def _read_motion(
     path: Path,
     *,
-    at: float | None,
-    body: Body | None,
     asf: str | Path | None,
     fps: float | None,
-) -> Pose:
+    up: str | None,
+    skeleton: str | Path | Mapping[str, str] | None,
+) -> Motion:
     from unipose.files.amc import read_amc
     from unipose.files.bvh import read_bvh
-    from unipose.files.retarget import retarget
 
     if path.suffix.lower() == ".amc":
-        motion = read_amc(path, asf=asf, fps=fps)
-    else:
-        motion = read_bvh(path, fps=fps)
+        return read_amc(path, asf=asf, fps=fps, up=up, skeleton=skeleton)
+    return read_bvh(path, fps=fps, up=up, skeleton=skeleton)
+
+
+def _on_body(motion: Motion, *, at: float | None, body: Body | None) -> Pose:
+    from unipose.files.retarget import retarget
+
     body = load_body() if body is None else body
     frames = None
     if at is not None:

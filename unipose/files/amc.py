@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -10,8 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from unipose.errors import FileError, MissingFileError
-from unipose.files.motion import Motion, SourceJoint, turn_about_axis
+from unipose.files.motion import Motion, SourceJoint, check_up, turn_about_axis
 from unipose.files.numbers import open_for_reading, parse_numbers, read_line, read_tokens
+from unipose.files.source_skeletons import read_joint_map
 
 METRES_PER_INCH = 0.0254
 AMC_FPS = 120.0
@@ -44,38 +46,37 @@ class AsfSkeleton:
 
 
 def read_amc(
-    path: str | Path, *, asf: str | Path | None = None, fps: float | None = None
+    path: str | Path,
+    *,
+    asf: str | Path | None = None,
+    fps: float | None = None,
+    up: str | None = None,
+    skeleton: str | Path | Mapping[str, str] | None = None,
 ) -> Motion:
     """Read an AMC motion with its ASF skeleton (found beside it unless given).
 
+    `up` and `skeleton` as in `unipose.files.bvh.read_bvh`.
     Raises FileError (MissingFileError) that names the file and the frame if a frame is out of
     order, lacks a bone, holds no finite number, or if the skeleton does not fit.
     """
     path = Path(path)
     with open_for_reading(path) as file:
-        skeleton = read_asf(find_asf(path) if asf is None else asf)
+        bones = read_asf(find_asf(path) if asf is None else asf)
         in_degrees = _read_amc_header(file, path)
-        frames = _read_frames(file, path, skeleton)
-    columns, tracks = frames
+        columns, tracks = _read_frames(file, path, bones)
     scale = np.pi / 180 if in_degrees else 1.0
-    root_columns: list[int] = []
-    for column, (bone, dof) in enumerate(columns):
-        if dof[0] == "r":
-            tracks[:, column] *= scale
-        else:
-            tracks[:, column] *= skeleton.metres_per_unit
-        if bone == "root" and dof[0] == "t":
-            root_columns.append(column)
-    root_columns.sort(key=lambda column: columns[column][1])
-    joints = _joints(skeleton, {key: column for column, key in enumerate(columns)})
+    for column, (_, dof) in enumerate(columns):
+        tracks[:, column] *= scale if dof[0] == "r" else bones.metres_per_unit
     return Motion(
-        joints=joints,
+        joints=_joints(bones, {key: column for column, key in enumerate(columns)}),
         tracks=tracks,
-        root_columns=tuple(root_columns) if len(root_columns) == 3 else None,  # type: ignore[arg-type]
         fps=AMC_FPS if fps is None else fps,
+        path=path,
+        up=check_up(up),
+        skeleton=read_joint_map(skeleton),
         hinges={
             bone.name: bone.basis[:, _AXES[bone.dofs[0][1]]]
-            for bone in skeleton.bones.values()
+            for bone in bones.bones.values()
             if len(bone.dofs) == 1 and bone.dofs[0][0] == "r"
         },
     )
@@ -262,6 +263,11 @@ def _joints(skeleton: AsfSkeleton, columns: dict[tuple[str, str], int]) -> tuple
     children: dict[str, list[str]] = {name: [] for name in skeleton.bones}
     for child, parent in skeleton.parents.items():
         children[parent].append(child)
+    slides = tuple(
+        (columns["root", f"t{axis}"], i)
+        for axis, i in _AXES.items()
+        if ("root", f"t{axis}") in columns
+    )
     order, todo = [], ["root"]
     while todo:
         order.append(todo.pop())
@@ -284,6 +290,7 @@ def _joints(skeleton: AsfSkeleton, columns: dict[tuple[str, str], int]) -> tuple
                 parent=-1 if above is None else index[above.name],
                 offset=tuple(start * skeleton.metres_per_unit),
                 turns=turns,
+                slides=slides if above is None else (),
                 basis=bone.basis,
                 end=None if children[name] else tuple(end),
             )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
@@ -15,13 +17,17 @@ from unipose.body.pose import Pose
 from unipose.body.skeletons import SMPL
 from unipose.errors import FileError
 from unipose.files.atomic import written_whole
-from unipose.files.motion import Motion, SourceJoint
+from unipose.files.motion import Motion, SourceJoint, check_up
+from unipose.files.notes import add_note
 from unipose.files.numbers import open_for_reading, parse_numbers, read_line, read_tokens
+from unipose.files.source_skeletons import read_joint_map
 
 MOST_JOINTS = 1024
 LARGEST_HEADER_BYTES = 1 << 20
 ROUND_RATE = 5e-4
 """A frame time of 0.00833 means 120 per second: rates this near to a whole number are that."""
+STILL_M = 1e-5
+"""Positions of a joint that change by less than this are its offset."""
 DEFAULT_FPS = 30.0
 END_SITES_M = {
     "head": (0.0, 0.18, 0.0),
@@ -40,27 +46,38 @@ class _Joint:
     parent: int
     offset: tuple[float, ...] | None = None
     channels: list[tuple[str, int]] = field(default_factory=list)
-    """("position" or "rotation", axis) in the order of the file."""
+    """("position", "rotation" or "scale", axis) in the order of the file."""
     end: tuple[float, ...] | None = None
 
 
-def read_bvh(path: str | Path, *, fps: float | None = None, unit_m: float = 0.01) -> Motion:
+def read_bvh(
+    path: str | Path,
+    *,
+    fps: float | None = None,
+    up: str | None = None,
+    skeleton: str | Path | Mapping[str, str] | None = None,
+    unit_m: float = 0.01,
+) -> Motion:
     """Read a BVH motion; lengths are taken as centimetres unless `unit_m` says otherwise.
 
-    `fps` overrules the file's own frame time. Raises FileError (MissingFileError) if the
-    hierarchy is broken, the number of values does not fit, or a value is no finite number.
+    `fps` overrules the file's own frame time. `up` is the axis of the file that points up ("y",
+    "z", "-y"; default: found out from rest pose and motion). `skeleton` says which of the file's
+    joints are SMPL's where their names do not tell (a dict or a JSON file, SMPL joint -> joint).
+    Raises FileError (MissingFileError) if the hierarchy is broken, the values are no whole number
+    of frames, or a value is no finite number. A frame count that differs is a FileNote.
     """
     path = Path(path)
     with open_for_reading(path) as file:
         joints = _read_hierarchy(file, path)
         frames, frame_time = _read_motion_header(file, path)
         tracks = _read_tracks(file, path, joints, frames)
-    source, root_columns = _columns(joints, tracks, unit_m)
     return Motion(
-        joints=source,
+        joints=_source_joints(joints, tracks, unit_m),
         tracks=tracks,
-        root_columns=root_columns,
         fps=_rate(frame_time) if fps is None else fps,
+        path=path,
+        up=check_up(up),
+        skeleton=read_joint_map(skeleton),
     )
 
 
@@ -70,21 +87,17 @@ def _rate(frame_time: float) -> float:
 
 
 def _read_hierarchy(file: BufferedReader, path: Path) -> list[_Joint]:  # noqa: C901
-    line = read_line(file, path)
+    lines = _hierarchy_lines_of(file, path)
+    line = next(lines, None)
     if line is None:
         raise FileError(path, "is empty.")
-    if line.lstrip("\ufeffï»¿").split()[:1] != ["HIERARCHY"]:
+    if line.lstrip("\ufeffï»¿").upper().split() != ["HIERARCHY"]:
         raise FileError(path, f"is no BVH motion: expected HIERARCHY, found {line[:40]!r}.")
     joints: list[_Joint] = []
     open_joints: list[int] = []  # -1 stands for an end site
     pending: int | None = None
-    while True:
-        line = read_line(file, path)
-        if line is None or file.tell() > LARGEST_HEADER_BYTES:
-            raise FileError(path, "the hierarchy does not end.")
+    for line in lines:
         words = line.split()
-        if not words:
-            continue
         match words[0].upper():
             case "ROOT" | "JOINT":
                 if (words[0].upper() == "ROOT") != (not joints) or (joints and not open_joints):
@@ -98,7 +111,7 @@ def _read_hierarchy(file: BufferedReader, path: Path) -> list[_Joint]:  # noqa: 
                 pending = len(joints) - 1
                 if len(joints) > MOST_JOINTS:
                     raise FileError(path, f"has more than {MOST_JOINTS} joints.")
-            case "END":
+            case "END" | "ENDSITE" | "END_SITE":
                 if not open_joints or open_joints[-1] < 0:
                     raise FileError(path, "an End Site stands outside every joint.")
                 pending = -1
@@ -129,12 +142,22 @@ def _read_hierarchy(file: BufferedReader, path: Path) -> list[_Joint]:  # noqa: 
                 break
             case _:
                 raise FileError(path, f"cannot understand {line[:40]!r} in the hierarchy.")
+    else:
+        raise FileError(path, "the hierarchy does not end.")
     if not joints:
         raise FileError(path, "has no ROOT.")
     lost = [joint.name for joint in joints if joint.offset is None]
     if lost:
         raise FileError(path, f"joint {lost[0]!r} has no OFFSET.")
     return joints
+
+
+def _hierarchy_lines_of(file: BufferedReader, path: Path) -> Iterator[str]:
+    """Yield the lines with something on them; braces stand on lines of their own."""
+    while (line := read_line(file, path)) is not None and file.tell() <= LARGEST_HEADER_BYTES:
+        for part in re.split("([{}])", line):
+            if part.strip():
+                yield part.strip()
 
 
 def _offset(words: list[str], path: Path) -> tuple[float, ...]:
@@ -150,7 +173,7 @@ def _channels(words: list[str], path: Path) -> list[tuple[str, int]]:
     channels = []
     for word in words[2:]:
         axis, kind = word[:1].lower(), word[1:].lower()
-        if axis not in _AXES or kind not in ("position", "rotation"):
+        if axis not in _AXES or kind not in ("position", "rotation", "scale"):
             raise FileError(path, f"unknown channel {word[:40]!r}.")
         channels.append((kind, _AXES[axis]))
     if len(words) < 2 or words[1] != str(len(channels)) or len(set(channels)) != len(channels):
@@ -161,13 +184,13 @@ def _channels(words: list[str], path: Path) -> list[tuple[str, int]]:
 
 
 def _read_motion_header(file: BufferedReader, path: Path) -> tuple[int, float]:
-    frames_line, time_line = _next_words(file, path), _next_words(file, path)
-    frames = frames_line[-1] if frames_line[:1] == ["frames:"] else ""
-    if len(frames_line) != 2 or not frames.isdigit() or len(frames) > 15:
-        raise FileError(path, f"expected 'Frames: N', found {' '.join(frames_line)[:40]!r}.")
-    if time_line[:2] != ["frame", "time:"] or len(time_line) != 3:
-        raise FileError(path, f"expected 'Frame Time: S', found {' '.join(time_line)[:40]!r}.")
-    seconds = float(parse_numbers([time_line[2].encode("latin-1")], path, "frame time")[0])
+    frames, frames_line = _header_value(file, path, "frames")
+    if not frames.isdigit() or len(frames) > 15:
+        raise FileError(path, f"expected 'Frames: N', found {frames_line[:40]!r}.")
+    time, time_line = _header_value(file, path, "frame time")
+    if not time or " " in time:
+        raise FileError(path, f"expected 'Frame Time: S', found {time_line[:40]!r}.")
+    seconds = float(parse_numbers([time.encode("latin-1")], path, "frame time")[0])
     if not 1e-4 < seconds < 1e3:
         raise FileError(
             path, f"the frame time must be a positive number of seconds, got {seconds:g}."
@@ -175,13 +198,16 @@ def _read_motion_header(file: BufferedReader, path: Path) -> tuple[int, float]:
     return int(frames), seconds
 
 
-def _next_words(file: BufferedReader, path: Path) -> list[str]:
+def _header_value(file: BufferedReader, path: Path, name: str) -> tuple[str, str]:
+    """Return what stands behind `name` and its colon ("" if the line is another), and the line."""
     for _ in range(100):
         line = read_line(file, path)
         if line is None:
             raise FileError(path, "ends before its motion begins.")
         if line:
-            return line.lower().split()
+            before, _, value = line.partition(":")
+            fits = before.lower().split() == name.split()
+            return (value.strip() if fits else ""), line
     raise FileError(path, "has no motion after MOTION.")
 
 
@@ -189,68 +215,71 @@ def _read_tracks(
     file: BufferedReader, path: Path, joints: list[_Joint], frames: int
 ) -> Float[np.ndarray, "frame column"]:
     width = sum(len(joint.channels) for joint in joints)
-    if frames < 1 or width < 1:
-        raise FileError(path, f"holds {frames} frames of {width} channels; there is no pose in it.")
-    start = file.tell()
-    room = (file.seek(0, 2) - start + 1) // (2 * width)  # a number and its blank: two bytes
-    file.seek(start)
-    if frames > room:
-        raise FileError(
-            path,
-            f"says it holds {frames} frames of {width} channels, but has room for {room} at most.",
-            "The file is cut off, or its header is wrong.",
-        )
-    tracks = np.empty((frames * width,))
+    blocks: list[np.ndarray] = []
     done = 0
     for tokens in read_tokens(file):
-        if done + len(tokens) > tracks.size:
-            raise FileError(path, f"holds more than the {frames} frames of {width} it declares.")
-        where = f"frames from {done // width + 1}"
-        tracks[done : done + len(tokens)] = parse_numbers(tokens, path, where)
+        where = f"frames from {done // max(width, 1) + 1}"
+        blocks.append(parse_numbers(tokens, path, where))
         done += len(tokens)
-    if done < tracks.size:
+    if not done or not width:
         raise FileError(
             path,
-            f"declares {frames} frames of {width} channels but ends in frame {done // width + 1}.",
+            f"declares {frames} frames of {width} channels and holds {done} numbers; "
+            "there is no pose in it.",
+        )
+    if done % width:
+        raise FileError(
+            path,
+            f"declares {frames} frames of {width} channels but ends within frame "
+            f"{done // width + 1}.",
             "The file is cut off, or its header is wrong.",
         )
-    return tracks.reshape(frames, width)
+    tracks = np.concatenate(blocks).reshape(-1, width)
+    if len(tracks) != frames:
+        add_note(path, f"declares {frames} frames but holds {len(tracks)}; these are read.")
+    return tracks
 
 
-def _columns(
+def _source_joints(
     joints: list[_Joint], tracks: Float[np.ndarray, "frame column"], unit_m: float
-) -> tuple[tuple[SourceJoint, ...], tuple[int, int, int] | None]:
-    """Scale the tracks in place to radians and metres; return the joints that read them."""
+) -> tuple[SourceJoint, ...]:
+    """Scale the tracks in place to radians and metres; return the joints that read them.
+
+    Position channels take the place of OFFSET. Where they never change they are the offset, and
+    where they are all zero, which no bone is long, OFFSET is.
+    """
     source: list[SourceJoint] = []
-    root_columns: tuple[int, int, int] | None = None
     column = 0
-    for i, joint in enumerate(joints):
+    for joint in joints:
         turns: list[tuple[int, int]] = []
-        positions: dict[int, int] = {}
+        slides: list[tuple[int, int]] = []
         for kind, axis in joint.channels:
             if kind == "rotation":
                 tracks[:, column] *= math.pi / 180
                 turns.append((column, axis))
-            else:
+            elif kind == "position":
                 tracks[:, column] *= unit_m
-                positions[axis] = column
+                slides.append((column, axis))
             column += 1
         offset = np.asarray(joint.offset) * unit_m
-        if len(positions) == 3 and i == 0:
-            root_columns = (positions[0], positions[1], positions[2])
-        elif positions:  # position channels take the place of OFFSET; bones do not stretch
-            for axis, place in positions.items():
-                offset[axis] = tracks[0, place]
+        if joint.parent >= 0:
+            places = tracks[:, [place for place, _ in slides]]
+            if places.any():
+                for place, axis in slides:
+                    offset[axis] = tracks[0, place]
+            if not places.size or np.ptp(places, axis=0).max() < STILL_M:
+                slides = []
         source.append(
             SourceJoint(
                 name=joint.name,
                 parent=joint.parent,
                 offset=tuple(offset),
                 turns=tuple(turns),
+                slides=tuple(slides),
                 end=None if joint.end is None else tuple(np.asarray(joint.end) * unit_m),
             )
         )
-    return tuple(source), root_columns
+    return tuple(source)
 
 
 # --- writing --------------------------------------------------------------------------------

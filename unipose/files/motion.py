@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
+
+from unipose.errors import ConfigError
+
+UP_AXES = {
+    "y": np.eye(3),
+    "z": np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]),
+    "-y": np.array([[1.0, 0, 0], [0, -1, 0], [0, 0, -1]]),
+}
+"""Axis of a file that points up -> the rotation that brings the file's world onto ours (y up)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +34,8 @@ class SourceJoint:
     """Metres, from the parent's origin, in the rest pose."""
     turns: tuple[tuple[int, int], ...] = ()
     """(column of the tracks, axis 0/1/2) of each turn, in the order of multiplication."""
+    slides: tuple[tuple[int, int], ...] = ()
+    """(column of the tracks, axis) of positions that take the place of `offset` frame by frame."""
     basis: Float[np.ndarray, "3 3"] | None = None
     """Frame in which the turns happen (ASF's `axis`); None is the world's."""
     end: tuple[float, float, float] | None = None
@@ -32,14 +44,21 @@ class SourceJoint:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Motion:
-    """What a BVH or an ASF/AMC file says: angles stay angles until they are asked for."""
+    """What a BVH or an ASF/AMC file says: angles stay angles until they are asked for.
+
+    Everything is in the file's own world, whichever of its axes points up.
+    """
 
     joints: tuple[SourceJoint, ...]
     tracks: Float[np.ndarray, "frame column"]
-    """Angles in radians and root positions in metres."""
-    root_columns: tuple[int, int, int] | None
-    """Columns of the root's x, y, z; None if the file holds no path."""
+    """Angles in radians and positions in metres."""
     fps: float
+    path: Path | None = None
+    """The file, for messages."""
+    up: str | None = None
+    """Which axis of the file points up as told by the user ("y", "z", "-y"); None: find out."""
+    skeleton: dict[str, str] = field(default_factory=dict)
+    """SMPL joint -> joint of the file as told by the user; the others are found."""
     hinges: dict[str, Float[np.ndarray, "3"]] = field(default_factory=dict)
     """Axis of joints that the file declares to have one degree of freedom, in the rest pose."""
 
@@ -80,25 +99,25 @@ class Motion:
     def joint_positions(
         self, frames: Int[np.ndarray, "frame"], wanted: Sequence[int]
     ) -> dict[int, Float[np.ndarray, "frame 3"]]:
-        """Return where `wanted` joints and their ancestors lie, from the root on (metres)."""
+        """Return where `wanted` joints and their ancestors lie in the file's world (metres)."""
         rotations = self.global_rotations(frames, wanted)
-        positions = {}
+        positions: dict[int, np.ndarray] = {}
         for i in sorted(rotations):
             joint = self.joints[i]
-            if joint.parent < 0:
-                positions[i] = np.zeros((len(frames), 3))
-            else:
-                bone = rotations[joint.parent] @ np.asarray(joint.offset)
-                positions[i] = positions[joint.parent] + bone
+            offset = np.tile(np.asarray(joint.offset, dtype=np.float64), (len(frames), 1))
+            for column, axis in joint.slides:
+                offset[:, axis] = self.tracks[frames, column]
+            if joint.parent >= 0:
+                offset = (rotations[joint.parent] @ offset[..., None])[..., 0]
+                offset = positions[joint.parent] + offset
+            positions[i] = offset
         return positions
 
-    def root_positions(
-        self, frames: Int[np.ndarray, "frame"]
-    ) -> Float[np.ndarray, "frame 3"] | None:
-        """Return the root's path in metres, if the file holds one."""
-        if self.root_columns is None:
-            return None
-        return self.tracks[frames][:, list(self.root_columns)]
+    def moves_along(self, joint: int) -> bool:
+        """Return whether the file holds a path for `joint`: its positions or an ancestor's."""
+        while joint >= 0 and not self.joints[joint].slides:
+            joint = self.joints[joint].parent
+        return joint >= 0
 
     def _local_rotation(
         self, joint: SourceJoint, frames: Int[np.ndarray, "frame"]
@@ -111,6 +130,13 @@ class Motion:
             rotation = turn if rotation is None else rotation @ turn
         assert rotation is not None
         return rotation if joint.basis is None else joint.basis @ rotation @ joint.basis.T
+
+
+def check_up(up: str | None) -> str | None:
+    """Return `up` if it is an axis that can point up (or None); raises ConfigError if not."""
+    if up is not None and up not in UP_AXES:
+        raise ConfigError(f"up must be one of {', '.join(UP_AXES)}, got {up!r}")
+    return up
 
 
 def turn_about_axis(

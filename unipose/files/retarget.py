@@ -10,7 +10,6 @@ Elbows bend about the vertical axis of the target's T-pose whatever the roll of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
@@ -22,94 +21,38 @@ from jaxtyping import Float, Int
 from unipose.body.body import load_body
 from unipose.body.pose import OPEN_BODY, Pose
 from unipose.body.skeletons import SMPL
-from unipose.errors import SkeletonError
 from unipose.files.motion import Motion, turn_about_axis
-from unipose.files.source_skeletons import SMPL_NAMES, Naming, find_naming
+from unipose.files.source_bones import (
+    LIMBS,
+    TRUNK,
+    TRUNK_LINE,
+    SourceBones,
+    find_bones,
+    unit,
+    units,
+)
 
-LIMBS = {
-    "left_hip": "left_knee",
-    "left_knee": "left_ankle",
-    "left_ankle": "left_foot",
-    "left_shoulder": "left_elbow",
-    "left_elbow": "left_wrist",
-    "left_wrist": "left_hand",
-    "right_hip": "right_knee",
-    "right_knee": "right_ankle",
-    "right_ankle": "right_foot",
-    "right_shoulder": "right_elbow",
-    "right_elbow": "right_wrist",
-    "right_wrist": "right_hand",
+HINGES = {
+    "left_shoulder": np.array([0.0, -1.0, 0.0]),
+    "right_shoulder": np.array([0.0, 1.0, 0.0]),
+    "left_hip": np.array([1.0, 0.0, 0.0]),
+    "right_hip": np.array([1.0, 0.0, 0.0]),
 }
-"""Joint -> the joint at the other end of its bone."""
-TRUNK = frozenset({"pelvis", "spine1", "spine2", "spine3", "neck", "left_collar", "right_collar"})
-"""Joints that take over turns, corrected for the lean of the trunk at rest."""
-TRUNK_LINE = (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder"))
-ARM_HINGE = {"left": np.array([0.0, -1.0, 0.0]), "right": np.array([0.0, 1.0, 0.0])}
-"""Axis about which the elbow of SMPL's T-pose bends (palms down, forearms move to the front)."""
+"""Axis about which the next joint bends in SMPL's T-pose (palms down, forearms to the front)."""
 HINGE_FRAMES = 256
 """From so many frames, evenly spread, a hinge is measured if the file does not declare it."""
 LEAST_BEND = 0.1
-"""Sine of the elbow angle above which a frame tells where the hinge is."""
+"""Sine of the bend above which a frame tells where the hinge is."""
+SMPL_REST_COSINE = 0.966
+"""Cosine within which the limbs of a skeleton with SMPL's names point as SMPL's T-pose does."""
 
 Rotations = Float[np.ndarray, "frame 3 3"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceBones:
-    """The parts of a source skeleton that correspond to SMPL joints."""
-
-    naming: Naming
-    turns: dict[str, tuple[int, ...]]
-    """SMPL joint -> source joints that turn it (two: halfway between them)."""
-    directions: dict[str, Float[np.ndarray, "3"]]
-    """SMPL limb joint -> unit vector along its bone in the source's rest pose."""
-    trunk_lean: float
-    """Lean to the front of the trunk's line in the source's rest pose (radians)."""
 
 
 @cache
 def open_body_rest_joints() -> Float[np.ndarray, "24 3"]:
     """Return the T-pose joints of the embedded open body (metres)."""
     return load_body().rest_joints.double().numpy()
-
-
-def find_bones(motion: Motion) -> SourceBones:
-    """Find SMPL's joints in a source skeleton by their names.
-
-    Raises SkeletonError if the skeleton is unknown, a limb has no length, or the rest pose does
-    not stand upright (y up) with its left at +x.
-    """
-    index = motion.index
-    naming = find_naming(index)
-    turns = {
-        joint: tuple(index[name] for name in names) for joint, names in naming.joint_turns().items()
-    }
-    places = {joint: index[name] for joint, name in naming.joint_lies().items() if name in index}
-    rest = motion.rest_positions()
-    directions = {}
-    for start, end in LIMBS.items():
-        if end in places:
-            bone = rest[places[end]] - rest[places[start]]
-        elif (free_end := motion.joints[places[start]].end) is not None:
-            bone = np.asarray(free_end)
-        else:
-            continue
-        length = float(np.linalg.norm(bone))
-        if length < 1e-6:
-            if start.endswith(("wrist", "ankle")):
-                continue
-            raise SkeletonError(f"the bone from {start} to {end} has no length")
-        directions[start] = bone / length
-    across = rest[places["left_hip"]] - rest[places["right_hip"]]
-    up = rest[places["neck"]] - rest[places["pelvis"]]
-    if across[0] <= abs(across[1]) + abs(across[2]) or up[1] <= abs(up[0]) + abs(up[2]):
-        raise SkeletonError(
-            "the rest pose must stand upright (y up) and face +z with its left side at +x"
-        )
-    low, high = (rest[[places[joint] for joint in joints]].mean(0) for joints in TRUNK_LINE)
-    return SourceBones(
-        naming=naming, turns=turns, directions=directions, trunk_lean=_lean(high - low)
-    )
 
 
 def retarget(
@@ -132,64 +75,78 @@ def retarget(
         rest_joints = open_body_rest_joints()
     if frames is None:
         frames = np.arange(len(motion))
-    if bones.naming is SMPL_NAMES:
-        return _own_pose(motion, bones, rest_joints, frames, fps, body)
-    turns = motion.global_rotations(frames, [i for pair in bones.turns.values() for i in pair])
-    world = _world_rotations(motion, bones, turns, rest_joints)
-    world = _straighten_trunk(motion, bones, world, rest_joints, frames)
-    local = _local_rotations(world)
-    return Pose(
-        rotations=torch.from_numpy(local).float(),
-        translation=_translation(motion, bones, turns, world, rest_joints, frames),
-        fps=motion.fps if fps is None else fps,
-        body=body,
-    )
-
-
-def _own_pose(
-    motion: Motion,
-    bones: SourceBones,
-    rest_joints: Float[np.ndarray, "24 3"],
-    frames: Int[np.ndarray, "frame"],
-    fps: float | None,
-    body: str,
-) -> Pose:
-    """Return the pose of a skeleton that is SMPL's own: its turns are the pose, untouched."""
-    turns = motion.global_rotations(frames, range(len(motion.joints)))
-    world = {joint: turns[sources[0]] for joint, sources in bones.turns.items()}
+    if _is_smpl(motion, bones, rest_joints):
+        world = _turns(motion, bones, frames, list(bones.places.values()))
+        world = {joint: world[i] for joint, i in bones.places.items()}
+    else:
+        world = _world_rotations(motion, bones, rest_joints, frames)
+        world = _straighten_trunk(motion, bones, world, rest_joints, frames)
+        world = _follow_bones(motion, bones, world, rest_joints, frames)
     return Pose(
         rotations=torch.from_numpy(_local_rotations(world)).float(),
-        translation=_translation(motion, bones, turns, world, rest_joints, frames),
+        translation=_translation(motion, bones, world, rest_joints, frames),
         fps=motion.fps if fps is None else fps,
         body=body,
     )
+
+
+def _is_smpl(motion: Motion, bones: SourceBones, rest_joints: Float[np.ndarray, "24 3"]) -> bool:
+    """Return whether the skeleton is SMPL's (names, tree, T-pose), so that its turns are the pose."""
+    names = [joint.name for joint in motion.joints]
+    if [names[bones.places[joint]] for joint in SMPL.joints if joint in bones.places] != [
+        *SMPL.joints
+    ] or not np.allclose(bones.upright, np.eye(3), atol=1e-2):
+        return False
+    parents = [motion.joints[bones.places[joint]].parent for joint in SMPL.joints[1:]]
+    if parents != [bones.places[SMPL.joints[parent]] for parent in SMPL.parents[1:]]:
+        return False
+    return all(
+        direction @ _target_bone(joint, rest_joints) > SMPL_REST_COSINE
+        for joint, direction in bones.directions.items()
+    )
+
+
+def _turns(
+    motion: Motion, bones: SourceBones, frames: Int[np.ndarray, "frame"], wanted: list[int]
+) -> dict[int, Rotations]:
+    """Return the rotations of source joints in our world (y up)."""
+    turns = motion.global_rotations(frames, wanted)
+    return {i: bones.world @ turn for i, turn in turns.items()}
+
+
+def _places(
+    motion: Motion, bones: SourceBones, frames: Int[np.ndarray, "frame"]
+) -> dict[str, Float[np.ndarray, "frame 3"]]:
+    """Return where the source's joints lie in our world (y up), by SMPL joint."""
+    lies = motion.joint_positions(frames, list(bones.places.values()))
+    return {joint: lies[i] @ bones.world.T for joint, i in bones.places.items()}
+
+
+def _target_bone(joint: str, rest_joints: Float[np.ndarray, "24 3"]) -> Float[np.ndarray, "3"]:
+    start, end = SMPL.indices(joint, LIMBS[joint])
+    return unit(rest_joints[end] - rest_joints[start])
 
 
 def _world_rotations(
     motion: Motion,
     bones: SourceBones,
-    turns: dict[int, Rotations],
     rest_joints: Float[np.ndarray, "24 3"],
+    frames: Int[np.ndarray, "frame"],
 ) -> dict[str, Rotations]:
     """Return the world rotation of each SMPL joint that the source knows, and of the spine."""
-    hinges = _arm_hinges(motion, bones)
+    turns = _turns(motion, bones, frames, [i for pair in bones.turns.values() for i in pair])
     low, high = (rest_joints[SMPL.indices(*joints)].mean(0) for joints in TRUNK_LINE)
-    trunk_change = turn_about_axis(bones.trunk_lean - _lean(high - low), 0)
+    lean = turn_about_axis(-_lean(high - low), 0)
+    changes = _limb_changes(motion, bones, rest_joints)
     world: dict[str, Rotations] = {}
     for joint, sources in bones.turns.items():
         rotation = turns[sources[0]]
         if len(sources) == 2:
             rotation = _between(rotation, turns[sources[1]], 0.5)
-        if joint in bones.directions:
-            rotation = rotation @ _rest_change(joint, bones, rest_joints, hinges)
-        elif joint in TRUNK:
-            rotation = rotation @ trunk_change
-        world[joint] = rotation
-    for side in ("left", "right"):
-        # toes keep the correction of their foot: unturned toes lie in line with it
-        if f"{side}_foot" in world:
-            change = _rest_change(f"{side}_ankle", bones, rest_joints, hinges)
-            world[f"{side}_foot"] = world[f"{side}_foot"] @ change
+        if joint in TRUNK:
+            world[joint] = rotation @ bones.trunk[joint] @ lean
+        else:
+            world[joint] = rotation @ (bones.trunk[joint] if joint == "head" else changes[joint])
     return _fill_spine(world)
 
 
@@ -217,12 +174,9 @@ def _straighten_trunk(
     the shoulders with the spine. The swing K is the smallest one that lays `held + K swung`
     along the source's direction u, that is K swung = s u - held with s > 0.
     """
-    places = [bones.turns[joint][0] for joints in TRUNK_LINE for joint in joints]
-    lies = motion.joint_positions(frames, places)
-    hips, shoulders = (
-        (lies[bones.turns[left][0]] + lies[bones.turns[right][0]]) / 2 for left, right in TRUNK_LINE
-    )
-    direction = _units(shoulders - hips)
+    lies = _places(motion, bones, frames)
+    hips, shoulders = ((lies[left] + lies[right]) / 2 for left, right in TRUNK_LINE)
+    direction = units(shoulders - hips)
 
     def offset(joint: str) -> Float[np.ndarray, "3"]:
         child = SMPL.index[joint]
@@ -238,9 +192,32 @@ def _straighten_trunk(
     along = (direction * held).sum(-1, keepdims=True)
     room = along**2 + (swung**2).sum(-1, keepdims=True) - (held**2).sum(-1, keepdims=True)
     aim = (along + np.sqrt(np.maximum(room, 0))) * direction - held
-    swing = shortest_turns(_units(swung), _units(aim))
+    swing = shortest_turns(units(swung), units(aim))
     moved = TRUNK - {"pelvis", "neck"}
     return {joint: swing @ turn if joint in moved else turn for joint, turn in world.items()}
+
+
+def _follow_bones(
+    motion: Motion,
+    bones: SourceBones,
+    world: dict[str, Rotations],
+    rest_joints: Float[np.ndarray, "24 3"],
+    frames: Int[np.ndarray, "frame"],
+) -> dict[str, Rotations]:
+    """Swing limbs whose bone moves within its joint: joints between the two, or moving offsets."""
+    joints, lies = motion.joints, None
+    for start, end in LIMBS.items():
+        if end not in bones.places or start not in world:
+            continue
+        last = joints[bones.places[end]]
+        if last.parent == bones.places[start] and not last.slides:
+            continue
+        lies = _places(motion, bones, frames) if lies is None else lies
+        points = world[start] @ _target_bone(start, rest_joints)
+        world = world | {
+            start: shortest_turns(points, units(lies[end] - lies[start])) @ world[start]
+        }
+    return world
 
 
 def _local_rotations(world: dict[str, Rotations]) -> Float[np.ndarray, "frame 24 3 3"]:
@@ -261,69 +238,93 @@ def _local_rotations(world: dict[str, Rotations]) -> Float[np.ndarray, "frame 24
     return local
 
 
-def _rest_change(
-    joint: str,
-    bones: SourceBones,
-    rest_joints: Float[np.ndarray, "24 3"],
-    hinges: dict[str, Float[np.ndarray, "3"]],
-) -> Float[np.ndarray, "3 3"]:
-    """Return the turn that lays the target's bone at rest onto the source's bone at rest."""
-    start, end = SMPL.indices(joint, LIMBS[joint])
-    target = _unit(rest_joints[end] - rest_joints[start])
-    source = bones.directions.get(joint)
-    if source is None:
-        return np.eye(3)
-    side, part = joint.split("_")
-    if part in ("shoulder", "elbow") and side in hinges:
-        return _frame(source, hinges[side]) @ _frame(target, ARM_HINGE[side]).T
-    return shortest_turns(target, source)
+def _limb_changes(
+    motion: Motion, bones: SourceBones, rest_joints: Float[np.ndarray, "24 3"]
+) -> dict[str, Float[np.ndarray, "3 3"]]:
+    """Return the turn of each limb joint that lays the target's bone at rest onto the source's.
 
-
-def _arm_hinges(motion: Motion, bones: SourceBones) -> dict[str, Float[np.ndarray, "3"]]:
-    """Return the axis about which each elbow bends, in the frame of the source's rest pose.
-
-    Declared by the file (ASF), else measured: the normal of the plane of upper arm and forearm
-    seen from the upper arm, averaged over the recording. None if the arm is always straight.
+    Its twist is the hinge's where there is one, else that of the shortest turn: from the upright
+    body, or from the bone before it where the zero pose is folded.
     """
+    hinges = _hinges(motion, bones, rest_joints)
+    changes: dict[str, np.ndarray] = {}
+    for joint, end in LIMBS.items():
+        side, part = joint.split("_")
+        above = {"knee": "hip", "ankle": "knee", "elbow": "shoulder", "wrist": "elbow"}.get(part)
+        start = changes[f"{side}_{above}"] if bones.folded and above else bones.upright
+        target, source = _target_bone(joint, rest_joints), bones.directions.get(joint)
+        if source is None:
+            changes[joint] = start
+        elif joint in hinges:
+            of_target = HINGES[f"{side}_{above if part in ('knee', 'elbow') else part}"]
+            changes[joint] = _frame(source, hinges[joint]) @ _frame(target, of_target).T
+        else:
+            changes[joint] = shortest_turns(start @ target, source) @ start
+        if part == "ankle":  # toes keep the correction of their foot: unturned they lie in line
+            changes[end] = changes[joint]
+    return changes
+
+
+def _hinges(
+    motion: Motion, bones: SourceBones, rest_joints: Float[np.ndarray, "24 3"]
+) -> dict[str, Float[np.ndarray, "3"]]:
+    """Return the axis about which elbows bend (knees too where the zero pose is folded).
+
+    Given for the bones on both sides of it, each in the frame of its joint. Declared by the file
+    (ASF), else measured: the normal of the plane of both bones, averaged over the recording. None
+    if the limb is always straight; straight legs are told by where the feet point.
+    """
+    spread = np.linspace(0, len(motion) - 1, min(HINGE_FRAMES, len(motion))).astype(int)
     hinges = {}
-    for side in ("left", "right"):
-        (shoulder,), (elbow,) = bones.turns[f"{side}_shoulder"], bones.turns[f"{side}_elbow"]
-        declared = motion.hinges.get(motion.joints[elbow].name)
-        upper, fore = bones.directions[f"{side}_shoulder"], bones.directions[f"{side}_elbow"]
+    parts = [("shoulder", "elbow"), *([("hip", "knee")] if bones.folded else [])]
+    for first, second in [(f"{s}_{a}", f"{s}_{b}") for s in ("left", "right") for a, b in parts]:
+        (upper,), (lower,) = bones.turns[first], bones.turns[second]
+        declared = motion.hinges.get(motion.joints[lower].name)
         if declared is not None:
-            hinges[side] = declared * np.sign(declared @ ARM_HINGE[side] or 1.0)
+            sign = np.sign(declared @ bones.upright @ HINGES[first]) or 1.0
+            hinges[first] = hinges[second] = declared * sign
             continue
-        spread = np.linspace(0, len(motion) - 1, min(HINGE_FRAMES, len(motion))).astype(int)
-        turns = motion.global_rotations(spread, [shoulder, elbow])
-        seen = turns[shoulder].swapaxes(1, 2) @ turns[elbow] @ fore
-        normals = np.cross(upper, seen)
+        turns = motion.global_rotations(spread, [upper, lower])
+        above, below = (
+            turns[upper] @ bones.directions[first],
+            turns[lower] @ bones.directions[second],
+        )
+        normals = np.cross(above, below)
         bent = np.linalg.norm(normals, axis=1) > LEAST_BEND
-        if bent.any() and np.linalg.norm(mean := normals[bent].mean(0)) > LEAST_BEND / 2:
-            hinges[side] = _unit(mean)
+        foot = first.replace("hip", "ankle")
+        if not bent.any() and foot != first and foot in bones.directions:
+            ankle = bones.turns[foot][0]
+            toes = motion.global_rotations(spread, [ankle])[ankle] @ bones.directions[foot]
+            normals = np.cross(toes, above)
+            bent = np.linalg.norm(normals, axis=1) > LEAST_BEND
+        if not bent.any():
+            continue
+        for joint, turn in ((first, turns[upper]), (second, turns[lower])):
+            seen = (turn.swapaxes(1, 2) @ normals[..., None])[bent, :, 0].mean(0)
+            if np.linalg.norm(seen) > LEAST_BEND / 2:
+                hinges[joint] = unit(seen)
+        if first in hinges and not bones.folded:
+            hinges[second] = hinges[first]
     return hinges
 
 
 def _translation(
     motion: Motion,
     bones: SourceBones,
-    turns: dict[int, Rotations],
     world: dict[str, Rotations],
     rest_joints: Float[np.ndarray, "24 3"],
     frames: Int[np.ndarray, "frame"],
 ) -> Float[torch.Tensor, "frame 3"] | None:
     """Return the path that carries the middle of the hips where the source's is, legs scaled."""
-    path = motion.root_positions(frames)
-    if path is None:
+    if not motion.moves_along(bones.places["left_hip"]):
         return None
-    rest = motion.rest_positions()
-    left, right = (bones.turns[f"{side}_hip"][0] for side in ("left", "right"))
-    source_hips = (rest[left] + rest[right]) / 2  # relative to the root
+    lies = _places(motion, bones, frames)
+    hips = (lies["left_hip"] + lies["right_hip"]) / 2
     pelvis = SMPL.index["pelvis"]
     target_hips = rest_joints[SMPL.indices("left_hip", "right_hip")].mean(0) - rest_joints[pelvis]
-    scale = _leg_length(rest_joints, SMPL.indices("left_hip", "left_knee", "left_ankle"))
-    chain = [bones.turns[f"left_{part}"][0] for part in ("hip", "knee", "ankle")]
-    scale /= _leg_length(rest, chain)
-    hips = path + turns[bones.turns["pelvis"][0]] @ source_hips
+    leg = ("left_hip", "left_knee", "left_ankle")
+    scale = _leg_length(rest_joints, SMPL.indices(*leg))
+    scale /= _leg_length(motion.rest_positions(), [bones.places[joint] for joint in leg])
     translation = scale * hips - world["pelvis"] @ target_hips - rest_joints[pelvis]
     return torch.from_numpy(translation).float()
 
@@ -342,7 +343,7 @@ def shortest_turns(
     between = start + end
     opposite = np.linalg.norm(between, axis=-1, keepdims=True) < 1e-6
     square = np.cross(start, np.where(np.abs(start[..., :1]) < 0.7, [1.0, 0, 0], [0, 1.0, 0]))
-    between = _units(np.where(opposite, square, between))
+    between = units(np.where(opposite, square, between))
     eye = np.eye(3)
     first = 2 * start[..., :, None] * start[..., None, :] - eye
     second = 2 * between[..., :, None] * between[..., None, :] - eye
@@ -353,7 +354,7 @@ def _frame(
     direction: Float[np.ndarray, "3"], hinge: Float[np.ndarray, "3"]
 ) -> Float[np.ndarray, "3 3"]:
     """Return the basis of a bone: along it, its hinge made square to it, and the third."""
-    across = _unit(hinge - (hinge @ direction) * direction)
+    across = unit(hinge - (hinge @ direction) * direction)
     return np.stack([direction, across, np.cross(direction, across)], axis=1)
 
 
@@ -366,11 +367,3 @@ def _between(start: Rotations, end: Rotations, part: float) -> Rotations:
 def _lean(line: Float[np.ndarray, "3"]) -> float:
     """Return how far an upright line leans to the front (radians)."""
     return float(np.arctan2(line[2], line[1]))
-
-
-def _unit(vector: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
-    return vector / np.linalg.norm(vector)
-
-
-def _units(vectors: Float[np.ndarray, "*frame 3"]) -> Float[np.ndarray, "*frame 3"]:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
