@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from unipose.files.retarget import retarget
 
 MANIFEST = "manifest.csv"
 COLUMNS = ("path", "source", "group", "label", "split", "fps", "frames", "skeleton", "note")
+NEEDED = ("path", "split", "fps")
+"""The others may be missing: frames are then counted, and each recording is a group of its own."""
 RUN_IN_NOTE = "run-in, skip them"
 """What the manifest notes about recordings that begin with a T-pose and a run-in from it."""
 RUN_IN_FRAMES = 10
@@ -55,15 +57,20 @@ class Recording:
         Raises FileError if the file is broken or is not the one that the manifest describes.
         """
         path = self.folder / self.path
-        if path.suffix.lower() == ".amc":
-            motion = read_amc(path, asf=self.folder / self.skeleton, fps=self.fps)
-        else:
-            motion = read_bvh(path, fps=self.fps)
+        motion = self.read_any_length()
         if len(motion) != self.frames:
             raise FileError(
                 path, f"holds {len(motion)} frames, but the manifest says {self.frames}."
             )
         return motion
+
+    def read_any_length(self) -> Motion:
+        """Read the motion, however many frames the manifest says that it has."""
+        path = self.folder / self.path
+        if path.suffix.lower() == ".amc":
+            asf = self.folder / self.skeleton if self.skeleton else None
+            return read_amc(path, asf=asf, fps=self.fps)
+        return read_bvh(path, fps=self.fps)
 
     def pick_frames(self, fps: float) -> Int[np.ndarray, "frame"]:
         """Return the frames of the file nearest to a clock of `fps` ticks per second."""
@@ -91,6 +98,7 @@ class Recording:
 def read_manifest(folder: str | Path) -> list[Recording]:
     """Return the recordings that `folder/manifest.csv` lists, in its order.
 
+    Columns stand between commas, semicolons or tabs, as spreadsheets write them.
     Raises MissingFileError if there is no manifest and FileError if a row cannot be understood.
     """
     folder = Path(folder)
@@ -98,25 +106,33 @@ def read_manifest(folder: str | Path) -> list[Recording]:
     if not path.is_file():
         raise MissingFileError(path, "there is no such file.", "Name a folder with a manifest.csv.")
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = file.readline()
+            file.seek(0)
+            rows = list(csv.DictReader(file, delimiter=max(",;\t", key=header.count)))
     except (UnicodeDecodeError, csv.Error) as error:
         raise FileError(path, f"is no table ({error}).") from error
-    lacking = [column for column in COLUMNS if not rows or column not in rows[0]]
+    lacking = [column for column in NEEDED if not rows or column not in rows[0]]
     if lacking:
-        raise FileError(path, f"has no column {lacking[0]!r}; it needs {', '.join(COLUMNS)}.")
+        raise FileError(path, f"has no column {lacking[0]!r}; it needs {', '.join(NEEDED)}.")
     return [_recording(folder, row, line) for line, row in enumerate(rows, start=2)]
 
 
 def _recording(folder: Path, row: dict[str, str | None], line: int) -> Recording:
     known = {column: row.get(column) or "" for column in COLUMNS}
     try:
-        fps, frames = float(known.pop("fps")), int(known.pop("frames"))
+        fps = float(known.pop("fps").replace(",", "."))
+        written = known.pop("frames")
+        frames = int(written) if written or "frames" in row else 1
     except ValueError as error:
         raise FileError(folder / MANIFEST, f"line {line}: {error}.") from error
     if not 0 < fps < 1e5 or frames < 1:
         raise FileError(folder / MANIFEST, f"line {line}: {frames} frames at {fps:g} per second.")
-    return Recording(folder=folder, fps=fps, frames=frames, **known)
+    known["group"] = known["group"] or known["path"]
+    recording = Recording(folder=folder, fps=fps, frames=frames, **known)
+    if "frames" not in row:
+        recording = replace(recording, frames=len(recording.read_any_length()))
+    return recording
 
 
 def choose(recordings: list[Recording], *, split: str = "", only: str = "") -> list[Recording]:

@@ -59,6 +59,9 @@ class Record:
     pose: Pose | None = None
     """A batch of one."""
     image: Path | None = None
+    orientation: int = 1
+    """How the stored picture is turned to be the one that was annotated: EXIF's number, 1 as it is
+    stored, 6 by a quarter clockwise, 3 by half, 8 by a quarter anticlockwise."""
     box: tuple[float, float, float, float] | None = None
     """Pixels: left, top, right, bottom of the person."""
     camera: Camera | None = None

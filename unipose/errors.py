@@ -42,6 +42,10 @@ class MissingFileError(FileError, FileNotFoundError):
     """A file that was asked for is not there."""
 
 
+class FileNote(UserWarning):
+    """A file was read, but not everything in it is certain; the message says what was assumed."""
+
+
 class BodyFileError(FileError):
     """A body model file is of the wrong family, incomplete, or holds something that is not data."""
 

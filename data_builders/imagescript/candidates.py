@@ -32,6 +32,7 @@ SCHEMA = pa.schema(
         ("sequence", pa.string()),
         ("joints", _NUMBERS),  # 22 x 3, in the frame of captions; NaN: not known
         ("picture", pa.string()),
+        ("orientation", pa.int8()),
         ("box", pa.list_(pa.float64())),
         ("rotations", _NUMBERS),  # 24 x 3 x 3
         ("betas", _NUMBERS),
@@ -126,6 +127,7 @@ def record_of(row: Row) -> Record:
         split=row["split"],
         pose=pose,
         image=Path(row["picture"]),
+        orientation=row["orientation"],
         box=tuple(row["box"]) if row["box"] is not None else None,
         camera=camera,
         keypoints_2d=keypoints,
@@ -160,6 +162,7 @@ def _row(record: Record, joints: Float[np.ndarray, "22 3"]) -> Row:
         "sequence": sequence_of(record),
         "joints": joints.ravel().astype(np.float32),
         "picture": str(record.image),
+        "orientation": record.orientation,
         "box": record.box,
         "rotations": None if pose is None else pose.rotations[0].ravel().numpy(),
         "betas": None if pose is None or pose.betas is None else pose.betas[0].numpy(),

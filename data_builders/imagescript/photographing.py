@@ -119,7 +119,7 @@ def _studio_shot(config: BuildConfig, motions: Path, split: str, key: str) -> _S
 def _source_shot(row: Row) -> _Shot:
     record = record_of(row)
     assert record.image is not None  # a candidate has a picture
-    pixels = read_picture(record.image)
+    pixels = read_picture(record.image, orientation=record.orientation)
     boxes = np.array(row["others"] or ()).reshape(-1, 4)
     who: tuple[str, ...] = ()
     if len(boxes) and record.box is not None:

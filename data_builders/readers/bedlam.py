@@ -22,7 +22,7 @@ from data_builders.readers.cameras import (
     projected_keypoints,
     turned,
 )
-from data_builders.readers.pictures import check_picture
+from data_builders.readers.pictures import check_orientation
 from data_builders.readers.safe_files import inside, numbers, read_arrays
 from data_builders.readers.source import Choice, Drops, Expected, Source
 from data_builders.records import Record
@@ -34,6 +34,8 @@ KEYS = (
     "imgname", "pose_world", "trans_world", "shape", "gtkps", "cam_int", "cam_ext", "gender", "sub",
 )  # fmt: skip
 NEEDED = KEYS[:7]
+CLOCKWISE = 6
+"""How a close-up, stored on its side, is turned upright: EXIF's number."""
 
 
 def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
@@ -80,12 +82,9 @@ def _record(
     path = inside((choice.images or folder / "images") / scene / "png", name)
     centre = intrinsics[:2, 2]
     size = (round(2 * centre[0]), round(2 * centre[1]))
-    stored = check_picture(path, choice)
-    if stored not in ((0, 0), size):
-        raise UnusableRecordError(
-            f"{path} has {stored[0]} x {stored[1]} pixels, its camera {size[0]} x {size[1]}; "
-            "close-ups are stored on their side and must be turned clockwise first"
-        )
+    if size[0] < size[1]:  # a close-up, which may lie on its side: always looked at
+        choice = replace(choice, pictures="whole" if choice.pictures == "whole" else "header")
+    orientation = check_orientation(path, choice, size, sideways=CLOCKWISE)
     keypoints = projected_keypoints(SMPL_22.names, points[: len(SMPL_22), :2], size)
     other: dict[str, str | float | int] = {"frame": row}
     other |= {name: str(arrays[name][row]) for name in ("gender", "sub") if name in arrays}
@@ -95,6 +94,7 @@ def _record(
         split=split,
         pose=_turned_up(values, place, shape),
         image=path,
+        orientation=orientation,
         box=box_of(keypoints, size),
         camera=make_camera(
             rotation=extrinsics[:3, :3], translation_m=extrinsics[:3, 3],

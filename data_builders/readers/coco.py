@@ -11,7 +11,7 @@ import numpy as np
 
 from data_builders.readers.cameras import checked_box, marked_keypoints
 from data_builders.readers.fits import fit_at, fitted_in_camera, read_fits
-from data_builders.readers.pictures import check_picture
+from data_builders.readers.pictures import check_orientation
 from data_builders.readers.safe_files import (
     by_id,
     field_of,
@@ -90,7 +90,7 @@ def _record(
     box = checked_box(left, top, left + width, top + height)
     path = inside(pictures, field_of(image, "file_name"))
     size = (integer(image, "width"), integer(image, "height"))
-    check_picture(path, choice, size_px=size)
+    orientation = check_orientation(path, choice, size)
     other: dict[str, str | float | int] = {
         "image_id": integer(annotation, "image_id"),
         "licence": str(image.get("license", "")),
@@ -107,6 +107,7 @@ def _record(
         split=split,
         pose=pose,
         image=path,
+        orientation=orientation,
         box=box,
         camera=camera,
         keypoints_2d=keypoints,

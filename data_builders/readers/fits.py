@@ -70,7 +70,7 @@ def fitted_pose(fit: Any, file: Path) -> Pose:
         "betas": flat_numbers(field_of(fit, "shape"), 10, "the fit's shape"),
         "trans": flat_numbers(field_of(fit, "trans"), 3, "the fit's trans"),
     }
-    return parameters_to_pose(arrays, file)
+    return parameters_to_pose(arrays, file, up="y")  # as it lies there
 
 
 def fitted_in_camera(

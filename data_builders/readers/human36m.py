@@ -23,7 +23,7 @@ from data_builders.readers.cameras import (
     turned,
 )
 from data_builders.readers.fits import fit_at, fitted_pose
-from data_builders.readers.pictures import check_picture
+from data_builders.readers.pictures import check_orientation
 from data_builders.readers.safe_files import (
     by_id,
     field_of,
@@ -100,7 +100,7 @@ def _record(
     name = field_of(image, "file_name")
     path = inside(choice.images or folder / "images", name)
     size = (integer(image, "width"), integer(image, "height"))
-    check_picture(path, choice, size_px=size)
+    orientation = check_orientation(path, choice, size)
     place = [str(field_of(image, key)) for key in ("action_idx", "subaction_idx", "frame_idx")]
     joints = tables["joint_3d"]
     for key in place:
@@ -120,6 +120,7 @@ def _record(
         split=split,
         pose=None if fit is None else turned(fitted_pose(fit, path), Z_UP),
         image=path,
+        orientation=orientation,
         box=box_of(keypoints, size) if box is None else _box(box),
         camera=make_camera(
             rotation=rotation, translation_m=place_mm / 1000, focal_px=focal, centre_px=centre,

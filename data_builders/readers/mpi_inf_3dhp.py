@@ -22,7 +22,7 @@ from data_builders.readers.cameras import (
 )
 from data_builders.readers.fits import check_place, fit_at, fitted_pose, read_fits
 from data_builders.readers.mat_files import read_mat
-from data_builders.readers.pictures import check_picture
+from data_builders.readers.pictures import check_orientation
 from data_builders.readers.safe_files import numbers, read_hdf5
 from data_builders.readers.source import Choice, Drops, Expected, Source
 from data_builders.records import Record
@@ -151,10 +151,10 @@ def _record(
     in_camera = numbers(joints, (3 * joint_count,), "annot3").reshape(-1, 3)
     if (in_camera[:, 2] <= 0).any():
         raise UnusableRecordError("annot3 has joints behind the camera")
-    image = None
+    image, orientation = None, 1
     if sequence.pictures:
         image = sequence.folder / sequence.pictures.format(frame + 1)
-        check_picture(image, choice, size_px=view.size_px)
+        orientation = check_orientation(image, choice, view.size_px)
     keypoints = projected_keypoints(sequence.names, points, view.size_px)
     other: dict[str, str | float | int] = {"frame": frame}
     if image is None:
@@ -172,6 +172,7 @@ def _record(
         split=sequence.split,
         pose=pose,
         image=image,
+        orientation=orientation,
         box=box_of(keypoints, view.size_px),
         camera=make_camera(
             rotation=view.rotation, translation_m=view.translation_mm / 1000,

@@ -119,7 +119,7 @@ def _record(
         key=key,
         source="3dpw",
         split=split,
-        pose=parameters_to_pose(arrays, path),
+        pose=parameters_to_pose(arrays, path, up="y"),
         image=path,
         box=box_of(seen, size),
         camera=make_camera(

@@ -12,9 +12,8 @@ from PIL import Image, ImageOps
 from data_builders.records import Dropped
 from unipose.errors import FileError, MissingFileError
 from unipose.files.photo import checked_picture
+from unipose.first_look import PHOTO_ENDINGS, is_photo
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 LARGEST = 25_000_000
 """Pixels; a file that promises more is not decoded at all."""
 SMALLEST = 32
@@ -39,7 +38,7 @@ class PictureFolder:
         if not folder.is_dir():
             raise MissingFileError(folder, "there is no such folder.", "Name a folder of pictures.")
         pictures, dropped = [], []
-        for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS):
+        for path in sorted(p for p in folder.rglob("*") if is_photo(p)):
             try:
                 pictures.append(read_picture(path, side_px=side_px))
             except FileError as error:
@@ -49,14 +48,14 @@ class PictureFolder:
             raise FileError(
                 folder,
                 f"holds no picture that can be used; {len(dropped)} were left out{reason}.",
-                f"Put {', '.join(ENDINGS)} files there.",
+                f"Put {', '.join(PHOTO_ENDINGS)} files there.",
             )
         return cls(pictures=tuple(pictures), dropped=tuple(dropped))
 
 
 def read_picture(path: Path, *, side_px: int) -> UInt8[np.ndarray, "height width 3"]:
     """Return one picture, upright, shorter side about `side_px`; FileError says why not."""
-    with checked_picture(path, kinds=FORMATS, most_pixels=LARGEST) as file:
+    with checked_picture(path, most_pixels=LARGEST) as file:
         if min(file.size) < SMALLEST:
             raise FileError(path, f"has {file.width} x {file.height} pixels, too few.")
         scale = max(side_px / min(file.size), 1e-3)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -62,7 +64,8 @@ def test_describe_prints_the_words_and_nothing_else(unipose, squat):
 def test_describe_takes_the_second_of_a_recording_that_was_asked_for(unipose, recording):
     _, out, err = unipose("describe", recording, "--at", "1", "--json")
     answer = json.loads(out)
-    assert answer == {"file": recording, "at": 1.0, "text": f"turned by {AT_ONE_SECOND:.2f}"}
+    text = f"turned by {AT_ONE_SECOND:.2f}"
+    assert answer == {"file": recording, "at": 1.0, "frame": None, "text": text}
     assert err == ""
 
 
@@ -117,10 +120,11 @@ def test_convert_keeps_the_pose_in_every_format_that_is_also_read(unipose, squat
     [
         (["describe", "nobody.npz"], "nobody.npz"),
         (["convert", "nobody.npz", "x.bvh"], "nobody.npz"),
-        (["describe", "photo.tiff"], "ending"),
+        (["describe", "photo.heic"], "Known are .npz, .json, .npy, .pkl, .bvh, .amc, .jpg"),
+        (["edit", "photo.bmp", "sit", "-o", "a.npz"], "is a photo"),
+        (["describe", "photo.tiff"], "there is no such file"),
         (["describe", "esc\x1b[31m.npz"], "esc?[31m.npz"),
         (["describe", "line\nbreak.npz"], "line break.npz"),
-        (["describe", "nobody.npz", "--body", "none.npz"], "none.npz"),
     ],
 )
 def test_a_problem_is_one_line_with_status_2_and_no_traceback(unipose, words, problem):
@@ -256,3 +260,88 @@ def test_a_file_that_is_not_there_is_told_before_any_model_is_loaded(unipose, mo
     status, _, err = unipose("ask", "nobody.bvh", "is the left knee bent?")
     assert status == 2
     assert "nobody.bvh" in err
+
+
+def test_a_body_that_is_not_there_is_named(unipose, squat):
+    status, _, err = unipose("describe", squat, "--body", "none.npz")
+    assert status == 2
+    assert "none.npz" in err
+
+
+def test_a_frame_is_the_pose_at_its_second(unipose, recording):
+    by_frame = json.loads(unipose("describe", recording, "--frame", "30", "--json")[1])
+    assert by_frame["text"] == f"turned by {AT_ONE_SECOND:.2f}"
+    _, out, err = unipose("compare", recording, recording, "--at", "0", "--frame-b", "30")
+    assert (out, err) == (f"from {math.pi / 2:.2f} to {AT_ONE_SECOND:.2f}\n", "")
+    status, _, err = unipose("describe", recording, "--frame", "60")
+    assert (status, "frames 0 to 59" in err) == (2, True)
+
+
+def test_a_rate_that_the_file_does_not_know_can_be_told(unipose, tmp_path):
+    np.savez(tmp_path / "a.npz", poses=np.zeros((40, 66)))
+    status, _, err = unipose("convert", "a.npz", "a.glb")
+    assert (status, "--fps N" in err) == (2, True)
+    assert unipose("convert", "a.npz", "b.npz", "--fps", "20") == (0, "b.npz\n", "")
+    assert open_pose("b.npz").fps == 20
+
+
+def test_what_was_assumed_is_a_note_and_can_be_changed(unipose, tmp_path):
+    lying = np.zeros((1, 72))
+    lying[0, 0] = np.pi / 2
+    np.savez(tmp_path / "a.npz", pose=lying)
+    status, out, err = unipose("convert", "a.npz", "b.npz")
+    assert (status, out) == (0, "b.npz\n")
+    assert err.startswith("note: a.npz: does not say which way is up: read as y up")
+    assert err.count("\n") == 1
+    assert float(open_pose("b.npz").axis_angle[0, 0, 0]) == pytest.approx(np.pi / 2)
+    assert unipose("convert", "a.npz", "b.npz", "--up", "z")[2] == ""
+    assert float(open_pose("b.npz").axis_angle[0, 0, 0]) == pytest.approx(0, abs=1e-6)
+    assert unipose("convert", "a.npz", "b.npz", "--up", "x")[0] == 2
+
+
+def test_convert_writes_amass_s_layout(unipose, squat):
+    assert unipose("convert", squat, "a.npz", "--layout", "amass", "--fps", "30")[0] == 0
+    with np.load("a.npz") as arrays:
+        assert arrays["poses"].shape == (1, 156)
+        assert float(arrays["mocap_framerate"]) == 30
+    back = open_pose("a.npz").rotations[:, :22]
+    assert float((back - example_pose("squat").rotations[:, :22]).abs().max()) < 1e-5
+    assert unipose("convert", squat, "a.json", "--layout", "amass")[0] == 2
+
+
+@pytest.mark.parametrize("name", ["a.jfif", "a.bmp", "a.tif", "a.webp"])
+def test_photos_of_every_ending_are_described(unipose, tmp_path, name):
+    Image.fromarray(np.full((30, 40, 3), 90, dtype=np.uint8)).save(tmp_path / name)
+    assert unipose("describe", name)[1] == "somebody in a picture of 40 x 30\n"
+
+
+HEAVY = ("torch", "transformers", "unipose.files", "unipose.app.sources")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.npz", None),
+        ("a.fbx", b"Kaydara FBX"),
+        ("a.npz", b""),
+        ("a.npz", b"no archive"),
+        ("a.npy", b"no array"),
+        ("a.json", b"<html>"),
+    ],
+)
+def test_a_bad_file_is_refused_before_anything_heavy_is_imported(tmp_path, name, content):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    program = (
+        "import sys; from unipose.app.cli import main\n"
+        f"sys.argv = ['unipose', 'describe', {name!r}]\n"
+        "try: main()\n"
+        f"finally: print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])},
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (2, "[]\n")
+    assert ran.stderr.startswith("error: ")
+    assert name in ran.stderr

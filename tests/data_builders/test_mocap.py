@@ -71,8 +71,27 @@ def test_a_row_that_cannot_be_understood_is_named_by_its_line(tmp_path, row):
 
 def test_a_manifest_that_lacks_a_column_is_named(tmp_path):
     (tmp_path / "manifest.csv").write_text("path,split\na,b\n")
-    with pytest.raises(FileError, match="no column 'source'"):
+    with pytest.raises(FileError, match="no column 'fps'"):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_table_is_read_as_spreadsheets_save_it(tmp_path, delimiter, mark):
+    folder = small_folder(tmp_path)
+    rows = [row.split(",") for row in ("path,split,fps,label", "clip.bvh,test,30,walk")]
+    table = "\r\n".join(delimiter.join(row) for row in rows)
+    (folder / "manifest.csv").write_bytes(mark + table.encode())
+    (clip,) = read_manifest(folder)
+    assert (clip.path, clip.split, clip.fps, clip.label) == ("clip.bvh", "test", 30.0, "walk")
+    assert (clip.frames, clip.group) == (40, "clip.bvh")
+    assert len(clip.open(30.0)) == 40
+
+
+def test_between_semicolons_a_number_may_have_a_comma(tmp_path):
+    folder = small_folder(tmp_path)
+    (folder / "manifest.csv").write_text("path;split;fps\nclip.bvh;test;29,97\n")
+    assert read_manifest(folder)[0].fps == pytest.approx(29.97)
 
 
 def test_recordings_are_chosen_by_split_and_path(tmp_path):

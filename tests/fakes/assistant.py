@@ -44,15 +44,19 @@ class FakeAssistant:
         return Pose.from_axis_angle(turns)
 
     def estimate(
-        self, image: Path, *, box: tuple[float, ...] | None = None, who: str | None = None
+        self,
+        image: Path | np.ndarray,
+        *,
+        box: tuple[float, ...] | None = None,
+        who: str | None = None,
     ) -> Pose:
-        self.asked.append(f"{Path(image).name} {box} {who}")
+        self.asked.append(f"{_name(image)} {box} {who}")
         turns = torch.zeros(1, 24, 3)
         turns[:, 16, 2] = 0.25 if box or who else 0.5
         return Pose.from_axis_angle(turns)
 
-    def estimate_people(self, image: Path, boxes: list[tuple[float, ...]]) -> Pose:
-        self.asked.append(f"{Path(image).name} {len(boxes)}")
+    def estimate_people(self, image: Path | np.ndarray, boxes: list[tuple[float, ...]]) -> Pose:
+        self.asked.append(f"{_name(image)} {len(boxes)}")
         return Pose.from_axis_angle(torch.zeros(len(boxes), 24, 3))
 
     def compare(
@@ -80,3 +84,7 @@ class FakeAssistant:
     @staticmethod
     def _turn(pose: Pose) -> float:
         return float(pose.axis_angle.norm(dim=-1).sum())
+
+
+def _name(image: Path | np.ndarray) -> str:
+    return "pixels" if isinstance(image, np.ndarray) else Path(image).name

@@ -6,6 +6,7 @@ import io
 import json
 import struct
 import time
+import warnings
 import zipfile
 import zlib
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.motion_files import amc_text, asf_text, bvh_text, write_amc, write_bvh_text
 from unipose.body.pose import Pose
-from unipose.errors import FileError, MissingFileError
+from unipose.errors import FileError, FileNote, MissingFileError
 from unipose.files import READ, open_pose, save_pose
 from unipose.files.amc import read_amc
 
@@ -327,7 +328,7 @@ def good_files() -> dict[str, bytes]:
         torch.linspace(-1, 1, 2 * 24 * 3).reshape(2, 24, 3), translation=torch.zeros(2, 3), fps=30.0
     )
     packed = io.BytesIO()
-    np.savez_compressed(packed, poses=np.zeros((2, 72)), trans=np.zeros((2, 3)))
+    np.savez_compressed(packed, poses=np.zeros((2, 66)), trans=np.zeros((2, 3)))
     rotations = io.BytesIO()
     np.save(rotations, pose.rotations.numpy())
     return {
@@ -371,7 +372,9 @@ def test_harmed_files_give_a_valid_pose_or_our_error(tmp_path, ending, data):
     path = tmp_path / f"07_a{ending}"
     path.write_bytes(content)
     try:
-        pose = open_pose(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FileNote)
+            pose = open_pose(path)
     except FileError:
         return
     assert len(pose) > 0

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from unipose.errors import FileError, MissingFileError
-from unipose.files.photo import is_photo, open_photo
+from unipose.files.photo import open_photo
+from unipose.first_look import is_photo
 
 
 def stripes() -> Image.Image:
@@ -20,7 +21,9 @@ def stripes() -> Image.Image:
     return Image.fromarray(pixels)
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.JPEG"])
+@pytest.mark.parametrize(
+    "name", ["a.png", "a.jpg", "a.webp", "a.JPEG", "a.jfif", "a.bmp", "a.tif", "a.TIFF"]
+)
 def test_a_photo_of_each_kind_is_read(name: str, tmp_path: Path):
     stripes().save(tmp_path / name)
     assert is_photo(tmp_path / name)
@@ -29,11 +32,12 @@ def test_a_photo_of_each_kind_is_read(name: str, tmp_path: Path):
     assert pixels[10, 4, 0] > 200 > 60 > pixels[10, 20, 0]
 
 
-def test_a_photo_is_turned_as_it_was_held(tmp_path: Path):
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif"])
+def test_a_photo_is_turned_as_it_was_held(name: str, tmp_path: Path):
     exif = Image.Exif()
     exif[0x0112] = 6  # the right of what is stored is below
-    stripes().save(tmp_path / "a.jpg", exif=exif)
-    pixels = open_photo(tmp_path / "a.jpg")
+    stripes().save(tmp_path / name, exif=exif)
+    pixels = open_photo(tmp_path / name)
     assert pixels.shape == (30, 20, 3)
     assert pixels[4, 10, 0] > 200 > 60 > pixels[20, 10, 0]
 

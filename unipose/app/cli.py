@@ -5,13 +5,41 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from unipose.app.wording import HARDLY_MOVED, WELCOME, problem_in_words
-from unipose.errors import PoseQueryError, UniPoseError
+from unipose.app.options import (
+    Adapters,
+    AsJson,
+    Asked,
+    At,
+    AtB,
+    BodyFile,
+    Device,
+    Dtype,
+    Fps,
+    Frame,
+    FrameB,
+    ModelFolder,
+    NpzLayout,
+    Out,
+    Person,
+    Photo,
+    PoseFile,
+    ShownFile,
+    Skeleton,
+    Text,
+    Up,
+)
+from unipose.app.wording import HARDLY_MOVED, WELCOME, printable, problem_in_words
+from unipose.errors import FileNote, PoseQueryError, UniPoseError
+from unipose.first_look import look_at
 
 app = typer.Typer(
     name="unipose",
@@ -22,56 +50,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-PoseFile = Annotated[
-    Path,
-    typer.Argument(metavar="FILE", help="A pose: .npz .json .npy .bvh .amc", show_default=False),
-]
-ShownFile = Annotated[
-    Path,
-    typer.Argument(
-        metavar="FILE",
-        help="A pose: .npz .json .npy .bvh .amc, or a photo: .jpg .png .webp",
-        show_default=False,
-    ),
-]
-Out = Annotated[
-    Path,
-    typer.Option(
-        "--out", "-o", metavar="OUT", help="Where to: .npz .json .bvh .glb .obj .png .gif .mp4"
-    ),
-]
-Text = Annotated[str, typer.Argument(metavar="TEXT", help="What is wanted, in plain English.")]
-At = Annotated[
-    float | None, typer.Option("--at", metavar="SECONDS", help="Which pose of a recording.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-BodyFile = Annotated[
-    Path | None,
-    typer.Option("--body", metavar="FILE", help="Your own SMPL, SMPL-H or SMPL-X file."),
-]
-ModelFolder = Annotated[
-    Path | None,
-    typer.Option("--model", metavar="FOLDER", help="Another model than the embedded one."),
-]
-Adapters = Annotated[
-    Path | None,
-    typer.Option(
-        "--adapters", metavar="FOLDER", help="Another conversation model (train.converse)."
-    ),
-]
-Device = Annotated[
-    str,
-    typer.Option("--device", metavar="DEVICE", help="Where to compute: cpu, cuda, cuda:1, mps."),
-]
-Dtype = Annotated[
-    str, typer.Option("--dtype", metavar="DTYPE", help="Of the weights: float32 bfloat16 float16")
-]
-
 
 @app.command()
 def describe(
     file: ShownFile,
     at: At = None,
+    frame: Frame = None,
+    fps: Fps = None,
+    up: Up = None,
+    skeleton: Skeleton = None,
+    person: Person = None,
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
@@ -79,18 +67,20 @@ def describe(
     dtype: Dtype = "float32",
 ) -> None:
     """Say a pose, or the pose of a person in a photo, in words."""
+    look_at(file, photos=True)
+    from unipose.app.pose_input import Reading, own_body, read_shown
+
+    reading = Reading(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
+    shown = read_shown(file, reading, own_body(body))
     from unipose.app import sources
 
-    shown = sources.read_shown(file, at, sources.own_body(body))
     text = sources.load_assistant(model, device=device, dtype=dtype).describe(shown)
-    _answer(text, as_json, file=str(file), at=at, text=text)
+    _answer(text, as_json, file=str(file), at=at, frame=frame, text=text)
 
 
 @app.command()
 def estimate(
-    image: Annotated[
-        Path, typer.Argument(metavar="IMAGE", help="A photo: .jpg .png .webp", show_default=False)
-    ],
+    image: Photo,
     out: Out,
     box: Annotated[
         tuple[float, float, float, float] | None,
@@ -114,23 +104,24 @@ def estimate(
     dtype: Dtype = "float32",
 ) -> None:
     """Read the pose of a person off a photo; of several people as `generate` writes several."""
+    look_at(image, photos=True, poses=False)
+    if detector is not None and (box is not None or who is not None):
+        raise PoseQueryError("--detector finds everybody; leave out --box and --who")
+    from unipose.app.pose_input import open_photo, own_body, write
+
+    shape, pixels = own_body(body), open_photo(image)
     from unipose.app import sources
 
-    shape = sources.own_body(body)
     asked: dict[str, object] = {"box": box, "who": who}
     if detector is None:
-        pose = sources.load_assistant(model, device=device, dtype=dtype).estimate(
-            image, box=box, who=who
-        )
+        assistant = sources.load_assistant(model, device=device, dtype=dtype)
+        pose = assistant.estimate(pixels, box=box, who=who)
     else:
-        if box is not None or who is not None:
-            raise PoseQueryError("--detector finds everybody; leave out --box and --who")
-        boxes = sources.find_people(image, detector)
-        pose = sources.load_assistant(model, device=device, dtype=dtype).estimate_people(
-            image, boxes
-        )
+        boxes = sources.find_people(pixels, detector)
+        assistant = sources.load_assistant(model, device=device, dtype=dtype)
+        pose = assistant.estimate_people(pixels, boxes)
         asked["boxes"] = boxes
-    files = sources.write(pose, out, shape)
+    files = write(pose, out, shape)
     _answer("\n".join(files), as_json, file=str(image), **asked, files=files)
 
 
@@ -150,12 +141,13 @@ def generate(
 ) -> None:
     """Make a pose from words; several share one .npz, .json or .png, or are OUT-1, OUT-2."""
     from unipose.app import sources
+    from unipose.app.pose_input import own_body, write
 
-    shape = sources.own_body(body)
+    shape = own_body(body)
     poses = sources.load_assistant(model, device=device, dtype=dtype).generate(
         text, seed=seed, samples=samples
     )
-    files = sources.write(poses, out, shape)
+    files = write(poses, out, shape)
     _answer("\n".join(files), as_json, text=text, seed=seed, files=files)
 
 
@@ -165,6 +157,11 @@ def edit(
     text: Text,
     out: Out,
     at: At = None,
+    frame: Frame = None,
+    fps: Fps = None,
+    up: Up = None,
+    skeleton: Skeleton = None,
+    person: Person = None,
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
@@ -172,13 +169,17 @@ def edit(
     dtype: Dtype = "float32",
 ) -> None:
     """Change a pose as the words say."""
+    look_at(file)
+    from unipose.app.pose_input import Reading, own_body, read_one, write
+
+    shape = own_body(body)
+    reading = Reading(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
+    pose = read_one(file, reading, shape)
     from unipose.app import sources
     from unipose.app.pose_actions import hardly_moved
 
-    shape = sources.own_body(body)
-    pose = sources.read_one(file, at, shape)
     edited = sources.load_assistant(model, device=device, dtype=dtype).edit(pose, text)
-    files = sources.write(edited, out, shape)
+    files = write(edited, out, shape)
     moved = not hardly_moved(pose, edited)
     _answer("\n".join(files), as_json, file=str(file), at=at, text=text, files=files, moved=moved)
     if not moved:
@@ -190,9 +191,13 @@ def compare(
     first: ShownFile,
     second: ShownFile,
     at: At = None,
-    at_b: Annotated[
-        float | None, typer.Option("--at-b", metavar="SECONDS", help="Which pose of the second.")
-    ] = None,
+    at_b: AtB = None,
+    frame: Frame = None,
+    frame_b: FrameB = None,
+    fps: Fps = None,
+    up: Up = None,
+    skeleton: Skeleton = None,
+    person: Person = None,
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
@@ -200,25 +205,29 @@ def compare(
     dtype: Dtype = "float32",
 ) -> None:
     """Say what changes from the first pose to the second, or from photo to photo."""
+    for file in (first, second):
+        look_at(file, photos=True)
+    from unipose.app.pose_input import Reading, own_body, read_shown
+
+    shape = own_body(body)
+    of_first = Reading(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
+    of_second = replace(of_first, at=at_b, frame=frame_b)
+    both = read_shown(first, of_first, shape), read_shown(second, of_second, shape)
     from unipose.app import sources
 
-    shape = sources.own_body(body)
-    both = sources.read_shown(first, at, shape), sources.read_shown(second, at_b, shape)
     text = sources.load_assistant(model, device=device, dtype=dtype).compare(*both)
     _answer(text, as_json, files=[str(first), str(second)], at=at, at_b=at_b, text=text)
 
 
 @app.command()
 def ask(
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar='FILE... "QUESTION"',
-            help="One or two poses (.npz .json .npy .bvh .amc) or photos, then the question.",
-            show_default=False,
-        ),
-    ],
+    files: Asked,
     at: At = None,
+    frame: Frame = None,
+    fps: Fps = None,
+    up: Up = None,
+    skeleton: Skeleton = None,
+    person: Person = None,
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
@@ -227,8 +236,6 @@ def ask(
     dtype: Dtype = "float32",
 ) -> None:
     """Answer a question about a pose, two poses, a recording or a photo."""
-    from unipose.app import sources
-
     *names, question = files
     if not 1 <= len(names) <= 2:
         raise PoseQueryError(
@@ -236,8 +243,15 @@ def ask(
             'unipose ask walk.bvh "is the left knee bent?"; '
             f"got {len(names)} files before {question[:60]!r}"
         )
-    shape = sources.own_body(body)
-    shown = [sources.read_asked(Path(name), at, shape) for name in names]
+    for name in names:
+        look_at(Path(name), photos=True)
+    from unipose.app.pose_input import Reading, own_body, read_asked
+
+    shape = own_body(body)
+    reading = Reading(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
+    shown = [read_asked(Path(name), reading, shape) for name in names]
+    from unipose.app import sources
+
     assistant = sources.load_assistant(model, device=device, dtype=dtype)
     assistant.speaker = sources.load_speaker(adapters, device=device)
     answered = assistant.answer_fully(question, *shown)
@@ -255,17 +269,24 @@ def ask(
 def convert(
     file: PoseFile,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Where to, in which format.")],
+    layout: NpzLayout = None,
     at: At = None,
+    frame: Frame = None,
+    fps: Fps = None,
+    up: Up = None,
+    skeleton: Skeleton = None,
+    person: Person = None,
     as_json: AsJson = False,
     body: BodyFile = None,
 ) -> None:
     """Write a pose file in another format."""
-    from unipose.body.body import load_body
-    from unipose.files import open_pose, save_pose
+    look_at(file)
+    from unipose.app.pose_input import Reading, own_body, save_pose
 
-    shape = load_body(body) if body else None
-    written = save_pose(open_pose(file, at=at, body=shape), out, body=shape)
-    _answer(str(written), as_json, file=str(file), at=at, files=[str(written)])
+    shape = own_body(body)
+    reading = Reading(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
+    written = save_pose(reading.open(file, shape), out, body=shape, layout=layout)
+    _answer(str(written), as_json, file=str(file), at=at, frame=frame, files=[str(written)])
 
 
 @app.command()
@@ -289,12 +310,13 @@ def chat(
         print(WELCOME, flush=True)  # something to read while the imports below take their second
     from unipose.app import sources
     from unipose.app.conversation import Conversation
+    from unipose.app.pose_input import own_body
     from unipose.app.terminal import answer_lines, talk
 
     conversation = Conversation(
         lambda: sources.load_assistant(model, device=device, dtype=dtype),
         lambda: sources.load_speaker(adapters, device=device),
-        body=sources.own_body(body),
+        body=own_body(body),
     )
     if resume is not None:
         conversation.reply(f'/resume "{resume}"')
@@ -331,10 +353,28 @@ def _answer(plain: str, as_json: bool, **fields: object) -> None:
     print(json.dumps(fields, ensure_ascii=False) if as_json else plain)
 
 
+@contextmanager
+def notes_printed() -> Iterator[None]:
+    """Print what readers of files assumed or left out as lines that begin with `note:`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", FileNote)
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+            if issubclass(category, FileNote):
+                print(f"note: {printable(str(message))}", file=sys.stderr)
+            else:
+                usual(message, category, *place)
+
+        warnings.showwarning = show
+        yield
+
+
 def main() -> None:
     """Run the command; a problem that unipose knows is one line on standard error, status 2."""
     try:
-        app()
+        with notes_printed():
+            app()
     except (UniPoseError, OSError) as error:
         if isinstance(error, BrokenPipeError):  # whoever read our output has left
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

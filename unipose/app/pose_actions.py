@@ -21,7 +21,7 @@ from unipose.body.facing import yaw_of
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError, UniPoseError
 from unipose.files import open_pose, save_pose
-from unipose.files.photo import is_photo
+from unipose.first_look import is_photo
 from unipose.language.call_loop import CallResult, Listener
 from unipose.posecodes.calls import QUESTIONS, Call
 from unipose.posecodes.held_poses import HeldPoses

@@ -13,6 +13,7 @@ import io
 import pickle
 import pickletools
 import re
+import struct
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,6 +45,9 @@ _KINDS: dict[tuple[str, str], str] = {
     ("builtins", "set"): "set",
     ("_codecs", "encode"): "bytes",
     ("collections", "OrderedDict"): "mapping",
+    ("collections", "defaultdict"): "mapping",
+    ("__builtin__", "dict"): "plain",
+    ("builtins", "dict"): "plain",
 }
 """Names that a pickle may use, and the kind of record each stands for."""
 
@@ -80,41 +84,60 @@ class Record:
         self.items[key] = value
 
 
+def record_type(module: str, name: str, *, leave_alone: bool = False) -> type[Record]:
+    """Return the record for what a pickle calls `module.name`, which is never looked up.
+
+    `leave_alone`: also for names that are not known; else PickleRefusedError.
+    """
+    kind = _KINDS.get((module, name))
+    package = module.split(".")[0]
+    if kind is None and (package in _LEFT_ALONE or leave_alone):
+        kind = f"{package} {name}"
+    if kind is None:
+        raise PickleRefusedError(f"it asks for {module}.{name}, which is not data")
+    return type("Record", (Record,), {"kind": kind})
+
+
 class _RecordingUnpickler(pickle.Unpickler):
     """An unpickler that knows records only."""
 
+    leave_alone = False
+
     def find_class(self, module: str, name: str) -> type[Record]:
-        kind = _KINDS.get((module, name))
-        package = module.split(".")[0]
-        if kind is None and package in _LEFT_ALONE:
-            kind = f"{package} {name}"
-        if kind is None:
-            raise PickleRefusedError(f"it asks for {module}.{name}, which is not data")
-        return type("Record", (Record,), {"kind": kind})
+        return record_type(module, name, leave_alone=self.leave_alone)
 
     def persistent_load(self, pid: object) -> object:
         raise PickleRefusedError(f"it refers to an object outside the file ({pid!r})")
 
 
-def read_pickle(data: bytes) -> object:
+DAMAGE = (
+    pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError,
+    OverflowError, MemoryError, RecursionError, struct.error,
+)  # fmt: skip
+"""What unpickling raises for files that are cut short or damaged."""
+
+
+def read_pickle(
+    data: bytes, *, leave_alone: bool = False, most_operations: int = MAX_OPERATIONS
+) -> object:
     """Return what the pickle holds, with records in place of objects. Executes nothing.
 
-    Raises PickleRefusedError if it names anything but arrays and their containers, or is damaged.
+    Raises PickleRefusedError if it names anything but arrays and their containers (unless
+    `leave_alone`: those are records too), or is damaged.
     """
     try:
         for count, (operation, argument, _) in enumerate(pickletools.genops(data)):
             # a place in the memo beyond the file's own length would only cost memory
             if "PUT" in operation.name and int(argument or 0) > len(data):
                 raise PickleRefusedError("it is not a pickle that a program wrote")
-            if count > MAX_OPERATIONS:
-                raise PickleRefusedError(f"it has more than {MAX_OPERATIONS:,} operations")
-        return _RecordingUnpickler(io.BytesIO(data), encoding="latin1").load()
+            if count > most_operations:
+                raise PickleRefusedError(f"it has more than {most_operations:,} operations")
+        unpickler = _RecordingUnpickler(io.BytesIO(data), encoding="latin1")
+        unpickler.leave_alone = leave_alone
+        return unpickler.load()
     except PickleRefusedError:
         raise
-    except (
-        pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, KeyError,
-        IndexError, OverflowError, MemoryError, RecursionError,
-    ) as error:  # fmt: skip
+    except DAMAGE as error:
         raise PickleRefusedError(f"it is cut short or damaged ({error})") from error
 
 
@@ -132,10 +155,10 @@ def as_array(value: object, *, depth: int = 0) -> ndarray:
     kind, state = _kind_of(value), value.state
     if kind == "array":
         # numpy: (version, shape, type, Fortran order, bytes); the first is missing in old files
-        return _from_parts(*_tuple_of(state, at_least=4)[-4:], depth=depth)
+        return array_from_parts(*_tuple_of(state, at_least=4)[-4:], depth=depth)
     if kind == "buffer":
         data, number, shape, order = _tuple_of(value.args, at_least=4)[:4]
-        return _from_parts(shape, number, order == "F", data, depth=depth)
+        return array_from_parts(shape, number, order == "F", data, depth=depth)
     if not isinstance(state, dict):
         raise PickleRefusedError(f"expected an array, found {kind or 'an object'} without content")
     parts: dict[Any, Any] = state
@@ -146,20 +169,20 @@ def as_array(value: object, *, depth: int = 0) -> ndarray:
     raise PickleRefusedError(f"expected an array, found {kind}")
 
 
-def as_plain(value: object) -> Any:
+def as_plain(value: object, *, leave_out: bool = False) -> Any:
     """Return dictionaries, lists, text, numbers and arrays for what a pickle said.
 
     An array of Python objects becomes the list of them (one of shape () the object itself). Raises
     PickleRefusedError for an object that is none of these, and for containers that are nested too
-    deeply or hold themselves.
+    deeply or hold themselves; with `leave_out`, an entry of a dictionary that does becomes None.
     """
-    return _plain(value, {}, 0)
+    return _plain(value, {}, 0, leave_out)
 
 
 _PENDING = object()
 
 
-def _plain(value: Any, done: dict[int, Any], depth: int) -> Any:
+def _plain(value: Any, done: dict[int, Any], depth: int, leave_out: bool) -> Any:
     """Return `value` as plain data; what was met before (`done`, by identity) is not redone."""
     if value is None or isinstance(value, (bool, int, float, str, bytes, ndarray)):
         return value
@@ -167,26 +190,41 @@ def _plain(value: Any, done: dict[int, Any], depth: int) -> Any:
         raise PickleRefusedError("containers are nested too deeply")
     if id(value) not in done:
         done[id(value)] = _PENDING
-        done[id(value)] = _container(value, done, depth + 1)
+        done[id(value)] = _container(value, done, depth + 1, leave_out)
     return done[id(value)]
 
 
-def _container(value: Any, done: dict[int, Any], depth: int) -> Any:
+def _key(key: Any) -> str | int | float | bytes:
+    if isinstance(key, Record) and key.kind == "scalar":
+        key = _plain(key, {}, 0, False)
+    if not isinstance(key, (str, int, float, bytes)):
+        raise PickleRefusedError("a dictionary whose keys are neither words nor numbers")
+    return key
+
+
+def _entry(value: Any, done: dict[int, Any], depth: int, leave_out: bool) -> Any:
+    try:
+        return _plain(value, done, depth, leave_out)
+    except PickleRefusedError:
+        if not leave_out:
+            raise
+        return None
+
+
+def _container(value: Any, done: dict[int, Any], depth: int, leave_out: bool) -> Any:
     if isinstance(value, Record) and value.kind == "mapping":
         value = value.items
     if isinstance(value, dict):
-        if not all(isinstance(key, (str, int, float, bytes)) for key in value):
-            raise PickleRefusedError("a dictionary whose keys are neither words nor numbers")
-        return {key: _plain(item, done, depth) for key, item in value.items()}
+        return {_key(k): _entry(item, done, depth, leave_out) for k, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item, done, depth) for item in value]
+        return [_plain(item, done, depth, leave_out) for item in value]
     if not isinstance(value, Record):
         raise PickleRefusedError(f"expected plain data, found {type(value).__name__}")
     if value.kind == "bytes":
         return _as_bytes(value)
     if value.kind == "scalar":
         number, data = _tuple_of(value.args, at_least=2)[:2]
-        return _from_parts((), number, False, data, depth=0).item()
+        return array_from_parts((), number, False, data, depth=0).item()
     if value.kind == "array":
         shape, number, fortran, data = _tuple_of(value.state, at_least=4)[-4:]
     elif value.kind == "buffer":
@@ -196,9 +234,9 @@ def _container(value: Any, done: dict[int, Any], depth: int) -> Any:
         return as_array(value)
     code = str(number.args[0]) if isinstance(number, Record) and number.args else ""
     if code[:1] == "O" and isinstance(data, list):
-        items = _plain(data, done, depth)
+        items = _plain(data, done, depth, leave_out)
         return items[0] if shape == () and len(items) == 1 else items
-    return _from_parts(shape, number, fortran, data, depth=0, text=code[:1] in ("U", "S"))
+    return array_from_parts(shape, number, fortran, data, depth=0, text=code[:1] in ("U", "S"))
 
 
 def _kind_of(record: Record) -> str:
@@ -216,7 +254,7 @@ def _tuple_of(value: object, *, at_least: int) -> tuple[Any, ...]:
     return value
 
 
-def _from_parts(
+def array_from_parts(
     shape: Any, number: Any, fortran: Any, data: Any, *, depth: int, text: bool = False
 ) -> ndarray:
     """Return the array of these raw parts, after checking that they fit each other."""

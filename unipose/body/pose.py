@@ -86,7 +86,10 @@ class Pose:
         if self.fps is None:
             if seconds == 0:
                 return self[0]
-            raise PoseError("these poses have no frame rate, so there is no time to pick one at")
+            raise PoseError(
+                "these poses have no frame rate, so there is no time to pick one at; give the rate "
+                "(--fps N) or pick by number (--frame N)"
+            )
         frame = round(seconds * self.fps)
         if not 0 <= frame < len(self):
             raise PoseError(

@@ -45,7 +45,7 @@ def write_glb(pose: Pose, path: str | Path, body: Body) -> Path:
         raise FileError(
             path,
             f"cannot hold {len(pose)} poses without a frame rate.",
-            "Write one pose per file, or give the poses an fps.",
+            "Pick one pose (--frame N), or give their rate: --fps N (open_pose(fps=N)).",
         )
     document = glb_bytes(pose, body)
     with written_whole(path) as temporary:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-
-class FileNote(UserWarning):
-    """A file was read, but not everything in it is certain; the message says what was assumed."""
+from unipose.errors import FileNote
 
 
 def add_note(path: Path | None, text: str) -> None:

@@ -24,9 +24,14 @@ from unipose.files.numbers import open_for_reading
 MAGIC = b"\x93NUMPY"
 _HEADER = re.compile(
     r"\{\s*'descr':\s*'(?P<dtype>[<>|=]?[biufUS]\d+)',\s*'fortran_order':\s*(?P<fortran>True|False),"
-    r"\s*'shape':\s*\((?P<shape>[\d,\s]*)\),?\s*\}\s*"
+    r"\s*'shape':\s*\((?P<shape>[\dL,\s]*)\),?\s*\}\s*"
 )
+"""Python 2 wrote the lengths of axes as 30L."""
 LONGEST_HEADER = 4096
+
+
+class PickledArrayError(FileError):
+    """An array holds Python objects; nothing of them was read."""
 
 
 def read_array(file: BufferedIOBase, size: int, path: Path, name: str = "") -> np.ndarray:
@@ -52,14 +57,17 @@ def read_array(file: BufferedIOBase, size: int, path: Path, name: str = "") -> n
     match = _HEADER.fullmatch(header)
     if match is None:
         if "'descr': '|O'" in header or "'O'" in header:
-            raise FileError(
+            raise PickledArrayError(
                 path,
                 f"{where}holds pickled Python objects, which can run code; they are not read.",
                 "Save plain arrays of numbers.",
             )
         raise FileError(path, f"{where}has a header that is not understood: {header[:60]!r}.")
     dtype = np.dtype(match["dtype"])
-    shape = tuple(int(n) for n in match["shape"].replace(" ", "").split(",") if n)
+    words = match["shape"].replace(" ", "").split(",")
+    if not all(re.fullmatch(r"(\d+L?)?", word) for word in words):
+        raise FileError(path, f"{where}has a header that is not understood: {header[:60]!r}.")
+    shape = tuple(int(word.rstrip("L")) for word in words if word)
     claimed = math.prod(shape) * dtype.itemsize
     if claimed != size - before - length or len(shape) > 8:
         raise FileError(
@@ -74,8 +82,17 @@ def read_array(file: BufferedIOBase, size: int, path: Path, name: str = "") -> n
     return np.frombuffer(content, dtype=dtype).reshape(shape, order=order)
 
 
+def pickled_content(data: bytes, path: Path, name: str) -> bytes:
+    """Return the pickle behind the header of an array of objects; FileError if it is none."""
+    long = data[6:7] != b"\x01"
+    start = (12 if long else 10) + int.from_bytes(data[8 : 12 if long else 10], "little")
+    if data[:6] != MAGIC or b"O'" not in data[:start]:
+        raise FileError(path, f"{name!r} holds no pose.")
+    return data[start:]
+
+
 def read_npy(path: str | Path) -> Pose:
-    """Read a .npy of local rotation matrices: 22 or 24 joints, one pose or a batch.
+    """Read a .npy of local rotation matrices: 22 or 24 joints, one pose or a batch, y up.
 
     Raises FileError (MissingFileError) that says what is wrong.
     """

@@ -1,4 +1,4 @@
-"""Photos as files (.jpg, .png, .webp): checked before they are unpacked, turned as they were held.
+"""Photos as files (.jpg, .png, .bmp ...): checked before they are unpacked, turned as held.
 
 A picture can be small on disk and huge in memory, and a photo from a telephone lies on its side
 until its note of how it was held is heeded.
@@ -19,8 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from unipose.errors import FileError, MissingFileError
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
-KINDS = ("JPEG", "PNG", "WEBP")
+KINDS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF")
 
 MOST_PIXELS = 64_000_000
 """Cameras make up to 50 million; more is a decompression bomb."""
@@ -35,15 +34,10 @@ _DAMAGE = (
 Pixels = UInt8[np.ndarray, "height width 3"]
 
 
-def is_photo(path: str | Path) -> bool:
-    """Return whether a file's ending is that of a photo."""
-    return Path(path).suffix.lower() in ENDINGS
-
-
 def open_photo(path: str | Path) -> Pixels:
     """Return a photo's pixels (RGB), upright; what is transparent becomes white.
 
-    Raises MissingFileError, or FileError: no .jpg, .png or .webp, too large, cut off, damaged, or
+    Raises MissingFileError, or FileError: none of KINDS, too large, cut off, damaged, or
     with more than 8 bits per colour.
     """
     path = Path(path)

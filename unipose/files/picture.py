@@ -78,7 +78,7 @@ def _moving(pose: Pose, path: Path) -> Pose:
         raise FileError(
             path,
             f"these {len(pose)} poses have no frame rate.",
-            "Write a .png, or give them an fps.",
+            "Write a .png, or give their rate: --fps N (open_pose(fps=N)).",
         )
     return pose[:: math.ceil(pose.fps / SMOOTH_FPS - 1e-6)]
 

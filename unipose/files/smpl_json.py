@@ -13,17 +13,18 @@ from unipose.errors import FileError
 from unipose.files.atomic import written_whole
 from unipose.files.npy import rotations_to_pose
 from unipose.files.numbers import open_for_reading
-from unipose.files.smpl_parameters import ARRAYS, FORMAT, parameters_to_pose
+from unipose.files.result_tables import as_array, one_person
+from unipose.files.smpl_parameters import FORMAT, parameters_to_pose, turn_up
 
 LARGEST_JSON_BYTES = 1 << 26
-LONGEST_WORD = 100
 DECIMALS = 7
 
 
-def read_json(path: str | Path) -> Pose:
-    """Read a pose from JSON.
+def read_json(path: str | Path, *, up: str | None = None, person: str | None = None) -> Pose:
+    """Read a pose from JSON: named arrays, a list or table of people, or rotation matrices.
 
-    Raises FileError (MissingFileError) if it is no JSON, nested without end, or holds no pose.
+    `up` and `person` as in `unipose.files.open_pose`. Raises FileError (MissingFileError) if it is
+    no JSON, nested without end, or holds no pose.
     """
     path = Path(path)
     with open_for_reading(path) as file:
@@ -36,26 +37,13 @@ def read_json(path: str | Path) -> Pose:
         raise FileError(path, "is nested far too deep for a pose.") from error
     except ValueError as error:  # also UnicodeDecodeError and JSONDecodeError
         raise FileError(path, f"is no JSON ({str(error)[:120]}).") from error
-    if isinstance(content, list):
-        return rotations_to_pose(_array(content, path, "the list"), path, "the list")
-    if not isinstance(content, dict):
+    if isinstance(content, list) and not any(isinstance(item, dict) for item in content):
+        array = as_array(content, path, "the list")
+        return turn_up(rotations_to_pose(array, path, "the list"), up or "y")
+    if not isinstance(content, (list, dict)):
         raise FileError(path, "expected an object or nested lists of rotation matrices.")
-    arrays = {
-        name: _array(value, path, name)
-        for name, value in content.items()
-        if name in ARRAYS and value is not None
-    }
-    return parameters_to_pose(arrays, path)
-
-
-def _array(value: object, path: Path, name: str) -> np.ndarray:
-    """Return lists of numbers, or one word, as an array; FileError for anything else."""
-    if isinstance(value, str):
-        return np.array(value[:LONGEST_WORD])
-    try:
-        return np.array(value, dtype=np.float64)
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise FileError(path, f"{name} is no regular array of numbers.") from error
+    arrays, others = one_person(content, path, person=person)
+    return parameters_to_pose(arrays, path, up=up, person=person, others=others)
 
 
 def write_json(pose: Pose, path: str | Path) -> Path:

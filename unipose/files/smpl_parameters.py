@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,166 +11,296 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unipose.body.body import Body
+from unipose.body.body import Body, load_body
 from unipose.body.pose import OPEN_BODY, Pose
 from unipose.body.skeletons import POSED_JOINTS, SMPL
-from unipose.errors import FileError
+from unipose.errors import ConfigError, FileError
+from unipose.files.notes import add_note
 from unipose.files.npy import rotations_to_pose
+from unipose.files.pose_rows import BODY, ROOT, WHOLE, Part, rotations_of, time_axes
 
 FORMAT = "unipose pose"
 """What our own files say in "format"."""
-ARRAYS = (
-    "format", "rotations", "betas", "translation", "fps", "body",  # ours
-    "poses", "trans", "root_orient", "pose_body",  # AMASS, z up
-    "mocap_framerate", "mocap_frame_rate", "surface_model_type",
-    "pose", "global_orient", "body_pose", "transl", "frame_rate",  # SMPL parameters
-)  # fmt: skip
+UP_AXES = ("y", "z", "-y")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Under which names a pose and its place lie, and which way is up in their world."""
+
+    pose: tuple[str, ...]
+    """One array of all joints, or the root's and the others'."""
+    place: tuple[str, ...]
+    """Names of the translation, the first that is there."""
+    up: str | None = None
+    """None: the names alone do not tell."""
+
+
+LAYOUTS = (
+    Layout(pose=("rotations",), place=("translation",), up="y"),  # ours
+    Layout(pose=("smpl_poses",), place=("smpl_trans",), up="y"),  # AIST++
+    Layout(pose=("pose_world",), place=("trans_world",), up="y"),  # WHAM
+    Layout(pose=("smpl_thetas",), place=("cam_trans",), up="-y"),  # ROMP
+    Layout(pose=("Rh", "poses"), place=("Th",)),  # EasyMocap
+    Layout(pose=("poses",), place=("trans",)),  # AMASS and others
+    Layout(pose=("root_orient", "pose_body"), place=("trans",)),  # AMASS, SLAHMR
+    Layout(pose=("fullpose",), place=("trans",), up="z"),  # MoSh++
+    Layout(pose=("global_orient", "body_pose"), place=("transl", "trans")),  # smplx
+    Layout(pose=("pose",), place=("trans", "transl")),  # camera frames, 3DPW, NeuralAnnot
+)
+POSES = frozenset(name for layout in LAYOUTS for name in layout.pose)
+PLACES = frozenset(name for layout in LAYOUTS for name in layout.place)
+BETAS = ("betas", "shape", "shapes", "smpl_betas")
+RATES = ("fps", "mocap_framerate", "mocap_frame_rate", "frame_rate", "framerate")
+OPEN_BETAS = "open_betas"
+"""Shape of the open body in our own .npz, where `betas` would be taken for SMPL's."""
+SCALE = "smpl_scaling"
+"""AIST++'s: its places are so many times larger than metres."""
+ARRAYS = frozenset(
+    {*POSES, *PLACES, *BETAS, *RATES, "format", "body", OPEN_BETAS, SCALE, "surface_model_type"}
+)
 """Names that are looked at; everything else in a file is left unread."""
+AMASS_ONLY = frozenset({
+    "mocap_framerate", "mocap_frame_rate", "surface_model_type", "dmpls", "mocap_time_length",
+    "pose_hand", "pose_jaw", "pose_eye", "markers_latent",
+})  # fmt: skip
+"""Names that only AMASS's recordings have, which are z up."""
+CAMERA_ONLY = frozenset({
+    "camera", "cam", "cams", "pred_cam", "orig_cam", "pred_cam_t", "cam_t", "cam_trans", "cam_R",
+    "cam_int", "intrins", "cam_param", "camera_translation", "camera_rotation", "focal_length",
+})  # fmt: skip
+"""Names of a camera beside a person: their frame is then the camera's, y down."""
+SILENT = frozenset({
+    "gender", "joints", "labels", "latent_labels", "markers", "marker_data", "marker_labels",
+    "markers_latent_vids", "markers_obs", "labels_obs", "num_betas", "poses_hand", "poses_jaw",
+    "id", "tid", "frame_ids", "smpl_loss",
+})  # fmt: skip
+"""Names that need no mention when they are left unread."""
 BODIES = (OPEN_BODY, "smpl", "smplh", "smplx")
-BODY_OF_WIDTH = {66: "smpl", 72: "smpl", 156: "smplh", 165: "smplx"}
-"""Which body a row of AMASS's `poses` belongs to, by its length."""
+BODY_OF_JOINTS = {22: "smpl", 24: "smpl", 52: "smplh", 54: "smplx", 55: "smplx"}
+"""Which body a whole pose belongs to, by its number of joints."""
 PELVIS_HEIGHT_M = {"smpl": -0.223, "smplh": -0.223, "smplx": -0.351}
 """Where the mean body of each family has its pelvis in the zero pose: its origin is the chest."""
 LARGEST_ANGLE = 1e4
 LARGEST_LENGTH_M = 1e5
+HEAD_DOWN = -0.5
+"""A trunk whose mean direction points so far down belongs to a world that is y down."""
 
 Arrays = Mapping[str, np.ndarray]
 
 
-def parameters_to_pose(arrays: Arrays, path: Path) -> Pose:
-    """Return the pose that named arrays hold.
+def parameters_to_pose(
+    arrays: Arrays,
+    path: Path,
+    *,
+    up: str | None = None,
+    person: str | None = None,
+    others: Collection[str] = (),
+) -> Pose:
+    """Return the pose that named arrays hold, y up.
 
-    `rotations` are ours (y up). `poses` or `root_orient` + `pose_body` are AMASS's, axis-angle
-    with z up, and are turned to y up. `global_orient` + `body_pose` or `pose` are SMPL parameters
-    without a convention for the world and are taken as they are; they may be axis-angle or
-    matrices. Raises FileError if none is there, or one does not fit.
+    `up` is the axis of the file's world that points up ("y", "z" or "-y"); without it the layout
+    tells, and where it cannot, a FileNote says what was assumed. `person` is the number of one of
+    several people in the arrays; `others` are names in the file that were not read. Raises
+    FileError if there is no pose, or an array does not fit; ConfigError for an unknown `up`.
     """
-    if "rotations" in arrays:
-        pose = rotations_to_pose(_numbers(arrays, "rotations", path), path, "rotations")
+    if up is not None and up not in UP_AXES:
+        raise ConfigError(f"up must be one of {', '.join(UP_AXES)}, got {up!r}")
+    layout = _layout_of(arrays, path)
+    if layout.pose == ("rotations",):
         body = _body(arrays, path, OPEN_BODY)
-        pose = _with_known(pose, arrays, path, "translation", body)
-    elif "poses" in arrays or "root_orient" in arrays:
-        pose = _from_amass(arrays, path)
-    elif "global_orient" in arrays or "pose" in arrays:
-        pose = _from_smpl(arrays, path)
+        pose = rotations_to_pose(_numbers(arrays, "rotations", path), path, "rotations")
+        chosen, people = 0, 1
     else:
-        found = ", ".join(sorted(arrays)) or "nothing known"
-        raise FileError(
+        rotations = rotations_of(_parts(arrays, layout, path), path)
+        people, count, joints = rotations.shape[:3]
+        if not people or not count:
+            raise FileError(path, "holds no pose.")
+        chosen = _chosen(people, person, path)
+        body = _body_of(arrays, layout, joints, path)
+        # SMPL's own two hand joints follow the 22 others; the richer bodies have fingers or a jaw
+        used = len(SMPL.joints) if joints == len(SMPL.joints) else POSED_JOINTS
+        pose = rotations_to_pose(rotations[chosen, :, :used], path, layout.pose[-1])
+    pose = _with_known(pose, arrays, path, layout, body, chosen, people)
+    names = {*arrays, *others}
+    _note_unread(names - _read_names(arrays, layout), path)
+    if up is None:
+        up = layout.up or _up_told(arrays, names, layout, pose)
+    return turn_up(pose, up or _assumed_up(pose, path))
+
+
+def _layout_of(arrays: Arrays, path: Path) -> Layout:
+    for layout in LAYOUTS:
+        if all(name in arrays for name in layout.pose):
+            return layout
+    for root, body in (("root_orient", "pose_body"), ("global_orient", "body_pose")):
+        if root in arrays:
+            raise FileError(path, f"has {root} but no {body}.")
+    found = ", ".join(sorted(arrays)) or "nothing known"
+    raise FileError(
+        path,
+        f"holds no pose: found {found}.",
+        f"Expected {', or '.join(' and '.join(layout.pose) for layout in LAYOUTS)}.",
+    )
+
+
+def _parts(arrays: Arrays, layout: Layout, path: Path) -> list[Part]:
+    parts: list[Part] = []
+    for name in layout.pose:
+        array = _numbers(arrays, name, path)
+        if not np.all(np.abs(array) < LARGEST_ANGLE):
+            raise FileError(path, f"{name} holds NaN, infinite or absurdly large angles.")
+        parts.append((name, array, WHOLE))
+    if len(parts) == 2:
+        (root, turn, _), (name, others, _) = parts
+        parts = [(root, turn, ROOT), (name, others, BODY)]
+        if root == "Rh":
+            parts = _without_inner_root(parts, path)
+    return parts
+
+
+def _without_inner_root(parts: list[Part], path: Path) -> list[Part]:
+    """Return EasyMocap's root and body: of a whole pose the root must be unturned, Rh turns it."""
+    root, (name, array, _) = parts
+    if array.shape[-1:] not in ((72,), (66,)):
+        return parts
+    if np.abs(array[..., :3]).max(initial=0.0) > 1e-6:
+        raise FileError(path, f"{name} turns the root, and so does Rh; expected only Rh.")
+    return [root, (name, array[..., 3:], BODY)]
+
+
+def _chosen(people: int, person: str | None, path: Path) -> int:
+    """Return the number of the person to read out of so many."""
+    if person is not None and people > 1:
+        if not person.isdigit() or int(person) >= people:
+            raise FileError(path, f"there is no person {person!r}; there are 0 to {people - 1}.")
+        return int(person)
+    if people > 1:
+        add_note(path, f"holds {people} people; this is person 0, --person NUMBER picks another")
+    return 0
+
+
+def _body_of(arrays: Arrays, layout: Layout, joints: int, path: Path) -> str:
+    if "body" in arrays:
+        return _body(arrays, path, "smpl")
+    default = "smplh" if layout.pose == ("root_orient", "pose_body") else BODY_OF_JOINTS[joints]
+    return _body(arrays, path, default, "surface_model_type")
+
+
+def _up_told(arrays: Arrays, names: set[str], layout: Layout, pose: Pose) -> str | None:
+    """Return which way is up where other names or widths tell, else None."""
+    if "format" in arrays and str(arrays["format"]) == FORMAT:
+        return "y"
+    if names & CAMERA_ONLY:
+        return "-y"
+    if layout.pose == ("poses",):
+        amass = names & AMASS_ONLY or arrays["poses"].shape[-1] in (66, 156, 162, 165)
+        return "z" if amass else None
+    if layout.pose == ("root_orient", "pose_body"):
+        return "z"
+    return None
+
+
+def _assumed_up(pose: Pose, path: Path) -> str:
+    """Return y, or -y if heads point there throughout, and say that it was assumed."""
+    trunk = float(pose.rotations[:, 0, 1, 1].mean())
+    if trunk < HEAD_DOWN:
+        add_note(
             path,
-            f"holds no pose: found {found}.",
-            "Expected rotations, poses (AMASS), root_orient and pose_body, "
-            "global_orient and body_pose, or pose.",
+            "does not say which way is up: the head points to -y throughout, so this was read as "
+            "a camera's frame, y down; --up y (up='y') keeps it as it is",
         )
-    return pose
+        return "-y"
+    lies = "" if trunk > -HEAD_DOWN else ", though the trunk does not stand upright"
+    add_note(
+        path,
+        f"does not say which way is up: read as y up{lies}; "
+        "--up z or --up -y (up='z', up='-y') reads it otherwise",
+    )
+    return "y"
 
 
-def _from_amass(arrays: Arrays, path: Path) -> Pose:
-    if "poses" in arrays:
-        rows = _rows(_numbers(arrays, "poses", path))
-        width = rows.shape[1]
-        if width not in BODY_OF_WIDTH:
-            raise FileError(
-                path,
-                f"poses has rows of {width} numbers; expected "
-                f"{', '.join(str(n) for n in BODY_OF_WIDTH)} (axis-angle).",
-            )
-        body = BODY_OF_WIDTH[width]
-    else:
-        if "pose_body" not in arrays:
-            raise FileError(path, "has root_orient but no pose_body.")
-        parts = [_rows(_numbers(arrays, name, path)) for name in ("root_orient", "pose_body")]
-        rows = _joined(parts, path, "root_orient and pose_body")
-        width, body = rows.shape[1], "smplh"
-    body = _body(arrays, path, body, "surface_model_type")
-    # SMPL's own two hand joints follow the 22 others; the richer bodies have fingers or a jaw there
-    used = 24 if body == "smpl" and width == 72 else POSED_JOINTS
-    pose = _from_rows(rows[:, : 3 * used], path, "poses")
-    return z_up_to_y_up(_with_known(pose, arrays, path, "trans", body))
+def _read_names(arrays: Arrays, layout: Layout) -> set[str]:
+    """Return the names whose arrays went into the pose."""
+    place = next((name for name in layout.place if name in arrays), "")
+    betas = next((name for name in BETAS if name in arrays), "")
+    repeated = {"root_orient", "pose_body"} if layout.pose == ("poses",) else set()
+    return {
+        *layout.pose, place, betas, *RATES, *repeated, "format", "body", "surface_model_type",
+        OPEN_BETAS, SCALE,
+    }  # fmt: skip
 
 
-def _from_smpl(arrays: Arrays, path: Path) -> Pose:
-    if "global_orient" in arrays:
-        if "body_pose" not in arrays:
-            raise FileError(path, "has global_orient but no body_pose.")
-        parts = [_numbers(arrays, name, path) for name in ("global_orient", "body_pose")]
-    else:
-        parts = [_numbers(arrays, "pose", path)]
-    if all(part.shape[-2:] == (3, 3) for part in parts):
-        batches = [part.reshape(-1, *_joints_of(part), 3, 3) for part in parts]
-        if len({len(batch) for batch in batches}) != 1:
-            raise FileError(path, "global_orient and body_pose hold different numbers of poses.")
-        pose = rotations_to_pose(np.concatenate(batches, axis=1), path, "the pose")
-    else:
-        rows = _joined([_rows(part) for part in parts], path, "global_orient and body_pose")
-        pose = _from_rows(rows, path, "the pose")
-    name = "transl" if "transl" in arrays else "trans"
-    return _with_known(pose, arrays, path, name, _body(arrays, path, "smpl"))
+def _note_unread(names: set[str], path: Path) -> None:
+    unread = sorted(names - SILENT - AMASS_ONLY)
+    if unread:
+        more = f" and {len(unread) - 8} more" if len(unread) > 8 else ""
+        add_note(path, f"not read: {', '.join(unread[:8])}{more}")
 
 
-def _joints_of(part: np.ndarray) -> tuple[int]:
-    """Return how many joints matrices (joint, 3, 3), (batch, joint, 3, 3) or (3, 3) hold."""
-    return (part.shape[-3] if part.ndim > 2 else 1,)
-
-
-def _from_rows(rows: np.ndarray, path: Path, name: str) -> Pose:
-    if rows.shape[1] not in (3 * POSED_JOINTS, 3 * len(SMPL.joints)):
-        raise FileError(
-            path, f"{name} has rows of {rows.shape[1]} numbers; expected 66 or 72 (axis-angle)."
-        )
-    if not len(rows):
-        raise FileError(path, "holds no pose.")
-    if not np.all(np.abs(rows) < LARGEST_ANGLE):
-        raise FileError(path, f"{name} holds NaN, infinite or absurdly large angles.")
-    joints = torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32)).unflatten(1, (-1, 3))
-    return Pose.from_axis_angle(joints)
-
-
-def _rows(array: np.ndarray) -> np.ndarray:
-    """Return poses as rows: (66,) and (22, 3) are one, (n, 66) and (n, 22, 3) are n."""
-    joints = (POSED_JOINTS - 1, POSED_JOINTS, len(SMPL.joints) - 1, len(SMPL.joints))
-    if array.ndim == 1:
-        return array[None]
-    if array.ndim == 2 and array.shape[1] == 3 and array.shape[0] in joints:
-        return array.reshape(1, -1)
-    return array.reshape(len(array), -1) if array.size else array.reshape(0, 0)
-
-
-def _joined(parts: list[np.ndarray], path: Path, names: str) -> np.ndarray:
-    if len({len(part) for part in parts}) != 1:
-        raise FileError(path, f"{names} hold different numbers of poses.")
-    return np.concatenate(parts, axis=1)
-
-
-def _with_known(pose: Pose, arrays: Arrays, path: Path, translation: str, body: str) -> Pose:
+def _with_known(
+    pose: Pose, arrays: Arrays, path: Path, layout: Layout, body: str, person: int, people: int
+) -> Pose:
     """Return the pose with what else the arrays say: shape, place, frame rate, whose body."""
     known: dict[str, Tensor | float | str] = {"body": body}
-    if "betas" in arrays:
-        betas = _numbers(arrays, "betas", path)
-        betas = betas[None] if betas.ndim == 1 else betas
-        if betas.ndim != 2 or len(betas) not in (1, len(pose)) or not 1 <= betas.shape[1] <= 400:
-            raise FileError(path, f"betas has the shape {betas.shape}; expected ({len(pose)}, 10).")
-        if not np.all(np.abs(betas) < LARGEST_ANGLE):
-            raise FileError(path, "betas holds NaN, infinite or absurdly large numbers.")
-        padded = np.zeros((len(pose), 10), dtype=np.float32)
-        padded[:, : min(10, betas.shape[1])] = betas[:, :10]
-        known["betas"] = torch.from_numpy(padded)
-    if translation in arrays:
-        place = _numbers(arrays, translation, path)
-        place = place[None] if place.ndim == 1 else place
-        if place.shape != (len(pose), 3):
-            raise FileError(
-                path, f"{translation} has the shape {place.shape}; expected ({len(pose)}, 3)."
-            )
-        if not np.all(np.abs(place) < LARGEST_LENGTH_M):
-            raise FileError(path, f"{translation} holds NaN, infinite or absurdly large lengths.")
-        known["translation"] = torch.from_numpy(place.astype(np.float32))
-    for name in ("fps", "mocap_framerate", "mocap_frame_rate", "frame_rate"):
+    own = body == OPEN_BODY and OPEN_BETAS in arrays
+    betas = OPEN_BETAS if own else next((name for name in BETAS if name in arrays), "")
+    if betas:
+        known["betas"] = _betas(
+            _numbers(arrays, betas, path), betas, path, len(pose), person, people
+        )
+    place = next((name for name in layout.place if name in arrays), "")
+    if place:
+        known["translation"] = _place(arrays, place, path, len(pose), person)
+    for name in RATES:
         if name in arrays:
             rate = _numbers(arrays, name, path)
             if rate.size != 1 or not 1e-3 < float(rate.reshape(-1)[0]) < 1e5:
                 raise FileError(path, f"{name} must be one positive number.")
             known["fps"] = float(rate.reshape(-1)[0])
-    return replace(pose, **known)  # type: ignore[arg-type]
+    pose = replace(pose, **known)  # type: ignore[arg-type]
+    if layout.pose[0] == "Rh" and pose.translation is not None:
+        pelvis = mean_pelvis(body)
+        turned = pose.rotations[:, 0] @ pelvis
+        pose = replace(pose, translation=pose.translation + turned - pelvis)
+    if body == OPEN_BODY and place == "transl":
+        return replace(pose, translation=pose.translation + _from_open_to_smpl())
+    return pose
+
+
+def _betas(
+    array: np.ndarray, name: str, path: Path, count: int, person: int, people: int
+) -> Float[Tensor, "pose 10"]:
+    """Return one shape for all poses, or one each: (10,), (1, 10), (pose, 10), of any length."""
+    before = time_axes(array.shape[:-1]) if array.ndim else None
+    fits = before is not None and 1 <= array.shape[-1] <= 400
+    rows = array.reshape(*before, -1) if before is not None and fits else array
+    if fits and people > 1 and rows.shape[:2] == (1, people):
+        rows = rows.transpose(1, 0, 2)  # one each for several people
+    if not fits or rows.shape[1] not in (1, count) or person >= len(rows):
+        raise FileError(path, f"{name} has the shape {array.shape}; expected ({count}, 10).")
+    if not np.all(np.abs(rows) < LARGEST_ANGLE):
+        raise FileError(path, f"{name} holds NaN, infinite or absurdly large numbers.")
+    padded = np.zeros((count, 10), dtype=np.float32)
+    padded[:, : min(10, rows.shape[2])] = rows[person, :, :10]
+    return torch.from_numpy(padded)
+
+
+def _place(
+    arrays: Arrays, name: str, path: Path, count: int, person: int
+) -> Float[Tensor, "pose 3"]:
+    array = _numbers(arrays, name, path)
+    before = time_axes(array.shape[:-1]) if array.shape[-1:] == (3,) else None
+    if before is None or before[1] != count or person >= before[0]:
+        raise FileError(path, f"{name} has the shape {array.shape}; expected ({count}, 3).")
+    if SCALE in arrays and name == "smpl_trans":
+        scale = _numbers(arrays, SCALE, path)
+        if scale.size != 1 or not scale.min() > 0:
+            raise FileError(path, f"{SCALE} must be one positive number.")
+        array = array / scale.reshape(())
+    if not np.all(np.abs(array) < LARGEST_LENGTH_M):
+        raise FileError(path, f"{name} holds NaN, infinite or absurdly large lengths.")
+    return torch.from_numpy(array.reshape(*before, 3)[person].astype(np.float32))
 
 
 def _body(arrays: Arrays, path: Path, default: str, name: str = "body") -> str:
@@ -193,13 +323,23 @@ def _numbers(arrays: Arrays, name: str, path: Path) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def z_up_to_y_up(pose: Pose) -> Pose:
-    """Return poses of a world whose z is up, in ours, whose y is up: (x, y, z) -> (x, z, -y).
+TURNS = {
+    "y": torch.eye(3),
+    "z": torch.tensor([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]),
+    "-y": torch.diag(torch.tensor([1.0, -1, -1])),
+}
+"""From a world with this axis up to ours: (x, y, z) -> (x, z, -y) and (x, -y, -z)."""
+
+
+def turn_up(pose: Pose, up: str) -> Pose:
+    """Return poses of a world whose axis `up` points up in ours, whose y does.
 
     The root turns about the pelvis, which does not lie at the body's origin: p is its place in
     the zero pose, and the pelvis at p + t must come to lie at X (p + t) = p + t'.
     """
-    turn = torch.tensor([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+    if up == "y":
+        return pose
+    turn = TURNS[up]
     rotations = pose.rotations.clone()
     rotations[:, 0] = turn @ rotations[:, 0]
     if pose.translation is None:
@@ -208,6 +348,20 @@ def z_up_to_y_up(pose: Pose) -> Pose:
     return replace(
         pose, rotations=rotations, translation=(pelvis + pose.translation) @ turn.T - pelvis
     )
+
+
+def _from_open_to_smpl() -> Float[Tensor, "3"]:
+    """Return what a translation of SMPL's mean body must gain to be one of the open body."""
+    return mean_pelvis("smpl") - load_body().rest_joints[0].cpu().float()
+
+
+def on_smpl(pose: Pose) -> Pose:
+    """Return a pose of the open body for SMPL's mean body, the pelvis where it was."""
+    if pose.body != OPEN_BODY:
+        return pose
+    place = pose.translation
+    place = None if place is None else place - _from_open_to_smpl().to(place)
+    return replace(pose, betas=None, translation=place, body="smpl")
 
 
 def mean_pelvis(body: str) -> Float[Tensor, "3"]:

@@ -10,10 +10,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from data_builders.readers.pictures import read_picture
 from data_builders.readers.registry import open_source
 from data_builders.readers.source import Drops
 from tests.fakes.picture_datasets import (
+    FOCAL,
     H36M_PICTURE,
     Hdf5File,
     coco_person,
@@ -31,7 +34,7 @@ from tests.fakes.picture_datasets import (
     write_mpii,
 )
 from unipose.body.keypoint_sets import COCO_WHOLEBODY_133, HUMAN36M_17, SMPL_24
-from unipose.errors import EmptySourceError, SourceError
+from unipose.errors import EmptySourceError, FileNote, SourceError
 
 
 def read(text):
@@ -200,6 +203,27 @@ def test_bedlam_s_world_is_turned_the_right_way_up(tmp_path):
     )
     assert np.allclose(seen.numpy(), record.keypoints_2d.points, atol=0.02)
     assert record.other["gender"] == "female"
+
+
+def test_a_close_up_of_bedlam_is_turned_clockwise(tmp_path):
+    folder = write_bedlam(tmp_path)
+    (labels,) = (folder / "labels").glob("*.npz")
+    arrays = dict(np.load(labels))
+    arrays["cam_int"] = np.array([[[FOCAL, 0, 360], [0, FOCAL, 640], [0, 0, 1.0]]])
+    arrays["gtkps"][0, :, :2] = np.linspace(100, 600, 24)[:, None]
+    np.savez(labels, **arrays)
+    (picture,) = (folder / "images").rglob("*.png")
+    stored = np.zeros((720, 1280, 3), dtype=np.uint8)
+    stored[:, :640] = (255, 0, 0)  # its left is above once it is turned clockwise
+    Image.fromarray(stored).save(picture)
+    for options in ("", "?pictures=unchecked"):
+        with pytest.warns(FileNote, match="since they are sideways"):
+            (record,), _ = read(f"bedlam={folder}{options}")
+        assert record.orientation == 6
+    pixels = read_picture(record.image, orientation=6)
+    assert pixels.shape == (1280, 720, 3)
+    assert pixels[100, 300].tolist() == [255, 0, 0]
+    assert pixels[1000, 300].tolist() == [0, 0, 0]
 
 
 def test_coco_marks_what_is_seen_hidden_and_not_labelled(tmp_path):

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_builders.readers.pictures import check_picture, read_picture
+from data_builders.readers.pictures import check_orientation, check_picture, read_picture
 from data_builders.readers.registry import open_source
 from data_builders.readers.source import Choice, Drops
 from tests.fakes.picture_datasets import coco_person, write_bomb, write_coco, write_jpeg
-from unipose.errors import EmptySourceError, FileError, MissingFileError
+from unipose.errors import EmptySourceError, FileError, FileNote, MissingFileError
 
 NAME = "000000397133.jpg"
 SIZE = (640, 427)
@@ -47,7 +47,7 @@ CORRUPT = {
     "a PNG with a wrong byte": (png_with_a_wrong_byte, "is no whole picture"),
     "a bomb": (lambda path: write_bomb(path, side=9_000), "claims 9000 x 9000 pixels|bomb"),
     "nothing": (lambda path: path.write_bytes(b""), "it is empty"),
-    "a TIFF": (lambda path: noise(np.uint16).save(path, format="TIFF"), "JPEG, PNG or WEBP, it be"),
+    "a TIFF": (lambda path: noise(np.uint16).save(path, format="TIFF"), "more than 8 bits"),
     "an SVG": (lambda path: path.write_bytes(SVG), "it begins with b'<svg xml'"),
     "a GIF": (lambda path: noise(np.uint8).save(path, format="GIF"), "it begins with b'GIF8"),
     "a web page": (lambda path: path.write_bytes(b"<!DOCTYPE html>404"), "b'<!DOCTYP'"),
@@ -97,3 +97,53 @@ def test_a_picture_that_is_not_there_is_an_error_of_its_own(tmp_path):
     for look in (read_picture, lambda path: check_picture(path, Choice())):
         with pytest.raises(MissingFileError, match="there is no such picture"):
             look(tmp_path / "nothing.png")
+
+
+def half_red(path, orientation):
+    """Write a picture of 640 x 427 whose left half is red, with a note of how it was held."""
+    pixels = np.zeros((*SIZE[::-1], 3), dtype=np.uint8)
+    pixels[:, :320] = (255, 0, 0)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(path, exif=exif)
+
+
+def test_a_photo_is_turned_if_its_annotation_knows_it_upright(tmp_path):
+    half_red(tmp_path / NAME, 6)
+    with pytest.warns(FileNote, match="as their EXIF says"):
+        orientation = check_orientation(tmp_path / NAME, Choice(), (427, 640))
+    assert orientation == 6
+    pixels = read_picture(tmp_path / NAME, orientation=orientation)
+    assert pixels.shape == (640, 427, 3)
+    assert pixels[100, 200, 0] > 200 > 60 > pixels[500, 200, 0]
+
+
+def test_a_photo_stays_as_it_is_stored_if_its_annotation_knows_it_so(tmp_path):
+    half_red(tmp_path / NAME, 6)
+    assert check_orientation(tmp_path / NAME, Choice(), SIZE) == 1
+    pixels = read_picture(tmp_path / NAME)
+    assert pixels[200, 100, 0] > 200 > 60 > pixels[200, 500, 0]
+
+
+def test_a_size_that_cannot_tell_whether_to_turn_is_said(tmp_path):
+    half_red(tmp_path / NAME, 3)
+    with pytest.warns(FileNote, match="whose size cannot tell"):
+        assert check_orientation(tmp_path / NAME, Choice(), SIZE) == 1
+
+
+def test_a_size_that_fits_neither_way_is_refused(tmp_path):
+    half_red(tmp_path / NAME, 6)
+    with pytest.raises(FileError, match="has 640 x 427 pixels, its annotation says 640 x 480"):
+        check_orientation(tmp_path / NAME, Choice(), (640, 480))
+
+
+def test_a_person_of_coco_in_a_turned_photo_is_kept(tmp_path):
+    folder = write_coco(tmp_path, [coco_person(1)])
+    turned = np.zeros((*SIZE, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    Image.fromarray(turned).save(folder / "val2017" / NAME, exif=exif)
+    with pytest.warns(FileNote, match="as their EXIF says"):
+        (record,) = open_source(f"coco={folder}", Drops())
+    assert record.orientation == 8
+    assert read_picture(record.image, orientation=8).shape == (427, 640, 3)

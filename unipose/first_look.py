@@ -1,0 +1,57 @@
+"""Which files are read, and a look at one before anything heavy is imported: cheap, no torch."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from unipose.errors import FileError, MissingFileError
+
+POSE_ENDINGS = (".npz", ".json", ".npy", ".pkl", ".bvh", ".amc")
+PHOTO_ENDINGS = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff",
+)  # fmt: skip
+_BEGINNINGS = {
+    ".npy": ((b"\x93NUMPY",), "NumPy array"),
+    ".json": ((b"{", b"["), "JSON"),
+}
+
+
+def is_photo(path: str | Path) -> bool:
+    """Return whether a file's ending is that of a photo."""
+    return Path(path).suffix.lower() in PHOTO_ENDINGS
+
+
+def look_at(path: Path, *, photos: bool = False, poses: bool = True) -> None:
+    """Check that a file is there, is not empty, and begins as its ending says.
+
+    Raises FileError (MissingFileError) that says which endings are read.
+    """
+    ending = path.suffix.lower()
+    endings = (POSE_ENDINGS if poses else ()) + (PHOTO_ENDINGS if photos else ())
+    if poses and ending not in endings:
+        if ending in PHOTO_ENDINGS:
+            raise FileError(
+                path,
+                "is a photo, and a pose file was expected.",
+                "`unipose estimate` reads the pose off a photo.",
+            )
+        raise FileError(
+            path, f"cannot be read: unknown ending {ending!r}.", f"Known are {', '.join(endings)}."
+        )
+    if path.is_dir():
+        raise FileError(path, "is a folder, not a file.", "Name a file in it.")
+    try:
+        with path.open("rb") as file:
+            first = file.read(16)
+    except FileNotFoundError as error:
+        raise MissingFileError(path, "there is no such file.") from error
+    except (OSError, ValueError) as error:
+        raise FileError(path, f"cannot be read ({error}).") from error
+    if not first:
+        raise FileError(path, "is empty.")
+    starts, kind = _BEGINNINGS.get(ending, ((b"",), ""))
+    if not first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(starts) and first.strip():
+        raise FileError(path, f"is no {kind}: it begins with {first[:8]!r}.")
+    if ending == ".npz" and not zipfile.is_zipfile(path):
+        raise FileError(path, "is no whole .npz archive.")
