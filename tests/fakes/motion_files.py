@@ -119,12 +119,18 @@ def bvh_text(
     joints: Sequence[tuple] = HUMANOID,
     order: str = "ZXY",
     frame_time: str = "0.0333333",
+    moving: Sequence[str] = (),
 ) -> str:
-    """Return a motion: `frames` hold (z, x, y) degrees by joint in the order of `order`."""
+    """Return a motion: `frames` hold (z, x, y) degrees by joint in the order of `order`.
+
+    Joints in `moving` have position channels too; frames hold them as "NAME position" (default:
+    the offset). Those of the root are "position".
+    """
 
     def block(name: str, indent: str) -> list[str]:
         _, parent, offset, end = next(joint for joint in joints if joint[0] == name)
-        places = "6 Xposition Yposition Zposition" if parent is None else "3"
+        moves = parent is None or name in moving
+        places = "6 Xposition Yposition Zposition" if moves else "3"
         turns = " ".join(f"{axis}rotation" for axis in order)
         lines = [f"{indent}{'JOINT' if parent else 'ROOT'} {name}", f"{indent}{{"]
         lines += [f"{indent}\tOFFSET {offset[0]} {offset[1]} {offset[2]}"]
@@ -139,13 +145,16 @@ def bvh_text(
         return [*lines, f"{indent}}}"]
 
     names: list[str] = []
+    offsets = {name: offset for name, _, offset, _ in joints}
     lines = ["HIERARCHY", *block(joints[0][0], ""), "MOTION"]
     lines += [f"Frames: {len(frames)}", f"Frame Time: {frame_time}"]
     for angles in frames:
         values = [*angles.get("position", (0, 86, 0))]
         for name in names:
+            if name in moving:
+                values += angles.get(f"{name} position", offsets[name])
             values += angles.get(name, (0, 0, 0))
-        lines.append(" ".join(f"{value:g}" for value in values))
+        lines.append(" ".join(f"{value:.10g}" for value in values))
     return "\n".join([*lines, ""])
 
 

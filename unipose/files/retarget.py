@@ -91,7 +91,7 @@ def retarget(
 
 
 def _is_smpl(motion: Motion, bones: SourceBones, rest_joints: Float[np.ndarray, "24 3"]) -> bool:
-    """Return whether the skeleton is SMPL's (names, tree, T-pose), so that its turns are the pose."""
+    """Return whether the skeleton is SMPL's (names, tree, T-pose): its turns are the pose."""
     names = [joint.name for joint in motion.joints]
     if [names[bones.places[joint]] for joint in SMPL.joints if joint in bones.places] != [
         *SMPL.joints

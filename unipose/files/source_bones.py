@@ -72,6 +72,12 @@ def find_bones(motion: Motion) -> SourceBones:
     which axis was taken as up where rest pose and motion disagree.
     """
     match = match_joints(motion.joints, motion.skeleton)
+    if not {"neck", "head"} & set(match.places):
+        add_note(
+            motion.path,
+            "no joint found for the head, which stays as the trunk holds it; say which it is with "
+            f"--skeleton MAP.json. The file's joints are {', '.join(motion.index)}.",
+        )
     rest = motion.rest_positions()
     directions = _limb_directions(motion, match.places, rest)
     hips, shoulders = (rest[[match.places[joint] for joint in joints]] for joints in TRUNK_LINE)
@@ -240,7 +246,7 @@ def _find_up(motion: Motion, stance: _Stance, rest_up: Float[np.ndarray, "3"] | 
     add_note(
         motion.path,
         f"the rest pose stands along {rest}, but the person along {standing}: {taken} is taken as "
-        f"up (up={other!r} or --up {other} if it is {other}).",
+        f"up (--up {other} or up={other!r} overrules that).",
     )
     return taken
 

@@ -53,10 +53,9 @@ _PARTS: tuple[tuple[frozenset[str], tuple[tuple[str, int], ...]], ...] = tuple(
     for words, parts in (
         ("other", ()),
         ("toe", (("foot", 1),)),
-        ("thumb foot", (("foot", 0),)),
         ("middle foot", (("foot", 0),)),
         ("finger foot", (("foot", 0),)),
-        ("thumb", (("hand", -1), ("wrist", -3))),
+        ("thumb", ()),
         ("middle", (("hand", 2), ("wrist", -2))),
         ("finger base", (("wrist", 2), ("hand", 0))),  # cgspeed's FingerBase: there the hand bends
         ("finger", (("hand", 1), ("wrist", -2))),
@@ -114,7 +113,7 @@ def match_joints(
     turns = {
         joint: (found[joint],) for joint in SMPL.joints if joint in found and "_hand" not in joint
     }
-    if "neck_top" in found and found["neck_top"] != found["neck"]:
+    if "neck_top" in found and found["neck_top"] != found["neck"] and "neck" not in (told or {}):
         turns["neck"] = (found["neck"], found["neck_top"])
     places = {joint: found[joint] for joint in SMPL.joints if joint in found}
     return JointMatch(turns=turns, places=places)
@@ -212,7 +211,8 @@ def _find_limb(
                 continue
             place = parts.index(part)
             for last, (score, chain) in above.items():
-                better = (score[0] + 1, score[1] + preference, score[2] - depths[i])
+                weight = 2 if part in parts[:3] else 1  # the last one, toes or fingers, may lack
+                better = (score[0] + weight, score[1] + preference, score[2] - depths[i])
                 if last < place and (place not in reached or better > reached[place][0]):
                     reached[place] = (better, chain | {part: i})
         chains.append(reached)
@@ -236,7 +236,9 @@ def _middle_finger(
     fingers = [
         i
         for i, joint in enumerate(joints)
-        if joint.parent == joints[hand].parent and meanings[i] & {"finger", "middle"}
+        if joint.parent == joints[hand].parent
+        and meanings[i] & {"finger", "middle"}
+        and "thumb" not in meanings[i]
     ]
     return limb | {"hand": fingers[len(fingers) // 2]}
 
