@@ -123,14 +123,14 @@ def _recording(folder: Path, row: dict[str, str | None], line: int) -> Recording
     try:
         fps = float(known.pop("fps").replace(",", "."))
         written = known.pop("frames")
-        frames = int(written) if written or "frames" in row else 1
+        frames = int(written or 1)
     except ValueError as error:
         raise FileError(folder / MANIFEST, f"line {line}: {error}.") from error
     if not 0 < fps < 1e5 or frames < 1:
         raise FileError(folder / MANIFEST, f"line {line}: {frames} frames at {fps:g} per second.")
     known["group"] = known["group"] or known["path"]
     recording = Recording(folder=folder, fps=fps, frames=frames, **known)
-    if "frames" not in row:
+    if not written:
         recording = replace(recording, frames=len(recording.read_any_length()))
     return recording
 

@@ -70,7 +70,7 @@ class PoseAnswer:
 
 
 Photo = str | Path | UInt8[np.ndarray, "_ _ 3"] | Picture
-"""A picture: a file (.jpg, .png, .webp), its pixels (RGB), or what `model.look` made of it."""
+"""A picture: a file (.jpg, .png, .bmp ...), its pixels (RGB), or what `model.look` made of it."""
 Box = Sequence[float | int]
 """Who is meant in a picture: left, top, right, bottom (pixels). Without one, whom the eyes find in
 its middle square (those with a mesh recovery head), or that square."""

@@ -339,8 +339,9 @@ def test_a_bad_file_is_refused_before_anything_heavy_is_imported(tmp_path, name,
         f"finally: print([m for m in {HEAVY!r} if m in sys.modules])"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True,
-        timeout=120, check=False, env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])},
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])},
     )  # fmt: skip
     assert (ran.returncode, ran.stdout) == (2, "[]\n")
     assert ran.stderr.startswith("error: ")

@@ -160,9 +160,10 @@ def test_when_looks_through_the_recording_of_the_pose(fake: FakeAssistant, tmp_p
     assert "a recording is needed" in chat.reply("and here?").text
 
 
-def test_an_answer_from_a_photo_says_what_the_eyes_are_off_by(fake: FakeAssistant):
+def test_an_answer_from_a_photo_says_what_the_eyes_are_off_by(fake: FakeAssistant, tmp_path: Path):
     chat = talk(fake, "> measure height left hand", "")
-    chat.reply("/pose me.jpg")
+    (tmp_path / "me.jpg").write_bytes(b"a photo")
+    chat.reply(f"/pose {tmp_path / 'me.jpg'}")
     assert "11 cm" in chat.reply("how high is the left hand?").text
 
 

@@ -383,9 +383,9 @@ def test_the_rate_and_a_frame_can_be_told(tmp_path):
     path = write(tmp_path / "a.npz", poses=poses)
     with pytest.raises(FileError, match=r"--fps N.*--frame N"):
         open_pose(path, at=1.0)
-    assert open_pose(path, at=1.0, fps=20).axis_angle[0, 1, 0] == pytest.approx(0.5, abs=1e-6)
+    assert open_pose(path, at=1.0, fps=20.0).axis_angle[0, 1, 0] == pytest.approx(0.5, abs=1e-6)
     assert open_pose(path, frame=30).axis_angle[0, 1, 0] == pytest.approx(0.75, abs=1e-6)
-    assert open_pose(path, fps=20).fps == 20
+    assert open_pose(path, fps=20.0).fps == 20
     with pytest.raises(FileError, match="frames 0 to 39"):
         open_pose(path, frame=40)
     with pytest.raises(PoseQueryError, match="not by both"):
@@ -415,7 +415,7 @@ def test_amass_s_layout_comes_back_upright_at_its_place(tmp_path):
     poses, place = turns(3, 66), turns(3, 3, seed=9)
     pose = open_pose(
         write(tmp_path / "a.npz", global_orient=poses[:, :3], body_pose=poses[:, 3:], transl=place),
-        up="y", fps=60,
+        up="y", fps=60.0,
     )  # fmt: skip
     path, arrays = written(tmp_path, pose, layout="amass")
     assert arrays["poses"].shape == (3, 156)

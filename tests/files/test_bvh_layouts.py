@@ -14,10 +14,9 @@ import torch
 from tests.fakes.motion_files import bvh_text, write_bvh_text
 from unipose.body.body import load_body
 from unipose.body.skeletons import SMPL
-from unipose.errors import ConfigError, FileError
+from unipose.errors import ConfigError, FileError, FileNote
 from unipose.files import open_pose
 from unipose.files.motion import SourceJoint, turn_about_axis
-from unipose.files.notes import FileNote
 from unipose.files.source_skeletons import match_joints
 
 BODY = load_body()

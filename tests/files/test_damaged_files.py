@@ -21,7 +21,6 @@ from unipose.body.pose import Pose
 from unipose.errors import FileError, FileNote, MissingFileError
 from unipose.files import READ, open_pose, save_pose
 from unipose.files.amc import read_amc
-from unipose.files.notes import FileNote
 
 
 def refused(path, match="."):

@@ -21,7 +21,7 @@ from unipose.body.facing import yaw_of
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError, UniPoseError
 from unipose.files import open_pose, save_pose
-from unipose.first_look import is_photo
+from unipose.first_look import is_photo, look_at
 from unipose.language.call_loop import CallResult, Listener
 from unipose.posecodes.calls import QUESTIONS, Call
 from unipose.posecodes.held_poses import HeldPoses
@@ -265,6 +265,7 @@ class PoseActions:
         if name in EXAMPLES and not Path(name).exists():
             return self.held.hold(HeldPose(pose=example_pose(name), origin=f"the example {name!r}"))
         path = Path(name).expanduser()
+        look_at(path, photos=True)  # before a model is loaded
         if is_photo(path):
             seen = self.assistant.estimate(path)
             origin = f"the person in {name}"
