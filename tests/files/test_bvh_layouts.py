@@ -446,7 +446,7 @@ def test_the_way_to_the_hips_turns_with_the_root(tmp_path):
     hips = middle_of_hips(pose)
     x, y, z = hips[0].tolist()
     assert hips[1].tolist() == pytest.approx([z, y, -x], abs=1e-4)
-    assert pose.rotations[1, 0, :, 2].tolist() == pytest.approx([1, 0, 0], abs=0.05)
+    assert pose.rotations[1, 0, :, 2].tolist() == pytest.approx([1, 0, 0], abs=0.1)
 
 
 def test_positions_of_zero_on_every_joint_leave_the_offsets(tmp_path, ordinary):

@@ -215,6 +215,9 @@ def _read_tracks(
     file: BufferedReader, path: Path, joints: list[_Joint], frames: int
 ) -> Float[np.ndarray, "frame column"]:
     width = sum(len(joint.channels) for joint in joints)
+    start = file.tell()
+    on_a_line = next((len(words) for line in file if (words := line.split())), 0)
+    file.seek(start)
     blocks: list[np.ndarray] = []
     done = 0
     for tokens in read_tokens(file):
@@ -227,11 +230,11 @@ def _read_tracks(
             f"declares {frames} frames of {width} channels and holds {done} numbers; "
             "there is no pose in it.",
         )
-    if done % width:
+    if done % width or (done != frames * width and on_a_line != width):
         raise FileError(
             path,
             f"declares {frames} frames of {width} channels but ends within frame "
-            f"{done // width + 1}.",
+            f"{done // width + 1}, with {on_a_line} numbers on the first line.",
             "The file is cut off, or its header is wrong.",
         )
     tracks = np.concatenate(blocks).reshape(-1, width)
