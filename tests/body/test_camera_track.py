@@ -96,7 +96,6 @@ def test_a_point_behind_the_camera_has_no_pixel():
     ("wrong", "message"),
     [
         ({"focal_px": torch.zeros(4, 2)}, "positive"),
-        ({"centre_px": torch.zeros(3, 2)}, "centre_px"),
         ({"distortion": torch.zeros(4, 4)}, "5 or 8"),
         ({"distortion": torch.zeros(4, 8), "lens": "human36m"}, "expected 5"),
         ({"translation": torch.full((4, 3), torch.nan)}, "NaN"),

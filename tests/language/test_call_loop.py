@@ -151,9 +151,9 @@ def test_words_without_a_finding_are_not_held_to_anything():
     assert not turn.corrected
 
 
-def test_a_sentence_is_stopped_behind_its_wrong_number():
+def test_a_sentence_is_stopped_before_its_wrong_number():
     _, _, heard = turn_of("> check above left hand head", "No: the left hand is 99 cm below it.")
-    assert heard == f"No: the left hand is 99 ... {SENTENCE}"
+    assert heard == f"No: the left hand is ... {SENTENCE}"
 
 
 def test_the_model_reads_the_beginning_of_a_long_result():

@@ -78,10 +78,7 @@ def test_forms_of_a_part_are_spelt_out(wording: str, said: str):
 
 TEXTS = ("edit", "file", "person", "photo", "posture")
 AMBIGUOUS = {
-    "did they raise {a}": {"> became raised {a}", "> moved up {a}"},
     "hands on hips": {"> check touch hands hips", "> edit: put both hands on the hips"},
-    "is the balance good": {"> assess balance", "> check balanced"},
-    "is the balance ok": {"> assess balance", "> check balanced"},
 }
 """Wordings that stand under two calls; no more of them."""
 
