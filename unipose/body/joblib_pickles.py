@@ -77,10 +77,11 @@ class _JoblibUnpickler(pickle._Unpickler):  # type: ignore[name-defined]  # the 
         raise PickleRefusedError(f"it refers to an object outside the file ({pid!r})")
 
     def load_build(self) -> None:
-        super().load_build()
-        wrapper = self.stack[-1]
+        super().load_build()  # type: ignore[misc]
+        stack: list[Any] = self.stack  # type: ignore[attr-defined]
+        wrapper = stack[-1]
         if isinstance(wrapper, Record) and wrapper.kind == _WRAPPER:
-            self.stack[-1] = self._array(wrapper.state)
+            stack[-1] = self._array(wrapper.state)
 
     dispatch[pickle.BUILD[0]] = load_build
 

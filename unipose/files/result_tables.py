@@ -80,7 +80,7 @@ def _people(content: Any) -> dict[str, list[Fields]]:
     if any("smpl" in table and "tid" in table for table in tables):
         return _grouped([row for table in tables for row in _in_frame(table)])
     if any("smpl_thetas" in table for table in tables):
-        return _grouped([row[0] | {"id": who} for t in tables for who, row in _rows_of(t).items()])
+        return _grouped([{**row[0], "id": who} for t in tables for who, row in _rows_of(t).items()])
     return {str(who): [v] for who, v in content.items() if isinstance(v, Mapping) and _has_pose(v)}
 
 
@@ -108,7 +108,7 @@ def _in_frame(table: Fields) -> list[Fields]:
     ]
 
 
-def _rows_of(table: Fields) -> dict[str, list[dict[Any, Any]]]:
+def _rows_of(table: Fields) -> dict[str, list[Fields]]:
     """Return the people of one picture, a row of each of ROMP's arrays."""
     if "smpl_thetas" not in table or np.ndim(table["smpl_thetas"]) < 2:
         return {"0": [dict(table)]} if "smpl_thetas" in table else {}

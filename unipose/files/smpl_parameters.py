@@ -263,7 +263,7 @@ def _with_known(
         pelvis = mean_pelvis(body)
         turned = pose.rotations[:, 0] @ pelvis
         pose = replace(pose, translation=pose.translation + turned - pelvis)
-    if body == OPEN_BODY and place == "transl":
+    if body == OPEN_BODY and place == "transl" and pose.translation is not None:
         return replace(pose, translation=pose.translation + _from_open_to_smpl())
     return pose
 

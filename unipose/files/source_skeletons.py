@@ -110,7 +110,7 @@ def match_joints(
         raise SkeletonError(_not_placed(missing, list(index)))
     for joint, place in _find_trunk(joints, meanings, found).items():
         found.setdefault(joint, place)
-    turns = {
+    turns: dict[str, tuple[int, ...]] = {
         joint: (found[joint],) for joint in SMPL.joints if joint in found and "_hand" not in joint
     }
     if "neck_top" in found and found["neck_top"] != found["neck"] and "neck" not in (told or {}):
