@@ -14,6 +14,7 @@ PHOTO_ENDINGS = (
 _BEGINNINGS = {
     ".npy": ((b"\x93NUMPY",), "NumPy array"),
     ".json": ((b"{", b"["), "JSON"),
+    ".bvh": ((b"HIERARCHY",), "BVH motion"),
 }
 
 
@@ -43,7 +44,7 @@ def look_at(path: Path, *, photos: bool = False, poses: bool = True) -> None:
         raise FileError(path, "is a folder, not a file.", "Name a file in it.")
     try:
         with path.open("rb") as file:
-            first = file.read(16)
+            first = file.read(256)
     except FileNotFoundError as error:
         raise MissingFileError(path, "there is no such file.") from error
     except (OSError, ValueError) as error:
@@ -51,7 +52,8 @@ def look_at(path: Path, *, photos: bool = False, poses: bool = True) -> None:
     if not first:
         raise FileError(path, "is empty.")
     starts, kind = _BEGINNINGS.get(ending, ((b"",), ""))
-    if not first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(starts) and first.strip():
+    begins = first.lstrip(b"\xef\xbb\xbf \t\r\n").upper()
+    if begins and not begins.startswith(starts):
         raise FileError(path, f"is no {kind}: it begins with {first[:8]!r}.")
     if ending == ".npz" and not zipfile.is_zipfile(path):
         raise FileError(path, "is no whole .npz archive.")

@@ -327,6 +327,7 @@ HEAVY = ("torch", "transformers", "unipose.files", "unipose.app.sources")
         ("a.npz", b"no archive"),
         ("a.npy", b"no array"),
         ("a.json", b"<html>"),
+        ("a.bvh", b"no motion"),
     ],
 )
 def test_a_bad_file_is_refused_before_anything_heavy_is_imported(tmp_path, name, content):

@@ -73,6 +73,7 @@ def test_the_trunk_leans_as_in_the_source_however_it_bends(tmp_path):
     assert errors["trunk"][0] < 0.01
 
 
+@pytest.mark.filterwarnings("ignore::unipose.errors.FileNote")  # such poses look mirrored, or lie
 @settings(max_examples=10)
 @given(st.data())
 def test_every_limb_points_as_in_the_source(tmp_path_factory, data):
