@@ -63,6 +63,8 @@ FOLLOWING = 0.22
 """Share of turns behind a question that follow it up."""
 CHAINED = 0.04
 """Share of turns that ask for two things."""
+BARE, BARE_SHARE = "{text}", 0.25
+"""The text alone ("raise the left arm") is one wording of eighty, but what most people type."""
 MAKING = ("generate", "edit", "replace", "mirror", "turn", "face", "open")
 """Verbs that make a pose."""
 SAID_AFTER = {
@@ -223,7 +225,9 @@ class ScriptWriter:
         groups = self._groups[kind]
         weights = [math.sqrt(len(wordings_of(section, self.split))) for section in groups]
         section = random.choices(groups, weights)[0]
-        wording = random.choice(wordings_of(section, self.split))
+        wordings = wordings_of(section, self.split)
+        bare = BARE in wordings and random.random() < BARE_SHARE
+        wording = BARE if bare else random.choice(wordings)
         return section, fill(section, wording, random, split=self.split)
 
     def _called(self, kind: str, filled: Filled, random: Random, state: _State) -> Exchange:
