@@ -352,11 +352,3 @@ def keypoint_set(name: str) -> KeypointSet:
             f"there is no keypoint set {name!r}; there are {', '.join(KEYPOINT_SETS)}"
         )
     return KEYPOINT_SETS[name]
-
-
-def set_of_names(names: Sequence[str]) -> KeypointSet:
-    """Return the registered set that has exactly these names in this order, or one of their own."""
-    for one in KEYPOINT_SETS.values():
-        if one.names == tuple(names):
-            return one
-    return KeypointSet(name=f"{len(names)} named keypoints", names=tuple(names))

@@ -11,8 +11,8 @@ from unipose.body.pose import Pose
 from unipose.body.skeletons import SMPL
 from unipose.errors import FileError
 from unipose.files.atomic import written_whole
+from unipose.files.json_table import read_json_value
 from unipose.files.npy import rotations_to_pose
-from unipose.files.numbers import open_for_reading
 from unipose.files.result_tables import as_array, one_person
 from unipose.files.smpl_parameters import FORMAT, parameters_to_pose, turn_up
 
@@ -27,16 +27,7 @@ def read_json(path: str | Path, *, up: str | None = None, person: str | None = N
     no JSON, nested without end, or holds no pose.
     """
     path = Path(path)
-    with open_for_reading(path) as file:
-        text = file.read(LARGEST_JSON_BYTES + 1)
-    if len(text) > LARGEST_JSON_BYTES:
-        raise FileError(path, f"is over {LARGEST_JSON_BYTES} bytes.", "Use .npz for so many poses.")
-    try:
-        content = json.loads(text.decode("utf-8-sig"))
-    except RecursionError as error:
-        raise FileError(path, "is nested far too deep for a pose.") from error
-    except ValueError as error:  # also UnicodeDecodeError and JSONDecodeError
-        raise FileError(path, f"is no JSON ({str(error)[:120]}).") from error
+    content = read_json_value(path, largest_bytes=LARGEST_JSON_BYTES)
     if isinstance(content, list) and not any(isinstance(item, dict) for item in content):
         array = as_array(content, path, "the list")
         return turn_up(rotations_to_pose(array, path, "the list"), up or "y")

@@ -14,14 +14,14 @@ from torch import Tensor
 from unipose.body.body import Body, load_body
 from unipose.body.pose import OPEN_BODY, Pose
 from unipose.body.skeletons import POSED_JOINTS, SMPL
-from unipose.errors import ConfigError, FileError
+from unipose.errors import FileError
+from unipose.files.motion import check_up
 from unipose.files.notes import add_note
 from unipose.files.npy import rotations_to_pose
 from unipose.files.pose_rows import BODY, ROOT, WHOLE, Part, rotations_of, time_axes
 
 FORMAT = "unipose pose"
 """What our own files say in "format"."""
-UP_AXES = ("y", "z", "-y")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +104,7 @@ def parameters_to_pose(
     several people in the arrays; `others` are names in the file that were not read. Raises
     FileError if there is no pose, or an array does not fit; ConfigError for an unknown `up`.
     """
-    if up is not None and up not in UP_AXES:
-        raise ConfigError(f"up must be one of {', '.join(UP_AXES)}, got {up!r}")
+    check_up(up)
     layout = _layout_of(arrays, path)
     if layout.pose == ("rotations",):
         body = _body(arrays, path, OPEN_BODY)

@@ -7,7 +7,6 @@ legs meet, the chest is where the arms meet, and what lies between them is the s
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from pathlib import Path
 
 from unipose.body.skeletons import SMPL
 from unipose.errors import FileError, SkeletonError
+from unipose.files.json_table import read_json_value
 from unipose.files.motion import SourceJoint
-from unipose.files.numbers import open_for_reading
 
 LARGEST_MAP_BYTES = 1 << 20
 
@@ -127,11 +126,7 @@ def read_joint_map(skeleton: str | Path | Mapping[str, str] | None) -> dict[str,
     if skeleton is None or isinstance(skeleton, Mapping):
         return dict(skeleton or {})
     path = Path(skeleton)
-    with open_for_reading(path) as file:
-        try:
-            told = json.loads(file.read(LARGEST_MAP_BYTES).decode("utf-8-sig"))
-        except (ValueError, RecursionError) as error:
-            raise FileError(path, f"is no JSON ({error}).") from error
+    told = read_json_value(path, largest_bytes=LARGEST_MAP_BYTES)
     if not isinstance(told, dict) or not all(isinstance(name, str) for name in told.values()):
         raise FileError(
             path,

@@ -1,4 +1,4 @@
-"""Which model refines: an endpoint, a local model, or none (the rules)."""
+"""Open the chat model that a config names: an endpoint, one on this machine, or none."""
 
 from __future__ import annotations
 
