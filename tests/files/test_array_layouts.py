@@ -190,6 +190,9 @@ def test_up_is_one_of_three_axes(tmp_path):
     path = write(tmp_path / "a.npz", pose=np.zeros(72))
     with pytest.raises(ConfigError, match="up must be one of y, z, -y, got 'x'"):
         open_pose(path, up="x")
+    np.save(tmp_path / "a.npy", np.eye(3)[None, None].repeat(24, 1))
+    with pytest.raises(ConfigError, match="up must be one of y, z, -y, got 'x'"):
+        open_pose(tmp_path / "a.npy", up="x")
 
 
 # --- G: known fields under other names -------------------------------------------------------

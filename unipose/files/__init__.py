@@ -75,6 +75,7 @@ def _frame_in(frame: int, count: int) -> int:
 
 
 def _open_arrays(path: Path, *, up: str | None, person: str | None) -> Pose:
+    from unipose.files.motion import check_up
     from unipose.files.npy import read_npy
     from unipose.files.npz import read_npz
     from unipose.files.pkl import read_pkl
@@ -83,7 +84,7 @@ def _open_arrays(path: Path, *, up: str | None, person: str | None) -> Pose:
 
     match path.suffix.lower():
         case ".npy":
-            return turn_up(read_npy(path), up or "y")
+            return turn_up(read_npy(path), check_up(up) or "y")
         case ".npz":
             return read_npz(path, up=up, person=person)
         case ".pkl":

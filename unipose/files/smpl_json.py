@@ -12,6 +12,7 @@ from unipose.body.skeletons import SMPL
 from unipose.errors import FileError
 from unipose.files.atomic import written_whole
 from unipose.files.json_table import read_json_value
+from unipose.files.motion import check_up
 from unipose.files.npy import rotations_to_pose
 from unipose.files.result_tables import as_array, one_person
 from unipose.files.smpl_parameters import FORMAT, parameters_to_pose, turn_up
@@ -30,7 +31,7 @@ def read_json(path: str | Path, *, up: str | None = None, person: str | None = N
     content = read_json_value(path, largest_bytes=LARGEST_JSON_BYTES)
     if isinstance(content, list) and not any(isinstance(item, dict) for item in content):
         array = as_array(content, path, "the list")
-        return turn_up(rotations_to_pose(array, path, "the list"), up or "y")
+        return turn_up(rotations_to_pose(array, path, "the list"), check_up(up) or "y")
     if not isinstance(content, (list, dict)):
         raise FileError(path, "expected an object or nested lists of rotation matrices.")
     arrays, others = one_person(content, path, person=person)

@@ -15,7 +15,7 @@ from unipose.body.body import Body, load_body
 from unipose.body.pose import OPEN_BODY, Pose
 from unipose.body.skeletons import POSED_JOINTS, SMPL
 from unipose.errors import FileError
-from unipose.files.motion import check_up
+from unipose.files.motion import UP_AXES, check_up
 from unipose.files.notes import add_note
 from unipose.files.npy import rotations_to_pose
 from unipose.files.pose_rows import BODY, ROOT, WHOLE, Part, rotations_of, time_axes
@@ -322,11 +322,7 @@ def _numbers(arrays: Arrays, name: str, path: Path) -> np.ndarray:
     return array.astype(np.float64)
 
 
-TURNS = {
-    "y": torch.eye(3),
-    "z": torch.tensor([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]),
-    "-y": torch.diag(torch.tensor([1.0, -1, -1])),
-}
+TURNS = {up: torch.from_numpy(turn).float() for up, turn in UP_AXES.items()}
 """From a world with this axis up to ours: (x, y, z) -> (x, z, -y) and (x, -y, -z)."""
 
 
