@@ -69,7 +69,7 @@ mini: setup ## train the embedded model again, from the mocap folder (MOCAP=FOLD
 	$(TRAIN) train.mesh_recovery --preset mini_again --data $(MOCAP)
 	$(TRAIN) train.instruct --preset mini --data $(MOCAP)
 	$(TRAIN) train.instruct --preset mini_words --data $(MOCAP)
-	$(BIN)/python -m train.ship runs/words/model unipose/weights/mini
+	$(BIN)/python -m train.export_weights runs/words/model unipose/weights/mini
 
 converse: setup ## train the conversation model again, from the mocap folder (MOCAP=FOLDER)
 	$(TRAIN) train.converse --preset smol --data $(MOCAP)

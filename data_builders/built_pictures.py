@@ -18,7 +18,7 @@ from data_builders.picture_pool import (
     TRIES,
     Example,
     Look,
-    Shown,
+    PicturedPerson,
     seen_in_crop,
     with_root,
 )
@@ -140,7 +140,9 @@ class BuiltPictures:
         kept = {name: person[name] for name in ("key", "label", "contacts")}
         return {"shown": shown, "person": kept, "who": row.get("who"), "texts": texts}
 
-    def _shown(self, image: dict[str, Any], person: dict[str, Any], key: str, whole: bool) -> Shown:
+    def _shown(
+        self, image: dict[str, Any], person: dict[str, Any], key: str, whole: bool
+    ) -> PicturedPerson:
         pixels = torch.from_numpy(read_photo(image["bytes"], key).copy())
         box = None if whole else person["box"]
         rotations = None
@@ -152,4 +154,4 @@ class BuiltPictures:
                 if box is None
                 else seen_in_crop(local, root, box, person["focal_px"][0], person["centre_px"])
             )
-        return Shown(picture=self.look(pixels, box), rotations=rotations)
+        return PicturedPerson(picture=self.look(pixels, box), rotations=rotations)

@@ -51,7 +51,7 @@ TRIES = 200
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Shown:
+class PicturedPerson:
     """One person in one picture."""
 
     picture: Picture
@@ -63,7 +63,7 @@ class Shown:
 class Example:
     """What a question and its answer are made of; which fields matter depends on the task."""
 
-    shown: tuple[Shown, ...]
+    shown: tuple[PicturedPerson, ...]
     text: str = ""
     """A caption, or the change from the first to the second; empty: to be written."""
     who: str = ""
@@ -77,7 +77,7 @@ class Example:
 class _Person:
     number: int
     middle: float
-    near: Shown
+    near: PicturedPerson
     rotations: Float[Tensor, "22 3 3"]
     """As seen in the whole picture."""
     contacts: tuple[Pair, ...]
@@ -135,7 +135,7 @@ class StudioPictures:
             if not told or scene.whole is None:
                 return None
             person = chance.choice(told)
-            shown = Shown(picture=scene.whole, rotations=person.rotations)
+            shown = PicturedPerson(picture=scene.whole, rotations=person.rotations)
             return Example(shown=(shown,), who=chance.choice(person.phrases))
         if not scene.people:
             return None
@@ -170,7 +170,7 @@ class StudioPictures:
         return _Person(
             number=person.number,
             middle=(person.box[0] + person.box[2]) / 2,
-            near=Shown(picture=self.look(pixels, person.box), rotations=near),
+            near=PicturedPerson(picture=self.look(pixels, person.box), rotations=near),
             rotations=with_root(local, LEVEL @ root),
             contacts=tuple((c.part, c.other_part) for c in person.contacts
                            if c.other_part != GROUND),
@@ -208,7 +208,7 @@ def _of_film(task: Task, frames: Sequence[_Scene], chance: random.Random) -> Exa
 def _touching(scene: _Scene, chance: random.Random) -> Example | None:
     """Return who touches whom; pictures without a touch are taken one time in five."""
     if scene.between and scene.whole is not None and chance.random() < 0.5:
-        shown = Shown(picture=scene.whole, rotations=None)
+        shown = PicturedPerson(picture=scene.whole, rotations=None)
         return Example(shown=(shown,), contacts=scene.between, people=2)
     if not scene.people:
         return None

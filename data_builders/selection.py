@@ -61,7 +61,11 @@ def choose_farthest(
     first = int(np.random.default_rng(seed).integers(len(places))) if start is None else start
     if not 0 <= first < len(places):
         raise ConfigError(f"the first pick is pose {first}, but there are {len(places)} poses")
-    state = _State.begin(places, first) if save is None else _State.open(save, places, first)
+    state = (
+        _SelectionState.begin(places, first)
+        if save is None
+        else _SelectionState.open(save, places, first)
+    )
     state.grow(count)
     saved = state.done
     with Progress(disable=not progress, transient=True) as bar:
@@ -91,7 +95,7 @@ def _relative_places(joints: Float[np.ndarray, "pose joint 3"]) -> Float[np.ndar
 
 
 @dataclass(eq=False)
-class _State:
+class _SelectionState:
     """All that is needed to go on picking."""
 
     pool: str
@@ -106,7 +110,7 @@ class _State:
     exhausted: bool = False
 
     @classmethod
-    def begin(cls, places: np.ndarray, first: int) -> _State:
+    def begin(cls, places: np.ndarray, first: int) -> _SelectionState:
         digest = hashlib.blake2b(places.data, digest_size=16, salt=first.to_bytes(8, "little"))
         return cls(
             pool=digest.hexdigest(),
@@ -117,7 +121,7 @@ class _State:
         )
 
     @classmethod
-    def open(cls, path: Path, places: np.ndarray, first: int) -> _State:
+    def open(cls, path: Path, places: np.ndarray, first: int) -> _SelectionState:
         """Return the state kept in a file, or a new one if there is no file."""
         state = cls.begin(places, first)
         if not path.is_file():

@@ -33,7 +33,7 @@ from data_builders.posecodes.captions import (
 from data_builders.posecodes.modifiers import write_modifiers_with_codes, write_three_modifiers
 from data_builders.selection import choose_farthest
 from data_builders.studio import Motions, Studio, StudioConfig
-from eval.killing import resumed_equal
+from eval.interrupted_build import resumed_equal
 from eval.program import EvalOptions, print_result, print_table, run, select, track
 from unipose.body.body import load_body
 from unipose.body.facing import without_yaw

@@ -28,7 +28,7 @@ from unipose.errors import PoseParseError
 from unipose.files.atomic import written_whole
 from unipose.render.drawing import (
     FIELD_OF_VIEW,
-    Stage,
+    Viewpoint,
     draw_mesh,
     draw_pose,
     frame,
@@ -40,7 +40,7 @@ from unipose.vision.crops import Crops
 SIDE_PX = 224
 QUALITY = 82
 """Of WebP: some 10 KB for a row of three."""
-TOWARDS_VIEWER = Stage(
+TOWARDS_VIEWER = Viewpoint(
     towards_camera=torch.tensor([0.0, 0.0, 1.0]),
     towards_sun=torch.nn.functional.normalize(torch.tensor([-0.5, 0.9, 0.6]), dim=0),
 )
@@ -49,7 +49,7 @@ NOBODY = (226, 226, 224)
 
 
 @runtime_checkable
-class Witness(Protocol):
+class Describer(Protocol):
     """Who describes poses, and people in pictures if it sees."""
 
     def describe(
@@ -64,7 +64,7 @@ class Witness(Protocol):
 
 
 def show(
-    witness: Witness, options: EstimationOptions, folder: Path, body: Body, *, sees: bool
+    witness: Describer, options: EstimationOptions, folder: Path, body: Body, *, sees: bool
 ) -> dict[str, Any]:
     """Write `options.people` pictures into the folder; return their names and what was said."""
     if sees:
@@ -77,7 +77,7 @@ def show(
 
 
 def show_people(
-    witness: Witness, people: list[SeenPerson], folder: Path, body: Body
+    witness: Describer, people: list[SeenPerson], folder: Path, body: Body
 ) -> list[dict[str, Any]]:
     """Write a row of three pictures per person: their crop, the estimated and the true pose."""
     told = []
@@ -95,7 +95,7 @@ def show_people(
     return told
 
 
-def show_poses(witness: Witness, poses: Pose, folder: Path, body: Body) -> list[dict[str, Any]]:
+def show_poses(witness: Describer, poses: Pose, folder: Path, body: Body) -> list[dict[str, Any]]:
     """Write a picture of each pose."""
     told = []
     for i in track(range(len(poses)), "drawing poses"):

@@ -42,7 +42,7 @@ class Figure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Section:
+class PageSection:
     """A heading, a few words, a table, which may have no rows, and what is drawn."""
 
     title: str
@@ -53,7 +53,7 @@ class Section:
     figures: Sequence[Figure] = ()
 
 
-def as_markdown(title: str, intro: str, sections: Sequence[Section]) -> str:
+def as_markdown(title: str, intro: str, sections: Sequence[PageSection]) -> str:
     """Return the page as Markdown; numbers stand right, drawings are files beside it."""
     lines = [f"# {title}", "", intro, ""]
     for section in sections:
@@ -81,7 +81,7 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", " ".join(text.split()))
 
 
-def as_html(title: str, intro: str, sections: Sequence[Section], folder: Path = Path()) -> str:
+def as_html(title: str, intro: str, sections: Sequence[PageSection], folder: Path = Path()) -> str:
     """Return the page as HTML, its style and its pictures (read from `folder`) inside.
 
     Published sections look other than ours.
@@ -105,7 +105,7 @@ def as_html(title: str, intro: str, sections: Sequence[Section], folder: Path = 
     return "\n".join([*parts, "</body>\n</html>\n"])
 
 
-def _table(section: Section) -> str:
+def _table(section: PageSection) -> str:
     head = "".join(f"<th>{html.escape(column)}</th>" for column in section.columns)
     body = "\n".join(
         "<tr>" + "".join(f"<td>{html.escape(shown(cell))}</td>" for cell in row) + "</tr>"

@@ -8,7 +8,7 @@ figure here says whether one of ours is good.
 
 from __future__ import annotations
 
-from eval.page import Section
+from eval.page import PageSection
 
 NOT_COMPARABLE = "not comparable: other data"
 WHY = (
@@ -16,7 +16,7 @@ WHY = (
     "weights. These rows stand here for orientation only."
 )
 
-COMPREHENSION = Section(
+COMPREHENSION = PageSection(
     title=f"Published, comprehension ({NOT_COMPARABLE})",
     note=WHY + " R-precision, BLEU-4, ROUGE-L and METEOR in %.",
     columns=("", "R@1", "R@2", "R@3", "BLEU-4", "ROUGE-L", "METEOR"),
@@ -34,7 +34,7 @@ COMPREHENSION = Section(
     ),
 )
 
-GENERATION = Section(
+GENERATION = PageSection(
     title=f"Published, text to pose ({NOT_COMPARABLE})",
     note=WHY + " Recall in %, errors in mm. The galleries of the rows are not all the same one.",
     columns=("", "P2T@5", "P2T@10", "P2T@20", "T2P@5", "T2P@10", "T2P@20",
@@ -47,14 +47,14 @@ GENERATION = Section(
     ),
 )  # fmt: skip
 
-EDITING = Section(
+EDITING = PageSection(
     title=f"Published, pose edit ({NOT_COMPARABLE})",
     note=WHY + " Errors in mm.",
     columns=("", "MPJPE", "PA", "FID"),
     rows=(("PoseFix", 300.2, 144.1, 0.019), ("UniPose", 270.3, 138.9, 0.015)),
 )
 
-ESTIMATION = Section(
+ESTIMATION = PageSection(
     title=f"Published, poses from pictures ({NOT_COMPARABLE})",
     note=WHY + " Real photos of 3DPW and Human3.6M; 14 joints; mm.",
     columns=("", "3DPW MPJPE", "3DPW PA", "H36M MPJPE", "H36M PA"),

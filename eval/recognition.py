@@ -52,7 +52,7 @@ class RecognitionOptions(ModelOptions):
 
 
 @runtime_checkable
-class Witness(Protocol):
+class RecognitionModel(Protocol):
     """Who is asked."""
 
     def contacts(self, shown: Pose | Picture, *, people: int = 1) -> list[Pair]:
@@ -97,7 +97,7 @@ def questions(
 
 
 def score_contacts(
-    witness: Witness, examples: Sequence[Example], *, as_poses: bool
+    witness: RecognitionModel, examples: Sequence[Example], *, as_poses: bool
 ) -> dict[str, object]:
     """Return precision, recall and F1 of the pairs named, F1 by chance, and how many were unread.
 
@@ -130,7 +130,7 @@ def score_contacts(
 
 
 def score_actions(
-    witness: Witness, asked: Sequence[Question], *, as_poses: bool
+    witness: RecognitionModel, asked: Sequence[Question], *, as_poses: bool
 ) -> dict[str, object]:
     """Return how often the right action was named, by chance, and how many answers were unread."""
     right = unread = 0
@@ -173,7 +173,7 @@ def measure(options: RecognitionOptions) -> dict[str, object]:
 
 
 def score(
-    witness: Witness, look: Look, options: RecognitionOptions, body: Body, *, sees: bool
+    witness: RecognitionModel, look: Look, options: RecognitionOptions, body: Body, *, sees: bool
 ) -> dict[str, object]:
     """Return `measure`'s figures for anybody who can be asked."""
     split = "" if options.split == "all" else options.split
@@ -186,7 +186,12 @@ def score(
 
 
 def score_studio(
-    witness: Witness, look: Look, studio: Studio, options: RecognitionOptions, *, sees: bool
+    witness: RecognitionModel,
+    look: Look,
+    studio: Studio,
+    options: RecognitionOptions,
+    *,
+    sees: bool,
 ) -> dict[str, object]:
     """Return `measure`'s figures of a studio's pictures and films."""
     source = StudioPictures(

@@ -59,7 +59,7 @@ class ReportOptions(ModelOptions):
     examples: int = 6
     """How many people (or poses, for a model without eyes) are drawn."""
     training: str = "mini"
-    """Preset of train.pace."""
+    """Preset of train.throughput."""
     parts: tuple[str, ...] = PARTS
     """What is measured."""
 

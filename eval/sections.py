@@ -18,7 +18,7 @@ from eval import (
     training,
 )
 from eval.chart import Bar, Chart
-from eval.page import Cell, Figure, Section
+from eval.page import Cell, Figure, PageSection
 from eval.retrieval import RANKS, TOPS
 
 RANK = 5
@@ -27,7 +27,7 @@ WAYS = ("pose_to_text", "text_to_pose")
 COLOURS = "left limbs are blue, right limbs orange"
 
 
-def sections_of(found: dict[str, dict[str, Any]]) -> list[Section]:
+def sections_of(found: dict[str, dict[str, Any]]) -> list[PageSection]:
     """Return the page's sections: ours first, what is published well apart at the end."""
     ours = [section(found[part]) for part, section in SECTIONS.items() if part in found]
     theirs = [
@@ -39,7 +39,7 @@ def sections_of(found: dict[str, dict[str, Any]]) -> list[Section]:
     return ours + [table for parts, table in theirs if set(parts) & set(found)]
 
 
-def _examples(found: dict[str, Any]) -> Section:
+def _examples(found: dict[str, Any]) -> PageSection:
     some = found["shown"]
     if found["sees"]:
         title = "What it looks like: people in pictures"
@@ -65,10 +65,10 @@ def _examples(found: dict[str, Any]) -> Section:
             off = "No pose was answered." if error is None else f"MPJPE {error:.0f} mm."
             caption += f" {off}"
         figures.append(Figure(file=one["file"], alt=alt.format(i + 1), caption=caption))
-    return Section(title=title, note=note, figures=figures)
+    return PageSection(title=title, note=note, figures=figures)
 
 
-def _comprehension(found: dict[str, Any]) -> Section:
+def _comprehension(found: dict[str, Any]) -> PageSection:
     told = found["described"]
     note = (
         f"Recordings of the split {found['split']!r}. R-precision (R@1 to 3) in groups of "
@@ -85,7 +85,7 @@ def _comprehension(found: dict[str, Any]) -> Section:
         for kind in kinds
         for figure, name in (("r_precision_top1", "R@1"), ("truth", "true"))
     ]
-    return Section(
+    return PageSection(
         title="What is understood: pose to text, pose difference, image to text",
         note=note,
         columns=comprehension.COLUMNS,
@@ -94,7 +94,7 @@ def _comprehension(found: dict[str, Any]) -> Section:
     )
 
 
-def _generation(found: dict[str, Any]) -> Section:
+def _generation(found: dict[str, Any]) -> PageSection:
     kinds = {"generated": "mean_pose", "edited": "unchanged"}
     failed = {kind: found[kind]["failed"] for kind in kinds}
     shares = [
@@ -114,7 +114,7 @@ def _generation(found: dict[str, Any]) -> Section:
         for kind, still in kinds.items()
         for figure, name in (("mpjpe_mm", "MPJPE"), ("pa_mpjpe_mm", "PA-MPJPE"))
     ]
-    return Section(
+    return PageSection(
         title="Poses from words: text to pose, pose edit",
         note=(
             f"Recordings of the split {found['split']!r}, prompts by our writer, recalls in the "
@@ -131,9 +131,9 @@ def _generation(found: dict[str, Any]) -> Section:
     )
 
 
-def _estimation(found: dict[str, Any], title: str, name: str) -> Section:
+def _estimation(found: dict[str, Any], title: str, name: str) -> PageSection:
     if "left_out" in found:
-        return Section(title=title, note=f"Left out: {found['left_out']}.")
+        return PageSection(title=title, note=f"Left out: {found['left_out']}.")
     rows: list[tuple[Cell, ...]] = [
         (who, *(some[key] for key in estimation.FIGURES), some["failed"])
         for who, some in found["by"].items()
@@ -147,7 +147,7 @@ def _estimation(found: dict[str, Any], title: str, name: str) -> Section:
         for who, some in found["by"].items()
         for key, column in zip(estimation.FIGURES, columns, strict=True)
     ]
-    return Section(
+    return PageSection(
         title=title,
         note=(
             f"{found['people']} people in held-out pictures ({found['pictures']}), split "
@@ -160,14 +160,14 @@ def _estimation(found: dict[str, Any], title: str, name: str) -> Section:
     )
 
 
-def _recognition(found: dict[str, Any]) -> Section:
+def _recognition(found: dict[str, Any]) -> PageSection:
     bars = [
         _share(some, figure, f"{name}: {said}")
         for name, some in found["by"].items()
         for figure, said in (("f1", "F1"), ("accuracy", "right"))
         if figure in some
     ]
-    return Section(
+    return PageSection(
         title="What is recognised: contacts and actions",
         note=(
             f"Held-out pictures and films of the studio, split {found['split']!r}, and their true "
@@ -180,7 +180,7 @@ def _recognition(found: dict[str, Any]) -> Section:
     )
 
 
-def _evaluators(found: dict[str, Any]) -> Section:
+def _evaluators(found: dict[str, Any]) -> PageSection:
     rows: list[tuple[Cell, ...]] = []
     bars: list[Bar] = []
     for kind in ("pose", "pair"):
@@ -198,7 +198,7 @@ def _evaluators(found: dict[str, Any]) -> Section:
         rows.append(("  by chance", *chance))
         bars += _recalls(some, kind, WAYS, RANK)
         bars.append(_share(some, "r_precision_top1", f"{kind}: R@1"))
-    return Section(
+    return PageSection(
         title="The evaluators themselves",
         note=f"Recorded poses and our writer's texts, split {found['split']!r}; %.",
         columns=("", *(f"@{k}" for k in RANKS), *(f"R@{k}" for k in TOPS)),
@@ -207,7 +207,7 @@ def _evaluators(found: dict[str, Any]) -> Section:
     )
 
 
-def _training(found: dict[str, Any]) -> Section:
+def _training(found: dict[str, Any]) -> PageSection:
     bars = [
         Bar(
             name=f"{batches}, {clock}",
@@ -217,7 +217,7 @@ def _training(found: dict[str, Any]) -> Section:
         for who, batches in (("trainer", "same batches"), ("padded", "padded"))
         for key, clock in (("s", "per second"), ("cpu_s", "per CPU-second"))
     ]
-    return Section(
+    return PageSection(
         title="Training speed beside transformers' Trainer",
         note=(
             f"The same Llama-type model of {found['weights']:,} weights, the same rows, in turns; "
@@ -261,7 +261,7 @@ def _millimetres(name: str, beside: str, bars: list[Bar]) -> Chart:
     return Chart(name=name, title=title, unit="mm", beside=beside, bars=bars)
 
 
-SECTIONS: dict[str, Callable[[dict[str, Any]], Section]] = {
+SECTIONS: dict[str, Callable[[dict[str, Any]], PageSection]] = {
     "examples": _examples,
     "comprehension": _comprehension,
     "generation": _generation,

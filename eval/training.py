@@ -1,7 +1,7 @@
 """How fast is our training loop beside transformers' Trainer? `python -m eval.training --json`.
 
-The race is `train.pace`, a program of its own: benchmarks and training do not know each other. Its
-figures are tokens a second, each batch's quickest step of several blocks that take turns in one
+It runs `train.throughput`, a program of its own: benchmarks and training do not know each other.
+Its figures are tokens a second, each batch's quickest step of several blocks that take turns in one
 process, and ours as a multiple of the others': above 1 our loop is faster. The same per CPU-second
 of the process that trains leaves out what it waits for; the load of the machine is told.
 """
@@ -26,7 +26,7 @@ class TrainingOptions:
     """Options of eval.training."""
 
     preset: str = "mini"
-    """Of train.pace: "mini", or "debug" (tiny)."""
+    """Of train.throughput: "mini", or "debug" (tiny)."""
     blocks: int | None = None
     """Of each contestant; None: what the preset says."""
     seed: int = 0
@@ -36,7 +36,7 @@ class TrainingOptions:
 
 def measure(options: TrainingOptions) -> dict[str, object]:
     """Return the paces and their ratios; ConfigError with the program's last words if it fails."""
-    command = [sys.executable, "-m", "train.pace", "--preset", options.preset]
+    command = [sys.executable, "-m", "train.throughput", "--preset", options.preset]
     command += ["--seed", str(options.seed)]
     if options.blocks is not None:
         command += ["--blocks", str(options.blocks)]
@@ -46,7 +46,7 @@ def measure(options: TrainingOptions) -> dict[str, object]:
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-        raise ConfigError(f"train.pace failed with status {done.returncode}: {last}")
+        raise ConfigError(f"train.throughput failed with status {done.returncode}: {last}")
     found = json.loads(done.stdout.strip().splitlines()[-1])
     return {**found, "preset": options.preset, "load_average": load}
 

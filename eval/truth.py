@@ -70,7 +70,7 @@ NO_LIMB_IS_INVENTED = PoolConfig(mixed=0.0, turn=0.0, tilt=0.0)
 
 
 @runtime_checkable
-class Assistant(Protocol):
+class BatchAssistant(Protocol):
     """What is measured: answers to a batch of questions."""
 
     def describe_batch(self, shown: Pose) -> list[str]:
@@ -98,7 +98,7 @@ class TruthOptions(ModelOptions):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Pairs:
+class EditPairs:
     """Poses to edit, and where each text of the writer would have them go."""
 
     source: Pose
@@ -123,7 +123,7 @@ def draw_poses(recorded: list[Float[Tensor, "_ 22 3 3"]], count: int, *, seed: i
 
 def draw_pairs(
     recorded: list[Float[Tensor, "_ 22 3 3"]], count: int, body: Body, *, seed: int
-) -> tuple[Pairs, Pairs]:
+) -> tuple[EditPairs, EditPairs]:
     """Return pairs of two moments half a second apart, and pairs that differ in limbs.
 
     Pairs of which the writer finds nothing to say are left out. Raises ConfigError if none is left.
@@ -146,7 +146,7 @@ def draw_pairs(
 
 def draw_brief_pairs(
     recorded: list[Float[Tensor, "_ 22 3 3"]], count: int, body: Body, *, seed: int
-) -> Pairs:
+) -> EditPairs:
     """Return pairs that differ in one limb or in their posture, and what is typed in a chat."""
     generator = torch.Generator().manual_seed(seed)
     everything = torch.cat(recorded)
@@ -163,7 +163,7 @@ def _pairs(
     write: Callable[..., list[str]],
     *,
     seed: int,
-) -> Pairs:
+) -> EditPairs:
     source, target = Pose.from_rotations(first), Pose.from_rotations(second)
     joints = [front_joints(body, pose) for pose in (source, target)]
     texts = write(*joints, seed=seed, indices=range(len(first)))
@@ -171,7 +171,7 @@ def _pairs(
     if not kept:
         raise ConfigError("the pairs that were drawn do not differ; ask for more --pairs")
     rows = torch.tensor(kept)
-    return Pairs(source=source[rows], target=target[rows], texts=[texts[i] for i in kept])
+    return EditPairs(source=source[rows], target=target[rows], texts=[texts[i] for i in kept])
 
 
 def front_joints(body: Body, pose: Pose) -> Float[np.ndarray, "pose 24 3"]:
@@ -203,7 +203,7 @@ def ask_for_poses(
     return Pose(rotations=rotations), made
 
 
-def measure_descriptions(assistant: Assistant, poses: Pose, body: Body) -> Score:
+def measure_descriptions(assistant: BatchAssistant, poses: Pose, body: Body) -> Score:
     """Return how much of what the assistant says of each pose is true of it."""
     texts: list[str] = []
     for start in track(range(0, len(poses), ROWS), "describing"):
@@ -211,7 +211,7 @@ def measure_descriptions(assistant: Assistant, poses: Pose, body: Body) -> Score
     return score_statements(texts, front_joints(body, poses), np.ones(len(poses), dtype=bool))
 
 
-def measure_prompts(assistant: Assistant, poses: Pose, body: Body, *, seed: int) -> Score:
+def measure_prompts(assistant: BatchAssistant, poses: Pose, body: Body, *, seed: int) -> Score:
     """Return how much of what captions of `poses` state is true of the poses made from them."""
     joints = front_joints(body, poses)
     prompts = write_captions(joints, seed=OWN_SEEDS + seed, indices=range(len(poses)))
@@ -223,7 +223,7 @@ def measure_prompts(assistant: Assistant, poses: Pose, body: Body, *, seed: int)
     return score_statements(prompts, front_joints(body, answers), made)
 
 
-def measure_edits(assistant: Assistant, pairs: Pairs, body: Body) -> Edits:
+def measure_edits(assistant: BatchAssistant, pairs: EditPairs, body: Body) -> Edits:
     """Return how much happened of what was asked for, and how far the other joints moved."""
     answers, made = ask_for_poses(
         lambda rows: assistant.edit_batch(

@@ -24,7 +24,7 @@ class CodecError(ValueError):
 
 
 @dataclass(frozen=True)
-class Group:
+class JointGroup:
     """Joints that share codes, and how many positions they get."""
 
     joints: tuple[int, ...]
@@ -40,7 +40,7 @@ LEFT_ARM, RIGHT_ARM = (13, 16, 18, 20), (14, 17, 19, 21)
 class CodecConfig:
     """How one body pose becomes a short string of codes."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[JointGroup, ...]
     network: Literal["convolution", "perceptron"]
     width: int
     depth: int = 2
@@ -81,12 +81,12 @@ class CodecConfig:
     @classmethod
     def from_dict(cls, values: dict) -> CodecConfig:
         """Return the config that `asdict` wrote (JSON has lists where we have tuples)."""
-        groups = tuple(Group(tuple(g["joints"]), g["positions"]) for g in values["groups"])
+        groups = tuple(JointGroup(tuple(g["joints"]), g["positions"]) for g in values["groups"])
         return cls(**{**values, "groups": groups, "levels": tuple(values["levels"])})
 
 
 PAPER = CodecConfig(
-    groups=(Group(WHOLE_BODY, 80),),
+    groups=(JointGroup(WHOLE_BODY, 80),),
     network="convolution",
     width=512,
     quantiser="ema",

@@ -31,7 +31,7 @@ from train.held_out import HeldOut, read_poses
 from train.program import generator_of, run_program
 from train.run_folder import RunFolder
 from train.stages import choose_what_learns, learn_in_float32
-from train.teaching import Teaching, start, teach
+from train.training_loop import TrainingLoopConfig, run_loop, start
 from unipose.body.body import load_body
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError
@@ -66,7 +66,7 @@ class SmallLlama:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlignConfig(Teaching):
+class AlignConfig(TrainingLoopConfig):
     """One alignment run."""
 
     codec: Path = Path("runs/pose_codes/codec")
@@ -260,7 +260,7 @@ def main(config: AlignConfig) -> None:
     if config.checked and accelerator.is_main_process:
         poses = read_poses(config.data)
         held_out = HeldOut(body.rest_joints, poses=poses, count=config.checked, seed=config.seed)
-    teach(accelerator, run, model, vocabulary, draw, config, name="align", held_out=held_out)
+    run_loop(accelerator, run, model, vocabulary, draw, config, name="align", held_out=held_out)
 
 
 def text_tokenizer(

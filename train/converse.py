@@ -26,8 +26,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Llama
 
 from data_builders.conversations.pose_bank import bank_of_films, bank_of_poses
 from data_builders.conversations.script import ScriptWriter
+from data_builders.conversations.typing_style import SLIPS
 from data_builders.pose_pool import PosePool
-from train.ahead import ahead
+from train.batch_prefetch import prefetch
 from train.engines import save_run
 from train.program import check_engine, run_program, start_accelerator
 from train.row_packing import PackedRows, pack_rows
@@ -237,7 +238,7 @@ def main(config: ConverseConfig) -> None:
 
     here, processes = accelerator.process_index, accelerator.num_processes
     places = range(done * processes + here, config.steps * processes, processes)
-    drawn = ahead(draw, places, workers=config.workers)
+    drawn = prefetch(draw, places, workers=config.workers)
     trained, optimizer = accelerator.prepare(step_model, optimizer)
     check_engine(accelerator, trained)
     model.train()
@@ -294,6 +295,7 @@ def writers(config: ConverseConfig) -> tuple[ScriptWriter, ScriptWriter]:
                 bank_of_poses(pool, count, seed=config.seed),
                 films=bank_of_films(pool, 12, seed=config.seed),
                 wording_split=split,
+                slips=2 * SLIPS if split == "train" else SLIPS,
             )
         )
     return found[0], found[1]

@@ -19,7 +19,7 @@ LABEL_PX = 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Batch:
+class CropBatch:
     """What the network sees, and what it should say: in the axes of each crop's camera."""
 
     images: Float[Tensor, "person 3 side side"]
@@ -38,7 +38,7 @@ class Batch:
 
 def draw_batch(
     people: People, side_px: int, generator: torch.Generator | None, *, covered: float = 0.0
-) -> Batch:
+) -> CropBatch:
     """Return crops to learn from: moved, zoomed, mirrored, coloured and covered at random.
 
     `covered` is the share of crops of which a rectangle is painted over. Without a generator the
@@ -59,7 +59,7 @@ def draw_batch(
     root = turns.mT @ people.rotations[:, 0]
     joints = (people.joints - people.joints[:, :1]) @ turns
     parts, surface = _shown(people, crops, turns, side_px // LABEL_PX)
-    batch = Batch(
+    batch = CropBatch(
         images=images,
         rotations=torch.cat([root[:, None], people.rotations[:, 1:]], dim=1),
         betas=people.betas,
@@ -100,12 +100,12 @@ def _shown(
     return parts.long(), torch.einsum("prci,pij->prcj", seen, turns)
 
 
-def _normalised(batch: Batch) -> Batch:
+def _normalised(batch: CropBatch) -> CropBatch:
     return _with(batch, images=normalised(batch.images, IMAGENET_MEAN, IMAGENET_STD))
 
 
-def _with(batch: Batch, **changed: Tensor) -> Batch:
-    return Batch(**(vars(batch) | changed))
+def _with(batch: CropBatch, **changed: Tensor) -> CropBatch:
+    return CropBatch(**(vars(batch) | changed))
 
 
 def _other_side(region: str) -> str:
@@ -116,7 +116,7 @@ def _other_side(region: str) -> str:
 _MIRRORED_PARTS = torch.tensor([0, *(1 + REGIONS.index(_other_side(name)) for name in REGIONS)])
 
 
-def _mirrored(batch: Batch, chosen: Tensor) -> Batch:
+def _mirrored(batch: CropBatch, chosen: Tensor) -> CropBatch:
     """Return the batch with the chosen crops mirrored: left is right in pixels and labels."""
     order = list(SMPL.mirror)
     flip = torch.tensor([-1.0, 1.0, 1.0])
@@ -136,7 +136,7 @@ def _mirrored(batch: Batch, chosen: Tensor) -> Batch:
     )
 
 
-def _coloured(batch: Batch, generator: torch.Generator) -> Batch:
+def _coloured(batch: CropBatch, generator: torch.Generator) -> CropBatch:
     """Return the batch in other light: brightness, contrast and the colours' balance."""
     count = len(batch.images)
     gain = 1 + 0.4 * (torch.rand(count, 3, 1, 1, generator=generator) - 0.5)
@@ -145,7 +145,7 @@ def _coloured(batch: Batch, generator: torch.Generator) -> Batch:
     return _with(batch, images=(batch.images * gain + shift).clamp(0, 255))
 
 
-def _covered(batch: Batch, generator: torch.Generator, share: float) -> Batch:
+def _covered(batch: CropBatch, generator: torch.Generator, share: float) -> CropBatch:
     """Return the batch with a rectangle of one colour over some crops."""
     count, _, height, width = batch.images.shape
     size = 0.1 + 0.3 * torch.rand(count, 2, generator=generator)

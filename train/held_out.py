@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from data_builders.picture_pool import Shown
+from data_builders.picture_pool import PicturedPerson
 from data_builders.pose_pool import AS_RECORDED, PosePool
 from data_builders.pose_talk import face_front
 from data_builders.posecodes.captions import write_captions
@@ -45,7 +45,7 @@ class HeldOut:
         poses: PosePool | None = None,
         count: int = 0,
         seed: int = 0,
-        shown: Sequence[Shown] = (),
+        shown: Sequence[PicturedPerson] = (),
     ) -> None:
         """Ask about `count` of the poses, and about whoever is shown of whom the pose is known."""
         self.joints_at_rest = joints_at_rest

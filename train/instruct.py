@@ -20,16 +20,16 @@ from train import visual
 from train.held_out import read_poses
 from train.program import run_program
 from train.run_folder import RunFolder
-from train.seeing import (
-    EyesToTake,
-    SeeingConfig,
+from train.stages import Stage, choose_what_learns
+from train.training_loop import run_loop, start
+from train.vision_training import (
+    VisionEncoderSources,
+    VisionTrainingConfig,
     encoder_of,
     held_out_people,
     image_talk,
     open_start,
 )
-from train.stages import Stage, choose_what_learns
-from train.teaching import start, teach
 from unipose.body.body import load_body
 from unipose.errors import ConfigError
 from unipose.language.rendering import Practice, Row
@@ -37,14 +37,14 @@ from unipose.language.templates import Task, Wording
 
 
 @dataclass(frozen=True, kw_only=True)
-class InstructConfig(SeeingConfig):
+class InstructConfig(VisionTrainingConfig):
     """One run of the third stage."""
 
     start: Path = Path("runs/align/model")
     """A large model comes from train.visual. The small one's eyes guess at poses in codes, which it
     can read from the first stage on."""
     out: Path = Path("runs/instruct")
-    eyes: EyesToTake = field(default_factory=lambda: visual.PRESETS["mini"].eyes)
+    eyes: VisionEncoderSources = field(default_factory=lambda: visual.PRESETS["mini"].eyes)
     image_talk: ImageTalkConfig = field(default_factory=ImageTalkConfig)
     talk: TalkConfig = field(default_factory=lambda: TalkConfig(wording=Wording.INSTRUCT))
     without: tuple[str, ...] = ()
@@ -166,7 +166,7 @@ def main(config: InstructConfig) -> None:
     held_out = None
     if config.checked and accelerator.is_main_process:
         held_out = held_out_people(config, model, body, read_poses(config.data))
-    teach(accelerator, run, model, vocabulary, draw, config, name="instruct", held_out=held_out)
+    run_loop(accelerator, run, model, vocabulary, draw, config, name="instruct", held_out=held_out)
 
 
 if __name__ == "__main__":

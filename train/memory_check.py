@@ -22,9 +22,9 @@ from tokenizer.codec import PAPER, PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
 from train.align import PRESETS
 from train.memory import Load, step_memory
-from train.model_sizes import Described, count
+from train.model_sizes import ModelOutline, count
 from train.stages import Stage, choose_what_learns
-from train.teaching import by_length, train_step
+from train.training_loop import by_length, train_step
 from unipose.body.body import load_body
 from unipose.language.config import PoseLanguageConfig
 from unipose.language.model import PoseLanguageModel
@@ -114,7 +114,7 @@ def check(case: Case) -> Checked:
         model.llm.activation_checkpointing_enable()
     batch = _batch(model.codec, vocabulary, body.rest_joints, case.batch)
     sizes = count(
-        Described(config=llm, text_tokens=vocabulary.first_code),
+        ModelOutline(config=llm, text_tokens=vocabulary.first_code),
         rank=RANK if case.lora else 0, turn_markers=0, codec=CODEC, eyes=False,
     )  # fmt: skip
     written = batch.kinds == WRITTEN_POSE

@@ -18,7 +18,7 @@ from tqdm import trange
 
 from data_builders.studio.config import SPLITS, StudioConfig
 from tokenizer.rotations import rotations_from_6d
-from train.crop_batches import LABEL_PX, Batch, draw_batch
+from train.crop_batches import LABEL_PX, CropBatch, draw_batch
 from train.crop_shards import CropShards, ShardConfig, render_shards
 from train.muon import MuonAndAdamW
 from train.program import generator_of, run_program, start_accelerator
@@ -153,7 +153,7 @@ def joints_of(found: MeshRecovery, body: Body) -> Float[Tensor, "person 24 3"]:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Shown:
+class CropLabels:
     """What each cell of LABEL_PX x LABEL_PX of the crops is said to show."""
 
     parts: Float[Tensor, "person row column part"]
@@ -179,7 +179,7 @@ class Learner(nn.Module):
 
     def forward(
         self, images: Float[Tensor, "person 3 side side"]
-    ) -> tuple[MeshRecovery, Votes | None, Shown]:
+    ) -> tuple[MeshRecovery, Votes | None, CropLabels]:
         """Return what the head says, what the places vote for and what their cells show."""
         head = self.network.smpl_head
         features = self.network.backbone(images)
@@ -188,11 +188,11 @@ class Learner(nn.Module):
         cells = cells.unflatten(3, (self.across, self.across, -1)).transpose(2, 3)
         cells = cells.flatten(3, 4).flatten(1, 2)  # person row column answer
         parts, surface = cells.split([1 + len(REGIONS), 3], dim=-1)
-        return head(features, votes), votes, Shown(parts=parts, surface=surface)
+        return head(features, votes), votes, CropLabels(parts=parts, surface=surface)
 
 
 def train_step(
-    learner: nn.Module, body: Body, batch: Batch, config: MeshRecoveryTraining
+    learner: nn.Module, body: Body, batch: CropBatch, config: MeshRecoveryTraining
 ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
     """Return the loss of one batch and its parts: 3D and 2D joints (L1), pose, shape (L2)."""
     with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=config.half):
@@ -225,7 +225,7 @@ def train_step(
     return torch.stack([weights[name] * part for name, part in losses.items()]).sum(), losses
 
 
-def _shown_losses(shown: Shown, batch: Batch) -> dict[str, Tensor]:
+def _shown_losses(shown: CropLabels, batch: CropBatch) -> dict[str, Tensor]:
     """Return the losses of what the cells show; half of that of the parts is of the body's."""
     cut = (batch.parts.shape[2] - shown.parts.shape[2]) // 2
     seen = slice(cut, cut + shown.parts.shape[2])
@@ -319,7 +319,9 @@ def main(config: MeshRecoveryTraining) -> None:
         generator = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
         numbers = torch.randint(len(shards), (config.batch,), generator=generator)
         batch = draw_batch(shards[numbers], side, generator, covered=config.covered)
-        batch = Batch(**{name: value.to(accelerator.device) for name, value in vars(batch).items()})
+        batch = CropBatch(
+            **{name: value.to(accelerator.device) for name, value in vars(batch).items()}
+        )
         torch.manual_seed(int(generator.initial_seed()) % 2**63)  # skipped blocks, also on resume
         loss, losses = train_step(model, body, batch, config)
         check_finite(step, [(step, loss, losses)])

@@ -29,7 +29,7 @@ from unipose.vision.projector import ProjectorConfig, VisualProjector
 
 
 @dataclass(frozen=True, kw_only=True)
-class Described:
+class ModelOutline:
     """A language model that is known only by its numbers."""
 
     config: PreTrainedConfig
@@ -119,7 +119,7 @@ KNOWN: dict[str, dict[str, Any]] = {
 """Published shapes; an Instruct model has its base model's, a Qwen2 of these sizes Qwen2.5's."""
 
 
-def describe(llm: str) -> Described:
+def describe(llm: str) -> ModelOutline:
     """Return the numbers of a language model: a known name, a checkpoint's folder, a config.json.
 
     Raises ConfigError if the name is not known and no such file is here; FileError if the file
@@ -132,7 +132,7 @@ def describe(llm: str) -> Described:
         numbers = next(dict(v) for name, v in KNOWN.items() if name.endswith(found))
         text_tokens = numbers.pop("text_tokens")
         config = AutoConfig.for_model(numbers.pop("model_type"), **numbers)
-        return Described(config=config, text_tokens=text_tokens)
+        return ModelOutline(config=config, text_tokens=text_tokens)
     path = Path(llm)
     file = path / "config.json" if path.is_dir() else path
     if not file.is_file():
@@ -143,7 +143,7 @@ def describe(llm: str) -> Described:
     return _read(file)
 
 
-def _read(file: Path) -> Described:
+def _read(file: Path) -> ModelOutline:
     try:
         numbers = json.loads(file.read_text())
         config = text_config_of(numbers)
@@ -155,11 +155,11 @@ def _read(file: Path) -> Described:
         ) from error
     if (file.parent / "tokenizer.json").is_file():
         text_tokens = len(AutoTokenizer.from_pretrained(file.parent, local_files_only=True))
-    return Described(config=config, text_tokens=text_tokens)
+    return ModelOutline(config=config, text_tokens=text_tokens)
 
 
 def count(
-    described: Described,
+    described: ModelOutline,
     *,
     rank: int,
     turn_markers: int = 4,

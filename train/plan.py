@@ -90,7 +90,7 @@ class PlanConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class TrainingSetup:
     """One way of training."""
 
     engine: Engine
@@ -105,16 +105,16 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class FittingSetup:
     """A setting, what it needs, and how many rows it can take."""
 
-    setting: Setting
+    setting: TrainingSetup
     memory: Memory
     largest_batch: int
     """0: not even one row fits."""
 
 
-def settings(config: PlanConfig) -> Iterator[Setting]:
+def settings(config: PlanConfig) -> Iterator[TrainingSetup]:
     """Yield the settings that work together, the one to prefer first."""
     engines = [Engine.PLAIN, Engine.ZERO2]
     if config.gpus > 1:  # DDP holds more than ZeRO-2 and is no faster here
@@ -129,10 +129,10 @@ def settings(config: PlanConfig) -> Iterator[Setting]:
                     continue
                 if config.zero is not None and engine not in allowed[config.zero]:
                     continue
-                yield Setting(engine=engine, bits=bits, checkpointing=checkpointing)
+                yield TrainingSetup(engine=engine, bits=bits, checkpointing=checkpointing)
 
 
-def load_of(config: PlanConfig, setting: Setting, batch: int) -> Load:
+def load_of(config: PlanConfig, setting: TrainingSetup, batch: int) -> Load:
     """Return what one GPU is given in a step."""
     images = 0 if config.stage == "align" else config.images
     return Load(
@@ -144,16 +144,16 @@ def load_of(config: PlanConfig, setting: Setting, batch: int) -> Load:
     )
 
 
-def choose(config: PlanConfig, sizes: Sizes) -> list[Choice]:
+def choose(config: PlanConfig, sizes: Sizes) -> list[FittingSetup]:
     """Return every setting with what it needs for the asked batch, and its largest batch."""
     stage = Stage(config.stage)
     asked = config.batch or PUBLISHED_BATCH[stage]
 
-    def memory(setting: Setting, batch: int) -> Memory:
+    def memory(setting: TrainingSetup, batch: int) -> Memory:
         load = load_of(config, setting, batch)
         return plan_memory(sizes, stage, setting.engine, load, gpus=config.gpus, bits=setting.bits)
 
-    def fits(setting: Setting, batch: int) -> bool:
+    def fits(setting: TrainingSetup, batch: int) -> bool:
         return memory(setting, batch).total <= config.gpu_memory_gb * GB
 
     choices = []
@@ -162,11 +162,15 @@ def choose(config: PlanConfig, sizes: Sizes) -> list[Choice]:
         while low < high:  # the largest batch that fits lies in [low, high]
             middle = (low + high + 1) // 2
             low, high = (middle, high) if fits(setting, middle) else (low, middle - 1)
-        choices.append(Choice(setting=setting, memory=memory(setting, asked), largest_batch=low))
+        choices.append(
+            FittingSetup(setting=setting, memory=memory(setting, asked), largest_batch=low)
+        )
     return choices
 
 
-def propose(config: PlanConfig, sizes: Sizes, choices: Sequence[Choice]) -> tuple[Choice, int]:
+def propose(
+    config: PlanConfig, sizes: Sizes, choices: Sequence[FittingSetup]
+) -> tuple[FittingSetup, int]:
     """Return the setting to take and its batch: the first that takes the asked one, else the most.
 
     ZeRO-3 is shown and never proposed: the programs refuse it. Raises NothingFitsError if no
@@ -243,7 +247,7 @@ QUANTISED = (
 )
 
 
-def command(config: PlanConfig, setting: Setting, batch: int) -> str:
+def command(config: PlanConfig, setting: TrainingSetup, batch: int) -> str:
     """Return the command that trains so."""
     file = CONFIG_FILE.get(setting.engine, "one_gpu.yaml" if config.gpus == 1 else "ddp.yaml")
     line = f"accelerate launch --config_file train/configs/{file}"
@@ -253,7 +257,7 @@ def command(config: PlanConfig, setting: Setting, batch: int) -> str:
     return line + (" --checkpointing" if setting.checkpointing else "")
 
 
-def advice(config: PlanConfig, setting: Setting) -> list[str]:
+def advice(config: PlanConfig, setting: TrainingSetup) -> list[str]:
     """Return what to know before starting."""
     lines = [] if config.gpus == 1 and setting.engine == Engine.PLAIN else [ADVICE[setting.engine]]
     if setting.bits < 16:
@@ -277,7 +281,7 @@ SHORT = {
 """Parts of the memory, and their columns."""
 
 
-def report(config: PlanConfig, sizes: Sizes, choices: Sequence[Choice]) -> None:
+def report(config: PlanConfig, sizes: Sizes, choices: Sequence[FittingSetup]) -> None:
     """Print the tables."""
     console = Console(width=None if sys.stdout.isatty() else 110)
     total = sum(sizes.parts.values())
@@ -317,7 +321,7 @@ def report(config: PlanConfig, sizes: Sizes, choices: Sequence[Choice]) -> None:
     console.print(table)
 
 
-def as_json(config: PlanConfig, sizes: Sizes, choices: Sequence[Choice]) -> dict[str, object]:
+def as_json(config: PlanConfig, sizes: Sizes, choices: Sequence[FittingSetup]) -> dict[str, object]:
     """Return all of it as one JSON object; memory in bytes."""
     found, batch = propose(config, sizes, choices)
     return {

@@ -19,7 +19,7 @@ from tokenizer.codec import (
     RIGHT_LEG,
     TRUNK,
     CodecConfig,
-    Group,
+    JointGroup,
     PoseTokenizer,
 )
 from tokenizer.rotations import rotations_to_6d
@@ -32,12 +32,12 @@ from unipose.metrics import mpjpe, pa_mpjpe
 
 MINI = CodecConfig(
     groups=(
-        Group((0,), 2),
-        Group(TRUNK, 4),
-        Group(LEFT_ARM, 4),
-        Group(RIGHT_ARM, 4),
-        Group(LEFT_LEG, 3),
-        Group(RIGHT_LEG, 3),
+        JointGroup((0,), 2),
+        JointGroup(TRUNK, 4),
+        JointGroup(LEFT_ARM, 4),
+        JointGroup(RIGHT_ARM, 4),
+        JointGroup(LEFT_LEG, 3),
+        JointGroup(RIGHT_LEG, 3),
     ),
     network="perceptron",
     width=512,

@@ -145,7 +145,7 @@ class Examples:
     texts: list[str]
 
 
-class Writer:
+class ExampleWriter:
     """Draws examples of one kind and writes their texts."""
 
     def __init__(self, joints_at_rest: Float[Tensor, "24 3"], config: RetrievalTraining) -> None:
@@ -210,7 +210,7 @@ class Writer:
         return forward_kinematics(face_front(poses), self.joints_at_rest).numpy()
 
 
-class Step(nn.Module):
+class RetrievalStep(nn.Module):
     """One step as one forward pass: what is spread over processes is the whole step."""
 
     def __init__(self, model: RetrievalModel) -> None:
@@ -273,7 +273,7 @@ def main(config: RetrievalTraining) -> None:
         PosePool.random(64, seed=2) if made_up else PosePool.read(config.data, config.choose_on)
     )
     body = load_body()
-    writer = Writer(body.rest_joints, config)
+    writer = ExampleWriter(body.rest_joints, config)
     held_out = writer.held_out(others)
     with accelerator.main_process_first():
         run = RunFolder(config.folder, config, accelerator)
@@ -283,7 +283,7 @@ def main(config: RetrievalTraining) -> None:
         lr=0.0, fused=True,
     )  # fmt: skip
     done = run.resume(model, optimizer)
-    trained, optimizer = accelerator.prepare(Step(model), optimizer)
+    trained, optimizer = accelerator.prepare(RetrievalStep(model), optimizer)
     progress = trange(
         done, config.steps, initial=done, total=config.steps,
         desc=f"retrieval, {config.kind}", disable=not accelerator.is_main_process,
@@ -336,7 +336,7 @@ def keep_best(
 def _texts_to_learn_words_from(
     config: RetrievalTraining, pool: PosePool, joints_at_rest: Float[Tensor, "24 3"]
 ) -> Iterator[str]:
-    writer = Writer(joints_at_rest, config)
+    writer = ExampleWriter(joints_at_rest, config)
     for step in range(4 if len(pool) < 1000 else 40):
         yield from writer.draw(pool, 256, generator_of(seed=config.seed, step=-1 - step)).texts
 

@@ -16,9 +16,15 @@ from data_builders.studio import StudioConfig
 from train.mesh_recovery import MINI as MINI_EYE
 from train.program import run_program
 from train.run_folder import RunFolder
-from train.seeing import EyesToTake, SeeingConfig, held_out_people, image_talk, open_start
 from train.stages import Stage, choose_what_learns
-from train.teaching import start, teach
+from train.training_loop import run_loop, start
+from train.vision_training import (
+    VisionEncoderSources,
+    VisionTrainingConfig,
+    held_out_people,
+    image_talk,
+    open_start,
+)
 from unipose.body.body import load_body
 from unipose.language.eyes import EyesConfig
 from unipose.language.rendering import Row
@@ -30,13 +36,13 @@ PUBLISHED = ((Task.ESTIMATE, 0.5), (Task.IMAGE_TO_TEXT, 0.25), (Task.IMAGE_DIFF,
 
 
 @dataclass(frozen=True, kw_only=True)
-class VisualConfig(SeeingConfig):
+class VisualConfig(VisionTrainingConfig):
     """One run of the second stage."""
 
     start: Path = Path("runs/align/model")
     out: Path = Path("runs/visual")
-    eyes: EyesToTake = field(
-        default_factory=lambda: EyesToTake(
+    eyes: VisionEncoderSources = field(
+        default_factory=lambda: VisionEncoderSources(
             config=EyesConfig(pose=MINI_EYE.vit, clip=None, head=MINI_EYE.head, most=3),
             pose="runs/mesh_recovery_2/model/model.safetensors",
         )
@@ -53,7 +59,7 @@ PRESETS = {
     "mini": VisualConfig(),
     "debug": VisualConfig(
         start=Path(),
-        eyes=EyesToTake(
+        eyes=VisionEncoderSources(
             config=EyesConfig(
                 pose=PoseViTConfig(
                     image_px=32, dropped_px=8, width=16, depth=1, heads=2, feed_forward=32
@@ -76,7 +82,7 @@ PRESETS = {
     # 32 samples per step: 8 on each of 4 GPUs; two epochs of 200k. Rates and steps as published.
     "paper": VisualConfig(
         start=Path("runs/align_paper/model"),
-        eyes=EyesToTake(
+        eyes=VisionEncoderSources(
             config=EyesConfig(), pose="tokenhmr_model.ckpt", clip="clip_vit_l_14_336.safetensors"
         ),
         pictures=Path("runs/imagescript"),
@@ -113,7 +119,7 @@ def main(config: VisualConfig) -> None:
     held_out = None
     if config.checked and accelerator.is_main_process:
         held_out = held_out_people(config, model, body)
-    teach(accelerator, run, model, vocabulary, draw, config, name="visual", held_out=held_out)
+    run_loop(accelerator, run, model, vocabulary, draw, config, name="visual", held_out=held_out)
 
 
 if __name__ == "__main__":

@@ -22,13 +22,14 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
 
-from data_builders.conversations.typing_style import typed
+from data_builders.conversations.typing_style import SLIPS, typed
 from data_builders.conversations.wordings import (
     Filled,
-    Section,
     Split,
+    WordingSection,
     fill,
     part_in_words,
     sections,
@@ -143,13 +144,15 @@ class ScriptWriter:
         wording_split: Split = "train",
         shares: dict[str, float] | None = None,
         films: Sequence[Film] = (),
+        slips: float = SLIPS,
     ) -> None:
         self.poses = poses
+        self._typed = partial(typed, slips=slips)
         self.split: Split = wording_split
         self.films = films
-        self._groups: dict[str, list[Section]] = {}
-        self.follow: dict[str, Section] = {}
-        self.names: dict[str, Section] = {}
+        self._groups: dict[str, list[WordingSection]] = {}
+        self.follow: dict[str, WordingSection] = {}
+        self.names: dict[str, WordingSection] = {}
         for section in sections():
             if not wordings_of(section, wording_split):
                 continue
@@ -175,13 +178,13 @@ class ScriptWriter:
         """Return a conversation of some turns, with poses of its own or those of `begin`."""
         begin = self.begin(random) if begin is None else begin
         script = Script(poses=begin.poses, current=begin.current)
-        state = _State(begun(script.poses, script.current))
+        state = _ConversationState(begun(script.poses, script.current))
         for turn in range(turns):
             opened = state.open(random.choice(self.poses)) if turn and random.random() < 0.1 else 0
             script.exchanges.append(replace(self._exchange(random, state), opened=opened))
         return script
 
-    def _exchange(self, random: Random, state: _State) -> Exchange:
+    def _exchange(self, random: Random, state: _ConversationState) -> Exchange:
         if state.question is not None and random.random() < FOLLOWING:
             followed = self._follow(random, state)
             if followed is not None:
@@ -203,7 +206,9 @@ class ScriptWriter:
             wordings=(*first.wordings, *second.wordings),
         )
 
-    def _turn(self, random: Random, state: _State, *, requests: bool = False) -> Exchange:
+    def _turn(
+        self, random: Random, state: _ConversationState, *, requests: bool = False
+    ) -> Exchange:
         """Return a turn of any kind; `requests`: of something to be done."""
         while True:
             kind = random.choices(self._kinds, self._shares)[0]
@@ -215,13 +220,13 @@ class ScriptWriter:
                 continue
             section, filled = self._wording(kind, random)
             if section.kind == "words":
-                said = typed(filled.said, random)
+                said = self._typed(filled.said, random)
                 return Exchange(
                     kind=kind, said=said, words=filled.meant, wordings=(filled.wording,)
                 )
             return self._called(kind, filled, random, state)
 
-    def _wording(self, kind: str, random: Random) -> tuple[Section, Filled]:
+    def _wording(self, kind: str, random: Random) -> tuple[WordingSection, Filled]:
         groups = self._groups[kind]
         weights = [math.sqrt(len(wordings_of(section, self.split))) for section in groups]
         section = random.choices(groups, weights)[0]
@@ -230,20 +235,23 @@ class ScriptWriter:
         wording = BARE if bare else random.choice(wordings)
         return section, fill(section, wording, random, split=self.split)
 
-    def _called(self, kind: str, filled: Filled, random: Random, state: _State) -> Exchange:
+    def _called(
+        self, kind: str, filled: Filled, random: Random, state: _ConversationState
+    ) -> Exchange:
         call = read_call(filled.meant)
         said, exact = filled.said, (call.text,) if call.text else ()
         named = most_poses(call.verb) and not call.poses and len(state.held) > 1
+        named = named and not (call.verb in WITH_TWO_POSES and _NAMED.search(filled.wording))
         if named and random.random() < 0.15:
             said, call = self._about_poses(said, call, random, state)
         request = call.verb not in QUESTIONS
-        said = typed(said, random, request=request, exact=exact)
+        said = self._typed(said, random, request=request, exact=exact)
         if call.verb in ("check", "became") and not _ASKS.search(filled.wording):
             said = said.rstrip("?.! ") + "?"
         return self._answered(kind, said, call, (filled.wording,), state, random)
 
     def _about_poses(
-        self, said: str, call: Call, random: Random, state: _State
+        self, said: str, call: Call, random: Random, state: _ConversationState
     ) -> tuple[str, Call]:
         """Return the sentence and the call with the poses named that are meant."""
         if call.verb in WITH_TWO_POSES:
@@ -267,7 +275,7 @@ class ScriptWriter:
         section = self.names.get(name)
         return random.choice(wordings_of(section, self.split)) if section else f"pose {name}"
 
-    def _follow(self, random: Random, state: _State) -> Exchange | None:
+    def _follow(self, random: Random, state: _ConversationState) -> Exchange | None:
         """Return a follow-up to the last question, if it has any."""
         assert state.question is not None
         way = random.choice(("why", "why", *self.follow))
@@ -276,7 +284,7 @@ class ScriptWriter:
             if "why" not in self._groups:
                 return None
             filled = self._wording("why", random)[1]
-            said = typed(filled.said, random)
+            said = self._typed(filled.said, random)
             return self._answered("why", said, Call(verb="why"), (filled.wording,), state, random)
         if way == "other side":
             call = _mirrored(last)
@@ -302,11 +310,11 @@ class ScriptWriter:
             said = said.replace(f"{{{name}}}", value)
         if "{" in said:
             return None
-        return self._answered("follow", typed(said, random), call, (wording,), state, random)
+        return self._answered("follow", self._typed(said, random), call, (wording,), state, random)
 
     def _answered(
-        self, kind: str, said: str, call: Call, wordings: tuple[str, ...], state: _State,
-        random: Random,
+        self, kind: str, said: str, call: Call, wordings: tuple[str, ...],
+        state: _ConversationState, random: Random,
     ) -> Exchange:  # fmt: skip
         """Return the exchange with what the call comes to; the state goes on."""
         found = None
@@ -330,7 +338,7 @@ class ScriptWriter:
             wordings=wordings,
         )  # fmt: skip
 
-    def _done(self, call: Call, state: _State, random: Random) -> tuple[str, str]:
+    def _done(self, call: Call, state: _ConversationState, random: Random) -> tuple[str, str]:
         """Do a request; return what the model is told and what it says then."""
         held, verb = state.held, call.verb
         numbers = held.numbers_of(verb, call.poses)
@@ -356,8 +364,11 @@ _ASKS = re.compile(
 )
 """What makes a sentence a question without a mark: "left arm up" alone is a request."""
 
+_NAMED = re.compile(r"\b(first|second|before|now|after|old|new|earlier|previous)\b")
+"""What names two poses already."""
 
-class _State:
+
+class _ConversationState:
     """What has been said and done so far."""
 
     def __init__(self, held: HeldPoses[ShownPose]) -> None:

@@ -27,7 +27,14 @@ _KEPT = re.compile(r"\S*[./\\\d<>{}\[\]]\S*|left|right|front|back")
 """Words without slips: names of files, numbers, and words that a slip turns into another."""
 
 
-def typed(said: str, random: Random, *, request: bool = False, exact: tuple[str, ...] = ()) -> str:
+SLIPS = 0.14
+"""Share of sentences with a slip of the finger."""
+
+
+def typed(
+    said: str, random: Random, *, request: bool = False, exact: tuple[str, ...] = (),
+    slips: float = SLIPS,
+) -> str:  # fmt: skip
     """Return a sentence as somebody may type it. `exact` are stretches that stay as they are.
 
     `request` sentences take "please" more often and no question mark.
@@ -37,7 +44,7 @@ def typed(said: str, random: Random, *, request: bool = False, exact: tuple[str,
         text = f"{random.choice(_BEFORE)}{random.choice((' ', ', '))}{text}"
     elif random.random() < (0.12 if request else 0.05):
         text = f"{text} {random.choice(_AFTER)}"
-    if random.random() < 0.14:
+    if random.random() < slips:
         for _ in range(1 if random.random() < 0.7 else 2):
             text = _slip(text, random, exact)
     asks = not request and (bool(_QUESTION.match(said)) or random.random() < 0.6)

@@ -57,7 +57,7 @@ DETERMINERS = (
 
 
 @dataclass(frozen=True)
-class Section:
+class WordingSection:
     """One header and its wordings."""
 
     header: str
@@ -88,7 +88,7 @@ def split_of(wording: str) -> Split:
 
 
 @cache
-def sections(folder: Path = HERE / "wordings") -> tuple[Section, ...]:
+def sections(folder: Path = HERE / "wordings") -> tuple[WordingSection, ...]:
     """Return all sections of a folder. Raises ConfigError for a file that is not as expected."""
     found = []
     for path in sorted(folder.glob("*.txt")):
@@ -105,7 +105,7 @@ def sections(folder: Path = HERE / "wordings") -> tuple[Section, ...]:
     return tuple(found)
 
 
-def _section(header: str, lines: list[str], path: Path) -> Section:
+def _section(header: str, lines: list[str], path: Path) -> WordingSection:
     kinds: dict[str, Literal["call", "words", "follow"]] = {
         ">": "call", "=": "words", "+": "follow",
     }  # fmt: skip
@@ -116,7 +116,7 @@ def _section(header: str, lines: list[str], path: Path) -> Section:
         if unknown:
             raise ConfigError(f"{path.name}: {line!r} has slots that {header!r} lacks: {unknown}")
     text = header[2:] if header[0] != ">" else header
-    return Section(text, kinds[header[0]], tuple(dict.fromkeys(lines)), path.stem)
+    return WordingSection(text, kinds[header[0]], tuple(dict.fromkeys(lines)), path.stem)
 
 
 _BROUGHT = {"side", "part", "pose", "nth"}
@@ -158,7 +158,9 @@ def domain_of(domain: str) -> Iterator[str]:
             yield from (f"{side} {item}" for side in SIDES)
 
 
-def fill(section: Section, wording: str, random: Random, *, split: Split = "train") -> Filled:
+def fill(
+    section: WordingSection, wording: str, random: Random, *, split: Split = "train"
+) -> Filled:
     """Return one wording of a section with every slot drawn."""
     values: dict[str, _Value] = {}
     for name, domain, _ in _SLOT.findall(section.header):
@@ -240,6 +242,6 @@ def _number(low: int, high: int, random: Random) -> str:
     return str(random.randint(low, high))
 
 
-def wordings_of(section: Section, split: Split | None) -> Sequence[str]:
+def wordings_of(section: WordingSection, split: Split | None) -> Sequence[str]:
     """Return the wordings of a section that belong to a split; all of them for None."""
     return [w for w in section.wordings if split is None or split_of(w) == split]

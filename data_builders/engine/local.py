@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from data_builders.engine.stages import Stage
+from data_builders.engine.stages import BuildStage
 from data_builders.engine.surroundings import one_thread_here
 from data_builders.engine.task import StageTasks, told
 from data_builders.engine.terminal import counted
 from data_builders.engine.workers import Workers
 
 
-def run_here(stages: Sequence[Stage], folder: Path, *, workers: int, lock: int) -> None:
+def run_here(stages: Sequence[BuildStage], folder: Path, *, workers: int, lock: int) -> None:
     """Do all open tasks with so many workers; one means in this process.
 
     `lock` is the file descriptor of the folder's lock, which every worker keeps open.

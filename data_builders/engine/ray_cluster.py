@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from data_builders.engine.stages import Place, Stage, StageError
+from data_builders.engine.stages import BuildStage, Place, StageError
 from data_builders.engine.surroundings import ONE_THREAD, import_path
 from data_builders.engine.task import StageTasks, told
 from data_builders.engine.terminal import counted
@@ -24,7 +24,7 @@ MOST_RETRIES = 2
 """How often Ray gives a task to a new worker after the one before died."""
 
 
-def run_on_ray(stages: Sequence[Stage], folder: Path, place: Place) -> None:
+def run_on_ray(stages: Sequence[BuildStage], folder: Path, place: Place) -> None:
     """Do all open tasks on the cluster at `place.ray`, at most `place.workers` at once (0: any).
 
     The nodes need this Python environment and see code and folder under the same paths.

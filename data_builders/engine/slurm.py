@@ -21,7 +21,7 @@ from datatrove.executor.slurm import SlurmPipelineExecutor
 from datatrove.utils.logging import logger
 
 from data_builders.engine.folder import keep
-from data_builders.engine.stages import Place, Stage, StageError
+from data_builders.engine.stages import BuildStage, Place, StageError
 from data_builders.engine.surroundings import ONE_THREAD, import_path
 from unipose.errors import ConfigError, FileError
 
@@ -32,7 +32,7 @@ MOST_JOBS = 1000
 class SlurmStage(SlurmPipelineExecutor):
     """One stage as one job array. One, so that `afterok` speaks for all of its tasks."""
 
-    def __init__(self, stage: Stage, folder: Path, place: Place, *, after: str | None) -> None:
+    def __init__(self, stage: BuildStage, folder: Path, place: Place, *, after: str | None) -> None:
         super().__init__(
             pipeline=[stage.step],
             tasks=stage.tasks,
@@ -58,7 +58,7 @@ class SlurmStage(SlurmPipelineExecutor):
         """Submit no job of its own for this: `merge_stats FOLDER/stats` does it when wanted."""
 
 
-def submit(stages: Sequence[Stage], folder: Path, place: Place) -> None:
+def submit(stages: Sequence[BuildStage], folder: Path, place: Place) -> None:
     """Submit what is not done yet and say how to go on.
 
     Raises ConfigError where there is no Slurm, the folder's name cannot stand in a script, or the

@@ -14,7 +14,7 @@ from datatrove.executor.base import DistributedEnvVars, PipelineExecutor
 from datatrove.utils.logging import log_pipeline, logger, setup_default_logger
 from datatrove.utils.stats import PipelineStats
 
-from data_builders.engine.stages import Stage, StageError
+from data_builders.engine.stages import BuildStage, StageError
 from unipose.errors import UniPoseError
 
 _LOG_LINE = "{time:YYYY-MM-DD HH:mm:ss.SSS} | {level: <8} | {name}:{function}:{line} - {message}"
@@ -27,7 +27,7 @@ class StageTasks(PipelineExecutor):
     and every place understands what another has done.
     """
 
-    def __init__(self, stage: Stage, folder: Path) -> None:
+    def __init__(self, stage: BuildStage, folder: Path) -> None:
         self.stage = stage
         self.folder = folder / stage.name
         super().__init__([stage.step], str(self.folder))

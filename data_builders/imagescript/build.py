@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 
-from data_builders.engine import Place, Stage, run_stages, stages_done
+from data_builders.engine import BuildStage, Place, run_stages, stages_done
 from data_builders.imagescript.choosing import Choose
 from data_builders.imagescript.config import BuildConfig
 from data_builders.imagescript.finishing import Finish, read_summary
@@ -19,26 +19,26 @@ from unipose.errors import ConfigError
 from unipose.files.atomic import written_whole
 
 
-def stages_of(plan: Plan) -> list[Stage]:
+def stages_of(plan: Plan) -> list[BuildStage]:
     """Return the steps of a build, each with its tasks."""
     config, pictures, files = plan.config, len(plan.photographs), len(plan.files)
     stages = [
-        Stage(name="0-motions", step=Prepare(config), tasks=len(plan.splits)),
-        Stage(name="1-survey", step=Survey(config), tasks=len(plan.surveys)),
-        Stage(name="2-choice", step=Choose(config), tasks=len(plan.groups)),
-        Stage(name="3-pictures", step=Photograph(config, "second"), tasks=pictures),
+        BuildStage(name="0-motions", step=Prepare(config), tasks=len(plan.splits)),
+        BuildStage(name="1-survey", step=Survey(config), tasks=len(plan.surveys)),
+        BuildStage(name="2-choice", step=Choose(config), tasks=len(plan.groups)),
+        BuildStage(name="3-pictures", step=Photograph(config, "second"), tasks=pictures),
     ]
     if config.pairs:
         stages += [
-            Stage(name="4-pairs", step=Pair(config), tasks=len(plan.groups)),
-            Stage(name="5-more-pictures", step=Photograph(config, "first"), tasks=pictures),
-            Stage(name="6-pairs-to-keep", step=KeepPairs(config), tasks=len(plan.groups)),
+            BuildStage(name="4-pairs", step=Pair(config), tasks=len(plan.groups)),
+            BuildStage(name="5-more-pictures", step=Photograph(config, "first"), tasks=pictures),
+            BuildStage(name="6-pairs-to-keep", step=KeepPairs(config), tasks=len(plan.groups)),
         ]
     return [
         *stages,
-        Stage(name="7-texts", step=Write(config), tasks=files),
-        Stage(name="8-refined-texts", step=Refine(config), tasks=refining_tasks(plan)),
-        Stage(name="9-card", step=Finish(config), tasks=1),
+        BuildStage(name="7-texts", step=Write(config), tasks=files),
+        BuildStage(name="8-refined-texts", step=Refine(config), tasks=refining_tasks(plan)),
+        BuildStage(name="9-card", step=Finish(config), tasks=1),
     ]
 
 

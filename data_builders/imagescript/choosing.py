@@ -9,7 +9,7 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from data_builders.imagescript.candidates import SCHEMA
-from data_builders.imagescript.plan import Group, Plan
+from data_builders.imagescript.plan import PictureGroup, Plan
 from data_builders.imagescript.step import BuildStep
 from data_builders.imagescript.tables import numbers_of, read_rows, write_rows
 from data_builders.selection import choose_farthest
@@ -39,7 +39,7 @@ class Choose(BuildStep):
 class Pool:
     """All candidates of a group: their keys and joints in memory, the rest on disk."""
 
-    def __init__(self, plan: Plan, group: Group) -> None:
+    def __init__(self, plan: Plan, group: PictureGroup) -> None:
         """Raise EmptySourceError if there is no candidate."""
         self.paths = [plan.work / "survey" / f"{i:05d}.parquet" for i in plan.surveys_of(group)]
         (plan.work / "choice").mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from data_builders.imagescript.candidates import SCHEMA
 from data_builders.imagescript.choosing import Pool
-from data_builders.imagescript.made import Made
+from data_builders.imagescript.picture_labels import PictureLabels
 from data_builders.imagescript.plan import Plan
 from data_builders.imagescript.step import BuildStep
 from data_builders.imagescript.tables import read_rows, write_drops, write_rows
@@ -43,7 +43,7 @@ class Pair(BuildStep):
         group = plan.groups[task]
         pool = Pool(plan, group)
         place = {key: i for i, key in enumerate(pool.keys)}
-        seconds = Made(plan, "second").keys(group)
+        seconds = PictureLabels(plan, "second").keys(group)
         wanted = np.array([place[key] for key in seconds], dtype=np.int64)
         pairs = _mine(pool, wanted, plan)
         rows = [
@@ -76,7 +76,9 @@ class KeepPairs(BuildStep):
     def do(self, plan: Plan, task: int) -> None:
         """Do task number `task`: one group."""
         group = plan.groups[task]
-        joints = Made(plan, "second").joints(group) | Made(plan, "first").joints(group)
+        joints = PictureLabels(plan, "second").joints(group) | PictureLabels(plan, "first").joints(
+            group
+        )
         table = read_rows(plan.work / "pairs" / f"{group.name}.parquet")
         drops, made = Drops(), []
         for row in table.to_pylist():

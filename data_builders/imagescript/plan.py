@@ -30,7 +30,7 @@ class StudioRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class PictureGroup:
     """Pictures of one source and split; they are chosen among each other."""
 
     source: str
@@ -58,7 +58,7 @@ class SurveyTask:
 class Slice:
     """Some of a group's pictures, by their place in the order of choice."""
 
-    group: Group
+    group: PictureGroup
     start: int
     stop: int
 
@@ -93,12 +93,12 @@ class Plan:
                 ]
         return tuple(found)
 
-    def groups_of(self, request: int) -> list[Group]:
+    def groups_of(self, request: int) -> list[PictureGroup]:
         """Return the groups that a request gives pictures to."""
         name = name_of(self.requests[request])
         return [group for group in self.groups if group.source == name]
 
-    def surveys_of(self, group: Group) -> list[int]:
+    def surveys_of(self, group: PictureGroup) -> list[int]:
         """Return the positions of the candidates' files of a group."""
         return [
             i
@@ -106,7 +106,7 @@ class Plan:
             if group in self.groups_of(task.request) and task.split in ("", group.split)
         ]
 
-    def asked(self, group: Group) -> int:
+    def asked(self, group: PictureGroup) -> int:
         """Return how many pictures are chosen, those that stand in for others included."""
         return ceil(group.count * (1 + self.config.spare))
 
@@ -155,7 +155,7 @@ def _parse(text: str) -> Request | StudioRequest:
 
 def _groups(
     config: BuildConfig, requests: tuple[Request | StudioRequest, ...]
-) -> tuple[Group, ...]:
+) -> tuple[PictureGroup, ...]:
     groups, asked = [], config.counted()
     for name in dict.fromkeys(name_of(request) for request in requests):
         counts = {split: asked.get(f"{name}.{split}", 0) for split in SPLITS}
@@ -164,7 +164,9 @@ def _groups(
                 f"nothing is asked of {name}: give --counts {name}.train=1000 (and .val, .test)"
             )
         groups += [
-            Group(source=name, split=split, count=count) for split, count in counts.items() if count
+            PictureGroup(source=name, split=split, count=count)
+            for split, count in counts.items()
+            if count
         ]
     if sum(isinstance(request, StudioRequest) for request in requests) > 1:
         raise ConfigError("there is one studio; name its folder of poses once")

@@ -10,8 +10,8 @@ import numpy as np
 import roma
 import torch
 
-from data_builders.imagescript.made import Made, spoken_joints
-from data_builders.imagescript.plan import Group, Plan
+from data_builders.imagescript.picture_labels import PictureLabels, spoken_joints
+from data_builders.imagescript.plan import PictureGroup, Plan
 from data_builders.imagescript.schema import FEATURES
 from data_builders.imagescript.step import BuildStep
 from data_builders.imagescript.tables import number_of, picture_path, read_rows, write_rows
@@ -22,17 +22,17 @@ from unipose.posecodes.joints import whole_turns
 Row = dict[str, Any]
 
 
-class Described(NamedTuple):
+class DescriptionRow(NamedTuple):
     """A row of ImageScript to be written."""
 
-    group: Group
+    group: PictureGroup
     key: str
 
 
 class Compared(NamedTuple):
     """A row of ImageDiff to be written."""
 
-    group: Group
+    group: PictureGroup
     first: str
     second: str
     similarity: float
@@ -64,11 +64,11 @@ class Write(BuildStep):
             write_file(plan, "imagediff-a", split, number, len(compared), rows)
 
 
-def described_of(plan: Plan, split: str) -> list[Described]:
+def described_of(plan: Plan, split: str) -> list[DescriptionRow]:
     """Return ImageScript's rows of a split: source after source, each in order of choice."""
-    made = Made(plan, "second")
+    made = PictureLabels(plan, "second")
     return [
-        Described(group, key)
+        DescriptionRow(group, key)
         for group in plan.groups
         if group.split == split
         for key in made.keys(group)[: group.count]
@@ -108,7 +108,7 @@ def write_file(
         write_rows(path, rows, FEATURES[name].arrow_schema)
 
 
-def script_rows(plan: Plan, rows: Sequence[Described]) -> tuple[list[Row], list[Row]]:
+def script_rows(plan: Plan, rows: Sequence[DescriptionRow]) -> tuple[list[Row], list[Row]]:
     """Return rows of ImageScript-A, and those of the reasoning set among them."""
     labels = _labels(plan, [(row.group, row.key) for row in rows])
     if not rows:
@@ -191,12 +191,12 @@ def _turn(first: Row, second: Row, row: Compared) -> float:
     return float(whole_turns(a, b)[0])
 
 
-def _labels(plan: Plan, wanted: list[tuple[Group, str]]) -> dict[str, Row]:
+def _labels(plan: Plan, wanted: list[tuple[PictureGroup, str]]) -> dict[str, Row]:
     found: dict[str, Row] = {}
     for group in dict.fromkeys(group for group, _ in wanted):
         keys = {key for other, key in wanted if other == group}
         for turn in ("second", "first") if plan.config.pairs else ("second",):
-            found |= Made(plan, turn).labels(group, keys - found.keys())
+            found |= PictureLabels(plan, turn).labels(group, keys - found.keys())
     return found
 
 

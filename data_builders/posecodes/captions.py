@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from data_builders.posecodes import dice as chance
 from data_builders.posecodes.dice import Dice
 from data_builders.posecodes.statistics import RARE_SHARE, TRIVIAL_SHARE, pose_statistics
-from data_builders.posecodes.wording import MERGE, Line, Writer, in_order
+from data_builders.posecodes.wording import MERGE, CaptionWriter, Line, in_order
 from unipose.errors import ConfigError
 from unipose.posecodes.facts import Fact, atoms, extra_atoms, merged, true_atoms
 from unipose.posecodes.measure import Measured
@@ -273,7 +273,9 @@ def _write(
     for fact in spoken:
         said |= fact.bits
     lines = [fact.views[0] if len(fact.views) == 1 else dice.pick(fact.views) for fact in spoken]
-    text = Writer(dice, pronouns=pronouns).write(in_order(lines, dice), alone=style == "plain")
+    text = CaptionWriter(dice, pronouns=pronouns).write(
+        in_order(lines, dice), alone=style == "plain"
+    )
     return text, said
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from data_builders.posecodes.dice import Dice
 from unipose.posecodes import phrases
-from unipose.posecodes.facts import View, plural
+from unipose.posecodes.facts import FactWording, plural
 
 MERGE = 0.95
 """How often what can be said together is."""
@@ -30,7 +30,7 @@ class Line:
 
     __slots__ = ("limb", "many", "place", "predicates", "shared", "side", "subject", "words")
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: FactWording) -> None:
         self.subject, self.predicates = view.subject, view.predicates
         side, _, part = view.subject.rpartition("_")
         each = view.subject.startswith("each ")
@@ -69,7 +69,7 @@ class _Clause:
         self.many, self.person = many, person
 
 
-class Writer:
+class CaptionWriter:
     """Words one caption."""
 
     def __init__(self, dice: Dice, *, pronouns: bool = False) -> None:

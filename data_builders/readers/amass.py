@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from data_builders.readers.motions import motion_records
-from data_builders.readers.source import Choice, Drops, Expected, Source
+from data_builders.readers.source import Drops, Expected, Source, SourceOptions
 from data_builders.records import Record
 from unipose.files.npz import read_npz
 
@@ -23,7 +23,7 @@ def split_of(path: str) -> str:
     return "test" if subset in TEST else "val" if subset in VAL else "train"
 
 
-def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+def read(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     """Yield the poses of each recording, sorted by path; a damaged recording is left out."""
     for file in sorted(folder.rglob("*.npz")):
         path = file.relative_to(folder).as_posix()

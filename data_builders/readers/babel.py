@@ -8,7 +8,7 @@ from typing import Any
 
 from data_builders.readers.motions import find_recording, motion_records, seconds_of
 from data_builders.readers.safe_files import field_of, numbers, read_json_table
-from data_builders.readers.source import Choice, Drops, Expected, Source
+from data_builders.readers.source import Drops, Expected, Source, SourceOptions
 from data_builders.records import Record
 from unipose.body.pose import Pose
 from unipose.errors import ConfigError, UniPoseError, UnusableRecordError
@@ -26,7 +26,7 @@ Span = tuple[float, float, str]
 """From, to (seconds), what is done."""
 
 
-def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+def read(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     """Yield the labelled frames of AMASS, in the order of BABEL's files.
 
     Raises ConfigError without `amass=`, SourceError if a file of labels is damaged.
@@ -46,7 +46,7 @@ def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
                 drops.add(f"babel/{name}:{number}", str(error))
 
 
-def _sequence(entry: Any, split: str, choice: Choice, drops: Drops) -> Iterator[Record]:
+def _sequence(entry: Any, split: str, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     path = str(field_of(entry, "feat_p"))
     file = find_recording(choice.amass or Path(), path)
     if file is None:

@@ -24,7 +24,7 @@ from data_builders.readers.cameras import (
 )
 from data_builders.readers.pictures import check_orientation
 from data_builders.readers.safe_files import inside, numbers, read_arrays
-from data_builders.readers.source import Choice, Drops, Expected, Source
+from data_builders.readers.source import Drops, Expected, Source, SourceOptions
 from data_builders.records import Record
 from unipose.body.keypoint_sets import SMPL_22
 from unipose.body.pose import Pose
@@ -38,7 +38,7 @@ CLOCKWISE = 6
 """How a close-up, stored on its side, is turned upright: EXIF's number."""
 
 
-def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+def read(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     """Yield each person of each labelled picture, scene by scene; a damaged one is left out."""
     for file in sorted((folder / "labels").glob("*.npz")):
         split = "val" if "val" in file.stem.split("_") else "train"
@@ -63,7 +63,7 @@ def _read_scene(file: Path) -> dict[str, Any]:
 
 def _record(
     folder: Path,
-    choice: Choice,
+    choice: SourceOptions,
     split: str,
     key: str,
     scene: str,

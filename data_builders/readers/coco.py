@@ -21,7 +21,7 @@ from data_builders.readers.safe_files import (
     read_json_table,
     referred,
 )
-from data_builders.readers.source import Choice, Drops, Expected, Source
+from data_builders.readers.source import Drops, Expected, Source, SourceOptions
 from data_builders.records import Keypoints, Record
 from unipose.body.keypoint_sets import COCO_17, COCO_WHOLEBODY_133
 from unipose.errors import UnusableRecordError
@@ -35,7 +35,7 @@ SEEN = np.array([0.0, 0.5, 1.0])
 """COCO marks 0 not labelled, 1 labelled but hidden, 2 seen."""
 
 
-def _read(whole_body: bool, folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+def _read(whole_body: bool, folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     """Yield each person that has a landmark, in the order of the annotations.
 
     Crowds and people without landmarks are left out. Raises SourceError if a file is damaged.
@@ -77,7 +77,7 @@ def _record(
     key: str,
     split: str,
     pictures: Path,
-    choice: Choice,
+    choice: SourceOptions,
     images: dict[int | str, Any],
     fits: dict[str, Any],
     annotation: Any,
@@ -130,12 +130,12 @@ def _keypoints(annotation: Any, whole_body: bool) -> Keypoints:
     return marked_keypoints(names, rows[:, :2], SEEN[marks.astype(int)])
 
 
-def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+def read(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     """Yield each person of COCO."""
     return _read(False, folder, choice, drops)
 
 
-def read_whole_body(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+def read_whole_body(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     """Yield each person of COCO-WholeBody."""
     return _read(True, folder, choice, drops)
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from data_builders.readers.cameras import Y_DOWN, make_camera, turned
 from data_builders.readers.safe_files import field_of, flat_numbers, read_json_table
-from data_builders.readers.source import Choice
+from data_builders.readers.source import SourceOptions
 from data_builders.records import Keypoints
 from unipose.body.camera import Camera
 from unipose.body.pose import Pose
@@ -37,7 +37,7 @@ FARTHEST_IN_BOXES = 0.5
 """The same in a picture, in longer sides of the person's box."""
 
 
-def read_fits(choice: Choice) -> dict[str, Any]:
+def read_fits(choice: SourceOptions) -> dict[str, Any]:
     """Return what the file of `fits=FILE` holds, nothing if none was asked for.
 
     Raises SourceError if it is not there or is damaged.

@@ -29,7 +29,7 @@ from data_builders.readers.safe_files import (
     read_arrays,
     read_json_table,
 )
-from data_builders.readers.source import Choice, Drops, Expected, Source
+from data_builders.readers.source import Drops, Expected, Source, SourceOptions
 from data_builders.records import Record
 from unipose.body.keypoint_sets import COCO_WHOLEBODY_133
 from unipose.errors import SourceError, UnusableRecordError
@@ -44,7 +44,7 @@ SAMPLES = ("2Dto3D_train.json", "RGBto3D_train.json")
 COUNT = len(COCO_WHOLEBODY_133)
 
 
-def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+def read(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     """Yield each person of each view, from the archives, or else from the JSON files.
 
     Raises SourceError if none of them is there, or one is damaged.
@@ -62,7 +62,9 @@ def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
             yield from _samples(folder, folder / name, choice, drops)
 
 
-def _archive(file: Path, entry: str, split: str, choice: Choice, drops: Drops) -> Iterator[Record]:
+def _archive(
+    file: Path, entry: str, split: str, choice: SourceOptions, drops: Drops
+) -> Iterator[Record]:
     subjects = SOURCE.whole(file, partial(read_arrays, names=(entry,))).get(entry)
     if not isinstance(subjects, dict):
         raise SOURCE.broken(file, f"holds no {entry!r} by subject")
@@ -108,7 +110,7 @@ def _view(
     )
 
 
-def _samples(folder: Path, file: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+def _samples(folder: Path, file: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     for number, sample in SOURCE.whole(file, read_json_table).items():
         key = f"h3wb/{file.stem}/{number}"
         name = str(sample.get("image_path", "")) if isinstance(sample, dict) else ""
@@ -116,7 +118,7 @@ def _samples(folder: Path, file: Path, choice: Choice, drops: Drops) -> Iterator
             yield from drops.keep(key, partial(_sample, folder, choice, key, sample))
 
 
-def _sample(folder: Path, choice: Choice, key: str, sample: Any) -> Record:
+def _sample(folder: Path, choice: SourceOptions, key: str, sample: Any) -> Record:
     points = _landmarks(field_of(sample, "keypoints_3d"), "xyz")
     keypoints, path, box = None, None, None
     if "image_path" in sample:

@@ -33,7 +33,7 @@ from data_builders.readers.safe_files import (
     read_json_table,
     referred,
 )
-from data_builders.readers.source import Choice, Drops, Expected, Source
+from data_builders.readers.source import Drops, Expected, Source, SourceOptions
 from data_builders.records import Record
 from unipose.body.keypoint_sets import HUMAN36M_17
 from unipose.errors import SourceError, UnusableRecordError
@@ -45,7 +45,7 @@ FPS = 50.0
 FILES = ("data", "camera", "joint_3d", "smpl_param")
 
 
-def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+def read(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     """Yield each annotated person, subject by subject; frames as `choice.fps` says.
 
     Raises SourceError if a subject has one file of annotations but not another, or one is damaged.
@@ -91,7 +91,7 @@ def _tables(folder: Path, subject: int) -> dict[str, Any] | None:
 
 def _record(
     folder: Path,
-    choice: Choice,
+    choice: SourceOptions,
     split: str,
     tables: dict[str, Any],
     image: dict[str, Any],

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from data_builders.readers.source import Choice
+from data_builders.readers.source import SourceOptions
 from data_builders.records import Record
 from unipose.body.pose import Pose
 
@@ -25,7 +25,7 @@ def one_pose(pose: Pose, frame: int) -> Pose:
 
 def motion_records(
     pose: Pose,
-    choice: Choice,
+    choice: SourceOptions,
     *,
     source: str,
     path: str,

@@ -11,7 +11,7 @@ import numpy as np
 
 from data_builders.readers.motions import motion_records
 from data_builders.readers.safe_files import numbers, read_pickled
-from data_builders.readers.source import Choice, Drops, Expected, Source
+from data_builders.readers.source import Drops, Expected, Source, SourceOptions
 from data_builders.records import Record
 from unipose.body.pose import Pose
 from unipose.errors import FileError, UnusableRecordError
@@ -25,7 +25,7 @@ _NAME = re.compile(r"_\d{5}_(?P<name>.+?)(_?-\w)?_stageii$")
 _KEYS = ("fullpose", "trans")
 
 
-def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+def read(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     """Yield the poses of each recording, labelled with the name of the yoga pose.
 
     Betas are left out: the recordings were fitted with a template of the one subject's own body.

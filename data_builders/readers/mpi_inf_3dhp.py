@@ -24,7 +24,7 @@ from data_builders.readers.fits import check_place, fit_at, fitted_pose, read_fi
 from data_builders.readers.mat_files import read_mat
 from data_builders.readers.pictures import check_orientation
 from data_builders.readers.safe_files import numbers, read_hdf5
-from data_builders.readers.source import Choice, Drops, Expected, Source
+from data_builders.readers.source import Drops, Expected, Source, SourceOptions
 from data_builders.records import Record
 from unipose.body.keypoint_sets import MPI_INF_3DHP_17, MPI_INF_3DHP_28
 from unipose.errors import FileError, UniPoseError, UnusableRecordError
@@ -42,7 +42,7 @@ ACTIVITIES = (
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class View:
+class SequenceCamera:
     """One camera of a sequence."""
 
     rotation: Float[np.ndarray, "3 3"]
@@ -60,7 +60,7 @@ class Sequence:
     name: str
     split: str
     names: tuple[str, ...]
-    view: View
+    view: SequenceCamera
     pictures: str
     """Name of a frame's picture, counted from 1; "" if only a film is there."""
     film: str = ""
@@ -68,7 +68,7 @@ class Sequence:
     """Fitted poses by the frame, counted from 0, in the world of the cameras."""
 
 
-def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+def read(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     """Yield each frame of each camera; where pictures were not taken out of a film, without one.
 
     A sequence that cannot be read is left out; so is the test set if h5py is not installed. Raises
@@ -94,7 +94,9 @@ def _noted(key: str, records: Iterator[Record], drops: Drops) -> Iterator[Record
         drops.add(key, str(error))
 
 
-def _train(file: Path, name: str, choice: Choice, fits: Any, drops: Drops) -> Iterator[Record]:
+def _train(
+    file: Path, name: str, choice: SourceOptions, fits: Any, drops: Drops
+) -> Iterator[Record]:
     views = read_calibration(file.with_name("camera.calibration"))
     pixels, joints = read_mat(file, "annot2"), read_mat(file, "annot3")
     if not np.shape(pixels) == np.shape(joints) == (len(views),):
@@ -121,7 +123,7 @@ def _train(file: Path, name: str, choice: Choice, fits: Any, drops: Drops) -> It
             yield from drops.keep(f"mpi_inf_3dhp/{sequence.name}:{frame}", build)
 
 
-def _test(file: Path, name: str, choice: Choice, drops: Drops) -> Iterator[Record]:
+def _test(file: Path, name: str, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     arrays = read_hdf5(file, ("annot2", "annot3", "valid_frame", "activity_annotation"))
     valid = np.ravel(arrays["valid_frame"]) > 0
     sequence = Sequence(
@@ -144,7 +146,7 @@ def _test(file: Path, name: str, choice: Choice, drops: Drops) -> Iterator[Recor
 
 
 def _record(
-    sequence: Sequence, choice: Choice, frame: int, pixels: Any, joints: Any, label: str = ""
+    sequence: Sequence, choice: SourceOptions, frame: int, pixels: Any, joints: Any, label: str = ""
 ) -> Record:
     view, joint_count = sequence.view, len(sequence.names)
     points = numbers(pixels, (2 * joint_count,), "annot2").reshape(-1, 2)
@@ -185,7 +187,7 @@ def _record(
     )  # fmt: skip
 
 
-def read_calibration(file: Path) -> list[View]:
+def read_calibration(file: Path) -> list[SequenceCamera]:
     """Return the cameras of a camera.calibration file, in its order. Raises FileError."""
     with open_for_reading(file) as content:
         text = content.read(1 << 20).decode("latin-1")
@@ -197,7 +199,7 @@ def read_calibration(file: Path) -> list[View]:
         except (ValueError, UnusableRecordError) as error:
             raise FileError(file, f"camera {len(views)}: {error}.") from error
         views.append(
-            View(
+            SequenceCamera(
                 rotation=extrinsic[:3, :3],
                 translation_mm=extrinsic[:3, 3],
                 focal_px=np.diag(intrinsic)[:2],
@@ -231,12 +233,12 @@ def _test_view(
     origin_mm: tuple[float, float, float],
     up: tuple[float, float, float],
     right: tuple[float, float, float],
-) -> View:
+) -> SequenceCamera:
     """Return a camera of the test set from what its calibration says."""
     pixels_per_mm = np.array(size_px) / np.array(sensor_mm) * np.array([1.0, pixel_aspect])
     left, above = np.array(right), np.array(up)
     rotation = np.stack([left, -above, np.cross(above, left)])
-    return View(
+    return SequenceCamera(
         rotation=rotation,
         translation_mm=-rotation @ np.array(origin_mm),
         focal_px=focal_mm * pixels_per_mm,

@@ -26,7 +26,7 @@ from data_builders.readers.safe_files import (
     numbers,
     referred,
 )
-from data_builders.readers.source import Choice, Drops, Expected, Source
+from data_builders.readers.source import Drops, Expected, Source, SourceOptions
 from data_builders.records import Record
 from unipose.body.keypoint_sets import MPII_16
 from unipose.errors import FileError, SourceError, UnusableRecordError
@@ -41,7 +41,7 @@ Fits = dict[tuple[str, bytes], tuple[Any, tuple[int, int]]]
 """By picture and joints: the fit, and the picture's width and height."""
 
 
-def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+def read(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     """Yield each annotated person of the training pictures (the test set's joints are secret).
 
     Raises SourceError if the file of annotations is damaged, or one of those of the fits.
@@ -69,7 +69,7 @@ def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
             yield from drops.keep(key, build)
 
 
-def _read_fits(choice: Choice, drops: Drops) -> Fits:
+def _read_fits(choice: SourceOptions, drops: Drops) -> Fits:
     """Return the fits that were asked for, by the people whom they were fitted to."""
     if choice.fits is None:
         return {}
@@ -108,7 +108,7 @@ def _joints_key(points: np.ndarray) -> bytes:
 
 def _record(
     folder: Path,
-    choice: Choice,
+    choice: SourceOptions,
     fits: Fits,
     key: str,
     name: str,

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from PIL.ExifTags import Base
 
-from data_builders.readers.source import Choice
+from data_builders.readers.source import SourceOptions
 from unipose.errors import FileError
 from unipose.files.notes import add_note
 from unipose.files.photo import checked_picture
@@ -26,7 +26,7 @@ _TURNS = {
 """What EXIF's orientations ask for; Pillow turns anticlockwise."""
 
 
-def check_picture(path: Path, choice: Choice) -> tuple[int, int]:
+def check_picture(path: Path, choice: SourceOptions) -> tuple[int, int]:
     """Return a picture's width and height, after the check that `choice.pictures` asks for.
 
     (0, 0) comes back if nothing is checked. Raises FileError (MissingFileError): not there, no
@@ -38,7 +38,7 @@ def check_picture(path: Path, choice: Choice) -> tuple[int, int]:
 
 
 def check_orientation(
-    path: Path, choice: Choice, size_px: tuple[int, int], *, sideways: int = 1
+    path: Path, choice: SourceOptions, size_px: tuple[int, int], *, sideways: int = 1
 ) -> int:
     """Return how a picture is turned to be the one that its annotation describes (EXIF's number).
 
@@ -64,7 +64,7 @@ def check_orientation(
     )
 
 
-def _looked_at(path: Path, choice: Choice) -> tuple[tuple[int, int], int]:
+def _looked_at(path: Path, choice: SourceOptions) -> tuple[tuple[int, int], int]:
     """Return a picture's stored size and what its EXIF says of how it is turned."""
     with checked_picture(path) as picture:
         size = picture.size

@@ -15,7 +15,7 @@ from data_builders.readers.posescript import (
     read_texts,
 )
 from data_builders.readers.safe_files import read_json
-from data_builders.readers.source import Choice, Drops, Expected, Source
+from data_builders.readers.source import Drops, Expected, Source, SourceOptions
 from data_builders.records import Record, RecordPair
 from unipose.body.pose import Pose
 
@@ -24,7 +24,7 @@ HUMAN = ("posefix_human*.json", "posefix_paraphrases*.json")
 AUTOMATIC = ("posefix_auto*.json",)
 
 
-def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[RecordPair]:
+def read(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[RecordPair]:
     """Yield each described pair in the order of the texts.
 
     All poses that are needed are read first, each recording once (0.1 GB for 100,000 poses).

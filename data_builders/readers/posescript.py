@@ -9,7 +9,7 @@ from typing import Any
 
 from data_builders.readers.motions import find_recording, one_pose
 from data_builders.readers.safe_files import read_json, read_json_table
-from data_builders.readers.source import SPLITS, Choice, Drops, Expected, Source
+from data_builders.readers.source import SPLITS, Drops, Expected, Source, SourceOptions
 from data_builders.records import Record
 from unipose.body.pose import Pose
 from unipose.errors import ConfigError, SourceError, UniPoseError, UnusableRecordError
@@ -21,7 +21,7 @@ AUTOMATIC = ("posescript_auto*.json", "automatic_*.json")
 """Names of the second release, and of the first."""
 
 
-def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+def read(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     """Yield each described pose, recording by recording, so that every file is opened once.
 
     Raises ConfigError without `amass=`, SourceError if a file of the release is damaged.
@@ -53,7 +53,12 @@ def path_of(index: dict[str, Any], number: str) -> str:
 
 
 def poses_of(
-    wanted: Iterable[str], index: dict[str, Any], choice: Choice, drops: Drops, *, source: str
+    wanted: Iterable[str],
+    index: dict[str, Any],
+    choice: SourceOptions,
+    drops: Drops,
+    *,
+    source: str,
 ) -> Iterator[tuple[str, Pose]]:
     """Yield number and pose of what is wanted, sorted by recording and frame."""
     by_path: dict[str, list[tuple[int, str]]] = defaultdict(list)
@@ -80,14 +85,14 @@ def poses_of(
                 drops.add(f"{source}/{number}", f"{path} has {len(pose)} frames, no {frame}")
 
 
-def _recording(choice: Choice, path: str) -> Pose:
+def _recording(choice: SourceOptions, path: str) -> Pose:
     file = find_recording(choice.amass or Path(), path)
     if file is None:
         raise UnusableRecordError(f"AMASS at {choice.amass} has no recording {path}")
     return read_npz(file)
 
 
-def read_index(source: Source, folder: Path, choice: Choice) -> dict[str, Any]:
+def read_index(source: Source, folder: Path, choice: SourceOptions) -> dict[str, Any]:
     """Return [AMASS, recording, frame] by the poses' numbers."""
     if choice.amass is None:
         raise ConfigError(f"{source.name} only points into AMASS: add ?amass=FOLDER")
@@ -109,7 +114,7 @@ def read_splits(source: Source, folder: Path, ending: str) -> dict[str, str]:
 def read_texts(
     source: Source,
     folder: Path,
-    choice: Choice,
+    choice: SourceOptions,
     human: tuple[str, ...],
     automatic: tuple[str, ...],
     drops: Drops,

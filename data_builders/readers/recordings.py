@@ -9,11 +9,11 @@ from pathlib import Path
 
 from data_builders.mocap import MANIFEST, choose, read_manifest
 from data_builders.readers.motions import motion_records
-from data_builders.readers.source import Choice, Drops, Expected, Source
+from data_builders.readers.source import Drops, Expected, Source, SourceOptions
 from data_builders.records import Record
 
 
-def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+def read(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     """Yield the poses of each recording in the manifest's order, for the open body."""
     for recording in choose(read_manifest(folder), split=choice.split, only=choice.only):
         fps = min(choice.fps or recording.fps, recording.fps)

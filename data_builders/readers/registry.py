@@ -30,7 +30,7 @@ from data_builders.readers import (
     threedpw,
 )
 from data_builders.readers.fits import HOME
-from data_builders.readers.source import Choice, Drops, Source, parse_choice, renamed
+from data_builders.readers.source import Drops, Source, SourceOptions, parse_choice, renamed
 from data_builders.records import Record, RecordPair
 from unipose.errors import ConfigError, EmptySourceError
 
@@ -61,7 +61,7 @@ class Request:
 
     source: Source
     folder: Path
-    choice: Choice
+    choice: SourceOptions
     name: str = ""
     """What its records are called after; empty: the source's own name."""
 

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class SourceOptions:
     """Which records of a source are wanted, and where the things lie that it points to."""
 
     split: str = ""
@@ -84,7 +84,7 @@ class Source:
     cite: str
     home: str
     """Where it is to be had."""
-    read: Callable[[Path, Choice, Drops], Iterator[Record] | Iterator[RecordPair]]
+    read: Callable[[Path, SourceOptions, Drops], Iterator[Record] | Iterator[RecordPair]]
     takes: tuple[str, ...] = ("split", "only")
     """Fields of Choice that mean something here."""
 
@@ -186,12 +186,12 @@ def renamed(key: str, own: str, called: str) -> str:
     return called + key.removeprefix(own)
 
 
-def parse_choice(options: dict[str, str], source: Source) -> Choice:
+def parse_choice(options: dict[str, str], source: Source) -> SourceOptions:
     """Return the choice that options of a command line describe.
 
     Raises ConfigError for an option that the source does not take, or a value it cannot have.
     """
-    kinds = {item.name: item.type for item in fields(Choice)}
+    kinds = {item.name: item.type for item in fields(SourceOptions)}
     values: dict[str, object] = {}
     for name, text in options.items():
         if name not in source.takes:
@@ -205,4 +205,4 @@ def parse_choice(options: dict[str, str], source: Source) -> Choice:
             )
         except ValueError as error:
             raise ConfigError(f"{name} must be a number, got {text!r}") from error
-    return Choice(**values)  # type: ignore[arg-type]  # checked in __post_init__
+    return SourceOptions(**values)  # type: ignore[arg-type]  # checked in __post_init__

@@ -27,7 +27,7 @@ from data_builders.readers.safe_files import (
     numbers,
     read_pickled,
 )
-from data_builders.readers.source import Choice, Drops, Expected, Source
+from data_builders.readers.source import Drops, Expected, Source, SourceOptions
 from data_builders.records import Keypoints, Record
 from unipose.body.keypoint_sets import OPENPOSE_18, SMPL_24
 from unipose.errors import UnusableRecordError
@@ -41,7 +41,7 @@ KEYS = (
 )  # fmt: skip
 
 
-def read(folder: Path, choice: Choice, drops: Drops) -> Iterator[Record]:
+def read(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     """Yield each person of each picture, sequence by sequence; a damaged one is left out."""
     for name, split in SPLIT_OF_FOLDER.items():
         if choice.split not in ("", split):
@@ -84,7 +84,7 @@ def _of(content: dict[str, Any], name: str, person: int, frame: int) -> Any:
 
 def _record(
     folder: Path,
-    choice: Choice,
+    choice: SourceOptions,
     split: str,
     key: str,
     content: dict[str, Any],

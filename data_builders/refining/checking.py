@@ -115,7 +115,7 @@ def check(refined: str, draft: Draft) -> Verdict:
 def _check_caption(refined: str, draft: Draft, **common: Any) -> Verdict:
     reading = read(refined)
     source = read(draft.text).statements
-    known = Known(source)
+    known = StatementIntervals(source)
     seen = _seen([said for said in reading.statements if not known.implies(said)], draft)
     return _verdict(
         reading.statements,
@@ -170,7 +170,7 @@ def _seen(said: list[Statement], draft: Draft) -> set[Statement]:
     return {statement for statement, holds in zip(said, true, strict=True) if holds}
 
 
-class Known:
+class StatementIntervals:
     """What statements tell of measurements: intervals by what is measured."""
 
     def __init__(self, said: Iterable[Statement]) -> None:
@@ -217,7 +217,7 @@ def _canonical(condition: Condition) -> tuple[tuple[str, tuple[str, ...]], float
 def _check_change(refined: str, draft: Draft, **common: Any) -> Verdict:
     reading = read_change_text(refined)
     source = read_change_text(draft.text).changes
-    known = Known(change.target for change in source if change.target is not None)
+    known = StatementIntervals(change.target for change in source if change.target is not None)
     return _verdict(
         reading.changes,
         reading.unread,
@@ -235,7 +235,7 @@ def _check_change(refined: str, draft: Draft, **common: Any) -> Verdict:
     )
 
 
-def _asked_for(change: Change, source: list[Change], known: Known) -> bool:
+def _asked_for(change: Change, source: list[Change], known: StatementIntervals) -> bool:
     if change in source:
         return True
     if change.target is not None:
@@ -247,7 +247,7 @@ def _asked_for(change: Change, source: list[Change], known: Known) -> bool:
     )
 
 
-def _against(change: Change, source: list[Change], known: Known) -> bool:
+def _against(change: Change, source: list[Change], known: StatementIntervals) -> bool:
     if change.target is not None:
         return known.contradicts(change.target)
     return any(

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 from data_builders.posecodes.dice import Dice, keys
 from data_builders.refining.change_rules import change_sentences, clauses_of
-from data_builders.refining.checking import Known, check
+from data_builders.refining.checking import StatementIntervals, check
 from data_builders.refining.draft import MOST_WORDS, Draft
 from unipose.posecodes import phrases
 from unipose.posecodes.facts import (
     Fact,
-    View,
+    FactWording,
     atoms,
     extra_atoms,
     merged,
@@ -51,7 +51,7 @@ def refine_by_rules(draft: Draft, *, seed: int) -> str:
 
 def summarise_pose(said: Sequence[Statement], *, key: int, most_words: int = MOST_WORDS) -> str:
     """Return one or two sentences that say the most notable of some statements; "" for none."""
-    known = Known(said)
+    known = StatementIntervals(said)
     facts = sorted(group(without_what_follows(said)), key=_weight, reverse=True)
     chosen: list[Fact] = []
     best = ""
@@ -71,7 +71,7 @@ def _weight(fact: Fact) -> float:
     return fact.weight + (4.0 if fact.members[0].first == "body" else 0.0)
 
 
-def _says_only(text: str, known: Known) -> bool:
+def _says_only(text: str, known: StatementIntervals) -> bool:
     reading = read(text)
     return not reading.unread and all(known.implies(said) for said in reading.statements)
 
@@ -134,7 +134,7 @@ def without_what_follows(said: Sequence[Statement]) -> list[Statement]:
     left = [one for one in kept if one not in idle]
     for one in tuple(left):  # one by one: of two that say the same, one stays
         rest = [other for other in left if other != one]
-        if len(one.recipes) == 1 and Known(rest).implies(one):
+        if len(one.recipes) == 1 and StatementIntervals(rest).implies(one):
             left = rest
     return left
 
@@ -154,7 +154,7 @@ def group(said: Sequence[Statement]) -> list[Fact]:
         if one in single:
             found.append(single[one])
         elif one.relation == "bent":
-            found.append(Fact((one,), (View(one.first, ("bent",)),), 1.5))
+            found.append(Fact((one,), (FactWording(one.first, ("bent",)),), 1.5))
     return found
 
 
@@ -163,7 +163,7 @@ def _bent_pairs() -> list[Fact]:
     return [
         Fact(
             (state(f"left_{joint}", "bent"), state(f"right_{joint}", "bent")),
-            (View(plural(joint), ("bent",)),),
+            (FactWording(plural(joint), ("bent",)),),
             2.5,
         )
         for joint in ("elbow", "knee")

@@ -42,7 +42,7 @@ FLAT_SKYLINE = np.zeros(256)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Setting:
+class Background:
     """A place: what stands around the people."""
 
     kind: str
@@ -61,7 +61,7 @@ class Setting:
     photo: UInt8[np.ndarray, "photo_height photo_width 3"] | None = None
 
 
-def draw_setting(random: Chance, photo: UInt8[np.ndarray, "height width 3"] | None) -> Setting:
+def draw_setting(random: Chance, photo: UInt8[np.ndarray, "height width 3"] | None) -> Background:
     """Return a place; with a photo, that photo."""
     kind = random.pick(("room", "open air", "backdrop"), (0.55, 0.3, 0.15))
     ceiling = random.uniform(2.4, 4.2)
@@ -81,7 +81,7 @@ def draw_setting(random: Chance, photo: UInt8[np.ndarray, "height width 3"] | No
         colours[1] = [(226.0, 228.0, 228.0), random.pick(SKIES)]
         colours[2] = [random.pick(SKYLINES)] * 2
         patterns[0][0] = random.pick((0, 0, 0, 1))
-    return Setting(
+    return Background(
         kind="picture" if photo is not None else kind,
         walls=np.array([-1.0, 1.0, 0.0, ceiling, -1.0, 1.0]),
         yaw=random.uniform(-np.pi, np.pi),
@@ -93,7 +93,7 @@ def draw_setting(random: Chance, photo: UInt8[np.ndarray, "height width 3"] | No
     )
 
 
-def widen(setting: Setting, points: Float[np.ndarray, "point 3"]) -> Setting:
+def widen(setting: Background, points: Float[np.ndarray, "point 3"]) -> Background:
     """Return the room made large enough for all `points` (cameras, people)."""
     if setting.kind != "room":
         return setting
@@ -116,7 +116,7 @@ def widen(setting: Setting, points: Float[np.ndarray, "point 3"]) -> Setting:
 
 def paint(
     buffer: MeshBuffer,
-    setting: Setting,
+    setting: Background,
     light: Light,
     shadow: Shadow,
     textures: Float[np.ndarray, "kind tile tile"],

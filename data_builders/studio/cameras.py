@@ -24,7 +24,7 @@ NEAREST = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class CameraPlacement:
     """How somebody holds a camera; angles in radians."""
 
     azimuth: float
@@ -46,12 +46,12 @@ class View:
     """Amplitude (radians), waves per film and phases of the hand's trembling."""
 
 
-def draw_view(random: Chance, *, close: bool, tilt: float, moving: bool) -> View:
+def draw_view(random: Chance, *, close: bool, tilt: float, moving: bool) -> CameraPlacement:
     """Return a view; `close` ones cut people off, `moving` ones tremble."""
     low, high = (0.95, 1.35) if close else (0.55, 0.97)
     fill = random.uniform(low, high)
     room = max(0.0, 1 - fill) * 0.45
-    return View(
+    return CameraPlacement(
         azimuth=random.uniform(-np.pi, np.pi),
         elevation=min(max(random.normal(0.16, 0.2), -0.25), 0.95),
         field_of_view=exp(random.uniform(log(0.4), log(1.15))),
@@ -73,7 +73,7 @@ def draw_view(random: Chance, *, close: bool, tilt: float, moving: bool) -> View
 
 
 def place_cameras(
-    view: View, frames: list[Float[np.ndarray, "_ 3"]], aspect: float
+    view: CameraPlacement, frames: list[Float[np.ndarray, "_ 3"]], aspect: float
 ) -> list[Camera]:
     """Return a camera for each frame of a film (or the one frame of a picture).
 
@@ -93,7 +93,9 @@ def place_cameras(
     return cameras
 
 
-def _stand(view: View, goal: Vector, angle: float, distance: float, moment: float | None) -> Camera:
+def _stand(
+    view: CameraPlacement, goal: Vector, angle: float, distance: float, moment: float | None
+) -> Camera:
     """Return the camera that sees `goal` from a distance, above the floor."""
     away = _direction(angle, view.elevation)
     place = [a + b * distance for a, b in zip(goal, away)]
@@ -101,7 +103,7 @@ def _stand(view: View, goal: Vector, angle: float, distance: float, moment: floa
     return _look(place, goal, view, moment)
 
 
-def _look(place: Vector, goal: Vector, view: View, moment: float | None) -> Camera:
+def _look(place: Vector, goal: Vector, view: CameraPlacement, moment: float | None) -> Camera:
     """Return the camera at `place` that sees `goal` where the view aims."""
     ahead = _unit([b - a for a, b in zip(place, goal)])
     right, down = _beside(ahead)
@@ -127,7 +129,9 @@ def _look(place: Vector, goal: Vector, view: View, moment: float | None) -> Came
     )
 
 
-def _frame(view: View, points: Float[np.ndarray, "point 3"], aspect: float) -> tuple[Vector, float]:
+def _frame(
+    view: CameraPlacement, points: Float[np.ndarray, "point 3"], aspect: float
+) -> tuple[Vector, float]:
     """Return the target and the distance from which `points` fill the picture as wanted."""
     ahead = [-part for part in _direction(view.azimuth, view.elevation)]
     right, down = _beside(ahead)

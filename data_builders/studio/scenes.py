@@ -10,7 +10,7 @@ from math import cos, isfinite, pi, sin
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from data_builders.studio.backgrounds import Setting, draw_setting, widen
+from data_builders.studio.backgrounds import Background, draw_setting, widen
 from data_builders.studio.cameras import draw_view, place_cameras
 from data_builders.studio.chance import Chance
 from data_builders.studio.clothing import Outfit, draw_outfit
@@ -52,7 +52,7 @@ class Scene:
     light: Light
     cloudy: float
     """0: sharp shadows; 1: almost none."""
-    setting: Setting
+    setting: Background
     props: list[Solid]
     occluders: list[Solid]
     gain: float

@@ -20,12 +20,13 @@ from tests.fakes.image_talk import make_person, make_row, write_image_talk, writ
 from tests.fakes.studio import make_studio
 from tests.fakes.tiny_eyes import GUESSING_EYES, seeing_assistant
 from tokenizer.rotations import rotations_to_6d
-from train.seeing import decoder_of, encoder_of, look_through
+from train.vision_training import cached_encoder, decoder_of, encoder_of
 from unipose.body.body import load_body
 from unipose.body.facing import without_yaw
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError, MissingFileError
 from unipose.language.answers import read_contacts
+from unipose.language.losses import batch_losses
 from unipose.language.pictures import Picture
 from unipose.language.rendering import PATCH, WRITTEN_POSE, Row, collate
 from unipose.language.templates import Task, Wording
@@ -118,7 +119,7 @@ def test_every_task_becomes_rows_that_a_model_learns_from(source):
     for task in sorted(source.tasks):
         rows = talk(source, **only(task)).draw(3, seed=0, step=0)
         assert len(rows) == 3
-        losses = SEEING.model(collate(rows, pad=V.pad))
+        losses = batch_losses(SEEING.model, collate(rows, pad=V.pad))
         assert torch.isfinite(losses.text), task
         poses = sum(WRITTEN_POSE in row.kinds for row in rows)
         assert poses == (3 if task in (Task.ESTIMATE, Task.REASON) else 0), task
@@ -128,7 +129,7 @@ def test_every_task_becomes_rows_that_a_model_learns_from(source):
 @pytest.mark.parametrize("task", [Task.IMAGE_DIFF, Task.ESTIMATE, Task.CONTACTS])
 def test_what_the_eyes_guess_is_read_beside_the_picture_with_what_is_true_of_it(studio, task):
     guessing = seeing_assistant(GUESSING_EYES)
-    studio = StudioPictures(studio.studio, look_through(guessing.model), stills=4, films=2)
+    studio = StudioPictures(studio.studio, cached_encoder(guessing.model), stills=4, films=2)
     talking = talk(studio, **only(task), poses=0.0)
     talking.encode, talking.decode = encoder_of(guessing.model), decoder_of(guessing.model)
     rows = talking.draw(3, seed=0, step=0)
@@ -141,7 +142,7 @@ def test_what_the_eyes_guess_is_read_beside_the_picture_with_what_is_true_of_it(
         ).numpy()
         before = joints[-2:-1] if len(joints) > 1 else joints
         assert row.facts.tolist() == true_claims(before, joints[-1:])[0].tolist()
-    losses = guessing.model(collate(rows, pad=V.pad))
+    losses = batch_losses(guessing.model, collate(rows, pad=V.pad))
     assert torch.isfinite(losses.text)
     if task == Task.ESTIMATE:
         assert losses.codes > 0
@@ -150,7 +151,7 @@ def test_what_the_eyes_guess_is_read_beside_the_picture_with_what_is_true_of_it(
 @pytest.mark.parametrize("task", [Task.IMAGE_TO_TEXT, Task.IMAGE_DIFF])
 def test_of_a_few_drafts_the_one_is_learned_that_the_eyes_confirm(studio, task):
     guessing = seeing_assistant(GUESSING_EYES)
-    films = StudioPictures(studio.studio, look_through(guessing.model), stills=12, films=3)
+    films = StudioPictures(studio.studio, cached_encoder(guessing.model), stills=12, films=3)
 
     def confirmed(drafts: int) -> float:
         talking = talk(films, **only(task), drafts=drafts)
@@ -171,7 +172,7 @@ def test_poses_and_pictures_are_mixed_in_one_batch(source):
     assert len(rows) == 16
     batch = collate(rows, pad=V.pad)
     assert int((batch.kinds == PATCH).sum()) == len(batch.pictures) * V.patches
-    assert torch.isfinite(SEEING.model(batch).text)
+    assert torch.isfinite(batch_losses(SEEING.model, batch).text)
 
 
 def test_what_was_looked_at_once_is_kept(studio):

@@ -87,14 +87,14 @@ def test_a_killed_selection_keeps_what_was_saved(tmp_path, monkeypatch):
     joints, save = walks(400, 6), tmp_path / "picks.npz"
     from data_builders import selection
 
-    extend = selection._State.extend
+    extend = selection._SelectionState.extend
 
     def killed(state, places, until):
         if state.done >= 128:
             raise KeyboardInterrupt
         extend(state, places, until)
 
-    monkeypatch.setattr(selection._State, "extend", killed)
+    monkeypatch.setattr(selection._SelectionState, "extend", killed)
     with pytest.raises(KeyboardInterrupt):
         choose_farthest(joints, 300, start=0, save=save, save_every=64)
     monkeypatch.undo()

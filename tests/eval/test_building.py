@@ -19,7 +19,7 @@ from eval.building import (
     time_choice,
     time_words,
 )
-from eval.killing import resumed_equal
+from eval.interrupted_build import resumed_equal
 from tests.posecodes.conftest import figure_joints, random_turns
 from unipose.errors import ConfigError
 

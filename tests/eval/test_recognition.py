@@ -11,13 +11,13 @@ import pytest
 import roma
 import torch
 
-from data_builders.picture_pool import Example, Shown, StudioPictures
+from data_builders.picture_pool import Example, PicturedPerson, StudioPictures
 from data_builders.studio import Motions, Studio
 from eval.recognition import (
     COLUMNS,
     Question,
+    RecognitionModel,
     RecognitionOptions,
-    Witness,
     _not_looking,
     held_out,
     questions,
@@ -87,7 +87,7 @@ class Babbling:
 def made_up(number: int, **known) -> Example:
     turned = roma.rotvec_to_rotmat(torch.full((22, 3), 0.01 * number))
     picture = Picture(clip=None, pose=torch.full((1, 1, 1), float(number)))
-    return Example(shown=(Shown(picture=picture, rotations=turned),), **known)
+    return Example(shown=(PicturedPerson(picture=picture, rotations=turned),), **known)
 
 
 @pytest.fixture
@@ -240,10 +240,11 @@ def test_where_all_do_the_same_no_action_is_asked_for(options: RecognitionOption
 
 def test_a_language_model_that_sees_can_be_asked() -> None:
     assistant = seeing_assistant()
-    assert isinstance(assistant, Witness)
+    assert isinstance(assistant, RecognitionModel)
     picture = assistant.model.look(some_pixels(), None)
     example = Example(
-        shown=(Shown(picture=picture, rotations=torch.eye(3).repeat(22, 1, 1)),), label="run"
+        shown=(PicturedPerson(picture=picture, rotations=torch.eye(3).repeat(22, 1, 1)),),
+        label="run",
     )
     asked = [Question(example=example, actions=("climb", "run"))]
     for as_poses in (False, True):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from eval import published, report
-from eval.page import Figure, Section, as_html, as_markdown, shown
+from eval.page import Figure, PageSection, as_html, as_markdown, shown
 from eval.report import PARTS, ReportOptions, main
 from eval.retrieval import RANKS, TOPS
 from eval.sections import sections_of
@@ -191,7 +191,7 @@ def test_a_run_that_is_stopped_leaves_what_it_had(
 
 
 def test_words_of_a_page_are_not_taken_for_its_marks() -> None:
-    section = Section(title="a < b", columns=("", "c|d"), rows=[("<b>", 0.5)])
+    section = PageSection(title="a < b", columns=("", "c|d"), rows=[("<b>", 0.5)])
     assert "<td>&lt;b&gt;</td><td>0.500</td>" in as_html("t", "i", [section])
     assert "c\\|d" in as_markdown("t", "i", [section])
 
@@ -199,9 +199,11 @@ def test_words_of_a_page_are_not_taken_for_its_marks() -> None:
 def test_a_picture_is_described_for_whoever_cannot_see_it(tmp_path: Path) -> None:
     (tmp_path / "some.webp").write_bytes(b"RIFF")
     figure = Figure(file="some.webp", alt='a "pose"', caption="c")
-    page = as_html("t", "i", [Section(title="s", figures=[figure])], tmp_path)
+    page = as_html("t", "i", [PageSection(title="s", figures=[figure])], tmp_path)
     assert '<img alt="a &quot;pose&quot;" src="data:image/webp;base64,' in page
-    assert '![a "pose"](some.webp)' in as_markdown("t", "i", [Section(title="s", figures=[figure])])
+    assert '![a "pose"](some.webp)' in as_markdown(
+        "t", "i", [PageSection(title="s", figures=[figure])]
+    )
 
 
 def test_every_part_can_be_measured() -> None:

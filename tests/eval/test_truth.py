@@ -15,7 +15,7 @@ from data_builders.posecodes.scores import drift_mm, score_changes, score_statem
 from eval.program import ModelOptions
 from eval.truth import (
     OWN_SEEDS,
-    Pairs,
+    EditPairs,
     TruthOptions,
     draw_pairs,
     draw_poses,
@@ -110,7 +110,7 @@ def test_an_answer_without_a_pose_makes_nothing_true(body: Body) -> None:
     assert score.votes > 3
 
 
-def edited(body: Body, seed: int = 1) -> Pairs:
+def edited(body: Body, seed: int = 1) -> EditPairs:
     recorded = [random_poses(20, seed=seed + i).rotations[:, :22] for i in range(3)]
     return draw_pairs(recorded, 40, body, seed=seed)[1]
 

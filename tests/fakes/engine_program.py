@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tyro
 
-from data_builders.engine import Place, Stage, run_stages, stages_done
+from data_builders.engine import BuildStage, Place, run_stages, stages_done
 from tests.fakes.engine_steps import WhereAmI, two_stages
 from unipose.errors import UniPoseError
 
@@ -38,7 +38,7 @@ def main(config: Toy) -> None:
     )
     if config.where:
         step = WhereAmI(config.out / "where", pause_s=1.5)  # longer than a worker takes to start
-        stages.append(Stage(name="where", step=step, tasks=6))
+        stages.append(BuildStage(name="where", step=step, tasks=6))
     try:
         run_stages(stages, config.out / "log", config.place)
     except UniPoseError as error:

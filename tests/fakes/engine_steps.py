@@ -11,7 +11,7 @@ from pathlib import Path
 
 from datatrove.pipeline.base import PipelineStep
 
-from data_builders.engine import Stage
+from data_builders.engine import BuildStage
 from unipose.errors import UnusableRecordError
 
 
@@ -98,11 +98,11 @@ class WhereAmI(PipelineStep):
         return ()
 
 
-def two_stages(out: Path, tasks: int = 6, **squares) -> list[Stage]:
+def two_stages(out: Path, tasks: int = 6, **squares) -> list[BuildStage]:
     """Return a stage of squares and a stage of two totals."""
     return [
-        Stage(name="squares", step=Squares(out, **squares), tasks=tasks),
-        Stage(name="total", step=Total(out, tasks), tasks=2),
+        BuildStage(name="squares", step=Squares(out, **squares), tasks=tasks),
+        BuildStage(name="total", step=Total(out, tasks), tasks=2),
     ]
 
 

@@ -11,7 +11,7 @@ from tokenizer.codec import (
     RIGHT_LEG,
     TRUNK,
     CodecConfig,
-    Group,
+    JointGroup,
     PoseTokenizer,
 )
 from train.align import AlignConfig, SmallLlama, build_model
@@ -22,7 +22,7 @@ from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
 
 TINY_CODEC = CodecConfig(
     groups=tuple(
-        Group(joints, 1) for joints in ((0,), TRUNK, LEFT_ARM, RIGHT_ARM, LEFT_LEG, RIGHT_LEG)
+        JointGroup(joints, 1) for joints in ((0,), TRUNK, LEFT_ARM, RIGHT_ARM, LEFT_LEG, RIGHT_LEG)
     ),
     network="perceptron",
     width=16,

@@ -18,6 +18,7 @@ from unipose.errors import (
     WeightsError,
 )
 from unipose.language.decoding import Decoding, answer
+from unipose.language.losses import batch_losses
 from unipose.language.rendering import WRITTEN_POSE, collate, render_sample
 from unipose.language.vocabulary import Vocabulary
 
@@ -63,8 +64,8 @@ def test_a_mixed_batch_teaches_what_its_parts_teach(assistant: UniPose):
         render_sample(["Kneel down please"], codes[1], vocabulary),
         render_sample(["Raise a hand ", codes[1]], codes[2], vocabulary),
     ]
-    together = model(collate(rows, pad=vocabulary.pad))
-    alone = [model(collate([row], pad=vocabulary.pad)) for row in rows]
+    together = batch_losses(model, collate(rows, pad=vocabulary.pad))
+    alone = [batch_losses(model, collate([row], pad=vocabulary.pad)) for row in rows]
     slots = torch.stack([alone[1].codes, alone[2].codes]).mean()
     torch.testing.assert_close(together.codes, slots)
     words = [sum(t >= 0 and k != WRITTEN_POSE for t, k in zip(r.targets, r.kinds)) for r in rows]
@@ -86,9 +87,8 @@ def test_the_geometry_loss_moves_the_model_and_leaves_the_codec(assistant: UniPo
     model, vocabulary = assistant.model, assistant.vocabulary
     codes = assistant.codes(some_pose())[0]
     model.zero_grad()
-    model(
-        collate([render_sample(["Kneel"], codes, vocabulary)], pad=vocabulary.pad)
-    ).geometry.backward()
+    batch = collate([render_sample(["Kneel"], codes, vocabulary)], pad=vocabulary.pad)
+    batch_losses(model, batch).geometry.backward()
     assert model.slots.grad is not None
     assert model.slots.grad.abs().sum() > 0
     assert all(weight.grad is None for weight in model.codec.parameters())

@@ -16,6 +16,7 @@ from unipose.errors import BlindModelError, ConfigError, PoseQueryError
 from unipose.language.attention import mixed_attention
 from unipose.language.decoding import Decoding, answer
 from unipose.language.eyes import Eyes, EyesConfig, around_box
+from unipose.language.losses import Losses, batch_losses
 from unipose.language.pictures import Picture, Pictures
 from unipose.language.rendering import (
     PATCH,
@@ -44,6 +45,10 @@ def codes(assistant: UniPose, seed: int = 0) -> torch.Tensor:
     return assistant.codes(Pose.from_axis_angle(torch.randn(1, 22, 3, generator=generator) * 0.5))[
         0
     ]
+
+
+def losses_of(assistant: UniPose, rows: list[Row]) -> Losses:
+    return batch_losses(assistant.model, collate(rows, pad=assistant.vocabulary.pad))
 
 
 def rows_of_all_kinds(assistant: UniPose) -> list[Row]:
@@ -104,9 +109,9 @@ def test_the_eyes_open_once_and_only_for_the_pictures_that_are_there(
 
         monkeypatch.setattr(part, "forward", counted)
     rows = rows_of_all_kinds(assistant)
-    assistant.model(collate([rows[0], rows[4]], pad=assistant.vocabulary.pad))
+    losses_of(assistant, [rows[0], rows[4]])
     assert calls == {"encoder": [], "projector": []}
-    assistant.model(collate(rows, pad=assistant.vocabulary.pad))
+    losses_of(assistant, rows)
     assert calls == {"encoder": [4], "projector": [4]}
     answer(assistant.model, assistant.vocabulary, [["Hi ", picture(assistant)], ["Hi"]], Decoding())
     assert calls == {"encoder": [4, 1], "projector": [4, 1]}
@@ -117,8 +122,8 @@ def test_rows_with_and_without_pictures_teach_side_by_side_what_they_teach_alone
 ):
     model, v = assistant.model.eval(), assistant.vocabulary
     rows = rows_of_all_kinds(assistant)
-    together = model(collate(rows, pad=v.pad))
-    alone = [model(collate([row], pad=v.pad)) for row in rows]
+    together = batch_losses(model, collate(rows, pad=v.pad))
+    alone = [batch_losses(model, collate([row], pad=v.pad)) for row in rows]
     slots = torch.stack([alone[3].codes, alone[4].codes]).mean()
     torch.testing.assert_close(together.codes, slots)
     words = [sum(t >= 0 for t in row.targets) for row in rows]
@@ -132,7 +137,7 @@ def test_another_picture_gives_another_answer_and_gradients_reach_the_projector_
 ):
     model, v = assistant.model, assistant.vocabulary
     one, other = (
-        model(collate([render_sample(["What? ", picture(assistant, i)], "Knees", v)], pad=v.pad))
+        losses_of(assistant, [render_sample(["What? ", picture(assistant, i)], "Knees", v)])
         for i in (0, 1)
     )
     assert one.text != other.text
@@ -148,7 +153,7 @@ def test_what_the_eyes_saw_once_can_stand_for_the_pixels(assistant: UniPose):
     seen = model.eyes.see(Pictures.stacked([look])).apart()[0]
     assert seen.seen
     one, other = (
-        model(collate([render_sample(["What? ", some], "Knees", v)], pad=v.pad))
+        batch_losses(model, collate([render_sample(["What? ", some], "Knees", v)], pad=v.pad))
         for some in (look, seen)
     )
     assert torch.equal(one.text, other.text)
@@ -195,10 +200,10 @@ def test_a_batch_that_does_not_fit_its_pictures_is_named(assistant: UniPose):
     model, v = assistant.model, assistant.vocabulary
     row = render_sample(["What? ", picture(assistant)], "Knees", replace(v, patches=3))
     with pytest.raises(ConfigError, match="4 places, the batch has 3"):
-        model(collate([row], pad=v.pad))
+        batch_losses(model, collate([row], pad=v.pad))
     batch = collate([render_sample(["What? ", picture(assistant)], "Knees", v)], pad=v.pad)
     with pytest.raises(ConfigError, match="0 pictures"):
-        model(Batch(**(vars(batch) | {"pictures": None})))
+        batch_losses(model, Batch(**(vars(batch) | {"pictures": None})))
 
 
 def test_a_third_picture_is_refused(assistant: UniPose):
@@ -212,7 +217,7 @@ def test_a_model_without_eyes_says_that_it_cannot_see(assistant: UniPose):
         render_question([picture(assistant)], blind.vocabulary)
     row = render_question([picture(assistant)], assistant.vocabulary)
     with pytest.raises(BlindModelError):
-        blind.model(collate([row], pad=blind.vocabulary.pad))
+        losses_of(blind, [row])
 
 
 def test_questions_with_pictures_are_answered_alike_alone_and_in_a_batch(assistant: UniPose):
@@ -238,8 +243,7 @@ def test_a_model_with_both_eyes_is_saved_and_loaded_whole(tmp_path: Path):
     assert (loaded.vocabulary.patches, loaded.vocabulary.pictures) == (16, 2)
     look = seeing.model.eyes.prepare(some_pixels())
     one, other = (
-        a.model(collate([render_sample([look], "Knees", a.vocabulary)], pad=a.vocabulary.pad))
-        for a in (seeing, loaded)
+        losses_of(a, [render_sample([look], "Knees", a.vocabulary)]) for a in (seeing, loaded)
     )
     assert torch.equal(one.text, other.text)
 
@@ -256,7 +260,7 @@ def test_eyes_add_nothing_to_a_model_that_is_not_asked_to_see():
     own = blind.model.state_dict()
     assert {n for n in seeing.model.state_dict() if not n.startswith("eyes.")} == set(own)
     rows = [render_sample(["Kneel"], codes(blind), blind.vocabulary)]
-    one, other = (a.model(collate(rows, pad=a.vocabulary.pad)) for a in (blind, seeing))
+    one, other = (losses_of(a, rows) for a in (blind, seeing))
     assert torch.equal(one.codes, other.codes)
     assert torch.equal(one.text, other.text)
 
@@ -271,7 +275,10 @@ def test_what_pictures_show_is_heard_and_believed():
     batch = collate([row, plain], pad=v.pad)
     assert batch.telling.tolist() == [True, False]
     torch.testing.assert_close(
-        model(batch).told, model(collate([row], pad=v.pad)).told, rtol=1e-4, atol=1e-5
+        batch_losses(model, batch).told,
+        losses_of(seeing, [row]).told,
+        rtol=1e-4,
+        atol=1e-5,
     )
 
 
@@ -291,7 +298,7 @@ def test_words_are_told_the_truth_and_pictures_never_are(monkeypatch: pytest.Mon
     for parts in (["Kneel"], ["What? ", picture(seeing)]):
         row = render_sample(parts, codes(seeing), v)
         row.told = truth
-        model(collate([row], pad=v.pad))
+        batch_losses(model, collate([row], pad=v.pad))
     words, pictures = believed
     assert torch.equal(words[0] == 1, truth)
     assert not bool((pictures == 1).any())
@@ -307,13 +314,13 @@ def test_a_guess_that_is_believed_is_written_down_and_one_that_is_not_is_changed
         losses = {}
         for name, logit in (("kept", 50.0), ("left", -50.0)):
             model.doubt.stay.bias.fill_(logit)
-            losses[name] = model(batch)
+            losses[name] = batch_losses(model, batch)
         assert float(losses["kept"].geometry) < 1e-6 < float(losses["left"].geometry)
         assert losses["kept"].codes == losses["left"].codes  # what is likely is learned apart
         blind = render_sample(["Change ", look.guess, " a little"], look.guess, v)
-        before = model(collate([blind], pad=v.pad)).geometry
+        before = batch_losses(model, collate([blind], pad=v.pad)).geometry
         model.doubt.stay.bias.fill_(50.0)
-        assert model(collate([blind], pad=v.pad)).geometry == before
+        assert batch_losses(model, collate([blind], pad=v.pad)).geometry == before
 
 
 @pytest.mark.parametrize("guess", [True, False], ids=["in one pass", "step by step"])
@@ -383,12 +390,12 @@ def test_a_model_learns_which_picture_it_is_shown():
     learning = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=3e-3)
     for _ in range(60):
-        loss = model(lesson((0, 1))).codes
+        loss = batch_losses(model, lesson((0, 1))).codes
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     model.eval()
     with torch.no_grad():
-        right, swapped = (float(model(lesson(order)).codes) for order in ((0, 1), (1, 0)))
+        right, swapped = (float(batch_losses(model, lesson(order)).codes) for order in ((0, 1), (1, 0)))
     assert right < 1.0
     assert swapped > 2 * right

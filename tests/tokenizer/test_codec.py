@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.fakes.tiny_model import TINY_CODEC
-from tokenizer.codec import LEFT_ARM, PAPER, CodecConfig, CodecError, Group, PoseTokenizer
+from tokenizer.codec import LEFT_ARM, PAPER, CodecConfig, CodecError, JointGroup, PoseTokenizer
 from tokenizer.rotations import rotations_from_6d, rotations_to_6d
 
 KINDS = ("ema", "residual_ema", "fsq", "residual_fsq")
@@ -135,8 +135,8 @@ def test_a_pose_that_is_not_finite_is_refused():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"groups": (Group((0, 1), 1),), "levels": (8, 8, 8, 8)},
-        {"groups": (Group((0, 2), 1),)},
+        {"groups": (JointGroup((0, 1), 1),), "levels": (8, 8, 8, 8)},
+        {"groups": (JointGroup((0, 2), 1),)},
         {"quantiser": "fsq"},
         {"network": "convolution"},
     ],

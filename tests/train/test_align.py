@@ -25,7 +25,7 @@ from tokenizer.rotations import rotations_to_6d
 from train.align import PRESETS, build_model
 from train.saved_model import save_model
 from train.stages import choose_what_learns
-from train.teaching import by_length, train_step
+from train.training_loop import by_length, train_step
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
 from unipose.language.config import PoseLanguageConfig

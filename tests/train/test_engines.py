@@ -26,7 +26,7 @@ from tests.fakes.tiny_model import TINY_CODEC
 from tests.train.test_programs import final_weights, same, stop_after
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
-from train import align, program, saved_model, teaching
+from train import align, program, saved_model
 from train.program import asked_engine, check_engine, start_accelerator
 from unipose.assistant import UniPose
 from unipose.body.body import load_body

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from data_builders.picture_pool import Shown
+from data_builders.picture_pool import PicturedPerson
 from data_builders.pose_pool import PosePool
 from tests.fakes.tiny_eyes import GUESSING_EYES, seeing_assistant, some_pixels
 from train import instruct
@@ -70,15 +70,15 @@ def test_true_words_and_poses_are_true_and_an_answer_that_is_none_is_false():
 def test_pictures_are_described_and_estimated():
     seeing = seeing_assistant(GUESSING_EYES)
     looks = [seeing.model.look(some_pixels(i)) for i in range(3)]
-    known = [Shown(picture=looks[i], rotations=poses().rotations[i]) for i in range(2)]
-    unknown = Shown(picture=looks[2], rotations=None)
+    known = [PicturedPerson(picture=looks[i], rotations=poses().rotations[i]) for i in range(2)]
+    unknown = PicturedPerson(picture=looks[2], rotations=None)
     found = HeldOut(REST, shown=[*known, unknown]).ask(seeing)
     assert set(found) == {"image_true", "estimate_mpjpe_mm", "estimates_that_were_none", "image"}
     assert 50 < found["estimate_mpjpe_mm"] < 2000
 
 
 def test_a_run_logs_what_was_said_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("train.teaching.UniPose", CutShort)
+    monkeypatch.setattr("train.training_loop.UniPose", CutShort)
     config = replace(
         instruct.PRESETS["debug"], steps=2, save_every=2, checked=1, check_every=1, warmup=0
     )

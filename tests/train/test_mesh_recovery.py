@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from train import mesh_recovery
-from train.crop_batches import Batch, draw_batch
+from train.crop_batches import CropBatch, draw_batch
 from train.crop_shards import CropShards, People, ShardConfig, render_shards
 from train.mesh_recovery import PRESETS, Learner, train_step
 from train.run_folder import RunFolder
@@ -159,7 +159,7 @@ def test_where_a_joint_is_painted_the_crop_shows_it_whatever_was_done_to_the_cro
     torch.testing.assert_close(away[shows], truth[person], atol=0.2, rtol=0)
 
 
-def people_spot(people: People, batch: Batch, wrist: int) -> torch.Tensor:
+def people_spot(people: People, batch: CropBatch, wrist: int) -> torch.Tensor:
     """Where the painted wrist is in each crop: the left one, or the right one where mirrored."""
     right = SMPL.index["right_wrist"]
     painted = []

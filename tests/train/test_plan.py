@@ -18,7 +18,7 @@ from train.model_sizes import KNOWN, Sizes, count, describe
 from train.plan import (
     NothingFitsError,
     PlanConfig,
-    Setting,
+    TrainingSetup,
     choose,
     command,
     load_of,
@@ -159,7 +159,7 @@ def test_the_largest_batch_fits_and_one_more_does_not(mistral: Sizes):
     config = PlanConfig(gpus=2, gpu_memory_gb=40.0)
     for choice in choose(config, mistral):
 
-        def total(batch: int, setting: Setting = choice.setting) -> float:
+        def total(batch: int, setting: TrainingSetup = choice.setting) -> float:
             load = load_of(config, setting, batch)
             return plan_memory(
                 mistral, Stage.ALIGN, setting.engine, load, gpus=2, bits=setting.bits

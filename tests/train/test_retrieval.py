@@ -19,8 +19,8 @@ from train.program import generator_of, read_config
 from train.retrieval import (
     PRESETS,
     VALIDATION_SEED,
+    ExampleWriter,
     RetrievalTraining,
-    Writer,
     build_model,
     keep_best,
 )
@@ -95,7 +95,7 @@ def test_only_recordings_to_learn_and_to_choose_on_are_read(
 
 @KINDS
 def test_a_step_can_be_drawn_again(kind: str):
-    writer = Writer(load_body().rest_joints, replace(PRESETS["debug"], kind=kind))
+    writer = ExampleWriter(load_body().rest_joints, replace(PRESETS["debug"], kind=kind))
     pool = PosePool.random(64, seed=1)
     one, again, other = (
         writer.draw(pool, 12, generator_of(seed=0, step=step)) for step in (5, 5, 6)
@@ -107,7 +107,7 @@ def test_a_step_can_be_drawn_again(kind: str):
 
 
 def test_pairs_that_do_not_differ_are_left_out():
-    writer = Writer(load_body().rest_joints, replace(PRESETS["debug"], kind="pair"))
+    writer = ExampleWriter(load_body().rest_joints, replace(PRESETS["debug"], kind="pair"))
     poses = PosePool.random(6, seed=0).rotations
     second = torch.cat([poses[:2], poses[2:].flip(0)])
     found = writer.compare(poses, second, seed=0)
@@ -118,8 +118,8 @@ def test_pairs_that_do_not_differ_are_left_out():
 
 def test_some_texts_are_cut_to_their_first_sentences():
     config = replace(PRESETS["debug"], few_words=1.0)
-    whole = Writer(load_body().rest_joints, replace(config, few_words=0.0))
-    cut = Writer(load_body().rest_joints, config)
+    whole = ExampleWriter(load_body().rest_joints, replace(config, few_words=0.0))
+    cut = ExampleWriter(load_body().rest_joints, config)
     pool = PosePool.random(64, seed=1)
     longer, shorter = (w.draw(pool, 30, generator_of(seed=0, step=0)).texts for w in (whole, cut))
     assert all(a.startswith(b) for a, b in zip(longer, shorter, strict=True))
@@ -130,7 +130,7 @@ def test_some_texts_are_cut_to_their_first_sentences():
 def test_validation_meets_the_same_recorded_poses_every_time(kind: str):
     config = replace(PRESETS["debug"], kind=kind, few_words=1.0)
     pool = PosePool.random(64, seed=2)
-    one, again = (Writer(load_body().rest_joints, config).held_out(pool) for _ in range(2))
+    one, again = (ExampleWriter(load_body().rest_joints, config).held_out(pool) for _ in range(2))
     assert one.texts == again.texts
     known = {tuple(pose[1:].flatten().tolist()) for pose in pool.rotations}
     if kind == "pose":

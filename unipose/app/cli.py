@@ -68,9 +68,9 @@ def describe(
 ) -> None:
     """Say a pose, or the pose of a person in a photo, in words."""
     look_at(file, photos=True)
-    from unipose.app.pose_input import Reading, own_body, read_shown
+    from unipose.app.pose_input import ReadOptions, own_body, read_shown
 
-    reading = Reading(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
+    reading = ReadOptions(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
     shown = read_shown(file, reading, own_body(body))
     from unipose.app import sources
 
@@ -170,10 +170,10 @@ def edit(
 ) -> None:
     """Change a pose as the words say."""
     look_at(file)
-    from unipose.app.pose_input import Reading, own_body, read_one, write
+    from unipose.app.pose_input import ReadOptions, own_body, read_one, write
 
     shape = own_body(body)
-    reading = Reading(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
+    reading = ReadOptions(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
     pose = read_one(file, reading, shape)
     from unipose.app import sources
     from unipose.app.pose_actions import hardly_moved
@@ -207,10 +207,10 @@ def compare(
     """Say what changes from the first pose to the second, or from photo to photo."""
     for file in (first, second):
         look_at(file, photos=True)
-    from unipose.app.pose_input import Reading, own_body, read_shown
+    from unipose.app.pose_input import ReadOptions, own_body, read_shown
 
     shape = own_body(body)
-    of_first = Reading(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
+    of_first = ReadOptions(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
     of_second = replace(of_first, at=at_b, frame=frame_b)
     both = read_shown(first, of_first, shape), read_shown(second, of_second, shape)
     from unipose.app import sources
@@ -245,10 +245,10 @@ def ask(
         )
     for name in names:
         look_at(Path(name), photos=True)
-    from unipose.app.pose_input import Reading, own_body, read_asked
+    from unipose.app.pose_input import ReadOptions, own_body, read_asked
 
     shape = own_body(body)
-    reading = Reading(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
+    reading = ReadOptions(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
     shown = [read_asked(Path(name), reading, shape) for name in names]
     from unipose.app import sources
 
@@ -281,10 +281,10 @@ def convert(
 ) -> None:
     """Write a pose file in another format."""
     look_at(file)
-    from unipose.app.pose_input import Reading, own_body, save_pose
+    from unipose.app.pose_input import ReadOptions, own_body, save_pose
 
     shape = own_body(body)
-    reading = Reading(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
+    reading = ReadOptions(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
     written = save_pose(reading.open(file, shape), out, body=shape, layout=layout)
     _answer(str(written), as_json, file=str(file), at=at, frame=frame, files=[str(written)])
 

@@ -12,11 +12,12 @@ them); a line that begins with a slash is a command and needs no model.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from unipose.app.conversation_files import SpokenTurn, load_conversation, save_conversation
 from unipose.app.examples import EXAMPLES
 from unipose.app.pose_actions import Assistant, Done, HeldPose, PoseActions
 from unipose.app.wording import CAPABILITIES
@@ -83,17 +84,6 @@ class Reply:
     """Whether something that was asked for could not be done; the text says why."""
     corrected: bool = False
     """Whether the program's own words took the place of the model's (`call_loop`)."""
-
-
-@dataclass(kw_only=True)
-class SpokenTurn:
-    """One turn as the language model reads it again."""
-
-    state: str
-    """The poses at its beginning; empty without poses."""
-    opened: str = ""
-    """The pose that was opened by hand just before."""
-    messages: list[Message] = field(default_factory=list)
 
 
 class Conversation:
@@ -264,19 +254,17 @@ class Conversation:
         return Reply(text=f"pose {chosen} is in {file}", files=(file,))
 
     def _keep(self, rest: str) -> Reply:
-        from unipose.app.conversation_files import save_conversation
-
         if not rest:
             raise PoseQueryError("where to? /keep FILE, for example /keep talk.json")
-        file = save_conversation(self, Path(rest).expanduser())
+        file = save_conversation(self.turns, self.actions.held, Path(rest).expanduser())
         return Reply(text=f"the conversation is in {file}", files=(file,))
 
     def _resume(self, rest: str) -> Reply:
-        from unipose.app.conversation_files import load_conversation
-
         if not rest:
             raise PoseQueryError("which one? /resume FILE, for example /resume talk.json")
-        load_conversation(self, Path(_split_number(rest)[0]).expanduser())
+        turns, held = load_conversation(Path(_split_number(rest)[0]).expanduser())
+        self.reply("/new")
+        self.turns, self.actions.held = turns, held
         return Reply(text=f"{len(self.turns)} turns and {len(self.poses)} poses are back.")
 
     def _number(self, rest: str) -> int:

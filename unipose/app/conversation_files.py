@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -17,17 +18,25 @@ from unipose.body.pose import Pose
 from unipose.errors import FileError, MissingFileError, UniPoseError
 from unipose.files.atomic import written_whole
 from unipose.language.chat_rendering import Message
-
-if TYPE_CHECKING:
-    from unipose.app.conversation import Conversation
+from unipose.posecodes.held_poses import HeldPoses
 
 FORMAT = 1
 _ROLES = ("user", "assistant", "tool")
 
 
-def save_conversation(conversation: Conversation, path: Path) -> Path:
+@dataclass(kw_only=True)
+class SpokenTurn:
+    """One turn as the language model reads it again."""
+
+    state: str
+    """The poses at its beginning; empty without poses."""
+    opened: str = ""
+    """The pose that was opened by hand just before."""
+    messages: list[Message] = field(default_factory=list)
+
+
+def save_conversation(turns: list[SpokenTurn], held: HeldPoses[HeldPose], path: Path) -> Path:
     """Write a conversation; a recording that a pose was taken from is not part of it."""
-    held = conversation.actions.held
     content = {
         "unipose_conversation": FORMAT,
         "turns": [
@@ -36,7 +45,7 @@ def save_conversation(conversation: Conversation, path: Path) -> Path:
                 "opened": turn.opened,
                 "messages": [[message.role, message.text] for message in turn.messages],
             }
-            for turn in conversation.turns
+            for turn in turns
         ],
         "poses": [_pose_as_data(item) for item in held.items],
         "steps": held.steps,
@@ -47,14 +56,11 @@ def save_conversation(conversation: Conversation, path: Path) -> Path:
     return path
 
 
-def load_conversation(conversation: Conversation, path: Path) -> None:
-    """Read a conversation into `conversation`, in the place of all that it held.
+def load_conversation(path: Path) -> tuple[list[SpokenTurn], HeldPoses[HeldPose]]:
+    """Read the turns and the poses of a conversation.
 
-    Raises MissingFileError if it is not there, FileError if it is no conversation; what was held
-    before is then still there.
+    Raises MissingFileError if it is not there, FileError if it is no conversation.
     """
-    from unipose.app.conversation import SpokenTurn
-
     if not path.is_file():
         raise MissingFileError(path, "there is no such conversation.", "/keep FILE writes one.")
     try:
@@ -79,10 +85,9 @@ def load_conversation(conversation: Conversation, path: Path) -> None:
         raise FileError(
             path, f"is no conversation that was kept ({error}).", "Expected what /keep FILE writes."
         ) from error
-    conversation.reply("/new")
-    conversation.turns = turns
-    held = conversation.actions.held
+    held = HeldPoses[HeldPose]()
     held.items, held.steps, held.undone = poses, steps, undone
+    return turns, held
 
 
 def _message(role: str, text: str) -> Message:

@@ -21,7 +21,7 @@ HOLD_SEVERAL = frozenset({".npz", ".json", ".npy", ".png"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class ReadOptions:
     """How a pose file is to be read: the options of the command."""
 
     at: float | None = None
@@ -45,7 +45,7 @@ def own_body(file: Path | None) -> Body | None:
     return load_body(file) if file else None
 
 
-def read_one(file: Path, reading: Reading, body: Body | None) -> Pose:
+def read_one(file: Path, reading: ReadOptions, body: Body | None) -> Pose:
     """Return one pose of the file; of a recording without a time the first, and say so."""
     poses = reading.open(file, body)
     if len(poses) > 1:
@@ -58,7 +58,7 @@ def read_one(file: Path, reading: Reading, body: Body | None) -> Pose:
 
 
 def read_shown(
-    file: Path, reading: Reading, body: Body | None
+    file: Path, reading: ReadOptions, body: Body | None
 ) -> Pose | UInt8[np.ndarray, "_ _ 3"]:
     """Return one pose of the file, or the pixels of a photo."""
     if not is_photo(file):
@@ -69,7 +69,7 @@ def read_shown(
 
 
 def read_asked(
-    file: Path, reading: Reading, body: Body | None
+    file: Path, reading: ReadOptions, body: Body | None
 ) -> Pose | UInt8[np.ndarray, "_ _ 3"]:
     """Return what a question is about: a pose, the pose at a time, a whole recording, a photo."""
     if is_photo(file):

@@ -26,7 +26,7 @@ MINE, THEIRS = (47, 111, 237), (228, 231, 236)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class StoryboardTurn:
     """One line, its answer, and the picture of the pose that came with it, if one did."""
 
     line: str
@@ -34,7 +34,7 @@ class Turn:
     picture: Image.Image | None
 
 
-def hold(chat: Conversation, lines: list[str]) -> list[Turn]:
+def hold(chat: Conversation, lines: list[str]) -> list[StoryboardTurn]:
     """Ask the chat each line; a UniPoseError ends the conversation, a story has no failed line."""
     body = load_body()
     turns = []
@@ -45,11 +45,11 @@ def hold(chat: Conversation, lines: list[str]) -> list[Turn]:
         picture = None
         if new is not None:  # from where the viewer is, as the chat draws it
             picture = Image.fromarray(draw_pose(new, body, size=PICTURE, heading=0.0))
-        turns.append(Turn(line=line, answer=printable(answer), picture=picture))
+        turns.append(StoryboardTurn(line=line, answer=printable(answer), picture=picture))
     return turns
 
 
-def draw(turns: list[Turn]) -> Image.Image:
+def draw(turns: list[StoryboardTurn]) -> Image.Image:
     """Return the conversation as a picture, the person's lines to the right."""
     font = ImageFont.load_default(LETTER)
     paper = Image.new("RGB", (WIDTH, 200 + sum(_height(turn, font) for turn in turns)), PAPER)
@@ -69,7 +69,7 @@ def draw(turns: list[Turn]) -> Image.Image:
     return paper.crop((0, 0, WIDTH, top - GAP + EDGE))
 
 
-def _height(turn: Turn, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> int:
+def _height(turn: StoryboardTurn, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> int:
     lines = len(_wrapped(turn.line, font)) + len(_wrapped(turn.answer, font))
     return LINE * lines + 4 * INSET + 2 * GAP + (turn.picture.height if turn.picture else 0)
 

@@ -18,8 +18,8 @@ import numpy as np
 from unipose.body.pickled_arrays import (
     DAMAGE,
     MAX_ELEMENTS,
+    PickledObject,
     PickleRefusedError,
-    Record,
     array_from_parts,
     record_type,
 )
@@ -70,7 +70,7 @@ class _JoblibUnpickler(pickle._Unpickler):  # type: ignore[name-defined]  # the 
         super().__init__(file, encoding="latin1")
         self.file, self.leave_alone = file, leave_alone
 
-    def find_class(self, module: str, name: str) -> type[Record]:
+    def find_class(self, module: str, name: str) -> type[PickledObject]:
         return record_type(module, name, leave_alone=self.leave_alone or module == MARK.decode())
 
     def persistent_load(self, pid: object) -> object:
@@ -80,7 +80,7 @@ class _JoblibUnpickler(pickle._Unpickler):  # type: ignore[name-defined]  # the 
         super().load_build()  # type: ignore[misc]
         stack: list[Any] = self.stack  # type: ignore[attr-defined]
         wrapper = stack[-1]
-        if isinstance(wrapper, Record) and wrapper.kind == _WRAPPER:
+        if isinstance(wrapper, PickledObject) and wrapper.kind == _WRAPPER:
             stack[-1] = self._array(wrapper.state)
 
     dispatch[pickle.BUILD[0]] = load_build
@@ -89,7 +89,7 @@ class _JoblibUnpickler(pickle._Unpickler):  # type: ignore[name-defined]  # the 
         if not isinstance(state, dict):
             raise PickleRefusedError("an array without a description")
         number, shape = state.get("dtype"), state.get("shape")
-        code = str(number.args[0]) if isinstance(number, Record) and number.args else ""
+        code = str(number.args[0]) if isinstance(number, PickledObject) and number.args else ""
         if code[:1] == "O":
             return _JoblibUnpickler(self.file, leave_alone=self.leave_alone).load()
         if code[:1] not in _KINDS_OF_NUMBERS or not isinstance(shape, tuple):

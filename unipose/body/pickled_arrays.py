@@ -2,9 +2,9 @@
 
 The official SMPL files are Python 2 pickles of numpy arrays, scipy sparse matrices and chumpy
 containers; several data sets come as pickled dictionaries and lists of arrays. A pickle is a
-program; here its names are never looked up. Each name on a short list stands for a `Record` that
-only remembers the arguments and the state it was given, any other name ends the reading, and what
-is then needed is rebuilt by this module from plain bytes and shapes.
+program; here its names are never looked up. Each name on a short list stands for a
+`PickledObject` that only keeps the arguments and the state it was given, any other name ends the
+reading, and what is then needed is rebuilt by this module from plain bytes and shapes.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class PickleRefusedError(ValueError):
     """A pickle holds something that is not an array, or cannot be followed."""
 
 
-class Record:
+class PickledObject:
     """What a pickle said about one object; nothing is done with it."""
 
     kind: ClassVar[str] = ""
@@ -72,7 +72,7 @@ class Record:
     state: object
     items: dict[object, object]
 
-    def __new__(cls, *args: object) -> Record:  # noqa: D102
+    def __new__(cls, *args: object) -> PickledObject:  # noqa: D102
         record = super().__new__(cls)
         record.args, record.state, record.items = args, None, {}
         return record
@@ -84,7 +84,7 @@ class Record:
         self.items[key] = value
 
 
-def record_type(module: str, name: str, *, leave_alone: bool = False) -> type[Record]:
+def record_type(module: str, name: str, *, leave_alone: bool = False) -> type[PickledObject]:
     """Return the record for what a pickle calls `module.name`, which is never looked up.
 
     `leave_alone`: also for names that are not known; else PickleRefusedError.
@@ -95,7 +95,7 @@ def record_type(module: str, name: str, *, leave_alone: bool = False) -> type[Re
         kind = f"{package} {name}"
     if kind is None:
         raise PickleRefusedError(f"it asks for {module}.{name}, which is not data")
-    return type("Record", (Record,), {"kind": kind})
+    return type("PickledObject", (PickledObject,), {"kind": kind})
 
 
 class _RecordingUnpickler(pickle.Unpickler):
@@ -103,7 +103,7 @@ class _RecordingUnpickler(pickle.Unpickler):
 
     leave_alone = False
 
-    def find_class(self, module: str, name: str) -> type[Record]:
+    def find_class(self, module: str, name: str) -> type[PickledObject]:
         return record_type(module, name, leave_alone=self.leave_alone)
 
     def persistent_load(self, pid: object) -> object:
@@ -150,7 +150,7 @@ def as_array(value: object, *, depth: int = 0) -> ndarray:
         raise PickleRefusedError("containers are nested too deeply")
     if isinstance(value, ndarray):
         return value
-    if not isinstance(value, Record):
+    if not isinstance(value, PickledObject):
         raise PickleRefusedError(f"expected an array, found {type(value).__name__}")
     kind, state = _kind_of(value), value.state
     if kind == "array":
@@ -195,7 +195,7 @@ def _plain(value: Any, done: dict[int, Any], depth: int, leave_out: bool) -> Any
 
 
 def _key(key: Any) -> str | int | float | bytes:
-    if isinstance(key, Record) and key.kind == "scalar":
+    if isinstance(key, PickledObject) and key.kind == "scalar":
         key = _plain(key, {}, 0, False)
     if not isinstance(key, (str, int, float, bytes)):
         raise PickleRefusedError("a dictionary whose keys are neither words nor numbers")
@@ -212,13 +212,13 @@ def _entry(value: Any, done: dict[int, Any], depth: int, leave_out: bool) -> Any
 
 
 def _container(value: Any, done: dict[int, Any], depth: int, leave_out: bool) -> Any:
-    if isinstance(value, Record) and value.kind == "mapping":
+    if isinstance(value, PickledObject) and value.kind == "mapping":
         value = value.items
     if isinstance(value, dict):
         return {_key(k): _entry(item, done, depth, leave_out) for k, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item, done, depth, leave_out) for item in value]
-    if not isinstance(value, Record):
+    if not isinstance(value, PickledObject):
         raise PickleRefusedError(f"expected plain data, found {type(value).__name__}")
     if value.kind == "bytes":
         return _as_bytes(value)
@@ -232,18 +232,18 @@ def _container(value: Any, done: dict[int, Any], depth: int, leave_out: bool) ->
         fortran = order == "F"
     else:
         return as_array(value)
-    code = str(number.args[0]) if isinstance(number, Record) and number.args else ""
+    code = str(number.args[0]) if isinstance(number, PickledObject) and number.args else ""
     if code[:1] == "O" and isinstance(data, list):
         items = _plain(data, done, depth, leave_out)
         return items[0] if shape == () and len(items) == 1 else items
     return array_from_parts(shape, number, fortran, data, depth=0, text=code[:1] in ("U", "S"))
 
 
-def _kind_of(record: Record) -> str:
+def _kind_of(record: PickledObject) -> str:
     """Return a record's kind, looking through copyreg's way of writing objects."""
     if record.kind == "object" and record.args:
         written = record.args[0]
-        if isinstance(written, type) and issubclass(written, Record):
+        if isinstance(written, type) and issubclass(written, PickledObject):
             return written.kind
     return record.kind
 
@@ -260,7 +260,7 @@ def array_from_parts(
     """Return the array of these raw parts, after checking that they fit each other."""
     if not isinstance(shape, tuple) or not all(isinstance(n, int) and n >= 0 for n in shape):
         raise PickleRefusedError("an array whose shape is not a shape")
-    if not isinstance(number, Record) or number.kind != "dtype" or not number.args:
+    if not isinstance(number, PickledObject) or number.kind != "dtype" or not number.args:
         raise PickleRefusedError("an array without a type of numbers")
     code = str(number.args[0])
     size = 1
@@ -283,7 +283,7 @@ def array_from_parts(
 
 def _as_bytes(data: Any) -> bytes:
     """Return raw content, which Python 2 wrote as text and protocol 2 as encoded text."""
-    if isinstance(data, Record) and data.kind == "bytes" and data.args:
+    if isinstance(data, PickledObject) and data.kind == "bytes" and data.args:
         data = data.args[0]
     if isinstance(data, str):
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,11 +11,9 @@ from torch.nn import functional
 
 from unipose.errors import ConfigError
 from unipose.language.attention import mixed_attention
+from unipose.language.model import PoseLanguageModel
 from unipose.language.precision import float32_on
 from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch, Practice
-
-if TYPE_CHECKING:
-    from unipose.language.model import PoseLanguageModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +32,15 @@ class Losses:
     """Cross entropy of the same, as the model itself would read it off the pose it writes."""
 
 
-def losses(model: PoseLanguageModel, batch: Batch) -> Losses:
-    """Return the losses of a batch that may mix tasks.
+def batch_losses(model: PoseLanguageModel, batch: Batch | Practice) -> Losses:
+    """Return the losses of a batch that may mix tasks, or of practice without words."""
+    if isinstance(batch, Practice):
+        return _practice_losses(model, batch)
+    return _row_losses(model, batch)
+
+
+def _row_losses(model: PoseLanguageModel, batch: Batch) -> Losses:
+    """Return the losses of rows of any tasks.
 
     Text is learned by cross entropy of the next token, slots by cross entropy of their own code
     (unshifted), and by the joints of the softmax mix of codes through the frozen decoder. Where the
@@ -79,7 +83,7 @@ def losses(model: PoseLanguageModel, batch: Batch) -> Losses:
     )
 
 
-def practice_losses(model: PoseLanguageModel, pairs: Practice) -> Losses:
+def _practice_losses(model: PoseLanguageModel, pairs: Practice) -> Losses:
     """Return the losses of reading claims off poses and of writing poses from claims."""
     newest = model.read_geometry(pairs.second, pairs.first)
     start = model.read_geometry(pairs.first, pairs.first)

@@ -30,10 +30,9 @@ from unipose.language.config import PoseLanguageConfig
 from unipose.language.doubt import Doubt
 from unipose.language.eyes import Eyes, EyesConfig
 from unipose.language.known import Known
-from unipose.language.losses import Losses, losses, practice_losses
 from unipose.language.pictures import Picture, Pictures
 from unipose.language.precision import dtype_of, float32_on
-from unipose.language.rendering import PATCH, READ_POSE, WRITTEN_POSE, Batch, Practice
+from unipose.language.rendering import PATCH, READ_POSE, WRITTEN_POSE, Batch
 
 JOINT_SCALE = 0.5
 """Metres; brings joint positions to the size of a network's inputs."""
@@ -534,10 +533,6 @@ class PoseLanguageModel(PreTrainedModel):
             return logits
         kept = self.doubt.keep(logits, hidden, source.clamp(min=0))
         return torch.where(guessed[:, None, None], kept, logits.to(kept.dtype))
-
-    def forward(self, batch: Batch | Practice) -> Losses:
-        """Return the losses of a batch that may mix tasks, or of practice without words."""
-        return practice_losses(self, batch) if isinstance(batch, Practice) else losses(self, batch)
 
 
 def _restore_tables(module: nn.Module, fresh: nn.Module) -> None:

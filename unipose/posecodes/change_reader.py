@@ -74,7 +74,7 @@ def read_change_text(text: str) -> ChangeReading:
         rows = change_lexicon().sentences(sentence)
         for row in rows:
             if any(token.get("verb") for token in row) and not any(t.get("target") for t in row):
-                _Parser(found, unread).sentence(row)
+                _ChangeParser(found, unread).sentence(row)
                 continue
             reading = read(sentence)
             unread += reading.unread
@@ -129,7 +129,7 @@ def change_lexicon() -> Lexicon:
     return Lexicon(found)
 
 
-class _Parser:
+class _ChangeParser:
     """Reads one sentence of instructions."""
 
     def __init__(self, found: dict[Change, None], unread: list[str]) -> None:

@@ -25,7 +25,7 @@ CROSSED = {"hand": "hand", "arm": "hand", "foot": "foot", "leg": "foot"}
 
 
 @dataclass(frozen=True)
-class View:
+class FactWording:
     """One way to word a fact: who it is about, and what is said of them."""
 
     subject: str
@@ -43,7 +43,7 @@ class Fact:
     """One or several statements with their possible wordings."""
 
     members: tuple[Statement, ...]
-    views: tuple[View, ...]
+    views: tuple[FactWording, ...]
     weight: float = 1.0
     """How much a short caption wants it."""
 
@@ -96,38 +96,44 @@ def _subjects(part: str, relation: str) -> tuple[str, ...]:
 def _one(said: Statement, weight: float) -> Fact:
     first, relation, second = said.first, said.relation, said.second
     if relation in phrases.BODY:
-        return Fact((said,), (View("body", phrases.BODY[relation]),), weight)
+        return Fact((said,), (FactWording("body", phrases.BODY[relation]),), weight)
     if relation == "torso_horizontal":
-        return Fact((said,), (View("torso", phrases.UNARY["horizontal"]),), weight)
+        return Fact((said,), (FactWording("torso", phrases.UNARY["horizontal"]),), weight)
     if second is None:
         table = phrases.UNARY.get(relation) or phrases.LIMBS[relation]
-        views = tuple(View(subject, table) for subject in _subjects(first, relation))
+        views = tuple(FactWording(subject, table) for subject in _subjects(first, relation))
         return Fact((said,), views, weight)
     if relation in HAND_WORDS:
         words = _limb(relation, many=False)
-        views = tuple(View(subject, words) for subject in _subjects(first, relation))
+        views = tuple(FactWording(subject, words) for subject in _subjects(first, relation))
         return Fact((said,), views, weight)
     if (relation, second) == ("above", "head"):
-        return Fact((said,), (View(first, _limb("overhead", many=False)),), weight)
+        return Fact((said,), (FactWording(first, _limb("overhead", many=False)),), weight)
     (side, part), (_, other) = _split(first), _split(second)
     if part == other:  # the left one and the right one of the same part
         if relation in phrases.PAIR:
-            return Fact((said,), (View(plural(part), phrases.PAIR[relation]),), weight)
+            return Fact((said,), (FactWording(plural(part), phrases.PAIR[relation]),), weight)
         views = tuple(
-            View(a, _binary(rel, (f"{{d}} {noun(b)}", "the other " + noun(part))))
+            FactWording(a, _binary(rel, (f"{{d}} {noun(b)}", "the other " + noun(part))))
             for a, rel, b in ((first, relation, second), (second, OPPOSITE[relation], first))
         )
         if relation == "at_right" and part in CROSSED:
             limbs = [p for p, joint in CROSSED.items() if joint == part]
-            views += tuple(View(plural(limb), phrases.LIMBS["crossed"]) for limb in limbs) * 2
+            views += (
+                tuple(FactWording(plural(limb), phrases.LIMBS["crossed"]) for limb in limbs) * 2
+            )
         return Fact((said,), views, weight)
     objects = tuple(f"{{d}} {word}" for word in phrases.PART_WORDS[other])
     if side and _split(second)[0]:
         objects = (f"{{d}} {noun(second)}",)
     said_as = _binary(relation, objects)
     if relation in ("at_left", "at_right") and part == "hand":
-        return Fact((said,), (View(first, said_as), View(first, phrases.LIMBS["across"])), weight)
-    return Fact((said,), (View(first, said_as),), weight)
+        return Fact(
+            (said,),
+            (FactWording(first, said_as), FactWording(first, phrases.LIMBS["across"])),
+            weight,
+        )
+    return Fact((said,), (FactWording(first, said_as),), weight)
 
 
 _WHOLE = {
@@ -215,26 +221,31 @@ def _both_sides(said: Statement, weight: float) -> Fact | None:
     if said.second is None or said.relation in HAND_WORDS:
         words = _both_words(said)
         views = tuple(
-            View(plural(_split(key)[1]), words) for key in _subjects(said.first, said.relation)
+            FactWording(plural(_split(key)[1]), words)
+            for key in _subjects(said.first, said.relation)
         )
         return Fact(members, views, weight + 1)
     other_side, other = _split(said.second)
     if said.second == "head":
         keys = ("hand", "arm")
         return Fact(
-            members, tuple(View(plural(k), phrases.LIMBS["overhead"]) for k in keys), weight + 1
+            members,
+            tuple(FactWording(plural(k), phrases.LIMBS["overhead"]) for k in keys),
+            weight + 1,
         )
     if other == part:
         return None
     if other_side == "right":
         words = _binary(said.relation, (f"the opposite {phrases.PART_WORDS[other][0]}",))
-        return Fact(members, (View(f"each {phrases.PART_WORDS[part][0]}", words),), weight + 1)
+        return Fact(
+            members, (FactWording(f"each {phrases.PART_WORDS[part][0]}", words),), weight + 1
+        )
     if said.relation in ("at_left", "at_right"):
         return None
     objects = (f"{{d}} {plural(other)}",)
     if not other_side:
         objects = tuple(f"{{d}} {word}" for word in phrases.PART_WORDS[other])
-    return Fact(members, (View(plural(part), _binary(said.relation, objects)),), weight + 1)
+    return Fact(members, (FactWording(plural(part), _binary(said.relation, objects)),), weight + 1)
 
 
 def _both_words(said: Statement) -> tuple[str, ...]:
@@ -250,14 +261,14 @@ def _limb_facts() -> list[Fact]:
             members = {s: tuple(state(f"{s}_{p}", tilt) for p in parts) for s in SIDES}
             words = phrases.UNARY[tilt]
             for side in SIDES:
-                found.append(Fact(members[side], (View(f"{side}_{limb}", words),), 2.5))
+                found.append(Fact(members[side], (FactWording(f"{side}_{limb}", words),), 2.5))
             both = members["left"] + members["right"]
-            found.append(Fact(both, (View(plural(limb), words),), 3.5))
+            found.append(Fact(both, (FactWording(plural(limb), words),), 3.5))
     for limb, parts in PLACE_LIMBS.items():
         for relation in ("above", "below", "front", "behind"):
             members = tuple(state(f"left_{p}", relation, f"right_{p}") for p in parts)
             views = tuple(
-                View(
+                FactWording(
                     f"{a}_{limb}",
                     _binary(rel, (f"{{d}} {noun(f'{b}_{limb}')}", f"the other {limb}")),
                 )
@@ -295,7 +306,7 @@ def true_atoms(measured: Measured) -> Bool[np.ndarray, "pose atom"]:
 def extra_atoms(groups: frozenset[Extra]) -> tuple[Fact, ...]:
     """Return the facts of the optional groups, in one order whatever the order of asking."""
     return tuple(
-        Fact((state(part, relation),), (View(part, POSITION_WORDS[part, relation]),), weight)
+        Fact((state(part, relation),), (FactWording(part, POSITION_WORDS[part, relation]),), weight)
         for group, weight in (("lying", 6.0), ("lean", 3.0), ("head", 2.6))
         if group in groups
         for part, relation in GROUPS[group]
@@ -305,7 +316,7 @@ def extra_atoms(groups: frozenset[Extra]) -> tuple[Fact, ...]:
 @cache
 def merged() -> tuple[Fact, ...]:
     """Return the facts of several statements, those with most of them first."""
-    found = [Fact(t_pose(), (View("arms", phrases.LIMBS["t_pose"]),), 5.0)]
+    found = [Fact(t_pose(), (FactWording("arms", phrases.LIMBS["t_pose"]),), 5.0)]
     found += _limb_facts()
     found += [f for said, w in _atoms().items() if (f := _both_sides(said, w)) is not None]
     return tuple(sorted(found, key=lambda fact: -len(fact.members)))

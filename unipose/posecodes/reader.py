@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from unipose.posecodes.change_reader import ChangeReading, read_change_text, read_changes
-from unipose.posecodes.statement_reader import Reading, read, read_statements
+from unipose.posecodes.statement_reader import ReadStatements, read, read_statements
 
 __all__ = [
     "ChangeReading",
-    "Reading",
+    "ReadStatements",
     "read",
     "read_change_text",
     "read_changes",

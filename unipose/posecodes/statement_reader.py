@@ -14,7 +14,7 @@ NOTHING = frozenset({"nothing stands out in this pose"})
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadStatements:
     """What was understood, in order and without repeats, and the words that were not."""
 
     statements: list[Statement] = field(default_factory=list)
@@ -29,24 +29,24 @@ def read_statements(text: str) -> list[Statement]:
     return read(text).statements
 
 
-def read(text: str) -> Reading:
+def read(text: str) -> ReadStatements:
     """Return the statements of a description and what of it could not be read.
 
     A clause with a word that is not in the tables, with a negation, or that says nothing that can
     be measured, is unread as a whole, and nothing is made of it.
     """
     if text.strip().lower().rstrip(".") in NOTHING:
-        return Reading()
+        return ReadStatements()
     found: dict[Statement, None] = {}
     unread: list[str] = []
-    parser = _Parser(found, unread)
+    parser = _StatementParser(found, unread)
     sentences = statement_lexicon().sentences(text)
     for sentence in sentences:
         parser.sentence(sentence)
-    return Reading(list(found), unread)
+    return ReadStatements(list(found), unread)
 
 
-class _Parser:
+class _StatementParser:
     """Walks over the sentences of one text; remembers who was spoken of."""
 
     def __init__(self, found: dict[Statement, None], unread: list[str]) -> None:

@@ -18,7 +18,7 @@ from unipose.body.camera import Camera
 from unipose.body.pose import Pose
 from unipose.errors import ConfigError
 from unipose.render.rasterizer import Backend
-from unipose.render.shading import Scene, side_colours, to_bytes
+from unipose.render.shading import BodyScene, side_colours, to_bytes
 
 View = Literal["front", "three-quarter", "side", "back"]
 
@@ -39,7 +39,7 @@ INK = (58, 62, 70)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Stage:
+class Viewpoint:
     """Where a camera stands around bodies, and the floor they stand on."""
 
     towards_camera: Float[Tensor, "3"]
@@ -204,7 +204,7 @@ def draw_mesh(
     vertices: Float[Tensor, "vertex 3"],
     body: Body,
     camera: Camera,
-    stage: Stage,
+    stage: Viewpoint,
     *,
     size: tuple[int, int],
     supersample: int,
@@ -216,7 +216,7 @@ def draw_mesh(
     centre = (low + high) / 2
     near_floor = vertices[vertices[:, 1] < 0.4]
     reach = (near_floor - centre)[:, [0, 2]].norm(dim=-1).max() if len(near_floor) else 0.0
-    scene = Scene(
+    scene = BodyScene(
         vertices=vertices,
         faces=body.faces.cpu(),
         colours=side_colours(body.weights.cpu()),
@@ -249,7 +249,7 @@ def grounded_shift(body: Body, pose: Pose) -> Float[Tensor, "batch 3"]:
     return torch.cat(shifts)
 
 
-def stage_of(pose: Pose, view: View = "three-quarter", heading: float | None = None) -> Stage:
+def stage_of(pose: Pose, view: View = "three-quarter", heading: float | None = None) -> Viewpoint:
     """Return the directions of camera and sun for a pose; a lying body is seen from its side.
 
     `heading` is the direction that is the front for every body that is not lying, in radians from
@@ -268,14 +268,14 @@ def stage_of(pose: Pose, view: View = "three-quarter", heading: float | None = N
     lying = abs(float(up[1])) < 0.5
     elevation = math.radians(LYING_ELEVATION if lying else ELEVATION)
     angle = heading + math.radians(azimuth)
-    return Stage(
+    return Viewpoint(
         towards_camera=_direction(angle, elevation),
         towards_sun=_direction(angle - math.radians(38), math.radians(52)),
     )
 
 
 def frame(
-    meshes: Float[Tensor, "frame vertex 3"], stage: Stage, aspect: float
+    meshes: Float[Tensor, "frame vertex 3"], stage: Viewpoint, aspect: float
 ) -> tuple[Float[Tensor, "3"], float]:
     """Return the target and the distance from which all of `meshes` fill the picture."""
     points = meshes.reshape(-1, 3).double()
@@ -298,7 +298,7 @@ def frame(
     return target, distance
 
 
-def panel_aspect(meshes: Float[Tensor, "batch vertex 3"], stages: Sequence[Stage]) -> float:
+def panel_aspect(meshes: Float[Tensor, "batch vertex 3"], stages: Sequence[Viewpoint]) -> float:
     """Return width / height of the panels: narrow for standing bodies, wide for lying ones."""
     wanted = []
     for mesh, stage in zip(meshes, stages, strict=True):

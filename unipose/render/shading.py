@@ -72,7 +72,7 @@ def vertex_normals(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Scene:
+class BodyScene:
     """One posed body on a floor, under a sun that stands behind the camera's left shoulder."""
 
     vertices: Float[Tensor, "vertex 3"]

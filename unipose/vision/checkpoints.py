@@ -3,7 +3,7 @@
 Checkpoints of PyTorch Lightning hold the training's configuration beside the weights, as pickled
 objects (yacs, omegaconf): `torch.load(weights_only=True)` refuses such a file as a whole. Here a
 pickle's names are never looked up: a tensor is described by what was written, a configuration
-becomes a `Record` that nobody reads, any other name ends the reading.
+becomes a `PickledObject` that nobody reads, any other name ends the reading.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from unipose.body.pickled_arrays import PickleRefusedError, Record
+from unipose.body.pickled_arrays import PickledObject, PickleRefusedError
 from unipose.errors import MissingFileError, WeightsError
 
 LARGEST_PICKLE = 200_000_000
@@ -200,8 +200,8 @@ class _Unpickler(pickle.Unpickler):
         plain = module in ("builtins", "__builtin__") and name in _PLAIN
         if plain or module.split(".")[0] in _LEFT_ALONE or module == "torch":
             return type(
-                "Record",
-                (Record,),
+                "PickledObject",
+                (PickledObject,),
                 {"kind": f"{module}.{name}", "append": _forget, "extend": _forget, "add": _forget},
             )
         raise PickleRefusedError(f"it asks for {module}.{name}, which is not data")

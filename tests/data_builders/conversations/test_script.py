@@ -153,7 +153,7 @@ def test_the_side_that_is_said_is_the_side_of_the_part(writer: ScriptWriter):
     random = Random(0)
     asked = Call(verb="check", arguments=("leftward", "left hand", "head"))
     for _ in range(200):
-        state = script_room._State(script_room.begun(writer.poses[:1], 1))
+        state = script_room._ConversationState(script_room.begun(writer.poses[:1], 1))
         state.question = asked
         exchange = writer._follow(random, state)
         if exchange is not None and exchange.calls[0].arguments[1:] == ("right hand", "head"):

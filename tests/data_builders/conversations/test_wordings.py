@@ -11,7 +11,7 @@ import pytest
 
 from data_builders.conversations.script import SHARES
 from data_builders.conversations.wordings import (
-    Section,
+    WordingSection,
     domain_of,
     fill,
     sections,
@@ -70,7 +70,7 @@ def test_a_part_stands_for_both_sides_and_a_plural_for_itself():
     [("{a.side} {a.part} bent", "left knee bent"), ("{a.bare}?", "left knee?")],
 )
 def test_forms_of_a_part_are_spelt_out(wording: str, said: str):
-    section = Section("> check bent {a:knee}", "call", (wording,), "made_up")
+    section = WordingSection("> check bent {a:knee}", "call", (wording,), "made_up")
     found = {fill(section, wording, Random(seed)).said for seed in range(20)}
     assert said in found
     assert found <= {said, said.replace("left", "right")}
@@ -150,7 +150,7 @@ def test_what_is_said_names_what_is_meant():
 
 
 def test_a_part_is_never_related_to_itself():
-    section = Section("> check near {a:hand} {b:hand}", "call", ("{a} {b}",), "made_up")
+    section = WordingSection("> check near {a:hand} {b:hand}", "call", ("{a} {b}",), "made_up")
     for seed in range(20):
         words = fill(section, "{a} {b}", Random(seed)).meant.split()
         assert words[3] != words[5]

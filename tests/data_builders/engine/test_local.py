@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from data_builders.engine import Place, Stage, StageError, run_stages, stages_done
+from data_builders.engine import BuildStage, Place, StageError, run_stages, stages_done
 from tests.fakes.engine_steps import Squares, WhereAmI, files_of, traces, two_stages
 from unipose.errors import ConfigError
 
@@ -51,7 +51,9 @@ def test_a_task_that_fails_is_named_and_the_same_command_goes_on(tmp_path, capfd
 
 
 def test_a_mistake_of_ours_is_told_with_its_type_and_can_be_traced(tmp_path):
-    stage = Stage(name="squares", step=Squares(tmp_path, broken=(0,), error=ValueError), tasks=1)
+    stage = BuildStage(
+        name="squares", step=Squares(tmp_path, broken=(0,), error=ValueError), tasks=1
+    )
     with pytest.raises(StageError, match="ValueError: record 0 has no pose") as raised:
         run_stages([stage], tmp_path / "log", HERE)
     assert isinstance(raised.value.__cause__, ValueError)
@@ -83,7 +85,7 @@ def test_a_task_that_keeps_killing_its_worker_is_named(tmp_path):
 
 def test_workers_compute_with_one_thread_and_live_through_all_stages(tmp_path):
     before = dict(os.environ)
-    stages = [Stage(name=name, step=WhereAmI(tmp_path / name), tasks=2) for name in ("a", "b")]
+    stages = [BuildStage(name=name, step=WhereAmI(tmp_path / name), tasks=2) for name in ("a", "b")]
     run_stages(stages, tmp_path / "log", Place(workers=2))
     said = {
         name: [(tmp_path / name / f"where_{rank}").read_text().split("\n") for rank in (0, 1)]
@@ -112,7 +114,7 @@ def test_a_step_that_cannot_be_sent_to_a_worker_is_refused_at_once(tmp_path):
     step = Squares(tmp_path)
     step.pose = lambda: None  # type: ignore[attr-defined]
     with pytest.raises(ConfigError, match="cannot be sent to a worker"):
-        Stage(name="squares", step=step, tasks=1)
+        BuildStage(name="squares", step=step, tasks=1)
 
 
 def test_stages_with_one_name_are_refused(tmp_path):
@@ -138,4 +140,4 @@ def test_a_place_that_contradicts_itself_is_refused(settings, message):
 @pytest.mark.parametrize(("name", "tasks"), [("", 1), ("a/b", 1), (".a", 1), ("a", 0)])
 def test_a_stage_that_cannot_be_is_refused(tmp_path, name, tasks):
     with pytest.raises(ConfigError, match="stage"):
-        Stage(name=name, step=Squares(tmp_path), tasks=tasks)
+        BuildStage(name=name, step=Squares(tmp_path), tasks=tasks)

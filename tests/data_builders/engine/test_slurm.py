@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from data_builders.engine import Place, Stage, StageError, run_stages, stages_done
+from data_builders.engine import BuildStage, Place, StageError, run_stages, stages_done
 from tests.fakes.engine_steps import WhereAmI, files_of, two_stages
 from tests.fakes.slurm import FakeSlurm
 from unipose.errors import ConfigError
@@ -58,7 +58,7 @@ def test_a_stage_waits_for_the_one_before_and_asks_for_what_was_set(slurm, tmp_p
 
 def test_a_job_runs_this_python_in_this_folder_with_one_thread(slurm, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    stage = Stage(name="where", step=WhereAmI(tmp_path / "out"), tasks=1)
+    stage = BuildStage(name="where", step=WhereAmI(tmp_path / "out"), tasks=1)
     run_stages([stage], tmp_path / "log", CPU)
     slurm.run_queue()
     assert stages_done([stage], tmp_path / "log")

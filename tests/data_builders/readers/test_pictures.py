@@ -10,7 +10,7 @@ from PIL import Image
 
 from data_builders.readers.pictures import check_orientation, check_picture, read_picture
 from data_builders.readers.registry import open_source
-from data_builders.readers.source import Choice, Drops
+from data_builders.readers.source import Drops, SourceOptions
 from tests.fakes.picture_datasets import coco_person, write_bomb, write_coco, write_jpeg
 from unipose.errors import EmptySourceError, FileError, FileNote, MissingFileError
 
@@ -69,7 +69,7 @@ def test_a_corrupt_picture_is_left_out_with_its_reason(name, tmp_path):
         list(open_source(f"coco={folder}?pictures=whole", drops))
     assert drops.dropped[0].reason.startswith(str(picture))
     with pytest.raises(FileError, match=reason) as found:
-        check_picture(picture, Choice(pictures="whole"))
+        check_picture(picture, SourceOptions(pictures="whole"))
     assert str(found.value) == drops.dropped[0].reason
     with pytest.raises(FileError, match=reason):
         read_picture(picture)
@@ -77,24 +77,24 @@ def test_a_corrupt_picture_is_left_out_with_its_reason(name, tmp_path):
 
 def test_only_every_pixel_shows_that_a_picture_ends_early(tmp_path):
     cut_off(tmp_path / NAME)
-    assert check_picture(tmp_path / NAME, Choice()) == SIZE
+    assert check_picture(tmp_path / NAME, SourceOptions()) == SIZE
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_what_a_picture_is_decides_its_content_and_not_its_name(kind, tmp_path):
     noise(np.uint8).save(tmp_path / NAME, format=kind)
-    assert check_picture(tmp_path / NAME, Choice(pictures="whole")) == SIZE
+    assert check_picture(tmp_path / NAME, SourceOptions(pictures="whole")) == SIZE
     assert read_picture(tmp_path / NAME).shape == (427, 640, 3)
 
 
 def test_a_bomb_is_known_by_its_header(tmp_path):
     bomb = write_bomb(tmp_path / "bomb.png", side=9_000)
     with pytest.raises(FileError, match=r"claims 9000 x 9000 pixels|bomb"):
-        check_picture(bomb, Choice())
+        check_picture(bomb, SourceOptions())
 
 
 def test_a_picture_that_is_not_there_is_an_error_of_its_own(tmp_path):
-    for look in (read_picture, lambda path: check_picture(path, Choice())):
+    for look in (read_picture, lambda path: check_picture(path, SourceOptions())):
         with pytest.raises(MissingFileError, match="there is no such picture"):
             look(tmp_path / "nothing.png")
 
@@ -111,7 +111,7 @@ def half_red(path, orientation):
 def test_a_photo_is_turned_if_its_annotation_knows_it_upright(tmp_path):
     half_red(tmp_path / NAME, 6)
     with pytest.warns(FileNote, match="as their EXIF says"):
-        orientation = check_orientation(tmp_path / NAME, Choice(), (427, 640))
+        orientation = check_orientation(tmp_path / NAME, SourceOptions(), (427, 640))
     assert orientation == 6
     pixels = read_picture(tmp_path / NAME, orientation=orientation)
     assert pixels.shape == (640, 427, 3)
@@ -120,7 +120,7 @@ def test_a_photo_is_turned_if_its_annotation_knows_it_upright(tmp_path):
 
 def test_a_photo_stays_as_it_is_stored_if_its_annotation_knows_it_so(tmp_path):
     half_red(tmp_path / NAME, 6)
-    assert check_orientation(tmp_path / NAME, Choice(), SIZE) == 1
+    assert check_orientation(tmp_path / NAME, SourceOptions(), SIZE) == 1
     pixels = read_picture(tmp_path / NAME)
     assert pixels[200, 100, 0] > 200 > 60 > pixels[200, 500, 0]
 
@@ -128,13 +128,13 @@ def test_a_photo_stays_as_it_is_stored_if_its_annotation_knows_it_so(tmp_path):
 def test_a_size_that_cannot_tell_whether_to_turn_is_said(tmp_path):
     half_red(tmp_path / NAME, 3)
     with pytest.warns(FileNote, match="whose size cannot tell"):
-        assert check_orientation(tmp_path / NAME, Choice(), SIZE) == 1
+        assert check_orientation(tmp_path / NAME, SourceOptions(), SIZE) == 1
 
 
 def test_a_size_that_fits_neither_way_is_refused(tmp_path):
     half_red(tmp_path / NAME, 6)
     with pytest.raises(FileError, match="has 640 x 427 pixels, its annotation says 640 x 480"):
-        check_orientation(tmp_path / NAME, Choice(), (640, 480))
+        check_orientation(tmp_path / NAME, SourceOptions(), (640, 480))
 
 
 def test_a_person_of_coco_in_a_turned_photo_is_kept(tmp_path):

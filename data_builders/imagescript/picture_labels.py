@@ -8,28 +8,28 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
-from data_builders.imagescript.plan import Group, Plan
+from data_builders.imagescript.plan import PictureGroup, Plan
 from data_builders.imagescript.tables import numbers_of, read_rows
 from unipose.body.skeletons import POSED_JOINTS
 
 
-class Made:
+class PictureLabels:
     """Labels of the pictures of one turn ("second": chosen ones, "first": of pairs), by group."""
 
     def __init__(self, plan: Plan, turn: str) -> None:
         self.plan, self.turn = plan, turn
 
-    def keys(self, group: Group) -> list[str]:
+    def keys(self, group: PictureGroup) -> list[str]:
         """Return the keys of a group's pictures, in order of choice."""
         return self._table(group, ["key"])["key"].to_pylist()
 
-    def labels(self, group: Group, keys: set[str]) -> dict[str, dict[str, Any]]:
+    def labels(self, group: PictureGroup, keys: set[str]) -> dict[str, dict[str, Any]]:
         """Return all that is known of some pictures, by key; those not made are not there."""
         table = self._table(group)
         here = [i for i, key in enumerate(table["key"].to_pylist()) if key in keys]
         return {row["key"]: row for row in table.take(pa.array(here, pa.int64())).to_pylist()}
 
-    def joints(self, group: Group) -> dict[str, Float[np.ndarray, "22 3"]]:
+    def joints(self, group: PictureGroup) -> dict[str, Float[np.ndarray, "22 3"]]:
         """Return the joints that texts may speak of, by key; the others are NaN."""
         table = self._table(group, ["key", "person.joints", "spoken"]).flatten()
         joints = table["person.joints"].combine_chunks().flatten().flatten()
@@ -37,7 +37,7 @@ class Made:
         places[~numbers_of(table["spoken"], POSED_JOINTS).astype(bool)] = np.nan
         return dict(zip(table["key"].to_pylist(), places, strict=True))
 
-    def _table(self, group: Group, columns: list[str] | None = None) -> pa.Table:
+    def _table(self, group: PictureGroup, columns: list[str] | None = None) -> pa.Table:
         folder = self.plan.work / "labels" / self.turn
         pieces = [i for i, piece in enumerate(self.plan.photographs) if piece.group == group]
         return pa.concat_tables(read_rows(folder / f"{i:05d}.parquet", columns) for i in pieces)

@@ -16,9 +16,15 @@ from tests.fakes.tiny_model import tiny_assistant
 from tokenizer.rotations import rotations_from_6d, rotations_to_6d
 from train import align, instruct, visual
 from train.mesh_recovery import MINI as MINI_EYE
-from train.seeing import EyesToTake, SeeingConfig, image_talk, look_through, open_start
 from train.stages import TRAINABLE, Stage, choose_what_learns, part_of, set_modes
-from train.teaching import save_model
+from train.training_loop import save_model
+from train.vision_training import (
+    VisionEncoderSources,
+    VisionTrainingConfig,
+    cached_encoder,
+    image_talk,
+    open_start,
+)
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
 from unipose.errors import ConfigError
@@ -162,7 +168,7 @@ def test_eyes_take_over_the_weights_of_mesh_recovery(tmp_path: Path):
 
     weights = {f"backbone.{name}": value for name, value in trained.state_dict().items()}
     save_file(weights, tmp_path / "model.safetensors")
-    eyes = EyesToTake(config=TINY_EYES, pose=str(tmp_path / "model.safetensors"))
+    eyes = VisionEncoderSources(config=TINY_EYES, pose=str(tmp_path / "model.safetensors"))
     first = saved(tiny_assistant(), tmp_path / "align")
     config = replace(DEBUG["visual"], start=first, eyes=eyes)
     model, vocabulary = open_start(config, load_body())
@@ -170,7 +176,7 @@ def test_eyes_take_over_the_weights_of_mesh_recovery(tmp_path: Path):
     for name, value in trained.state_dict().items():
         assert torch.equal(model.eyes.pose.state_dict()[name], value)
     with pytest.raises(ConfigError, match="without CLIP"):
-        EyesToTake(config=TINY_EYES, clip="clip.pt").give(model)
+        VisionEncoderSources(config=TINY_EYES, clip="clip.pt").add_to(model)
 
 
 def test_eyes_that_guess_take_over_the_head_too(tmp_path: Path):
@@ -179,7 +185,9 @@ def test_eyes_that_guess_take_over_the_head_too(tmp_path: Path):
     network = MeshRecoveryNetwork(MeshRecoveryConfig(vit=GUESSING_EYES.pose, head=head))
     network.save_pretrained(tmp_path)
     model = tiny_assistant().model
-    EyesToTake(config=GUESSING_EYES, pose=str(tmp_path / "model.safetensors")).give(model)
+    VisionEncoderSources(config=GUESSING_EYES, pose=str(tmp_path / "model.safetensors")).add_to(
+        model
+    )
     pixels, box = some_pixels(), (5.0, 5.0, 20.0, 30.0)
     crops = model.eyes.prepare(pixels, box).pose[None]
     guess = model.eyes.guess(model.eyes.pose(crops), crops)
@@ -195,7 +203,7 @@ def test_eyes_that_guess_take_over_the_head_too(tmp_path: Path):
 
 def test_what_eyes_saw_is_kept_in_half_precision():
     model = seeing_assistant().model
-    look = look_through(model)(some_pixels(), (5.0, 5.0, 20.0, 30.0))
+    look = cached_encoder(model)(some_pixels(), (5.0, 5.0, 20.0, 30.0))
     assert look.seen
     assert look.guess is None
     assert look.pose.dtype == torch.float16
@@ -218,7 +226,7 @@ def test_the_presets_hold_the_published_numbers():
 
 def test_the_small_presets_see_with_the_small_eye():
     for config in (visual.PRESETS["mini"], instruct.PRESETS["mini"]):
-        assert isinstance(config, SeeingConfig)
+        assert isinstance(config, VisionTrainingConfig)
         assert config.eyes.config.pose == MINI_EYE.vit
         assert config.studio.frames <= config.eyes.config.most
     assert {task for task, _ in instruct.PRESETS["mini"].image_talk.shares} == {

@@ -15,8 +15,8 @@ from tests.fakes.base_models import write_base
 from tests.train.test_programs import same, stop_after
 from train import align, pose_codes
 from train.settings import NonFiniteLossError, check_finite
-from train.teaching import Step, shares_of
 from train.threads import choose_threads, set_threads
+from train.training_loop import PoseLanguageStep, shares_of
 from unipose.assistant import UniPose
 from unipose.errors import ConfigError
 from unipose.language.rendering import NOTHING, Batch
@@ -108,9 +108,11 @@ def test_a_run_that_accumulates_resumes_as_if_unbroken(tmp_path: Path):
 def test_a_step_that_is_not_finite_stops_with_its_place_and_part_and_saves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    forward, calls = Step.forward, []
+    forward, calls = PoseLanguageStep.forward, []
 
-    def broken(self: Step, *given: object) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def broken(
+        self: PoseLanguageStep, *given: object
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         loss, parts = forward(self, *given)
         calls.append(1)
         if len(calls) == 6:  # the second batch of the third step
@@ -118,7 +120,7 @@ def test_a_step_that_is_not_finite_stops_with_its_place_and_part_and_saves_nothi
             loss = loss * torch.nan
         return loss, parts
 
-    monkeypatch.setattr(Step, "forward", broken)
+    monkeypatch.setattr(PoseLanguageStep, "forward", broken)
     config = replace(DEBUG, out=tmp_path, accumulate=2, save_every=1, batch=4)
     with pytest.raises(NonFiniteLossError, match=r"step 2 .* geometry, .* place 5") as e:
         align.main(config)

@@ -1,7 +1,7 @@
 """Batches made ahead of their step, by processes of their own.
 
 A thread would not do: drawing rows is Python, which holds the interpreter while the training step
-needs it. The processes are forked, so that what makes batches needs no pickling; call `ahead`
+needs it. The processes are forked, so that what makes batches needs no pickling; call `prefetch`
 before a model moves to its GPU, which a forked process cannot use.
 """
 
@@ -21,7 +21,7 @@ from unipose.errors import ConfigError, UniPoseError
 Made = TypeVar("Made")
 
 
-def ahead(make: Callable[[int], Made], places: Sequence[int], *, workers: int) -> Iterator[Made]:
+def prefetch(make: Callable[[int], Made], places: Sequence[int], *, workers: int) -> Iterator[Made]:
     """Yield what is made of each place, in their order; `workers` processes are two each ahead.
 
     The same is made by any number of workers if `make` draws from its place alone; 0 makes each
@@ -31,7 +31,7 @@ def ahead(make: Callable[[int], Made], places: Sequence[int], *, workers: int) -
     if workers < 0 or (workers and not hasattr(os, "fork")):
         raise ConfigError(f"{workers} workers cannot be started here; --workers 0 does without")
     loader = DataLoader(
-        _Places(make, places),
+        _MadeItems(make, places),
         batch_size=None,
         collate_fn=_as_it_is,
         num_workers=workers,
@@ -42,7 +42,7 @@ def ahead(make: Callable[[int], Made], places: Sequence[int], *, workers: int) -
     return _unwrapped(iter(loader))
 
 
-class _Places(Dataset[Made | UniPoseError], Generic[Made]):
+class _MadeItems(Dataset[Made | UniPoseError], Generic[Made]):
     def __init__(self, make: Callable[[int], Made], places: Sequence[int]) -> None:
         self.make, self.places = make, places
 

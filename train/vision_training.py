@@ -13,13 +13,13 @@ from torch import Tensor
 
 from data_builders.built_pictures import BuiltPictures
 from data_builders.image_talk import ImageTalk, ImageTalkConfig, PictureSource
-from data_builders.picture_pool import Look, Shown, StudioPictures
+from data_builders.picture_pool import Look, PicturedPerson, StudioPictures
 from data_builders.pose_pool import PosePool
 from data_builders.studio import Motions, Studio, StudioConfig
 from tokenizer.rotations import rotations_to_6d
 from train import align
 from train.held_out import HeldOut
-from train.teaching import Teaching
+from train.training_loop import TrainingLoopConfig
 from unipose.assistant import UniPose
 from unipose.body.body import Body
 from unipose.errors import ConfigError, MissingFileError
@@ -31,8 +31,8 @@ from unipose.language.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, kw_only=True)
-class EyesToTake:
-    """Which eyes a model gets that has none yet, and where their weights are."""
+class VisionEncoderSources:
+    """Which vision encoders a model gets that has none yet, and where their weights are."""
 
     config: EyesConfig
     pose: str = ""
@@ -43,8 +43,8 @@ class EyesToTake:
     """LLaVA (a folder or file, either layout) whose projector's second layer is taken over; ""
     starts from nothing."""
 
-    def give(self, model: PoseLanguageModel) -> None:
-        """Let a model without eyes see. Raises WeightsError if a checkpoint does not fit."""
+    def add_to(self, model: PoseLanguageModel) -> None:
+        """Add the encoders to a model. Raises WeightsError if a checkpoint does not fit."""
         model.add_eyes(self.config)
         assert model.eyes is not None
         if self.pose:
@@ -58,12 +58,12 @@ class EyesToTake:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeeingConfig(Teaching):
+class VisionTrainingConfig(TrainingLoopConfig):
     """One stage with pictures."""
 
     start: Path
     """Model of the stage before; "" starts from a tiny untrained one (debug)."""
-    eyes: EyesToTake
+    eyes: VisionEncoderSources
     pictures: Path = Path()
     """Folder of a built ImageScript; "" takes pictures in the studio."""
     refined: bool = False
@@ -83,7 +83,7 @@ class SeeingConfig(Teaching):
     image_talk: ImageTalkConfig
 
 
-def open_start(config: SeeingConfig, body: Body) -> tuple[PoseLanguageModel, Vocabulary]:
+def open_start(config: VisionTrainingConfig, body: Body) -> tuple[PoseLanguageModel, Vocabulary]:
     """Return the model to go on with and its vocabulary; it gets eyes if it has none."""
     fresh = config.start == Path()
     if fresh:
@@ -92,13 +92,13 @@ def open_start(config: SeeingConfig, body: Body) -> tuple[PoseLanguageModel, Voc
         assistant = UniPose.load(config.start, base_as_stored=True)
     model = assistant.model
     if model.eyes is None:
-        config.eyes.give(model)
+        config.eyes.add_to(model)
     vocabulary = replace(assistant.vocabulary, patches=model.patches, pictures=model.pictures)
     return model, vocabulary
 
 
 def image_talk(
-    config: SeeingConfig,
+    config: VisionTrainingConfig,
     model: PoseLanguageModel,
     vocabulary: Vocabulary,
     body: Body,
@@ -116,14 +116,17 @@ def image_talk(
 
 
 def held_out_people(
-    config: SeeingConfig, model: PoseLanguageModel, body: Body, poses: PosePool | None = None
+    config: VisionTrainingConfig,
+    model: PoseLanguageModel,
+    body: Body,
+    poses: PosePool | None = None,
 ) -> HeldOut:
     """Return the people in pictures, and in poses if there are any, who are asked about."""
     try:
         source = _pictures(config, model, body, "val", stills=10 * config.checked, films=1)
     except MissingFileError as error:
         raise ConfigError(f"{error} --checked 0 trains without asking held-out people") from error
-    shown: list[Shown] = []
+    shown: list[PicturedPerson] = []
     for i in range(config.checked if Task.IMAGE_TO_TEXT in source.tasks else 0):
         chance = random.Random(f"{config.seed} held out {i}")
         shown += source.example(Task.IMAGE_TO_TEXT, chance).shown
@@ -133,7 +136,7 @@ def held_out_people(
 
 
 def _pictures(
-    config: SeeingConfig,
+    config: VisionTrainingConfig,
     model: PoseLanguageModel,
     body: Body,
     split: str,
@@ -142,7 +145,7 @@ def _pictures(
     films: int,
 ) -> PictureSource:
     """Return the pictures of a split; those of another split are of other rooms and poses."""
-    look = look_through(model) if config.kept else model.look
+    look = cached_encoder(model) if config.kept else model.look
     if config.pictures != Path():
         return BuiltPictures.read(
             config.pictures, look, split=split, refined=config.refined, kept=config.kept
@@ -154,7 +157,7 @@ def _pictures(
     return StudioPictures(studio, look, stills=stills, films=films, kept=config.kept)
 
 
-def look_through(model: PoseLanguageModel) -> Look:
+def cached_encoder(model: PoseLanguageModel) -> Look:
     """Return what shows a picture to the frozen eyes and keeps what they saw, in half precision.
 
     Every picture is seen once, by itself: what is kept does not depend on what else is in a batch.
@@ -191,7 +194,7 @@ def decoder_of(
     return decode
 
 
-def _untrained(config: SeeingConfig, body: Body) -> UniPose:
+def _untrained(config: VisionTrainingConfig, body: Body) -> UniPose:
     """Return the tiny model of train.align's debug preset, untrained."""
     debug = replace(align.PRESETS["debug"], out=config.out, seed=config.seed)
     torch.manual_seed(config.seed)

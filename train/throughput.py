@@ -1,4 +1,4 @@
-"""How many tokens a second our loop trains, beside transformers' Trainer: `python -m train.pace`.
+"""Tokens a second of our loop beside transformers' Trainer: `python -m train.throughput`.
 
 One Llama-type model, the same first weights, the same rows in every step, the same loss, optimiser
 and clipping; rows are drawn as training goes. The contestants take turns in one process. Only whole
@@ -8,7 +8,7 @@ counts with its quickest step of all blocks: what else a machine does only ever 
 those of the rows, not what fills them up; CPU-seconds those of the process that trains. All use
 torch's deterministic algorithms, as our training does.
 
-- ours: `train.teaching.teach`, as all stages run it;
+- ours: `train.training_loop.run_loop`, as all stages run it;
 - trainer: transformers' Trainer on the very batches that ours makes (rows sorted by length, in
   pieces), drawn by as many worker processes;
 - padded: the Trainer as it comes: one batch per step, filled up to its longest row, drawn between
@@ -40,7 +40,7 @@ from train.align import PRESETS as ALIGN
 from train.align import AlignConfig, SmallLlama, build_model, open_codec, text_tokenizer
 from train.program import run_program, start_accelerator
 from train.run_folder import RunFolder
-from train.teaching import Step, Teaching, by_length, teach
+from train.training_loop import PoseLanguageStep, TrainingLoopConfig, by_length, run_loop
 from unipose.body.body import load_body
 from unipose.errors import ConfigError
 from unipose.language.model import PoseLanguageModel
@@ -94,14 +94,14 @@ PRESETS = {
 
 
 @dataclass(kw_only=True, eq=False)
-class Race:
+class ThroughputRun:
     """What all contestants share."""
 
     model: PoseLanguageModel
     vocabulary: Vocabulary
     draw: Callable[[int], list[Row]]
     """From a step to its rows."""
-    teaching: Teaching
+    teaching: TrainingLoopConfig
     batches: int
     """Different ones; the draws begin again behind them."""
 
@@ -140,7 +140,7 @@ class Race:
         run = RunFolder(folder, config)
         model = deepcopy(self.model)
         model.register_forward_pre_hook(began)
-        teach(
+        run_loop(
             start_accelerator(clip=config.clip),
             run,
             model,
@@ -181,9 +181,9 @@ class Race:
             seed=config.seed,
         )
         _InOrder(
-            model=_Learner(Step(deepcopy(self.model), config)),
+            model=_Learner(PoseLanguageStep(deepcopy(self.model), config)),
             args=arguments,
-            train_dataset=_Places(config.steps + 1),  # it asks for the next one early
+            train_dataset=_Indices(config.steps + 1),  # it asks for the next one early
             data_collator=collate,
             callbacks=[watch],
         ).train()
@@ -207,7 +207,7 @@ class _Watch(TrainerCallback):
         self.starts.append(now())
 
 
-class _Places(torch.utils.data.Dataset[int]):
+class _Indices(torch.utils.data.Dataset[int]):
     def __init__(self, count: int) -> None:
         self.count = count
 
@@ -221,7 +221,7 @@ class _Places(torch.utils.data.Dataset[int]):
 class _Learner(nn.Module):
     """A step as the Trainer calls it: it takes `config` for that of a language model."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: PoseLanguageStep) -> None:
         super().__init__()
         self.step = step
 
@@ -233,7 +233,7 @@ class _InOrder(Trainer):
     """The Trainer with our loss, on batches in their order."""
 
     def _get_train_sampler(self, *args: object, **kwargs: object) -> torch.utils.data.Sampler[int]:
-        return torch.utils.data.SequentialSampler(_Places(self.args.max_steps))
+        return torch.utils.data.SequentialSampler(_Indices(self.args.max_steps))
 
     def compute_loss(
         self,
@@ -246,7 +246,7 @@ class _InOrder(Trainer):
         return model([batch.to(device) for batch in inputs["batches"]])
 
 
-def prepare(config: PaceConfig, folder: Path) -> Race:
+def prepare(config: PaceConfig, folder: Path) -> ThroughputRun:
     """Return an untrained model and rows about made-up poses."""
     torch.manual_seed(config.seed)
     align: AlignConfig = replace(
@@ -265,7 +265,7 @@ def prepare(config: PaceConfig, folder: Path) -> Race:
         vocabulary=vocabulary,
         config=align.talk,
     )
-    return Race(
+    return ThroughputRun(
         model=model,
         vocabulary=vocabulary,
         draw=lambda step: talk.draw(config.batch, seed=config.seed, step=step % config.batches),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from train.ahead import ahead
+from train.batch_prefetch import prefetch
 from unipose.errors import BlindModelError, ConfigError, MissingFileError
 from unipose.language.rendering import Batch, Row, collate
 
@@ -31,7 +31,7 @@ def test_any_number_of_workers_makes_the_same_in_the_same_order(workers: int):
             row.add(int(identity))
         return place, collate([row], pad=0)
 
-    for place, (told, batch) in enumerate(ahead(make, range(1, 6), workers=workers), 1):
+    for place, (told, batch) in enumerate(prefetch(make, range(1, 6), workers=workers), 1):
         known = make(place)[1]
         assert told == place
         assert torch.equal(batch.ids, known.ids)
@@ -44,7 +44,7 @@ def test_the_next_are_made_elsewhere_while_one_is_used(tmp_path: Path):
         (tmp_path / str(place)).touch()
         return os.getpid()
 
-    made = ahead(make, range(9), workers=1)
+    made = prefetch(make, range(9), workers=1)
     assert wait_for((tmp_path / "1").exists)  # before anything is asked for
     assert next(made) != os.getpid()
     assert wait_for((tmp_path / "2").exists)
@@ -62,7 +62,7 @@ def test_what_fails_ahead_fails_in_its_place_as_itself(workers: int, error: Exce
             raise error
         return place
 
-    made = ahead(make, range(5), workers=workers)
+    made = prefetch(make, range(5), workers=workers)
     assert [next(made), next(made)] == [0, 1]
     with pytest.raises(type(error)) as caught:
         next(made)
@@ -75,17 +75,17 @@ def test_an_accident_is_told_with_where_it_was():
         return 1 / place
 
     with pytest.raises(ZeroDivisionError, match="in make"):
-        next(ahead(make, range(2), workers=1))
+        next(prefetch(make, range(2), workers=1))
 
 
 def test_the_global_random_numbers_are_left_alone():
     torch.manual_seed(0)
     known = torch.rand(3)
     torch.manual_seed(0)
-    assert list(ahead(lambda place: place, range(3), workers=1)) == [0, 1, 2]
+    assert list(prefetch(lambda place: place, range(3), workers=1)) == [0, 1, 2]
     assert torch.equal(torch.rand(3), known)
 
 
 def test_fewer_workers_than_none_are_refused():
     with pytest.raises(ConfigError, match="-1 workers"):
-        ahead(lambda place: place, range(3), workers=-1)
+        prefetch(lambda place: place, range(3), workers=-1)

@@ -12,7 +12,7 @@ from accelerate import Accelerator, DistributedType
 from torch import nn
 from tqdm import trange
 
-from train.ahead import ahead
+from train.batch_prefetch import prefetch
 from train.engines import resume_moments, save_run
 from train.held_out import HeldOut
 from train.program import check_engine, start_accelerator
@@ -22,7 +22,7 @@ from train.settings import RunSettings, check_finite, set_rate
 from train.stages import set_modes
 from unipose.assistant import UniPose
 from unipose.errors import ConfigError
-from unipose.language.losses import Losses
+from unipose.language.losses import batch_losses
 from unipose.language.model import PoseLanguageModel
 from unipose.language.precision import dtype_of
 from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch, Practice, Row, collate
@@ -33,11 +33,11 @@ TOLD = 10.0
 
 Draw = Callable[[int], tuple[list[Row], Practice | None]]
 """From the number of a batch (all processes count together) to its rows and its practice; called in
-a process of its own, with what was known when training began (see `train.ahead`)."""
+a process of its own, with what was known when training began (see `train.batch_prefetch`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Teaching(RunSettings):
+class TrainingLoopConfig(RunSettings):
     """Steps, rates and weights of one stage."""
 
     steps: int = 6500
@@ -128,10 +128,10 @@ def shares_of(groups: Sequence[Sequence[Batch]]) -> list[dict[str, torch.Tensor]
 
 
 def train_step(
-    model: nn.Module,
+    model: PoseLanguageModel,
     batches: list[Batch],
     practice: Practice | None,
-    config: Teaching,
+    config: TrainingLoopConfig,
     *,
     shares: dict[str, torch.Tensor] | None = None,
     practised: float = 1.0,
@@ -144,7 +144,7 @@ def train_step(
     shares = shares_of([batches])[0] if shares is None else shares
     parts: dict[str, torch.Tensor] = {name: torch.zeros(()) for name in shares}
     for i, batch in enumerate(batches):
-        losses: Losses = model(batch)
+        losses = batch_losses(model, batch)
         for name, some in shares.items():
             parts[name] = parts[name] + some[i] * getattr(losses, name)
     weights = {
@@ -156,7 +156,7 @@ def train_step(
         "shown": config.shown_weight,
     }
     if practice is not None:
-        losses = model(practice)
+        losses = batch_losses(model, practice)
         for name in ("codes", "geometry", "facts", "shown"):
             parts[f"practised {name}"] = practised * getattr(losses, name)
             weights[f"practised {name}"] = weights[name]
@@ -164,10 +164,10 @@ def train_step(
     return loss, {name: part.detach() for name, part in parts.items()}
 
 
-class Step(nn.Module):
+class PoseLanguageStep(nn.Module):
     """One step as one forward pass: what is spread over processes is the whole step."""
 
-    def __init__(self, model: PoseLanguageModel, config: Teaching) -> None:
+    def __init__(self, model: PoseLanguageModel, config: TrainingLoopConfig) -> None:
         super().__init__()
         self.model, self.config = model, config
 
@@ -191,7 +191,7 @@ def run_backward(
     accelerator: Accelerator,
     trained: nn.Module,
     drawn: Sequence[tuple[int, Drawn]],
-    config: Teaching,
+    config: TrainingLoopConfig,
 ) -> list[tuple[int, torch.Tensor, dict[str, torch.Tensor]]]:
     """Add up the gradient of one step; return place, loss and its parts of each group of batches.
 
@@ -214,7 +214,7 @@ def run_backward(
     return done
 
 
-def start(config: Teaching) -> Accelerator:
+def start(config: TrainingLoopConfig) -> Accelerator:
     """Return the Accelerator of a stage, with its threads set."""
     return start_accelerator(
         clip=config.clip, trackers=config.trackers, folder=config.out, threads=config.threads,
@@ -222,13 +222,13 @@ def start(config: Teaching) -> Accelerator:
     )  # fmt: skip
 
 
-def teach(
+def run_loop(
     accelerator: Accelerator,
     run: RunFolder,
     model: PoseLanguageModel,
     vocabulary: Vocabulary,
     draw: Draw,
-    config: Teaching,
+    config: TrainingLoopConfig,
     *,
     name: str,
     held_out: HeldOut | None = None,
@@ -256,9 +256,9 @@ def teach(
         for step in range(done, config.steps)
         for place in config.places(step, accelerator.process_index, accelerator.num_processes)
     ]
-    drawn = ahead(prepared, places, workers=config.workers)
+    drawn = prefetch(prepared, places, workers=config.workers)
     codec, joints_at_rest = deepcopy(model.codec), model.joints_at_rest.clone()
-    trained, optimizer = accelerator.prepare(Step(model, config), optimizer)
+    trained, optimizer = accelerator.prepare(PoseLanguageStep(model, config), optimizer)
     check_engine(accelerator, trained)
     if dtype_of(model.codec) != torch.float32:
         # DeepSpeed casts all to bfloat16, which rounds; rotations need float32

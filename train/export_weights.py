@@ -1,4 +1,4 @@
-"""Write a trained model as the repository holds it: `python -m train.ship runs/align/model OUT`.
+"""Write a trained model as the repository holds it: `python -m train.export_weights MODEL OUT`.
 
 Half precision halves the file; models are loaded and run in single precision all the same.
 """
@@ -20,5 +20,5 @@ def main(source: Path, out: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        raise SystemExit("usage: python -m train.ship MODEL OUT")
+        raise SystemExit("usage: python -m train.export_weights MODEL OUT")
     main(Path(sys.argv[1]), Path(sys.argv[2]))
