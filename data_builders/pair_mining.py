@@ -204,10 +204,10 @@ class _Search:
 
     def digest(self, wanted: np.ndarray) -> str:
         """Return what a kept chunk must have been made from."""
-        told = hashlib.blake2b(json.dumps(asdict(self.config)).encode(), digest_size=16)
+        digest = hashlib.blake2b(json.dumps(asdict(self.config)).encode(), digest_size=16)
         for rows in (self.units, self.properties, wanted, self.sequences, self.times_s):
-            told.update(b"-" if rows is None else np.ascontiguousarray(rows).data)
-        return told.hexdigest()
+            digest.update(b"-" if rows is None else np.ascontiguousarray(rows).data)
+        return digest.hexdigest()
 
     def candidates(self, second: np.ndarray) -> dict[str, np.ndarray]:
         """Return who passes for each second pose, one after the other, and how many those are."""

@@ -131,10 +131,10 @@ class StudioPictures:
         if task == Task.CONTACTS:
             return _touching(scene, chance)
         if task == Task.REASON:
-            told = [person for person in scene.people if person.phrases]
-            if not told or scene.whole is None:
+            named = [person for person in scene.people if person.phrases]
+            if not named or scene.whole is None:
                 return None
-            person = chance.choice(told)
+            person = chance.choice(named)
             shown = PicturedPerson(picture=scene.whole, rotations=person.rotations)
             return Example(shown=(shown,), who=chance.choice(person.phrases))
         if not scene.people:

@@ -139,15 +139,15 @@ def ask(speaker: Speaker, question: PoseQuestion) -> PoseReply:
     def do(call: Call) -> CallResult:
         nonlocal last
         if call.verb not in QUESTIONS:
-            return CallResult(told="shown")
+            return CallResult(model_text="shown")
         try:
             shown = [held[number] for number in held.numbers_of(call.verb, call.poses)]
             found = answer_call(call, shown, last=last)
         except PoseQueryError:
-            return CallResult(told="error", failed=True)
+            return CallResult(model_text="error", failed=True)
         if call.verb not in ("why", "unknown"):
             last = found
-        return CallResult(told=found.fact, finding=found)
+        return CallResult(model_text=found.fact, finding=found)
 
     messages = [
         Message.of("system", SYSTEM),
@@ -200,7 +200,7 @@ _PLACE = re.compile(
 
 
 def read_places(words: str) -> list[tuple[str, ...]]:
-    """Return the places that are told of each part, without articles.
+    """Return the places that are named of each part, without articles.
 
     "The left hand is 8 cm high, on the ground, to the left; the right hand is 99 cm high, in the
     middle." -> [("on ground", "to left"), ("in middle",)]
@@ -225,10 +225,10 @@ def read_amounts(words: str) -> list[tuple[float, str]]:
 
 def same_amounts(words: str, sentence: str, tolerance: float) -> bool:
     """Return whether words begin with the numbers of a sentence, in its order and its units."""
-    told, wanted = read_amounts(words), read_amounts(sentence)
-    return len(told) >= len(wanted) > 0 and all(
+    found, wanted = read_amounts(words), read_amounts(sentence)
+    return len(found) >= len(wanted) > 0 and all(
         abs(one - other) <= tolerance and unit in ("", right_unit)
-        for (one, unit), (other, right_unit) in zip(told, wanted, strict=False)
+        for (one, unit), (other, right_unit) in zip(found, wanted, strict=False)
     )
 
 
@@ -297,7 +297,7 @@ def figures(asked: Asked) -> dict[str, object]:
 
 
 def _further(asked: Asked) -> dict[str, object]:
-    """Return what is told beside whether answers are right."""
+    """Return the figures beside whether answers are right."""
     known, held_out = ([pair for pair in asked if pair[0].split == split] for split in SPLITS)
 
     def topics(some: Asked) -> float:

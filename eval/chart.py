@@ -53,11 +53,11 @@ class Chart:
     @property
     def text(self) -> str:
         """Everything that is drawn, in words."""
-        told = (
+        values_text = (
             f"{bar.name} {number(bar.ours)} ({self.beside} {number(bar.beside)})"
             for bar in self.bars
         )
-        return f"{self.title}, {self.unit}: " + "; ".join(told)
+        return f"{self.title}, {self.unit}: " + "; ".join(values_text)
 
 
 def as_svg(chart: Chart, *, alone: bool) -> str:

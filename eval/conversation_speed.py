@@ -54,14 +54,18 @@ def time_conversation(chat: Conversation) -> dict[str, float]:
     firsts, speeds = [], []
     chat.reply("/pose step")
     for turn, question in enumerate((QUESTIONS[-1], *QUESTIONS)):
-        heard: list[tuple[float, str]] = []
+        pieces: list[tuple[float, str]] = []
+
+        def note(piece: str, pieces: list[tuple[float, str]] = pieces) -> None:
+            pieces.append((time.perf_counter(), piece))
+
         start = time.perf_counter()
-        chat.reply(question, heard=lambda piece, heard=heard: heard.append((time.perf_counter(), piece)))  # fmt: skip  # noqa: E501
-        if not turn or len(heard) < 2:  # the first turn warms up
+        chat.reply(question, on_text=note)
+        if not turn or len(pieces) < 2:  # the first turn warms up
             continue
-        words = len("".join(piece for _, piece in heard[1:]).split())
-        firsts.append(heard[0][0] - start)
-        speeds.append(words / (heard[-1][0] - heard[0][0]))
+        words = len("".join(piece for _, piece in pieces[1:]).split())
+        firsts.append(pieces[0][0] - start)
+        speeds.append(words / (pieces[-1][0] - pieces[0][0]))
     return {
         "first_word_s": statistics.median(firsts),
         "first_word_slowest_s": max(firsts),

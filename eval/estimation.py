@@ -145,12 +145,12 @@ def errors_mm(
     body: Body,
 ) -> dict[str, float | int]:
     """Return the mean errors of the answers (millimetres) and how many were no pose."""
-    told = [Pose(rotations=mean[None]) if answer is None else answer for answer in answers]
+    poses_or_mean = [Pose(rotations=mean[None]) if answer is None else answer for answer in answers]
     rows: dict[str, list[Tensor]] = {"mpjpe_mm": [], "pa_mpjpe_mm": [], "mpvpe_mm": []}
     for start in range(0, len(people), ROWS):
         some = people[start : start + ROWS]
         truth = _mesh(body, [p.rotations for p in some], [p.betas for p in some])
-        said = told[start : start + ROWS]
+        said = poses_or_mean[start : start + ROWS]
         answer = _mesh(body, [p.rotations[0] for p in said], [_shape(p, body) for p in said])
         joints = answer[0][:, :POSED_JOINTS], truth[0][:, :POSED_JOINTS]
         rows["mpjpe_mm"].append(mpjpe(*joints))

@@ -64,45 +64,45 @@ class Describer(Protocol):
 
 
 def show(
-    witness: Describer, options: EstimationOptions, folder: Path, body: Body, *, sees: bool
+    model: Describer, options: EstimationOptions, folder: Path, body: Body, *, sees: bool
 ) -> dict[str, Any]:
     """Write `options.people` pictures into the folder; return their names and what was said."""
     if sees:
-        shown = show_people(witness, held_out_people(options, body), folder, body)
+        shown = show_people(model, held_out_people(options, body), folder, body)
     else:  # as many recordings as poses, or all of them would have to be read
         some = select(read_manifest(options.data), replace(options, limit=options.people))
         poses = draw_poses(read_sparsely(some), options.people, seed=options.seed)
-        shown = show_poses(witness, poses, folder, body)
+        shown = show_poses(model, poses, folder, body)
     return {"split": options.split, "seed": options.seed, "sees": sees, "shown": shown}
 
 
 def show_people(
-    witness: Describer, people: list[SeenPerson], folder: Path, body: Body
+    model: Describer, people: list[SeenPerson], folder: Path, body: Body
 ) -> list[dict[str, Any]]:
     """Write a row of three pictures per person: their crop, the estimated and the true pose."""
-    told = []
+    rows = []
     for i, person in enumerate(track(people, "drawing people")):
         assert person.pixels is not None
         answer = error = None
         try:
-            answer = witness.estimate(person.pixels, box=person.box)
+            answer = model.estimate(person.pixels, box=person.box)
             error = errors_mm([answer], [person], person.rotations, body)["mpjpe_mm"]
         except PoseParseError:
             pass  # the row shows that there is no pose
-        said = witness.describe(person.pixels, box=person.box)
+        said = model.describe(person.pixels, box=person.box)
         file = _save(row_of(person, answer, body), folder, f"report_person_{i + 1}.webp")
-        told.append({"file": file, "said": said, "mpjpe_mm": error})
-    return told
+        rows.append({"file": file, "said": said, "mpjpe_mm": error})
+    return rows
 
 
-def show_poses(witness: Describer, poses: Pose, folder: Path, body: Body) -> list[dict[str, Any]]:
+def show_poses(model: Describer, poses: Pose, folder: Path, body: Body) -> list[dict[str, Any]]:
     """Write a picture of each pose."""
-    told = []
+    rows = []
     for i in track(range(len(poses)), "drawing poses"):
-        said = witness.describe(poses[i])
+        said = model.describe(poses[i])
         file = _save(draw_pose(poses[i], body, size=SIDE_PX), folder, f"report_pose_{i + 1}.webp")
-        told.append({"file": file, "said": said})
-    return told
+        rows.append({"file": file, "said": said})
+    return rows
 
 
 def row_of(

@@ -1,4 +1,4 @@
-"""Does the model make the pose that it is told? Text to pose, and changes of a pose.
+"""Does the model make the pose that is asked for? Text to pose, and changes of a pose.
 
 - generated: from a caption that our writer made of a recorded pose;
 - edited: from a recorded pose and our writer's instruction on how it becomes another.
@@ -246,8 +246,8 @@ def rows_of(result: dict[str, object]) -> list[tuple[str | float, ...]]:
         rows.append(("  by chance", *chance, "", *moved, 100 * found["chance_truth"]))
         still = "mean_pose" if kind == "generated" else "unchanged"
         label = "mean pose" if kind == "generated" else "pose as it was"
-        told = [found[f"{still}_{e}"] for e in errors]
-        rows.append((f"  {label}", *[""] * len(ways), "", *told, ""))
+        errors_text = [found[f"{still}_{e}"] for e in errors]
+        rows.append((f"  {label}", *[""] * len(ways), "", *errors_text, ""))
     return rows
 
 

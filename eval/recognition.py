@@ -97,7 +97,7 @@ def questions(
 
 
 def score_contacts(
-    witness: RecognitionModel, examples: Sequence[Example], *, as_poses: bool
+    model: RecognitionModel, examples: Sequence[Example], *, as_poses: bool
 ) -> dict[str, object]:
     """Return precision, recall and F1 of the pairs named, F1 by chance, and how many were unread.
 
@@ -108,7 +108,7 @@ def score_contacts(
     for example in track(examples, "contacts"):
         shown = _pose(example) if as_poses else example.shown[0].picture
         try:
-            answer = witness.contacts(shown, people=example.people)
+            answer = model.contacts(shown, people=example.people)
         except AnswerParseError:
             answer, unread = [], unread + 1
         said.append(_pairs(answer, example.people))
@@ -130,7 +130,7 @@ def score_contacts(
 
 
 def score_actions(
-    witness: RecognitionModel, asked: Sequence[Question], *, as_poses: bool
+    model: RecognitionModel, asked: Sequence[Question], *, as_poses: bool
 ) -> dict[str, object]:
     """Return how often the right action was named, by chance, and how many answers were unread."""
     right = unread = 0
@@ -138,7 +138,7 @@ def score_actions(
         example = question.example
         shown = _pose(example) if as_poses else [one.picture for one in example.shown]
         try:
-            right += plain(witness.label(shown, question.actions)) == plain(example.label)
+            right += plain(model.label(shown, question.actions)) == plain(example.label)
         except AnswerParseError:
             unread += 1
     return {
@@ -173,7 +173,7 @@ def measure(options: RecognitionOptions) -> dict[str, object]:
 
 
 def score(
-    witness: RecognitionModel, look: Look, options: RecognitionOptions, body: Body, *, sees: bool
+    model: RecognitionModel, look: Look, options: RecognitionOptions, body: Body, *, sees: bool
 ) -> dict[str, object]:
     """Return `measure`'s figures for anybody who can be asked."""
     split = "" if options.split == "all" else options.split
@@ -182,11 +182,11 @@ def score(
         seed=HELD_OUT_STUDIO + options.seed, mixed=0.0, frames=FRAMES, fps=FPS,
         height_px=options.side_px, width_px=options.side_px,
     )  # fmt: skip
-    return score_studio(witness, look, Studio(config, motions, body), options, sees=sees)
+    return score_studio(model, look, Studio(config, motions, body), options, sees=sees)
 
 
 def score_studio(
-    witness: RecognitionModel,
+    model: RecognitionModel,
     look: Look,
     studio: Studio,
     options: RecognitionOptions,
@@ -205,17 +205,17 @@ def score_studio(
     result: dict[str, object] = {"split": options.split, "seed": options.seed}
     by: dict[str, dict[str, object]] = {
         "contacts of poses": score_contacts(
-            witness, [example for example in touching if example.people == 1], as_poses=True
+            model, [example for example in touching if example.people == 1], as_poses=True
         )
     }
     if sees:
-        by["contacts in pictures"] = score_contacts(witness, touching, as_poses=False)
+        by["contacts in pictures"] = score_contacts(model, touching, as_poses=False)
     if len({plain(action) for action in source.actions}) > 1:
         films = held_out(source, Task.MOTION_LABEL, options.people, seed=options.seed)
         asked = questions(films, source.actions, options.choices, seed=options.seed)
-        by["actions of poses"] = score_actions(witness, asked, as_poses=True)
+        by["actions of poses"] = score_actions(model, asked, as_poses=True)
         if sees:
-            by["actions in pictures"] = score_actions(witness, asked, as_poses=False)
+            by["actions in pictures"] = score_actions(model, asked, as_poses=False)
     for name, found in by.items():
         kind, _, shown = name.partition(" ")
         prefix = "" if shown == "in pictures" else "pose_"

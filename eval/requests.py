@@ -1,4 +1,4 @@
-"""Does a conversation do what it is told? The calls that the model writes against those meant.
+"""Does a conversation do what is asked? The calls that the model writes against those meant.
 
 - single: single turns of every kind (requests, questions, small talk) in wordings of the test
   split; `single_known` in wordings that training has; `*_requests` those of them that ask for
@@ -35,7 +35,7 @@ from unipose.posecodes.held_poses import HeldPoses
 TURNS = 6
 """Of a conversation."""
 PARTS = ("single", "single_known", "conversations")
-"""The figures, in the order they are told."""
+"""The figures, in the order of the table."""
 _CONVERSE = {"below": "above", "behind": "front", "rightward": "leftward"}
 """Relation -> the one that says the same with its parts exchanged."""
 _SYMMETRIC = ("near", "touch", "distance")
@@ -181,14 +181,14 @@ def take_request(
             raise _WrongCallError
         do(wanted[done], held)
         done += 1
-        return CallResult(told=exchange.results[done - 1], finding=exchange.finding)
+        return CallResult(model_text=exchange.results[done - 1], finding=exchange.finding)
 
     def stop(_: str) -> None:
         raise _WordsBeginError
 
     turn, right = Turn(), True
     try:
-        take_turn(speaker, messages, run_call, turn, heard=stop if calls_alone else None)
+        take_turn(speaker, messages, run_call, turn, on_text=stop if calls_alone else None)
     except _WordsBeginError:
         pass
     except _WrongCallError:
@@ -215,14 +215,14 @@ def take_conversation(
     for place, exchange in enumerate(script.exchanges):
         before = replace(script, exchanges=script.exchanges[:place]).messages()
         after = replace(script, exchanges=script.exchanges[: place + 1]).messages()
-        told = after[len(before) :]
+        expected_messages = after[len(before) :]
         asked = 1  # the user's message
         if exchange.opened:
             held.hold("")
             asked = 2
-        messages += told[:asked]
+        messages += expected_messages[:asked]
         turns.append(take_request(speaker, messages, exchange, held, calls_alone=calls_alone))
-        messages += turns[-1].messages if turns[-1].right else told[asked:]
+        messages += turns[-1].messages if turns[-1].right else expected_messages[asked:]
     return turns
 
 

@@ -69,13 +69,13 @@ def _examples(found: dict[str, Any]) -> PageSection:
 
 
 def _comprehension(found: dict[str, Any]) -> PageSection:
-    told = found["described"]
+    described = found["described"]
     note = (
         f"Recordings of the split {found['split']!r}. R-precision (R@1 to 3) in groups of "
-        f"{told['r_precision_group']}, shuffled with seed {told['r_precision_seed']}, with our own "
-        "evaluators; `true`: the share of what is said that is true of the pose, and what the same "
-        "texts score on other poses; word measures against the builders' three captions, METEOR "
-        f"with synonyms: {told['meteor_synonyms']}. All in %."
+        f"{described['r_precision_group']}, shuffled with seed {described['r_precision_seed']}, "
+        "with our own evaluators; `true`: the share of what is said that is true of the pose, and "
+        "what the same texts score on other poses; word measures against the builders' three captions, "
+        f"METEOR with synonyms: {described['meteor_synonyms']}. All in %."
     )
     if "left_out" in found:
         note += f" Left out: {found['left_out']}."

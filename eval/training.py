@@ -3,7 +3,7 @@
 It runs `train.throughput`, a program of its own: benchmarks and training do not know each other.
 Its figures are tokens a second, each batch's quickest step of several blocks that take turns in one
 process, and ours as a multiple of the others': above 1 our loop is faster. The same per CPU-second
-of the process that trains leaves out what it waits for; the load of the machine is told.
+of the process that trains leaves out what it waits for; the load of the machine is printed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Is it true what the model says, and does it do what it is told? Checked on the joints.
+"""Is it true what the model says, and does it do what is asked? Checked on the joints.
 
 - described: of what `describe` states of a pose, the share that is true of it.
 - generated: of what a prompt states (a caption that our writer made of a recorded pose), the share

@@ -26,7 +26,7 @@ def prefetch(make: Callable[[int], Made], places: Sequence[int], *, workers: int
 
     The same is made by any number of workers if `make` draws from its place alone; 0 makes each
     when it is asked for. The workers start now, with all that `make` knows now. Raises what `make`
-    raises (others than UniPoseError as DataLoader tells them), in its place.
+    raises (others than UniPoseError as DataLoader reports them), in its place.
     """
     if workers < 0 or (workers and not hasattr(os, "fork")):
         raise ConfigError(f"{workers} workers cannot be started here; --workers 0 does without")

@@ -1,8 +1,8 @@
 """What the model says along the way about people nobody trains on: samples, and how true they are.
 
 A few poses of the validation recordings are described, generated from what is written about them,
-and edited; of a few pictures of theirs the pose is told and estimated. It is a glance, to see
-where a run is going: eval measures.
+and edited; of a few pictures of theirs the pose is described and estimated. It is a small check, to
+see where a run is going: eval measures.
 """
 
 from __future__ import annotations
@@ -78,25 +78,27 @@ class HeldOut:
 
     def _ask_of_poses(self, assistant: UniPose) -> dict[str, float | str]:
         poses, before = Pose.from_rotations(self.first), self.joints(self.first)
-        told = assistant.describe_batch(poses)
+        descriptions = assistant.describe_batch(poses)
         made, were_made = _asked(lambda i: assistant.generate(self.captions[i]), self.count)
         edited, were_edited = _asked(
             lambda i: assistant.edit(poses[i], self.changes[i]), self.count
         )
         return {
-            "described_true": score_statements(told, before, np.ones(self.count, dtype=bool)).true,
+            "described_true": score_statements(
+                descriptions, before, np.ones(self.count, dtype=bool)
+            ).true,
             "generated_true": score_statements(self.captions, self.joints(made), were_made).true,
             "edited_true": score_changes(
                 self.changes, before, self.joints(edited), were_edited
             ).true,
             "answers_that_were_no_pose": int((~were_made).sum() + (~were_edited).sum()),
-            "described": told[0],
+            "described": descriptions[0],
         }
 
     def _ask_of_pictures(self, assistant: UniPose) -> dict[str, float | str]:
         truth = torch.stack([one.rotations for one in self.shown if one.rotations is not None])
         pictures = [one.picture for one in self.shown]
-        told = assistant.describe_batch(pictures)
+        descriptions = assistant.describe_batch(pictures)
         seen, were_seen = _asked(lambda i: assistant.estimate(pictures[i]), len(pictures))
         apart = mpjpe(
             forward_kinematics(seen[:, :POSED_JOINTS], self.joints_at_rest),
@@ -104,10 +106,10 @@ class HeldOut:
         )
         known = np.ones(len(truth), dtype=bool)
         return {
-            "image_true": score_statements(told, self.joints(truth), known).true,
+            "image_true": score_statements(descriptions, self.joints(truth), known).true,
             "estimate_mpjpe_mm": float(apart.mean() * 1000),
             "estimates_that_were_none": int((~were_seen).sum()),
-            "image": told[0],
+            "image": descriptions[0],
         }
 
 

@@ -36,7 +36,7 @@ MARKED = 16
 class RunFolder:
     """The folder of one run; creating it records the config and the state of the code.
 
-    The trackers of `accelerator`, if it has any, are told what is logged.
+    The trackers of `accelerator`, if it has any, get what is logged.
     """
 
     def __init__(self, path: Path, config: object, accelerator: Accelerator | None = None) -> None:
@@ -64,9 +64,9 @@ class RunFolder:
         with (self.path / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(values) + "\n")
         if self.accelerator is not None and self.accelerator.log_with:
-            told = {name: value for name, value in values.items() if name != "step"}
+            logged = {name: value for name, value in values.items() if name != "step"}
             step = values.get("step")
-            self.accelerator.log(told, step=int(step) if isinstance(step, int) else None)
+            self.accelerator.log(logged, step=int(step) if isinstance(step, int) else None)
 
     def close(self) -> None:
         """Let the trackers write what they still hold."""

@@ -1,4 +1,4 @@
-"""What every training program can be told, and the learning rate that follows from it."""
+"""Settings of every training program, and the learning rate that follows from it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """How many threads a training process computes with.
 
-`accelerate launch` and torchrun start every process with OMP_NUM_THREADS=1 unless told otherwise;
+`accelerate launch` and torchrun start every process with OMP_NUM_THREADS=1 unless it is set;
 on a CPU that leaves all other cores idle. So the programs share out the cores themselves.
 """
 
@@ -33,10 +33,10 @@ def choose_threads(
         raise ConfigError(f"threads is at least 1, or 0 to share out the cores, got {asked}")
     if asked:
         return asked
-    told = environment.get("OMP_NUM_THREADS", "")
+    setting = environment.get("OMP_NUM_THREADS", "")
     launched = any(name in environment for name in LAUNCHERS)
-    if told.isdigit() and int(told) > 0 and not (launched and told == "1"):
-        return int(told)
+    if setting.isdigit() and int(setting) > 0 and not (launched and setting == "1"):
+        return int(setting)
     processes = int(environment.get("LOCAL_WORLD_SIZE", "1"))
     return max(1, round(cores / processes - workers * WORKER_SHARE))
 

@@ -156,21 +156,21 @@ class UniPose:
         shown: Pose | Photo,
         *,
         box: Box | None = None,
-        heard: Callable[[str], None] | None = None,
+        on_text: Callable[[str], None] | None = None,
     ) -> str:
         """Return what the model says about one pose, or about the pose of a person in a picture.
 
-        `heard` is called with each piece of text. Raises BlindModelError for a picture if the model
-        has no eyes.
+        `on_text` is called with each piece of text. Raises BlindModelError for a picture if the
+        model has no eyes.
         """
         if isinstance(shown, Pose):
             question = self._describe_question(shown)
         else:
             question = ask(FIXED[Task.IMAGE_TO_TEXT], image=self._picture(shown, box))
-        return self._texts([question], heard=heard)[0]
+        return self._texts([question], on_text=on_text)[0]
 
     def compare(
-        self, a: Pose | Photo, b: Pose | Photo, *, heard: Callable[[str], None] | None = None
+        self, a: Pose | Photo, b: Pose | Photo, *, on_text: Callable[[str], None] | None = None
     ) -> str:
         """Return in words what changes from pose `a` to pose `b`, or from picture to picture.
 
@@ -187,7 +187,7 @@ class UniPose:
         else:
             first, second = self._picture(a, None), self._picture(b, None)
             question = ask(FIXED[Task.IMAGE_DIFF], first=first, second=second)
-        return self._texts([question], heard=heard)[0]
+        return self._texts([question], on_text=on_text)[0]
 
     def estimate(self, image: Photo, *, box: Box | None = None, who: str | None = None) -> Pose:
         """Return the pose of a person in a picture, as whoever looks at it sees them.
@@ -316,17 +316,17 @@ class UniPose:
         return ConversationModel.load(device=self.model.device)
 
     def answer(
-        self, question: str, *shown: Pose | Photo, heard: Callable[[str], None] | None = None
+        self, question: str, *shown: Pose | Photo, on_text: Callable[[str], None] | None = None
     ) -> str:
         """Return a short answer to a question about one or two poses, or people in photos.
 
         What can be measured is measured; "when" looks through a pose of several frames with a rate.
         See `answer_fully`, which also gives the measurement.
         """
-        return self.answer_fully(question, *shown, heard=heard).text
+        return self.answer_fully(question, *shown, on_text=on_text).text
 
     def answer_fully(
-        self, question: str, *shown: Pose | Photo, heard: Callable[[str], None] | None = None
+        self, question: str, *shown: Pose | Photo, on_text: Callable[[str], None] | None = None
     ) -> PoseAnswer:
         """Return the answer to a question with the calls that were made and what they came to.
 
@@ -350,19 +350,19 @@ class UniPose:
             asked = [held[number][0] for number in numbers]
             if call.verb in ("describe", "compare"):
                 text = self.describe(*asked) if len(asked) == 1 else self.compare(*asked)
-                return CallResult(told="shown", shown=text)
+                return CallResult(model_text="shown", user_text=text)
             film = show_film(held[1]) if call.verb == "when" and len(held[1]) > 1 else None
             found = answer_call(call, [show_pose(pose) for pose in asked], film=film)
             unsure |= bool(photos & {*numbers}) and hangs_on_eyes(found)
-            return CallResult(told=found.fact, finding=found)
+            return CallResult(model_text=found.fact, finding=found)
 
         messages = [Message.of("system", SYSTEM), Message.of("tool", state_line(held))]
         turn = Turn()
         take_turn(
             self.speaker, [*messages, Message.of("user", question)], run, turn,
-            verbs=ANSWERED, heard=heard,
+            verbs=ANSWERED, on_text=on_text,
         )  # fmt: skip
-        shown_texts = [made.result.shown for made in turn.calls if made.result.shown]
+        shown_texts = [made.result.user_text for made in turn.calls if made.result.user_text]
         text = "\n".join([*shown_texts, turn.words]).strip()
         findings = [made.result.finding for made in turn.calls if made.result.finding]
         return PoseAnswer(
@@ -437,7 +437,7 @@ class UniPose:
         questions: Sequence[Sequence[Part]],
         decoding: Decoding,
         generator: torch.Generator | None,
-        heard: Callable[[str], None] | None = None,
+        on_text: Callable[[str], None] | None = None,
     ) -> list[Answer]:
         answers: list[Answer] = []
         for start in range(0, len(questions), ROWS):
@@ -447,7 +447,7 @@ class UniPose:
                 questions[start : start + ROWS],
                 decoding,
                 generator=generator,
-                heard=heard,
+                on_text=on_text,
             )
             answers += some
         return answers
@@ -457,9 +457,9 @@ class UniPose:
         questions: list[list[Part]],
         decoding: Decoding | None = None,
         *,
-        heard: Callable[[str], None] | None = None,
+        on_text: Callable[[str], None] | None = None,
     ) -> list[str]:
-        answers = self._answers(questions, decoding or Decoding(), None, heard)
+        answers = self._answers(questions, decoding or Decoding(), None, on_text)
         return [self.vocabulary.decode(said.ids) for said in answers]
 
     def _poses(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from data_builders.engine.stages import BuildStage
 from data_builders.engine.surroundings import one_thread_here
-from data_builders.engine.task import StageTasks, told
+from data_builders.engine.task import StageTasks, error_line
 from data_builders.engine.terminal import counted
 from data_builders.engine.workers import Workers
 
@@ -44,7 +44,7 @@ def _run_stage(tasks: StageTasks, pool: Workers | None) -> None:
     if failed:
         rank, error = failed[0]
         others = ", ".join(str(other) for other, _ in failed[1:])
-        problem = told(error) + (f" [failed too: task {others}]" if others else "")
+        problem = error_line(error) + (f" [failed too: task {others}]" if others else "")
         raise tasks.failure(rank, problem) from error
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from data_builders.engine.stages import BuildStage, Place, StageError
 from data_builders.engine.surroundings import ONE_THREAD, import_path
-from data_builders.engine.task import StageTasks, told
+from data_builders.engine.task import StageTasks, error_line
 from data_builders.engine.terminal import counted
 from unipose.errors import ConfigError
 
@@ -95,12 +95,12 @@ def _message(ray: Any, reference: Any) -> str:
     except ray.exceptions.WorkerCrashedError:
         return f"its worker died {MOST_RETRIES + 1} times (out of memory?)"
     except ray.exceptions.RayError as error:
-        return told(error)
+        return error_line(error)
 
 
 def _do(tasks: StageTasks, rank: int) -> str:
     error = tasks.do(rank)
-    return told(error) if error is not None else ""
+    return error_line(error) if error is not None else ""
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
         return
     variables = {"PYTHONPATH": import_path(), **ONE_THREAD}
     try:
-        _knock(address)
+        _check_port(address)
         ray.init(address=address, runtime_env={"env_vars": variables}, logging_level="warning")
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(
@@ -123,8 +123,8 @@ def _connected(ray: Any, address: str) -> Iterator[None]:
         ray.shutdown()
 
 
-def _knock(address: str) -> None:
-    """Raise OSError where nobody listens: ray itself tries for minutes."""
+def _check_port(address: str) -> None:
+    """Raise OSError where no port is open: ray itself tries for minutes."""
     host, _, port = address.rpartition("/")[2].rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host, int(port)), timeout=10).close()

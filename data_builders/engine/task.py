@@ -92,7 +92,7 @@ class StageTasks(PipelineExecutor):
             sys.stderr,
             level="WARNING",
             format=f"{self.stage.name}, task {rank}: {{level}}: {{message}}",
-            filter=lambda record: record["exception"] is None,  # told by the one who asked for it
+            filter=lambda record: record["exception"] is None,  # the caller reports it
         )
         try:
             yield
@@ -101,6 +101,6 @@ class StageTasks(PipelineExecutor):
             setup_default_logger()
 
 
-def told(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """Return an error as one line: our own are written for users, others need their type."""
     return str(error) if isinstance(error, UniPoseError) else f"{type(error).__name__}: {error}"

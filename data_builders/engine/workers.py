@@ -23,12 +23,12 @@ from typing import Any, NoReturn
 
 from data_builders.engine.stages import StageError
 from data_builders.engine.surroundings import one_thread_in_workers
-from data_builders.engine.task import StageTasks, told
+from data_builders.engine.task import StageTasks, error_line
 
 MOST_DEATHS = 3
 """A task that killed so many workers is not given to another."""
 _PARTING_S = 5.0
-"""What a worker gets to clean up after it was told to stop."""
+"""Seconds a worker has to clean up after it was asked to stop."""
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Workers:
         failed = False
         while waiting or any(worker.rank is not None for worker in self._workers):
             self._hand_out(tasks, waiting)
-            for worker in self._heard_from():
+            for worker in self._ready_workers():
                 rank, message = _report(worker)
                 if message is not None:  # "" for a task that was done
                     worker.rank = None
@@ -108,7 +108,7 @@ class Workers:
             worker.rank = waiting.popleft()
             busy += 1
 
-    def _heard_from(self) -> list[_Worker]:
+    def _ready_workers(self) -> list[_Worker]:
         """Wait until something happens; return the workers that reported or died."""
         connections = [worker.connection for worker in self._workers]
         sentinels = [worker.process.sentinel for worker in self._workers]
@@ -175,8 +175,8 @@ def _work(connection: Connection, lock: int) -> None:
         try:
             tasks, rank = connection.recv()
             error = tasks.do(rank)
-            connection.send(told(error) if error is not None else "")
-        except (EOFError, OSError):  # nobody listens any more
+            connection.send(error_line(error) if error is not None else "")
+        except (EOFError, OSError):  # the parent is gone
             return
 
 

@@ -47,7 +47,7 @@ def build(config: BuildConfig) -> str:
 
     Raises ConfigError if the folder holds a build of other settings.
     """
-    # where the work is done is no part of what is built: the steps are told nothing of it
+    # where the work is done is no part of what is built: the steps do not get it
     plan = Plan(replace(config, out=config.out.absolute(), place=Place()))
     _check_settings(plan)
     stages = stages_of(plan)

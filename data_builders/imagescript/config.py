@@ -101,5 +101,5 @@ class BuildConfig:
             if not source or split not in SPLITS or not count.isdigit():
                 raise ConfigError(f"counts are like coco.train=5000, got {text!r}")
             found[name] = int(count)
-        told = {name.rpartition(".")[0] for name in found}
-        return {n: c for n, c in COUNTS.items() if n.rpartition(".")[0] not in told} | found
+        given = {name.rpartition(".")[0] for name in found}
+        return {n: c for n, c in COUNTS.items() if n.rpartition(".")[0] not in given} | found

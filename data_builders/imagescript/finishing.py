@@ -93,8 +93,8 @@ def read_summary(out: Path) -> str:
     report = json.loads((out / REPORT).read_text(encoding="utf-8"))
     lines = [f"{out}:"]
     for name, splits in report["rows"].items():
-        told = ", ".join(f"{split} {sum(rows.values()):,}" for split, rows in splits.items())
-        lines.append(f"  {name:14} {told}")
+        counts = ", ".join(f"{split} {sum(rows.values()):,}" for split, rows in splits.items())
+        lines.append(f"  {name:14} {counts}")
     lines.append(f"  {report['dropped']:,} records were left out (see {out / 'dropped.jsonl'})")
     reasons = list(report["dropped_by_reason"].items())[:5]
     lines += [f"    {count:,} x {reason}" for reason, count in reasons]
@@ -157,10 +157,13 @@ def _pairs(out: Path, counts: Counts) -> dict[str, PairFigures]:
 
 
 def _settings(config: BuildConfig) -> dict[str, str | int | float | bool]:
-    """Return the settings that change what is told or shown."""
+    """Return the settings that change texts or pictures."""
     names = ("orientation", "say_unseen", "least_seen", "margin", "picture_px", "refined", "pool")
-    told: dict[str, str | int | float | bool] = {name: getattr(config, name) for name in names}
-    return told | {"refined_by": config.writer.model or "rules", "extras": ", ".join(config.extras)}
+    settings: dict[str, str | int | float | bool] = {name: getattr(config, name) for name in names}
+    return settings | {
+        "refined_by": config.writer.model or "rules",
+        "extras": ", ".join(config.extras),
+    }
 
 
 def _refining(plan: Plan) -> dict[str, Any]:

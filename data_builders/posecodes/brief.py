@@ -173,9 +173,11 @@ def _reached(
 ) -> Bool[np.ndarray, "pose goal"]:
     """Return which states hold in the second pose, and not yet in the first."""
     pair = MeasuredPair(joints_a, joints_b)
-    told = {said: said.recipes for goal in _goals() for said in goal.members}
-    after = {said: pair.second.holds(recipes) for said, recipes in told.items()}
-    before = {said: pair.first.holds(recipes, tolerance=True) for said, recipes in told.items()}
+    recipes_of = {said: said.recipes for goal in _goals() for said in goal.members}
+    after = {said: pair.second.holds(recipes) for said, recipes in recipes_of.items()}
+    before = {
+        said: pair.first.holds(recipes, tolerance=True) for said, recipes in recipes_of.items()
+    }
     found = [
         np.all([after[said] & ~before[said] for said in goal.members], axis=0) for goal in _goals()
     ]

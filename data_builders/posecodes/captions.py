@@ -36,7 +36,7 @@ class CaptionOptions:
     extras: frozenset[Extra] = frozenset()
     """"lying" (and being upside down), "lean" of the trunk, "head" (needs its angles)."""
     eligible: Literal["weights", "statistics"] = "weights"
-    """How codes are told trivial or rare: by hand-set weights (none is trivial), or by how many
+    """How trivial and rare codes are found: by hand-set weights (none is trivial), or by how many
     recorded poses they are true of: over 40 % is never said, under 6 % never skipped."""
     idle: Idle = "rules"
     """What a merged text leaves out because other codes imply it: nothing, what follows by our

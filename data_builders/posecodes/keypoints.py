@@ -110,7 +110,7 @@ def in_body_frame(
     `up` points up in the frame that the joints come in: (0, -1, 0) in a camera's. "yaw" turns the
     body to the front about the vertical and keeps how it leans or lies; "zero" stands its pelvis
     upright (`normalised_root`). Where the trunk is not known "zero" can only do as "yaw" does.
-    Raises PoseError if left and right of a pose cannot be told; see `facing_is_known`.
+    Raises PoseError if left and right of a pose cannot be told apart; see `facing_is_known`.
     """
     if mode not in ("zero", "yaw"):
         raise PoseError(f"expected mode 'zero' or 'yaw', got {mode!r}")
@@ -118,7 +118,7 @@ def in_body_frame(
     if len(unknown):
         raise PoseError(
             f"{len(unknown)} poses have neither both hips nor both shoulders, so left and right "
-            f"cannot be told; the first is pose {unknown[0]}"
+            f"cannot be told apart; the first is pose {unknown[0]}"
         )
     pelvis = np.nan_to_num(joints[:, :1])
     vertical = np.broadcast_to(_unit(np.asarray(up, dtype=np.float64)), (len(joints), 3))

@@ -88,7 +88,7 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> Any:
-    """Return one member; its header is believed only as far as the member's size bears it out."""
+    """Return one member; its header is checked against the member's size."""
     with archive.open(name) as file:
         version = np.lib.format.read_magic(file)
         first = version == (1, 0)

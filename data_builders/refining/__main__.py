@@ -42,9 +42,9 @@ def main(config: RefineTextsConfig) -> Report:
     with written_whole(config.out) as temporary, temporary.open("w", encoding="utf-8") as file:
         for refined in track(rows, "refining", total=len(drafts), transient=True):
             file.write(json.dumps(asdict(refined), ensure_ascii=False) + "\n")
-    told = report.as_json() | {"cost": report.cost(*config.prices)}
+    summary = report.as_json() | {"cost": report.cost(*config.prices)}
     with written_whole(config.out.with_suffix(".report.json")) as temporary:
-        temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     return report
 
 

@@ -1,4 +1,4 @@
-"""What a language model is told: the task, the draft, and what was wrong with its last answer."""
+"""Prompts of a language model: the task, the draft, and what was wrong with its last answer."""
 
 from __future__ import annotations
 

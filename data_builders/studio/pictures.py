@@ -11,8 +11,8 @@ from PIL import Image, ImageOps
 
 from data_builders.records import Dropped
 from unipose.errors import FileError, MissingFileError
+from unipose.file_signatures import PHOTO_ENDINGS, is_photo
 from unipose.files.photo import checked_picture
-from unipose.first_look import PHOTO_ENDINGS, is_photo
 
 LARGEST = 25_000_000
 """Pixels; a file that promises more is not decoded at all."""

@@ -154,7 +154,7 @@ class Studio:
     ) -> StudioImage:
         count = len(scene.people)
         bodies = [performer.bodies[frame] for performer in scene.people]
-        told = _tell_apart(scene, masks, float(buffer.width_px))
+        phrases = _tell_apart(scene, masks, float(buffer.width_px))
         people = tuple(
             StudioPerson(
                 number=i,
@@ -163,7 +163,7 @@ class Studio:
                 seen_px=(seen := int(masks.seen_px[i])),
                 seen_share=seen / max(1, int(masks.whole_px[i])),
                 contacts=self._touch.of_oneself(i, bodies[i]),
-                **told[i],
+                **phrases[i],
                 **_what_they_do(performer, frame),
                 **self._where(performer, frame, i, scene.cameras[frame], masks, buffer),
             )

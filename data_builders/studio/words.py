@@ -72,11 +72,11 @@ def who_phrases(
 ) -> list[tuple[str, ...]]:
     """Return, for each person, the phrases that fit nobody else.
 
-    What is said of one person must be seen to be otherwise on all others: a colour is told only
+    What is said of one person must be seen to be otherwise on all others: a colour is named only
     if everybody's garment of that place is seen.
     """
     everyone = range(len(places))
-    told: list[tuple[str, ...]] = []
+    named: list[tuple[str, ...]] = []
     for i in everyone:
         others = [j for j in everyone if j != i]
         phrases = []
@@ -91,8 +91,8 @@ def who_phrases(
                     phrases.append(f"the person{place} in {article}{garment.words}")
         if hair[i] and all(hair[j] not in ("", hair[i]) for j in others):
             phrases.append(f"the person with {hair[i]} hair")
-        told.append(tuple(phrases))
-    return told
+        named.append(tuple(phrases))
+    return named
 
 
 GARMENT_PLACES = {

@@ -45,9 +45,9 @@ def test_a_question_is_measured_and_answered_in_the_models_words(fake: FakeAssis
     said = "Yes: the left knee is bent by 110 degrees."
     chat = talk(fake, "> check bent left knee", said)
     chat.reply("/pose squat")
-    heard: list[str] = []
-    reply = chat.reply("is the left knee bent?", heard=heard.append)
-    assert reply.text == "".join(heard) == said
+    pieces: list[str] = []
+    reply = chat.reply("is the left knee bent?", on_text=pieces.append)
+    assert reply.text == "".join(pieces) == said
     (made,) = reply.calls
     assert made.result.finding is not None
     assert made.result.finding.value is True
@@ -183,7 +183,7 @@ def test_an_interruption_keeps_what_was_said_and_done(fake: FakeAssistant):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        chat.reply("is the left knee bent?", heard=interrupt)
+        chat.reply("is the left knee bent?", on_text=interrupt)
     assert [(m.role, m.text) for m in chat.turns[-1].messages] == [
         ("user", "is the left knee bent?"),
         ("assistant", "> check bent left knee"),

@@ -27,7 +27,7 @@ PROGRAM = textwrap.dedent(
     from unipose.app.terminal import answer_lines, talk
 
     class Slow(FakeAssistant):
-        def describe(self, pose, *, heard=None):
+        def describe(self, pose, *, on_text=None):
             print("thinking", flush=True)
             time.sleep(60)
 

@@ -45,11 +45,11 @@ class PreparedSpeaker:
         self.answers = list(answers)
         self.shown: list[list[str]] = []
 
-    def answer(self, messages, *, verbs=(), heard=None) -> str:
+    def answer(self, messages, *, verbs=(), on_text=None) -> str:
         self.shown.append([f"{message.role}: {message.text}" for message in messages])
         said = self.answers.pop(0)
-        if heard is not None and not said.startswith(">"):
-            heard(said)
+        if on_text is not None and not said.startswith(">"):
+            on_text(said)
         return said
 
 
@@ -59,7 +59,7 @@ class KnowingSpeaker:
     def __init__(self, calls: dict[str, str]) -> None:
         self.calls = calls
 
-    def answer(self, messages, *, verbs=(), heard=None) -> str:
+    def answer(self, messages, *, verbs=(), on_text=None) -> str:
         last = messages[-1]
         return self.calls[last.text] if last.role == "user" else ""
 
@@ -67,7 +67,7 @@ class KnowingSpeaker:
 class SilentSpeaker:
     """Never calls and always says the same."""
 
-    def answer(self, messages, *, verbs=(), heard=None) -> str:
+    def answer(self, messages, *, verbs=(), on_text=None) -> str:
         return "I only know about body poses."
 
 

@@ -37,14 +37,14 @@ class ScriptedSpeaker:
         self.answers, self.words = answers, words
         self.shown: list[list[str]] = []
 
-    def answer(self, messages, *, verbs=(), heard=None) -> str:
+    def answer(self, messages, *, verbs=(), on_text=None) -> str:
         self.shown.append([f"{message.role}: {message.text}" for message in messages])
         last = max(i for i, message in enumerate(messages) if message.role == "user")
         made = sum(message.role == "assistant" for message in messages[last:])
         answers = self.answers.get(messages[last].text, [])
         said = answers[made] if made < len(answers) else self.words
-        if heard is not None and not said.startswith(">"):
-            heard(said)
+        if on_text is not None and not said.startswith(">"):
+            on_text(said)
         return said
 
 

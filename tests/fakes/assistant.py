@@ -23,12 +23,12 @@ class FakeAssistant:
         return cls()
 
     def describe(
-        self, shown: Pose | np.ndarray, *, heard: Callable[[str], None] | None = None
+        self, shown: Pose | np.ndarray, *, on_text: Callable[[str], None] | None = None
     ) -> str:
         if isinstance(shown, np.ndarray):
             return f"somebody in a picture of {shown.shape[1]} x {shown.shape[0]}"
         pose = shown
-        return self._say(["turned", " by", f" {self._turn(pose):.2f}"], heard)
+        return self._say(["turned", " by", f" {self._turn(pose):.2f}"], on_text)
 
     def generate(self, text: str, *, seed: int | None = None, samples: int = 1) -> Pose:
         self._hear(text)
@@ -64,16 +64,16 @@ class FakeAssistant:
         a: Pose | np.ndarray,
         b: Pose | np.ndarray,
         *,
-        heard: Callable[[str], None] | None = None,
+        on_text: Callable[[str], None] | None = None,
     ) -> str:
         if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
             return f"from {type(a).__name__} to {type(b).__name__}"
-        return self._say([f"from {self._turn(a):.2f}", f" to {self._turn(b):.2f}"], heard)
+        return self._say([f"from {self._turn(a):.2f}", f" to {self._turn(b):.2f}"], on_text)
 
     @staticmethod
-    def _say(pieces: list[str], heard: Callable[[str], None] | None) -> str:
-        for piece in pieces if heard else []:
-            heard(piece)
+    def _say(pieces: list[str], on_text: Callable[[str], None] | None) -> str:
+        for piece in pieces if on_text else []:
+            on_text(piece)
         return "".join(pieces)
 
     def _hear(self, text: str) -> None:

@@ -19,13 +19,13 @@ class FakeSpeaker:
         messages: Sequence[Message],
         *,
         verbs: Collection[str] = (),
-        heard: Callable[[str], None] | None = None,
+        on_text: Callable[[str], None] | None = None,
     ) -> str:
         self.read.append(list(messages))
         text = self.said.pop(0) if self.said else ""
-        if heard is not None and not text.startswith(">"):
+        if on_text is not None and not text.startswith(">"):
             for piece in text.split(" "):
-                heard(piece if text.startswith(piece) else f" {piece}")
+                on_text(piece if text.startswith(piece) else f" {piece}")
         return text
 
     def length(self, messages: Sequence[Message]) -> int:
@@ -44,10 +44,10 @@ class TableSpeaker(FakeSpeaker):
         messages: Sequence[Message],
         *,
         verbs: Collection[str] = (),
-        heard: Callable[[str], None] | None = None,
+        on_text: Callable[[str], None] | None = None,
     ) -> str:
         last = max(i for i, message in enumerate(messages) if message.role == "user")
         spoken = sum(message.role == "assistant" for message in messages[last:])
         texts = self.table.get(messages[last].text, [])
         self.said = texts[spoken : spoken + 1]
-        return super().answer(messages, verbs=verbs, heard=heard)
+        return super().answer(messages, verbs=verbs, on_text=on_text)

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from unipose.errors import FileError, MissingFileError
+from unipose.file_signatures import is_photo
 from unipose.files.photo import open_photo
-from unipose.first_look import is_photo
 
 
 def stripes() -> Image.Image:

@@ -26,24 +26,24 @@ FOUND = Finding(
 
 
 def turn_of(*said: str, typed: str = "is it?", told: str = "") -> tuple[Turn, list[Call], str]:
-    """Return the turn, the calls that were done, and what was heard."""
+    """Return the turn, the calls that were done, and what was pieces."""
     done: list[Call] = []
-    heard: list[str] = []
+    pieces: list[str] = []
 
     def run(call: Call) -> CallResult:
         done.append(call)
-        return CallResult(told=told or FOUND.fact, finding=None if told else FOUND)
+        return CallResult(model_text=told or FOUND.fact, finding=None if told else FOUND)
 
     turn = Turn()
-    take_turn(FakeSpeaker(*said), [Message.of("user", typed)], run, turn, heard=heard.append)
-    return turn, done, "".join(heard)
+    take_turn(FakeSpeaker(*said), [Message.of("user", typed)], run, turn, on_text=pieces.append)
+    return turn, done, "".join(pieces)
 
 
 def test_a_call_is_done_and_the_model_goes_on_with_its_result():
-    turn, done, heard = turn_of("> check above left hand head", SENTENCE)
+    turn, done, pieces = turn_of("> check above left hand head", SENTENCE)
     assert [str(call) for call in done] == ["> check above left hand head"]
     assert [message.role for message in turn.messages] == ["assistant", "tool", "assistant"]
-    assert turn.words == heard == SENTENCE
+    assert turn.words == pieces == SENTENCE
     assert not turn.corrected
 
 
@@ -59,10 +59,10 @@ def test_a_call_is_done_and_the_model_goes_on_with_its_result():
     ],
 )
 def test_words_that_leave_the_result_give_way_to_the_programs_own(words: str):
-    turn, _, heard = turn_of("> check above left hand head", words)
+    turn, _, pieces = turn_of("> check above left hand head", words)
     assert turn.corrected
     assert turn.messages[-1].text == SENTENCE
-    assert heard.endswith(SENTENCE)
+    assert pieces.endswith(SENTENCE)
 
 
 def test_other_words_with_the_same_result_are_kept():
@@ -84,12 +84,14 @@ def test_a_model_that_goes_on_calling_is_stopped():
     verbs_left: list[bool] = []
 
     class Counting(FakeSpeaker):
-        def answer(self, messages, *, verbs=(), heard=None):
+        def answer(self, messages, *, verbs=(), on_text=None):
             verbs_left.append(bool(verbs))
             return speaker.answer(messages) if verbs else "Enough."
 
     turn = Turn()
-    take_turn(Counting(), [Message.of("user", "?")], lambda call: CallResult(told="shown"), turn)
+    take_turn(
+        Counting(), [Message.of("user", "?")], lambda call: CallResult(model_text="shown"), turn
+    )
     assert len(turn.calls) == MOST_CALLS
     assert verbs_left == [True] * MOST_CALLS + [False]
 
@@ -110,7 +112,7 @@ def test_an_interruption_leaves_what_was_said():
     with pytest.raises(KeyboardInterrupt):
         take_turn(
             FakeSpeaker("The left hand is high."), [Message.of("user", "?")],
-            lambda call: CallResult(told=""), turn, heard=interrupt,
+            lambda call: CallResult(model_text=""), turn, on_text=interrupt,
         )  # fmt: skip
     assert turn.words == "The left hand"
 
@@ -146,20 +148,20 @@ def test_the_finding_that_counts_is_the_one_of_the_last_call():
 
 def test_words_without_a_finding_are_not_held_to_anything():
     words = "Here is pose 7, the left one, yes."
-    turn, _, heard = turn_of("> generate: a squat", words, told="pose 2")
-    assert turn.words == heard == words
+    turn, _, pieces = turn_of("> generate: a squat", words, told="pose 2")
+    assert turn.words == pieces == words
     assert not turn.corrected
 
 
 def test_a_sentence_is_stopped_before_its_wrong_number():
-    _, _, heard = turn_of("> check above left hand head", "No: the left hand is 99 cm below it.")
-    assert heard == f"No: the left hand is ... {SENTENCE}"
+    _, _, pieces = turn_of("> check above left hand head", "No: the left hand is 99 cm below it.")
+    assert pieces == f"No: the left hand is ... {SENTENCE}"
 
 
 def test_the_model_reads_the_beginning_of_a_long_result():
     speaker = FakeSpeaker("> help", "Done.")
     turn = Turn()
-    long = CallResult(told="x" * 10_000)
+    long = CallResult(model_text="x" * 10_000)
     take_turn(speaker, [Message.of("user", "?")], lambda call: long, turn)
     assert speaker.read[-1][-1] == Message.of("tool", "x" * LONGEST_RESULT)
 

@@ -55,7 +55,7 @@ def test_an_interruption_leaves_a_model_that_answers_as_before():
 
     if said and not said.startswith(">"):
         with pytest.raises(KeyboardInterrupt):
-            model.answer(messages, heard=interrupt)
+            model.answer(messages, on_text=interrupt)
     assert model.answer(messages) == said
 
 
@@ -88,10 +88,10 @@ def saying(text: str) -> ConversationModel:
 
 
 def answer_of(text: str, verbs: tuple[str, ...] = tuple(VERBS)) -> tuple[str, str]:
-    """Return what such a model answers, and what is heard of it."""
-    heard: list[str] = []
-    said = saying(text).answer([Message.of("user", "?")], verbs=verbs, heard=heard.append)
-    return said, "".join(heard)
+    """Return what such a model answers, and what is pieces of it."""
+    pieces: list[str] = []
+    said = saying(text).answer([Message.of("user", "?")], verbs=verbs, on_text=pieces.append)
+    return said, "".join(pieces)
 
 
 @pytest.mark.usefixtures("long_answers")

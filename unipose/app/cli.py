@@ -39,7 +39,7 @@ from unipose.app.options import (
 )
 from unipose.app.wording import HARDLY_MOVED, WELCOME, printable, problem_in_words
 from unipose.errors import FileNote, PoseQueryError, UniPoseError
-from unipose.first_look import look_at
+from unipose.file_signatures import check_file
 
 app = typer.Typer(
     name="unipose",
@@ -67,7 +67,7 @@ def describe(
     dtype: Dtype = "float32",
 ) -> None:
     """Say a pose, or the pose of a person in a photo, in words."""
-    look_at(file, photos=True)
+    check_file(file, photos=True)
     from unipose.app.pose_input import ReadOptions, own_body, read_shown
 
     reading = ReadOptions(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
@@ -104,7 +104,7 @@ def estimate(
     dtype: Dtype = "float32",
 ) -> None:
     """Read the pose of a person off a photo; of several people as `generate` writes several."""
-    look_at(image, photos=True, poses=False)
+    check_file(image, photos=True, poses=False)
     if detector is not None and (box is not None or who is not None):
         raise PoseQueryError("--detector finds everybody; leave out --box and --who")
     from unipose.app.pose_input import open_photo, own_body, write
@@ -169,7 +169,7 @@ def edit(
     dtype: Dtype = "float32",
 ) -> None:
     """Change a pose as the words say."""
-    look_at(file)
+    check_file(file)
     from unipose.app.pose_input import ReadOptions, own_body, read_one, write
 
     shape = own_body(body)
@@ -206,7 +206,7 @@ def compare(
 ) -> None:
     """Say what changes from the first pose to the second, or from photo to photo."""
     for file in (first, second):
-        look_at(file, photos=True)
+        check_file(file, photos=True)
     from unipose.app.pose_input import ReadOptions, own_body, read_shown
 
     shape = own_body(body)
@@ -244,7 +244,7 @@ def ask(
             f"got {len(names)} files before {question[:60]!r}"
         )
     for name in names:
-        look_at(Path(name), photos=True)
+        check_file(Path(name), photos=True)
     from unipose.app.pose_input import ReadOptions, own_body, read_asked
 
     shape = own_body(body)
@@ -280,7 +280,7 @@ def convert(
     body: BodyFile = None,
 ) -> None:
     """Write a pose file in another format."""
-    look_at(file)
+    check_file(file)
     from unipose.app.pose_input import ReadOptions, own_body, save_pose
 
     shape = own_body(body)

@@ -27,8 +27,8 @@ from unipose.language.call_loop import (
     SYSTEM,
     CallMade,
     CallResult,
-    Listener,
     Speaker,
+    TextCallback,
     Turn,
     take_turn,
 )
@@ -118,8 +118,8 @@ class Conversation:
 
         return ConversationModel.load()
 
-    def reply(self, line: str, *, heard: Listener | None = None) -> Reply:
-        """Answer one line, a command or a sentence; what is said also goes to `heard` in pieces.
+    def reply(self, line: str, *, on_text: TextCallback | None = None) -> Reply:
+        """Answer one line, a command or a sentence; what is said also goes to `on_text` in pieces.
 
         Raises a UniPoseError that says what to do for a command that cannot be followed and for a
         line that cannot be read; the conversation is then what it was before.
@@ -133,9 +133,9 @@ class Conversation:
             raise PoseQueryError("an empty line; ask something, or /help")
         if line.startswith("/"):
             return self._obey(line)
-        return self._speak(line, heard)
+        return self._speak(line, on_text)
 
-    def _speak(self, line: str, heard: Listener | None) -> Reply:
+    def _speak(self, line: str, on_text: TextCallback | None) -> Reply:
         """Let the model answer a sentence."""
         held = self.actions.held
         speaker = self.speaker
@@ -147,18 +147,18 @@ class Conversation:
         self.turns.append(spoken)
         self._opened = False
         turn, done = Turn(), Done()
-        said = _Said(heard)
+        said = _Said(on_text)
 
         def run(call: Call) -> CallResult:
             said.part()
-            result = self.actions.run(call, typed=line, done=done, heard=said)
-            if not said.heard_in_part:
-                said(result.shown)
+            result = self.actions.run(call, typed=line, done=done, on_text=said)
+            if not said.part_has_text:
+                said(result.user_text)
             said.part()
             return result
 
         try:
-            take_turn(speaker, self._context(speaker), run, turn, heard=said)
+            take_turn(speaker, self._context(speaker), run, turn, on_text=said)
         except BaseException:
             # what was said and done stays; the answer ends where it was interrupted
             spoken.messages += turn.messages
@@ -280,10 +280,10 @@ class Conversation:
 class _Said:
     """Collects what is said; passes it on; puts parts on lines of their own."""
 
-    def __init__(self, heard: Listener | None) -> None:
-        self._heard = heard
+    def __init__(self, on_text: TextCallback | None) -> None:
+        self._on_text = on_text
         self.text = ""
-        self.heard_in_part = False
+        self.part_has_text = False
         self._break = False
 
     def __call__(self, piece: str) -> None:
@@ -292,14 +292,14 @@ class _Said:
         if self._break and self.text:
             piece = "\n" + piece.lstrip()
         self._break = False
-        self.heard_in_part = True
+        self.part_has_text = True
         self.text += piece
-        if self._heard is not None:
-            self._heard(piece)
+        if self._on_text is not None:
+            self._on_text(piece)
 
     def part(self) -> None:
         """Begin a new part: what comes next stands on a line of its own."""
-        self.heard_in_part = False
+        self.part_has_text = False
         self._break = True
 
 

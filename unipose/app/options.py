@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unipose.first_look import PHOTO_ENDINGS, POSE_ENDINGS
+from unipose.file_signatures import PHOTO_ENDINGS, POSE_ENDINGS
 
 _POSES = f"A pose: {' '.join(POSE_ENDINGS)}"
 _PHOTOS = " ".join(PHOTO_ENDINGS)

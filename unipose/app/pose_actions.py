@@ -20,9 +20,9 @@ from unipose.body.body import Body
 from unipose.body.facing import yaw_of
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError, UniPoseError
+from unipose.file_signatures import check_file, is_photo
 from unipose.files import open_pose, save_pose
-from unipose.first_look import is_photo, look_at
-from unipose.language.call_loop import CallResult, Listener
+from unipose.language.call_loop import CallResult, TextCallback
 from unipose.posecodes.calls import QUESTIONS, Call
 from unipose.posecodes.held_poses import HeldPoses
 from unipose.posecodes.questions import Film, Finding, ShownPose, answer_call, show_film, show_pose
@@ -38,7 +38,7 @@ SAVED_AS = ".npz"
 class Assistant(Protocol):
     """What a conversation needs of `unipose.UniPose`."""
 
-    def describe(self, shown: Pose, *, heard: Listener | None = None) -> str:
+    def describe(self, shown: Pose, *, on_text: TextCallback | None = None) -> str:
         """Return the pose in words."""
         ...
 
@@ -54,7 +54,7 @@ class Assistant(Protocol):
         """Return the pose of the person in a photo."""
         ...
 
-    def compare(self, a: Pose, b: Pose, *, heard: Listener | None = None) -> str:
+    def compare(self, a: Pose, b: Pose, *, on_text: TextCallback | None = None) -> str:
         """Return what changes from one pose to the other."""
         ...
 
@@ -103,7 +103,7 @@ class PoseActions:
         return Path(tempfile.mkdtemp(prefix="unipose-"))
 
     def run(
-        self, call: Call, *, typed: str, done: Done, heard: Listener | None = None
+        self, call: Call, *, typed: str, done: Done, on_text: TextCallback | None = None
     ) -> CallResult:
         """Do a call; what fails is a result that says why. `typed` is what the user wrote.
 
@@ -112,9 +112,9 @@ class PoseActions:
         try:
             if call.verb in QUESTIONS:
                 return self._answer(call, done)
-            return self._do(call, typed, done, heard)
+            return self._do(call, typed, done, on_text)
         except (UniPoseError, OSError) as error:
-            return CallResult(told="error", shown=problem_in_words(error), failed=True)
+            return CallResult(model_text="error", user_text=problem_in_words(error), failed=True)
 
     def clear(self) -> None:
         """Forget all poses."""
@@ -137,7 +137,7 @@ class PoseActions:
         if call.verb not in ("why", "unknown"):
             self.last_finding = found
         done.unsure |= any(self.held[n].from_photo for n in numbers) and hangs_on_eyes(found)
-        return CallResult(told=found.fact, finding=found)
+        return CallResult(model_text=found.fact, finding=found)
 
     def _film(self) -> Film | None:
         number = self.held.current
@@ -146,27 +146,29 @@ class PoseActions:
             self._films[number] = show_film(recording, self.body)
         return self._films.get(number)
 
-    def _do(self, call: Call, typed: str, done: Done, heard: Listener | None) -> CallResult:
+    def _do(self, call: Call, typed: str, done: Done, on_text: TextCallback | None) -> CallResult:
         numbers = self.held.numbers_of(call.verb, call.poses)
         if call.verb in ("undo", "redo"):
             number = self.held.undo() if call.verb == "undo" else self.held.redo()
-            return CallResult(told=f"pose {number}")
+            return CallResult(model_text=f"pose {number}")
         if call.verb in ("list", "help"):
             shown = self.list() if call.verb == "list" else CAPABILITIES
-            return CallResult(told="shown", shown=shown)
+            return CallResult(model_text="shown", user_text=shown)
         if call.verb == "generate":
             return self._made(self.assistant.generate(call.text), f'"{call.text}"', done)
         if call.verb == "open":
             self._typed_by_user(call.text, typed)
             number = self.open(call.text)
             done.poses.append(number)
-            return CallResult(told=f"pose {number}")
+            return CallResult(model_text=f"pose {number}")
         if call.verb == "compare":
             pair = [self.held[number].pose for number in numbers]
-            return CallResult(told="shown", shown=self.assistant.compare(*pair, heard=heard))
+            return CallResult(
+                model_text="shown", user_text=self.assistant.compare(*pair, on_text=on_text)
+            )
         if call.verb == "describe":
-            text = self.assistant.describe(self.held[numbers[0]].pose, heard=heard)
-            return CallResult(told="shown", shown=text)
+            text = self.assistant.describe(self.held[numbers[0]].pose, on_text=on_text)
+            return CallResult(model_text="shown", user_text=text)
         return self._do_to_one(call, numbers[0], typed, done)
 
     def _do_to_one(self, call: Call, number: int, typed: str, done: Done) -> CallResult:
@@ -182,25 +184,27 @@ class PoseActions:
             case "turn" | "face":
                 return self._turned(call, number, done)
             case "choose":
-                return CallResult(told=f"pose {self.held.choose(number)}")
+                return CallResult(model_text=f"pose {self.held.choose(number)}")
             case "save":
                 return self._saved(call.text, number, typed, done)
             case "draw":
                 done.pictures.append(self.draw(number))
-                return CallResult(told="drawn")
+                return CallResult(model_text="drawn")
         raise PoseQueryError(f"{call.verb!r} is not something that can be done here")
 
     def _made(self, pose: Pose, origin: str, done: Done) -> CallResult:
         number = self.held.hold(HeldPose(pose=pose, origin=origin))
         done.poses.append(number)
-        return CallResult(told=f"pose {number}")
+        return CallResult(model_text=f"pose {number}")
 
     def _edited(self, number: int, text: str, done: Done) -> CallResult:
         before = self.held[number].pose
         after = self.assistant.edit(before, text)
         result = self._made(after, f'pose {number} after "{text}"', done)
         if hardly_moved(before, after):
-            return CallResult(told=f"{result.told}, hardly moved", shown=HARDLY_MOVED)
+            return CallResult(
+                model_text=f"{result.model_text}, hardly moved", user_text=HARDLY_MOVED
+            )
         return result
 
     def _replaced(self, number: int, text: str, done: Done) -> CallResult:
@@ -241,7 +245,7 @@ class PoseActions:
         if path.exists():
             raise PoseQueryError(f"{path} is there already; /save {path} writes over it")
         done.files.append(self.write(number, path))
-        return CallResult(told="saved", shown=f"pose {number} is in {path}")
+        return CallResult(model_text="saved", user_text=f"pose {number} is in {path}")
 
     @staticmethod
     def _typed_by_user(name: str, typed: str) -> None:
@@ -265,7 +269,7 @@ class PoseActions:
         if name in EXAMPLES and not Path(name).exists():
             return self.held.hold(HeldPose(pose=example_pose(name), origin=f"the example {name!r}"))
         path = Path(name).expanduser()
-        look_at(path, photos=True)  # before a model is loaded
+        check_file(path, photos=True)  # before a model is loaded
         if is_photo(path):
             seen = self.assistant.estimate(path)
             origin = f"the person in {name}"

@@ -12,9 +12,9 @@ from jaxtyping import UInt8
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError
+from unipose.file_signatures import is_photo
 from unipose.files import MOTIONS, open_pose, save_pose
 from unipose.files.photo import open_photo
-from unipose.first_look import is_photo
 
 HOLD_SEVERAL = frozenset({".npz", ".json", ".npy", ".png"})
 """Endings of files that hold several unrelated poses (a .png as a sheet); else a file each."""

@@ -40,21 +40,21 @@ def talk(chat: Conversation, *, verbose: bool = False) -> int:
 
 def _answer_aloud(chat: Conversation, line: str, *, verbose: bool) -> None:
     """Print the answer to a line, the model's own words as soon as it says them."""
-    heard: list[str] = []
+    printed: list[str] = []
 
     def say(piece: str) -> None:
         print(printable(piece), end="", flush=True)
-        heard.append(piece)
+        printed.append(piece)
 
     reply = None
     try:
-        reply = chat.reply(line, heard=say)
+        reply = chat.reply(line, on_text=say)
     except (UniPoseError, OSError) as error:
         answer = f"error: {problem_in_words(error)}"
     else:
-        answer = "" if heard else reply.text
-    if heard or answer:
-        print("\n" * bool(heard and answer) + printable(answer))
+        answer = "" if printed else reply.text
+    if printed or answer:
+        print("\n" * bool(printed and answer) + printable(answer))
     if reply is not None:
         _show_more(chat, reply, verbose=verbose)
 
@@ -73,7 +73,7 @@ def lines_beside(chat: Conversation, reply: Reply, *, verbose: bool) -> list[str
         lines += [f"picture: {picture}" for picture in reply.pictures]
     if verbose:
         for made in reply.calls:
-            lines += [str(made.call), f"  = {made.result.told}"]
+            lines += [str(made.call), f"  = {made.result.model_text}"]
         lines += ["  (said by the program: the model's words left what was measured)"] * (
             reply.corrected
         )

@@ -144,7 +144,7 @@ def _read_npz(path: Path) -> dict[str, ndarray]:
 
 
 def _read_npy(archive: zipfile.ZipFile, member: str) -> ndarray:
-    """Return one array; its header is believed only as far as the member's size bears it out."""
+    """Return one array; its header is checked against the member's size."""
     declared = archive.getinfo(member).file_size
     if declared > MAX_BYTES:
         raise ValueError(f"{member} claims {declared / 1e9:.1f} GB")

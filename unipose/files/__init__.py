@@ -12,7 +12,7 @@ import numpy as np
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.errors import FileError, PoseError, PoseQueryError, SkeletonError
-from unipose.first_look import POSE_ENDINGS as READ
+from unipose.file_signatures import POSE_ENDINGS as READ
 
 if TYPE_CHECKING:
     from unipose.files.motion import Motion

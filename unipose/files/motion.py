@@ -56,9 +56,9 @@ class Motion:
     path: Path | None = None
     """The file, for messages."""
     up: str | None = None
-    """Which axis of the file points up as told by the user ("y", "z", "-y"); None: find out."""
+    """Which axis of the file points up as the user says ("y", "z", "-y"); None: find out."""
     skeleton: dict[str, str] = field(default_factory=dict)
-    """SMPL joint -> joint of the file as told by the user; the others are found."""
+    """SMPL joint -> joint of the file as the user says; the others are found."""
     hinges: dict[str, Float[np.ndarray, "3"]] = field(default_factory=dict)
     """Axis of joints that the file declares to have one degree of freedom, in the rest pose."""
 

@@ -91,14 +91,14 @@ class JointMatch:
 
 
 def match_joints(
-    joints: Sequence[SourceJoint], told: Mapping[str, str] | None = None
+    joints: Sequence[SourceJoint], joint_map: Mapping[str, str] | None = None
 ) -> JointMatch:
-    """Return which joints of a file are SMPL's; `told` overrules what names and tree say.
+    """Return which joints of a file are SMPL's; `joint_map` overrules what names and tree say.
 
     Raises SkeletonError if a limb cannot be placed; it lists the file's joints.
     """
     index = {joint.name: i for i, joint in enumerate(joints)}
-    found = _told_joints(index, told or {})
+    found = _mapped_joints(index, joint_map or {})
     meanings = [_meanings(joint.name) for joint in joints]
     for side in _SIDES:
         for parts in (_LEG, _ARM):
@@ -112,7 +112,11 @@ def match_joints(
     turns: dict[str, tuple[int, ...]] = {
         joint: (found[joint],) for joint in SMPL.joints if joint in found and "_hand" not in joint
     }
-    if "neck_top" in found and found["neck_top"] != found["neck"] and "neck" not in (told or {}):
+    if (
+        "neck_top" in found
+        and found["neck_top"] != found["neck"]
+        and "neck" not in (joint_map or {})
+    ):
         turns["neck"] = (found["neck"], found["neck_top"])
     places = {joint: found[joint] for joint in SMPL.joints if joint in found}
     return JointMatch(turns=turns, places=places)
@@ -126,19 +130,21 @@ def read_joint_map(skeleton: str | Path | Mapping[str, str] | None) -> dict[str,
     if skeleton is None or isinstance(skeleton, Mapping):
         return dict(skeleton or {})
     path = Path(skeleton)
-    told = read_json_value(path, largest_bytes=LARGEST_MAP_BYTES)
-    if not isinstance(told, dict) or not all(isinstance(name, str) for name in told.values()):
+    joint_map = read_json_value(path, largest_bytes=LARGEST_MAP_BYTES)
+    if not isinstance(joint_map, dict) or not all(
+        isinstance(name, str) for name in joint_map.values()
+    ):
         raise FileError(
             path,
             "expected a JSON object of SMPL joint -> joint of the file,",
             'for example {"left_hip": "LThigh"}.',
         )
-    return told
+    return joint_map
 
 
-def _told_joints(index: dict[str, int], told: Mapping[str, str]) -> dict[str, int]:
+def _mapped_joints(index: dict[str, int], joint_map: Mapping[str, str]) -> dict[str, int]:
     found = {}
-    for joint, name in told.items():
+    for joint, name in joint_map.items():
         if joint not in SMPL.index:
             raise SkeletonError(
                 f"the skeleton map names {joint!r}, which is no joint of SMPL; "
@@ -187,13 +193,13 @@ def _find_limb(
     meanings: list[frozenset[str]],
     side: str,
     parts: tuple[str, ...],
-    told: dict[str, int],
+    joint_map: dict[str, int],
 ) -> dict[str, int]:
     """Return part -> joint of one limb: the chain down the tree that fills most parts.
 
     Of chains that fill as many, the one with the better names, then the one nearer to the root.
     """
-    free = [part for part in parts if f"{side}_{part}" not in told]
+    free = [part for part in parts if f"{side}_{part}" not in joint_map]
     start: dict[int, tuple[tuple[int, int, int], dict[str, int]]] = {-1: ((0, 0, 0), {})}
     chains = []  # of each joint: position of the last part filled -> score and chain
     depths: list[int] = []
@@ -201,7 +207,7 @@ def _find_limb(
         above = chains[joint.parent] if joint.parent >= 0 else start
         depths.append(depths[joint.parent] + 1 if joint.parent >= 0 else 0)
         reached = dict(above)
-        for part, preference in _parts_of(meanings[i], side) if i not in told.values() else ():
+        for part, preference in _parts_of(meanings[i], side) if i not in joint_map.values() else ():
             if part not in free:
                 continue
             place = parts.index(part)

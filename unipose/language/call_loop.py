@@ -29,7 +29,7 @@ SYSTEM = "You talk about human body poses."
 LONGEST_RESULT = 600
 """Characters of a result that the model reads."""
 
-Listener = Callable[[str], None]
+TextCallback = Callable[[str], None]
 """Is given each piece of an answer as soon as it is known."""
 
 
@@ -42,7 +42,7 @@ class Speaker(Protocol):
         messages: Sequence[Message],
         *,
         verbs: Collection[str] = ...,
-        heard: Listener | None = None,
+        on_text: TextCallback | None = None,
     ) -> str:
         """Return what the assistant says next: words, a call, or nothing."""
         ...
@@ -52,9 +52,9 @@ class Speaker(Protocol):
 class CallResult:
     """What a call came to."""
 
-    told: str
+    model_text: str
     """The line that the model is given."""
-    shown: str = ""
+    user_text: str = ""
     """What the program itself says to the user: a description, a list, an error."""
     finding: Finding | None = None
     failed: bool = False
@@ -92,7 +92,7 @@ def take_turn(
     turn: Turn,
     *,
     verbs: Collection[str] = VERBS,
-    heard: Listener | None = None,
+    on_text: TextCallback | None = None,
 ) -> None:
     """Let the model answer the last message, with calls done by `run`; `turn` takes what comes.
 
@@ -101,7 +101,7 @@ def take_turn(
     while True:
         last = turn.calls[-1].result if turn.calls else None
         left = verbs if len(turn.calls) < MOST_CALLS else ()
-        said = _speak(speaker, [*messages, *turn.messages], left, last, turn, heard)
+        said = _speak(speaker, [*messages, *turn.messages], left, last, turn, on_text)
         turn.messages.append(Message.of("assistant", said))
         if not said.startswith(MARK):
             turn.words = said
@@ -115,7 +115,7 @@ def take_turn(
             return
         result = run(call)
         turn.calls.append(CallMade(call=call, result=result))
-        turn.messages.append(Message.of("tool", result.told[:LONGEST_RESULT]))
+        turn.messages.append(Message.of("tool", result.model_text[:LONGEST_RESULT]))
 
 
 def _speak(
@@ -124,23 +124,23 @@ def _speak(
     verbs: Collection[str],
     last: CallResult | None,
     turn: Turn,
-    heard: Listener | None,
+    on_text: TextCallback | None,
 ) -> str:
     """Return what the model says; held to what was measured if something was."""
     finding = None if last is None else last.finding
     said = ""
 
-    def listen(piece: str) -> None:
+    def check_piece(piece: str) -> None:
         nonlocal said
         said += piece
         if finding is not None and not begins_like(said, finding.sentence):
             raise _LeftFindingError
         turn.words = said
-        if heard is not None:
-            heard(piece)
+        if on_text is not None:
+            on_text(piece)
 
     try:
-        answer = speaker.answer(messages, verbs=verbs, heard=listen)
+        answer = speaker.answer(messages, verbs=verbs, on_text=check_piece)
     except _LeftFindingError:
         answer = None
     if finding is None or (answer and answer.startswith(MARK)):
@@ -148,8 +148,8 @@ def _speak(
     if answer and says_the_same(answer, finding.sentence):
         return answer
     turn.corrected = True
-    if heard is not None:
-        heard(f" ... {finding.sentence}" if said.strip() else finding.sentence)
+    if on_text is not None:
+        on_text(f" ... {finding.sentence}" if said.strip() else finding.sentence)
     return finding.sentence
 
 

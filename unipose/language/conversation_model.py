@@ -23,7 +23,7 @@ from transformers.cache_utils import DynamicCache
 from unipose.errors import MissingFileError, WeightsError
 from unipose.language.base_model import base_folder
 from unipose.language.call_grammar import CallGrammar
-from unipose.language.call_loop import Listener
+from unipose.language.call_loop import TextCallback
 from unipose.language.chat_rendering import ChatTemplate, Message
 from unipose.posecodes.calls import MARK, VERBS
 
@@ -86,11 +86,11 @@ class ConversationModel:
         messages: Sequence[Message],
         *,
         verbs: Collection[str] = VERBS,
-        heard: Listener | None = None,
+        on_text: TextCallback | None = None,
     ) -> str:
         """Return what the assistant says next: words, a whole call of `verbs`, or nothing.
 
-        `heard` is given words piece by piece, and nothing of a call.
+        `on_text` is given words piece by piece, and nothing of a call.
         """
         grammar = self._grammar(frozenset(verbs))
         row = self.template.render(messages, open_answer=True)
@@ -102,10 +102,10 @@ class ConversationModel:
             if chosen == self.template.end:
                 break
             said.append(chosen)
-            if heard and said[0] != grammar.first:
+            if on_text and said[0] != grammar.first:
                 text = self.template.decode(said)
                 if not text.endswith("\ufffd"):
-                    heard(text[len(told) :])
+                    on_text(text[len(told) :])
                     told = text
             logits = self._read_on([*self._read, chosen])
         answer = self.template.decode(said).strip()

@@ -85,12 +85,12 @@ def answer(
     decoding: Decoding,
     *,
     generator: torch.Generator | None = None,
-    heard: Callable[[str], None] | None = None,
+    on_text: Callable[[str], None] | None = None,
 ) -> tuple[list[Answer], int]:
     """Answer a batch of questions of any tasks; also return the number of forward passes.
 
     Each row goes its own way: a row that opens a pose gets its slots (all in one pass), the others
-    their next word in the same pass. `heard` is called with each new piece of text of row 0.
+    their next word in the same pass. `on_text` is called with each new piece of text of row 0.
     """
     if decoding.guess and decoding.slots_per_pass is None and decoding.temperature <= 0:
         guessed = _guess_poses(model, vocabulary, questions, decoding)
@@ -117,10 +117,10 @@ def answer(
             if not answers[i].complete:
                 _follow(row, token, answers[i], state.spans[i], vocabulary)
             block.append(row)
-        if heard and answers[0].ids:
+        if on_text and answers[0].ids:
             text = vocabulary.decode(answers[0].ids)
             if not text.endswith("\ufffd"):
-                heard(text[len(said) :])
+                on_text(text[len(said) :])
                 said = text
         if all(a.complete for a in answers):
             break

@@ -30,10 +30,10 @@ def assess(pose: ShownPose, topic: str) -> Finding:
     )
     remarks.sort(key=lambda remark: not remark[1])  # what needs a correction first
     advice = [tip for _, tip in remarks if tip]
-    told = tuple(said for said, _ in remarks)
-    clause = ", ".join(told[:3]) + (f"; {advice[0]}" if advice else "; nothing to correct")
-    evidence = f"{'. '.join(said[0].upper() + said[1:] for said in told)}."
-    return finding("list", told + tuple(advice), clause, evidence=evidence)
+    sentences = tuple(said for said, _ in remarks)
+    clause = ", ".join(sentences[:3]) + (f"; {advice[0]}" if advice else "; nothing to correct")
+    evidence = f"{'. '.join(said[0].upper() + said[1:] for said in sentences)}."
+    return finding("list", sentences + tuple(advice), clause, evidence=evidence)
 
 
 def _squat(pose: ShownPose) -> list[Remark]:

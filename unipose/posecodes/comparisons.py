@@ -112,19 +112,21 @@ def _of_part(quantity: str, part: str, value: float) -> str:
 def _which_is_near(pose: ShownPose, left: str, right: str, target: str) -> Finding:
     if target == "viewer":
         near, far = (measure("viewer", pose, part) for part in (left, right))
-        told = f"{_of_part('viewer', left, near)}, {_of_part('viewer', right, far)}"
-        found = _which((left, right), (near, far), "viewer", "nearer to the viewer than", told)
+        values_text = f"{_of_part('viewer', left, near)}, {_of_part('viewer', right, far)}"
+        found = _which(
+            (left, right), (near, far), "viewer", "nearer to the viewer than", values_text
+        )
         return found
     goals = ones(target)
     gaps = [min(measure("distance", pose, part, goal) for goal in goals) for part in (left, right)]
     name = the(target)
-    told = ", ".join(
+    values_text = ", ".join(
         f"{the(part)} is {words(gap, 'cm')} from {name}"
         for part, gap in zip((left, right), gaps, strict=True)
     )
     values = (-gaps[0], -gaps[1])
     comparative = f"nearer to {name}"
-    return _which((left, right), values, "distance", comparative, told)
+    return _which((left, right), values, "distance", comparative, values_text)
 
 
 def _which_foot_carries(pose: ShownPose) -> Finding:
@@ -143,7 +145,7 @@ def which_pose(first: ShownPose, second: ShownPose, order: str, phrase: str) -> 
     kind = QUANTITIES[quantity]
     gap = sign * (values[0] - values[1])
     name, verb = _named(quantity, phrase)
-    told = (
+    values_text = (
         f"{name} {verb} {_value_words(quantity, values[0])} in the first pose, "
         f"{_value_words(quantity, values[1])} in the second."
     )
@@ -159,7 +161,7 @@ def which_pose(first: ShownPose, second: ShownPose, order: str, phrase: str) -> 
         value,
         clause,
         opening=opening,
-        evidence=told[0].upper() + told[1:],
+        evidence=values_text[0].upper() + values_text[1:],
         margin=margin,
         margin_unit=kind.unit,
     )
@@ -212,8 +214,8 @@ def when_extreme(film: Film | None, extreme: str, phrase: str) -> Finding:
     if quantity == "distance":
         one, other = _two_ends(phrase)
         name, verb = f"{the(one)} and {the(other)}", "are"
-    told = _value_words(quantity, sign * values[best])
-    clause = f"{name} {verb} {superlative} at {seconds:.1f} s: {told}"
+    values_text = _value_words(quantity, sign * values[best])
+    clause = f"{name} {verb} {superlative} at {seconds:.1f} s: {values_text}"
     return finding("when", seconds, clause, unit="s")
 
 
@@ -280,13 +282,13 @@ def which_moved_more(first: ShownPose, second: ShownPose, pair: str) -> Finding:
     """Return which of the left and the right one moved more."""
     left, right = ones(pair)
     values = (_way_length(first, second, left), _way_length(first, second, right))
-    told = (
+    values_text = (
         f"{the(left)} moved {words(values[0], 'cm')}, {the(right)} moved {words(values[1], 'cm')}"
     )
-    found = _which((left, right), values, "distance", "", told)
+    found = _which((left, right), values, "distance", "", values_text)
     if found.value == "neither":
         return found
-    clause = f"{the(str(found.value))} moved more: {told}"
+    clause = f"{the(str(found.value))} moved more: {values_text}"
     return finding(
         "which",
         found.value,

@@ -121,7 +121,7 @@ class HeldPoses(Generic[Held]):
 
 
 def state_line(held: HeldPoses) -> str:
-    """Return what the language model is told of the poses where their turns are not shown."""
+    """Return the line for the language model that names poses whose turns are not shown."""
     if len(held) < 2:
         return f"pose {len(held)}"
     return f"poses 1 to {len(held)}, now pose {held.current}"

@@ -9,7 +9,7 @@ from unipose.posecodes.shown_pose import ShownPose, ones, pairs
 
 
 def how_much(pose: ShownPose, arguments: tuple[str, ...]) -> Finding:
-    """Return a measurement in degrees or cm; of two parts the mean, both are told."""
+    """Return a measurement in degrees or cm; of two parts the mean, both are named."""
     quantity, *parts = arguments
     if not parts:
         return _of_body(pose, quantity)

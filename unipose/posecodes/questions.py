@@ -89,7 +89,7 @@ def _of_two(verb: str, arguments: tuple[str, ...], first: ShownPose, second: Sho
 
 
 def _yes_no(found: list[Judgement], rule: str) -> Finding:
-    """Return whether all judgements hold; those that do not are told first."""
+    """Return whether all judgements hold; those that do not come first."""
     found = sorted(found, key=lambda judgement: judgement.holds)
     least = comparisons.weakest(found)
     if len(found) == 1 or least.opening not in ("Yes", "No"):
@@ -99,13 +99,13 @@ def _yes_no(found: list[Judgement], rule: str) -> Finding:
     else:
         opening = "No, only one" if found[-1].holds else "No, neither"
     clauses = [judgement.clause for judgement in found]
-    told = " ".join(_sentence(judgement.evidence or judgement.clause) for judgement in found)
+    evidence = " ".join(_sentence(judgement.evidence or judgement.clause) for judgement in found)
     return finding(
         "yes_no",
         least.holds,
         two_clauses(clauses),
         opening=opening,
-        evidence=f"{told} {rule}".strip(),
+        evidence=f"{evidence} {rule}".strip(),
         margin=abs(least.slack),
         margin_unit=least.unit,
     )
@@ -188,13 +188,13 @@ def _count(pose: ShownPose, arguments: tuple[str, ...]) -> Finding:
     clause = f"{len(true)} of {len(parts)} {phrase} {verb} {relation_words}"
     if 0 < len(true) < len(parts):
         clause += f": {joined([f'the {part}' for part in true])}"
-    told = " ".join(_sentence(judgement.clause) for judgement in found.values())
+    evidence = " ".join(_sentence(judgement.clause) for judgement in found.values())
     nearest = min(found.values(), key=lambda judgement: abs(judgement.slack))
     return finding(
         "count",
         len(true),
         clause,
-        evidence=told,
+        evidence=evidence,
         margin=abs(nearest.slack),
         margin_unit=nearest.unit,
     )

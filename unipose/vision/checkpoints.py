@@ -117,9 +117,9 @@ def _read_old(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         # torch explains at length; the line that names the culprit says "Unsupported"
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        told = next((line for line in lines if "nsupported" in line), (lines or ["damaged"])[0])
+        reason = next((line for line in lines if "nsupported" in line), (lines or ["damaged"])[0])
         raise WeightsError(
-            path, f"it is not read: {told[:200]} (nothing in it was executed)."
+            path, f"it is not read: {reason[:200]} (nothing in it was executed)."
         ) from error
     found = _state_dict(content)
     return {

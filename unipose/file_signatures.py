@@ -1,4 +1,4 @@
-"""Which files are read, and a look at one before anything heavy is imported: cheap, no torch."""
+"""Which files are read, and what each begins with: checked before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def is_photo(path: str | Path) -> bool:
     return Path(path).suffix.lower() in PHOTO_ENDINGS
 
 
-def look_at(path: Path, *, photos: bool = False, poses: bool = True) -> None:
+def check_file(path: Path, *, photos: bool = False, poses: bool = True) -> None:
     """Check that a file is there, is not empty, and begins as its ending says.
 
     Raises FileError (MissingFileError) that says which endings are read.
