@@ -49,7 +49,7 @@ NOBODY = (226, 226, 224)
 
 
 @runtime_checkable
-class Describer(Protocol):
+class ExampleModel(Protocol):
     """Who describes poses, and people in pictures if it sees."""
 
     def describe(
@@ -64,7 +64,7 @@ class Describer(Protocol):
 
 
 def show(
-    model: Describer, options: EstimationOptions, folder: Path, body: Body, *, sees: bool
+    model: ExampleModel, options: EstimationOptions, folder: Path, body: Body, *, sees: bool
 ) -> dict[str, Any]:
     """Write `options.people` pictures into the folder; return their names and what was said."""
     if sees:
@@ -77,7 +77,7 @@ def show(
 
 
 def show_people(
-    model: Describer, people: list[SeenPerson], folder: Path, body: Body
+    model: ExampleModel, people: list[SeenPerson], folder: Path, body: Body
 ) -> list[dict[str, Any]]:
     """Write a row of three pictures per person: their crop, the estimated and the true pose."""
     rows = []
@@ -95,7 +95,7 @@ def show_people(
     return rows
 
 
-def show_poses(model: Describer, poses: Pose, folder: Path, body: Body) -> list[dict[str, Any]]:
+def show_poses(model: ExampleModel, poses: Pose, folder: Path, body: Body) -> list[dict[str, Any]]:
     """Write a picture of each pose."""
     rows = []
     for i in track(range(len(poses)), "drawing poses"):

@@ -74,8 +74,8 @@ def _comprehension(found: dict[str, Any]) -> PageSection:
         f"Recordings of the split {found['split']!r}. R-precision (R@1 to 3) in groups of "
         f"{described['r_precision_group']}, shuffled with seed {described['r_precision_seed']}, "
         "with our own evaluators; `true`: the share of what is said that is true of the pose, and "
-        "what the same texts score on other poses; word measures against the builders' three captions, "
-        f"METEOR with synonyms: {described['meteor_synonyms']}. All in %."
+        "what the same texts score on other poses; word measures against the builders' three "
+        f"captions, METEOR with synonyms: {described['meteor_synonyms']}. All in %."
     )
     if "left_out" in found:
         note += f" Left out: {found['left_out']}."

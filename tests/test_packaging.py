@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
 import sys
 import time
 import tomllib
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,6 +50,17 @@ def test_no_file_in_a_room_is_named_like_a_room(room: str):
 def test_no_file_has_a_name_that_says_nothing():
     empty_names = {"utils", "helpers", "misc", "common"}
     assert [p for room in ROOMS for p in (ROOT / room).rglob("*.py") if p.stem in empty_names] == []
+
+
+def test_a_class_name_is_used_once():
+    names = Counter(
+        node.name
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_importing_unipose_and_its_command_imports_nothing_heavy():
