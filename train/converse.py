@@ -36,6 +36,7 @@ from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite, set_rate
 from unipose.errors import ConfigError, WeightsError
 from unipose.language.base_model import base_folder
+from unipose.language.call_loop import Speaker
 from unipose.language.chat_rendering import ChatTemplate
 from unipose.language.conversation_model import ADAPTER_CONFIG, ADAPTERS, ConversationModel
 from unipose.language.rendering import NOTHING
@@ -187,7 +188,7 @@ def load_adapters(model: nn.Module, folder: Path) -> None:
 
 
 def checked_calls(
-    model: ConversationModel, writer: ScriptWriter, *, count: int, seed: int
+    model: Speaker, writer: ScriptWriter, *, count: int, seed: int
 ) -> dict[str, float]:
     """Return the share of single turns that are answered with the right call, or without one."""
     random = Random(seed)

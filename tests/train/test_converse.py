@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from train.converse import PRESETS, ConverseConfig, main, open_base
+from train.converse import PRESETS, ConverseConfig, checked_calls, main, open_base, writers
 from unipose.errors import WeightsError
+from unipose.language.chat_rendering import Message
 from unipose.language.conversation_model import ADAPTERS, merge_adapters
 
 
@@ -46,3 +49,21 @@ def test_what_is_written_can_be_merged_into_the_base(tmp_path: Path):
     assert any(bool((weight != 0).any()) for name, weight in written.items() if "lora_B" in name)
     model, _ = open_base(ConverseConfig(llm="debug", out=tmp_path, steps=1, batch=1, peak_rate=1.0))
     merge_adapters(model, tmp_path / "run" / "model")
+
+
+class AlwaysDescribes:
+    """Answers every turn with the same call."""
+
+    def answer(self, messages: Sequence[Message], **_: object) -> str:
+        assert messages[-1].role == "user"
+        return "> describe"
+
+
+def test_the_share_of_right_calls_is_that_of_turns_that_mean_the_call(tmp_path: Path):
+    _, writer = writers(replace(PRESETS["debug"], out=tmp_path))
+    random = Random(3)
+    turns = [writer.write(random, turns=1).exchanges[0] for _ in range(60)]
+    meant = sum([str(call) for call in turn.calls[:1]] == ["> describe"] for turn in turns)
+    found = checked_calls(AlwaysDescribes(), writer, count=60, seed=3)
+    assert found == {"right_calls": meant / 60}
+    assert 0 < meant < 60
