@@ -299,7 +299,7 @@ def read_keypoints(path: str | Path, *, of: KeypointSet | None = None) -> Keypoi
 
 def write_keypoints(keypoints: Keypoints, path: str | Path) -> Path:
     """Write keypoints as an .npz that says which set they are; missing ones are NaN."""
-    points = torch.where(keypoints.present[..., None], keypoints.points, torch.nan)
+    points = keypoints.points_or_nan
     with written_whole(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file, keypoints=points.numpy(), scores=keypoints.scores.numpy(),

@@ -8,6 +8,7 @@ import multiprocessing
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from data_builders.studio import StudioConfig, encode_jpeg, encode_png, studio_records
@@ -15,8 +16,8 @@ from data_builders.studio.chance import Chance
 from data_builders.studio.config import DEBUG
 from data_builders.studio.motions import mirror_words
 from tests.fakes.studio import made_up_motions, make_studio
+from unipose.body.keypoint_sets import COCO_WHOLEBODY_133
 from unipose.body.skeletons import SMPL
-from unipose.body.whole_body import WHOLE_BODY_NAMES
 from unipose.errors import ConfigError
 
 
@@ -98,10 +99,10 @@ def test_a_record_holds_what_the_picture_knows(studio):
     for record in records:
         assert record.source == "studio"
         assert record.split == "val"
-        assert record.keypoints_2d.names == WHOLE_BODY_NAMES
-        outside = record.keypoints_2d.visible == 0
-        assert np.array_equal(np.isnan(record.keypoints_2d.points).any(1), outside)
-        assert record.keypoints_3d.points.shape == (133, 3)
+        assert record.keypoints_2d.keypoint_set is COCO_WHOLEBODY_133
+        assert set(record.keypoints_2d.scores[0].tolist()) <= {0.0, 0.5, 1.0}
+        assert torch.equal(record.keypoints_2d.scores > 0, record.keypoints_2d.present)
+        assert record.keypoints_3d.present.all()
     assert len({record.key for record in records}) == len(records)
 
 
