@@ -39,7 +39,7 @@ from unipose.body.facing import without_yaw
 from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError
-from unipose.metrics import frechet_distance, mpjpe, pa_mpjpe, recall
+from unipose.metrics import frechet_distance, mpjpe, pa_mpjpe, recall, root_aligned
 from unipose.retrieval.model import RetrievalModel
 
 
@@ -91,9 +91,9 @@ def with_stand_ins(answers: Pose, made: Bool[np.ndarray, " pose"], instead: Pose
 def distances_mm(poses: Pose, truth: Pose, body: Body) -> dict[str, float]:
     """Return the mean errors (millimetres) of poses that face the front."""
     one, other = (
-        torch.from_numpy(front_joints(body, some))[:, :POSED_JOINTS] for some in (poses, truth)
+        root_aligned(torch.from_numpy(front_joints(body, some))[:, :POSED_JOINTS])
+        for some in (poses, truth)
     )
-    one, other = one - one[:, :1], other - other[:, :1]
     return {
         "mpjpe_mm": float(mpjpe(one, other).mean() * 1000),
         "pa_mpjpe_mm": float(pa_mpjpe(one, other).mean() * 1000),

@@ -396,6 +396,8 @@ def test_a_model_learns_which_picture_it_is_shown():
         optimizer.step()
     model.eval()
     with torch.no_grad():
-        right, swapped = (float(batch_losses(model, lesson(order)).codes) for order in ((0, 1), (1, 0)))
+        right, swapped = (
+            float(batch_losses(model, lesson(order)).codes) for order in ((0, 1), (1, 0))
+        )
     assert right < 1.0
     assert swapped > 2 * right
