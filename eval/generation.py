@@ -35,7 +35,7 @@ from eval.program import ModelOptions, print_result, print_table, run, select
 from eval.retrieval import EMBEDDED, RANKS
 from eval.truth import OWN_SEEDS, ask_for_poses, draw_poses, front_joints, read_sparsely
 from unipose.body.body import Body, load_body
-from unipose.body.facing import without_yaw
+from unipose.body.facing import face_front
 from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError
@@ -73,13 +73,6 @@ class GenerationOptions(ModelOptions):
         super().__post_init__()
         if min(self.poses, self.pairs) < 2:
             raise ConfigError("at least two --poses and two --pairs are needed")
-
-
-def facing_front(poses: Pose) -> Pose:
-    """Return the poses turned to the front, as texts speak of them."""
-    rotations = poses.rotations.float()
-    root = without_yaw(rotations[:, 0])
-    return Pose(rotations=torch.cat([root[:, None], rotations[:, 1:]], dim=1))
 
 
 def with_stand_ins(answers: Pose, made: Bool[np.ndarray, " pose"], instead: Pose) -> Pose:
@@ -191,8 +184,8 @@ def training_mean(options: GenerationOptions) -> Pose:
         recordings = recordings[: options.limit]
     if not recordings:
         raise ConfigError("no recording is left in split 'train' to take the mean pose of")
-    poses = facing_front(Pose.from_rotations(torch.cat(read_sparsely(recordings))))
-    return Pose(rotations=mean_rotations(poses.rotations)[None])
+    poses = Pose.from_rotations(torch.cat(read_sparsely(recordings)))
+    return Pose(rotations=mean_rotations(face_front(poses.rotations.float()))[None])
 
 
 def measure(options: GenerationOptions) -> dict[str, object]:
