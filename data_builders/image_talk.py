@@ -17,9 +17,9 @@ from torch import Tensor
 
 from data_builders.built_pictures import BuiltPictures
 from data_builders.picture_pool import Example, StudioPictures
-from data_builders.pose_talk import face_front
 from data_builders.posecodes.captions import write_captions_with_codes
 from data_builders.posecodes.modifiers import write_modifiers_with_codes
+from unipose.body.facing import face_front
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError
 from unipose.language.answers import plain, write_contacts

@@ -31,7 +31,7 @@ from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import BlindModelError, ConfigError, PoseParseError
-from unipose.metrics import mpjpe, mpvpe, pa_mpjpe
+from unipose.metrics import mpjpe, mpvpe, pa_mpjpe, root_aligned
 from unipose.vision.crops import Crops
 from unipose.vision.mesh_recovery import MeshRecoveryNetwork
 
@@ -173,8 +173,7 @@ def _mesh(
     shapes = torch.stack([torch.zeros(10) if some is None else some for some in betas])
     with torch.no_grad():
         mesh = body(torch.stack(rotations).float(), shapes)
-    pelvis = mesh.joints[:, :1]
-    return mesh.joints - pelvis, mesh.vertices - pelvis
+    return root_aligned(mesh.joints), mesh.vertices - mesh.joints[:, :1]
 
 
 def measure(options: EstimationOptions) -> dict[str, object]:

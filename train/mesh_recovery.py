@@ -26,7 +26,7 @@ from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite, set_rate
 from unipose.body.body import Body, load_body
 from unipose.body.regions import REGIONS
-from unipose.metrics import mpjpe, pa_mpjpe
+from unipose.metrics import mpjpe, pa_mpjpe, root_aligned
 from unipose.vision.crops import SCALE, Crops, project
 from unipose.vision.mesh_recovery import (
     MeshHeadConfig,
@@ -148,8 +148,7 @@ PRESETS = {
 
 def joints_of(found: MeshRecovery, body: Body) -> Float[Tensor, "person 24 3"]:
     """Return the joints from the pelvis (metres, axes of the crop's camera)."""
-    joints = body.joints(found.rotations, found.betas)
-    return joints - joints[:, :1]
+    return root_aligned(body.joints(found.rotations, found.betas))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,7 +12,13 @@ from jaxtyping import Float
 
 from unipose.errors import FileError, MissingFileError
 from unipose.files.motion import Motion, SourceJoint, check_up, turn_about_axis
-from unipose.files.numbers import open_for_reading, parse_numbers, read_line, read_tokens
+from unipose.files.numbers import (
+    open_for_reading,
+    parse_numbers,
+    read_bytes,
+    read_line,
+    read_tokens,
+)
 from unipose.files.source_skeletons import read_joint_map
 
 METRES_PER_INCH = 0.0254
@@ -108,10 +114,7 @@ def find_asf(path: Path) -> Path:
 def read_asf(path: str | Path) -> AsfSkeleton:
     """Read an ASF skeleton; raises FileError with the line that cannot be understood."""
     path = Path(path)
-    with open_for_reading(path) as file:
-        text = file.read(LARGEST_ASF_BYTES + 1)
-    if len(text) > LARGEST_ASF_BYTES:
-        raise FileError(path, f"is over {LARGEST_ASF_BYTES} bytes, too large for a skeleton.")
+    text = read_bytes(path, largest_bytes=LARGEST_ASF_BYTES)
     sections = _sections(text.decode("latin-1"))
     missing = [name for name in ("units", "root", "bonedata", "hierarchy") if name not in sections]
     if missing:

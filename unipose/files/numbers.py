@@ -32,6 +32,16 @@ def open_for_reading(path: str | Path) -> BufferedReader:
         raise FileError(path, f"cannot be read ({error}).") from error
 
 
+def read_bytes(path: str | Path, *, largest_bytes: int) -> bytes:
+    """Return what a file holds; raises as `open_for_reading`, and if it is larger than that."""
+    path = Path(path)
+    with open_for_reading(path) as file:
+        size = path.stat().st_size
+        if size > largest_bytes:
+            raise FileError(path, f"has {size:,} bytes, more than {largest_bytes:,}.")
+        return file.read()
+
+
 def read_line(file: BufferedReader, path: Path) -> str | None:
     """Return the next line without its end, None at the end of the file."""
     line = file.readline(LONGEST_LINE_BYTES)

@@ -14,7 +14,7 @@ from transformers.cache_utils import Cache
 
 from tokenizer.codec import CodecConfig, PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
-from unipose.body.facing import without_yaw
+from unipose.body.facing import face_front
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import BlindModelError, ConfigError
 from unipose.language.base_forward import (
@@ -242,8 +242,7 @@ class PoseLanguageModel(PreTrainedModel):
     ) -> Float[Tensor, "pose 22 3"]:
         """Return joints (metres, pelvis at the origin); `facing` turns every pose to the front."""
         if facing:
-            root = without_yaw(rotations[:, 0])
-            rotations = torch.cat([root[:, None], rotations[:, 1:]], dim=1)
+            rotations = face_front(rotations)
         return forward_kinematics(rotations, self.joints_at_rest)
 
     def embed(self, batch: Batch, earlier: Known | None = None) -> Known:
