@@ -6,7 +6,7 @@ import math
 import re
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -21,6 +21,7 @@ from unipose.body.facing import yaw_of
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError, UniPoseError
 from unipose.files import open_pose, save_pose
+from unipose.files.smpl_parameters import on_body
 from unipose.first_look import is_photo, look_at
 from unipose.language.call_loop import CallResult, Listener
 from unipose.posecodes.calls import QUESTIONS, Call
@@ -267,7 +268,10 @@ class PoseActions:
         path = Path(name).expanduser()
         look_at(path, photos=True)  # before a model is loaded
         if is_photo(path):
-            seen = self.assistant.estimate(path)
+            # before a camera there is no floor: here all poses stand on one, around the origin
+            seen = replace(self.assistant.estimate(path), translation=None)
+            if self.body is not None:
+                seen = on_body(seen, self.body)
             origin = f"the person in {name}"
             return self.held.hold(HeldPose(pose=seen, origin=origin, from_photo=True))
         recording = open_pose(path, body=self.body)
