@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -214,13 +215,16 @@ class PoseLanguageModel(PreTrainedModel):
         assert alone is not None
         alone = alone.to(self.device)
         seen = self.eyes.see(alone)
-        guess = None
+        guess = meshes = None
         if self.eyes.head is not None:
-            rotations = self.eyes.guess(seen.pose, alone.pose.to(self.eyes.place))
-            guess = self.codec.encode(rotations_to_6d(rotations))[0].cpu()
+            meshes = self.eyes.guess(seen.pose, alone.pose.to(self.eyes.place))
+            guess = self.codec.encode(meshes.pose().sixd)[0].cpu()
+            meshes = meshes.to("cpu")
         picture = seen.to("cpu").apart()[0]
         clip = None if picture.clip is None else picture.clip.half()
-        return Picture(clip=clip, pose=picture.pose.half(), seen=True, guess=guess)
+        return replace(
+            prepared, clip=clip, pose=picture.pose.half(), seen=True, guess=guess, meshes=meshes
+        )
 
     @property
     def patches(self) -> int:
