@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from data_builders.pose_pool import PosePool
 from data_builders.records import Dropped
 from data_builders.studio.backgrounds import paint
-from data_builders.studio.chance import Chance
+from data_builders.studio.block_random import BlockRandom
 from data_builders.studio.config import StudioConfig
 from data_builders.studio.contacts import TouchFinder
 from data_builders.studio.labels import StudioFilm, StudioImage, StudioPerson
@@ -74,7 +74,7 @@ class Studio:
 
     def film(self, index: int) -> StudioFilm:
         """Return film number `index`: the same people, frame by frame."""
-        random = Chance(self.config.seed, 1, index)
+        random = BlockRandom(self.config.seed, 1, index)
         scene = draw_scene(
             self.config, random, self.motions, self.body, self.photos, frames=self.config.frames
         )
@@ -84,7 +84,7 @@ class Studio:
 
     def scene(self, index: int) -> Scene:
         """Return what picture number `index` is taken of."""
-        random = Chance(self.config.seed, 0, index)
+        random = BlockRandom(self.config.seed, 0, index)
         return draw_scene(self.config, random, self.motions, self.body, self.photos, frames=1)
 
     def _take(self, scene: Scene, frame: int, key: str) -> StudioImage:

@@ -7,7 +7,7 @@ import pytest
 import roma
 import torch
 
-from data_builders.studio.chance import Chance
+from data_builders.studio.block_random import BlockRandom
 from data_builders.studio.clothing import PALETTE, Garment, Slot, draw_outfit, linear
 from data_builders.studio.contacts import TouchFinder
 from data_builders.studio.placing import slide
@@ -122,7 +122,7 @@ def test_a_phrase_is_told_only_if_it_fits_nobody_else():
 
 def test_a_garments_colour_is_the_one_it_is_called():
     for seed in range(20):
-        outfit = draw_outfit(Chance(seed))
+        outfit = draw_outfit(BlockRandom(seed))
         for slot, garment in zip((Slot.TOP, Slot.BOTTOM), outfit.garments):
             away = {
                 name: float(np.abs(outfit.colours[slot] - linear(np.array(rgb, dtype=float))).sum())

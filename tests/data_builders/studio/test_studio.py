@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from data_builders.studio import StudioConfig, encode_jpeg, encode_png, studio_records
-from data_builders.studio.chance import Chance
+from data_builders.studio.block_random import BlockRandom
 from data_builders.studio.config import DEBUG
 from data_builders.studio.motions import mirror_words
 from tests.fakes.studio import made_up_motions, make_studio
@@ -54,7 +54,7 @@ def test_another_seed_gives_other_pictures(images):
 def test_a_mirrored_clip_is_the_other_hand():
     motions = made_up_motions()
     plain, mirrored = (
-        motions.draw(Chance(3), frames=1, fps=10.0, mirrored=side) for side in (False, True)
+        motions.draw(BlockRandom(3), frames=1, fps=10.0, mirrored=side) for side in (False, True)
     )
     flip = np.array([-1.0, 1.0, 1.0])
     left, right = SMPL.index["left_elbow"], SMPL.index["right_elbow"]
