@@ -7,9 +7,8 @@ network (`--network FOLDER`), or both.
 
 Errors are means over people in millimetres, pelvis on pelvis, over SMPL's first 22 joints (all
 vertices for MPVPE), in the axes of who looks at the person. The truth has the person's own shape;
-an answer has the shape it says, or the mean one. An answer that is no
-pose counts as the training's mean pose, and `failed` says how many there were. Run as
-`python -m eval.estimation --data FOLDER`.
+an answer has the shape it says, or the mean one. An answer that is no pose counts as the training's
+mean pose, and `failed` says how many there were. Run as `python -m eval.estimation --data FOLDER`.
 """
 
 from __future__ import annotations

@@ -206,7 +206,7 @@ class UniPose:
         *,
         box: Box | None = None,
         who: str | None = None,
-        focal_px: float | None = None,
+        focal_px: float | int | None = None,
     ) -> PersonInImage:
         """Return a person in a picture as whoever looks at it sees them: box, pose and camera.
 
@@ -238,6 +238,7 @@ class UniPose:
                 "where somebody is cannot be told here, with a focal length or without: that takes "
                 "eyes with a mesh recovery head, and a box instead of words"
             )
+        focal_px = None if focal_px is None else float(focal_px)
         return self._people([picture], [question], focal_px)[0]
 
     def estimate_people(self, image: Photo, boxes: Sequence[Box]) -> Pose:

@@ -139,7 +139,7 @@ def test_where_the_eyes_cannot_tell_shape_and_place_neither_is_told(
         assert known == (None, None, None)
     assert (by_words.box, headless.box) == (None, box)
     with pytest.raises(PoseQueryError, match="mesh recovery head"):
-        seeing.estimate_person(PIXELS, box=box, focal_px=500.0)
+        seeing.estimate_person(PIXELS, box=box, focal_px=500)
     with pytest.raises(ConfigError, match="positive focal length"):
         guessing.estimate_person(PIXELS, box=box, focal_px=-1.0)
 

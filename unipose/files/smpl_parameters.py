@@ -364,6 +364,20 @@ def mean_pelvis(body: str) -> Float[Tensor, "3"]:
     return torch.tensor([0.0, PELVIS_HEIGHT_M.get(body, 0.0), 0.0])
 
 
+def rest_pelvis(pose: Pose, body: Body | None = None) -> Float[Tensor, "shape 3"]:
+    """Return where each pose's shape (or the mean one) has its pelvis in the zero pose.
+
+    `body` is the body whose betas these are, else PoseError. Without it the open body is loaded;
+    a licensed family's pelvis is then its mean body's, which is off by a centimetre or two.
+    """
+    if body is None and pose.body != OPEN_BODY:
+        return mean_pelvis(pose.body).to(pose.rotations)[None]
+    body = load_body() if body is None else body
+    betas = body.betas_of(pose)
+    betas = None if betas is None else betas.to(body.rest_joints)
+    return body.shaped_joints(betas)[:, 0].to(pose.rotations)
+
+
 def on_body(pose: Pose, body: Body) -> Pose:
     """Return the pose for `body`: the same rotations, its mean shape, the pelvis where it was.
 
@@ -372,7 +386,7 @@ def on_body(pose: Pose, body: Body) -> Pose:
     if pose.body == body.id:
         return pose
     translation = pose.translation
-    if translation is not None and pose.body in PELVIS_HEIGHT_M:
-        moved = mean_pelvis(pose.body) - body.rest_joints[0].cpu()
-        translation = translation + moved.to(translation)
+    if translation is not None and pose.body in (OPEN_BODY, *PELVIS_HEIGHT_M):
+        moved = rest_pelvis(pose) - body.rest_joints[0].to(translation)
+        translation = translation + moved
     return replace(pose, betas=None, translation=translation, body=body.id)

@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from unipose.body.body import Body, load_body
+from unipose.body.body import Body
 from unipose.body.camera import Camera
 from unipose.body.people import Box, PersonInImage
 from unipose.body.pose import OPEN_BODY, Pose
 from unipose.errors import ConfigError
-from unipose.files.smpl_parameters import mean_pelvis
+from unipose.files.smpl_parameters import rest_pelvis
 from unipose.vision.crops import LONG_LENS, Crops
 from unipose.vision.pixels import Triple, normalised
 
@@ -145,7 +145,8 @@ class RecoveredMeshes:
         focals = self.camera.new_full((len(self),), focal)
         middle = self.camera.new_tensor([[width / 2, height / 2]]).expand(len(self), 2)
         turns = None if focal_px is None else crops.turns(focals, middle)
-        pose, rest = self.pose(turns), self._rest_pelvis(body)
+        pose = self.pose(turns)
+        rest = rest_pelvis(pose, body).expand(len(self), 3)
         pelvis = crops.translation(self.camera, focals, middle)
         if self.camera_places == "origin":
             pelvis = pelvis + (rest if turns is None else (turns @ rest[:, :, None])[:, :, 0])
@@ -178,15 +179,6 @@ class RecoveredMeshes:
             PersonInImage(box=box, pose=pose[i], camera=camera, detector=detector)
             for i, box in enumerate(boxes)
         )
-
-    def _rest_pelvis(self, body: Body | None) -> Float[Tensor, "person 3"]:
-        """Return where the pelvis lies in each one's zero pose."""
-        if body is None and self.body != OPEN_BODY:
-            return mean_pelvis(self.body).to(self.betas).expand(len(self), 3)
-        body = load_body() if body is None else body
-        betas = body.betas_of(Pose(rotations=self.rotations, betas=self.betas, body=self.body))
-        betas = None if betas is None else betas.to(body.rest_joints)
-        return body.shaped_joints(betas)[:, 0].to(self.betas)
 
 
 @torch.no_grad()
