@@ -18,7 +18,7 @@ def read_json_value(path: str | Path, *, largest_bytes: int) -> Any:
     path = Path(path)
     text = read_bytes(path, largest_bytes=largest_bytes)
     try:
-        return json.loads(text.decode("utf-8-sig"))
+        return json.loads(text)
     except RecursionError as error:
         raise FileError(path, "is nested far too deep.") from error
     except ValueError as error:  # also UnicodeDecodeError and JSONDecodeError
