@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from unipose.body.keypoint_sets import SMPL_24
 from unipose.body.skeletons import SMPL
 from unipose.errors import SkeletonError
 from unipose.files.motion import UP_AXES, Motion
@@ -19,18 +20,10 @@ from unipose.files.notes import add_note
 from unipose.files.source_skeletons import match_joints
 
 LIMBS = {
-    "left_hip": "left_knee",
-    "left_knee": "left_ankle",
-    "left_ankle": "left_foot",
-    "left_shoulder": "left_elbow",
-    "left_elbow": "left_wrist",
-    "left_wrist": "left_hand",
-    "right_hip": "right_knee",
-    "right_knee": "right_ankle",
-    "right_ankle": "right_foot",
-    "right_shoulder": "right_elbow",
-    "right_elbow": "right_wrist",
-    "right_wrist": "right_hand",
+    start: end
+    for side in ("left", "right")
+    for start, end in SMPL_24.bones
+    if start.startswith(side) and not start.endswith("collar")
 }
 """Joint -> the joint at the other end of its bone."""
 TRUNK = frozenset({"pelvis", "spine1", "spine2", "spine3", "neck", "left_collar", "right_collar"})
