@@ -13,12 +13,12 @@ from PIL import Image
 
 from data_builders.records import Record
 from unipose.body.keypoints import Keypoints
+from unipose.body.people import Box
 from unipose.body.skeletons import POSED_JOINTS, SMPL
 
 JPEG_QUALITY = 90
 LEAST_JOINTS = 10
 """Of 22; a person of whom fewer joints are in the picture is no sample."""
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
