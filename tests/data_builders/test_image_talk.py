@@ -147,6 +147,7 @@ def test_what_the_eyes_guess_is_read_beside_the_picture_with_what_is_true_of_it(
         assert losses.codes > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", [Task.IMAGE_TO_TEXT, Task.IMAGE_DIFF])
 def test_of_a_few_drafts_the_one_is_learned_that_the_eyes_confirm(studio, task):
     guessing = seeing_assistant(GUESSING_EYES)

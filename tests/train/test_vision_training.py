@@ -119,6 +119,7 @@ def test_a_blind_model_has_nothing_to_learn_from_pictures():
         choose_what_learns(tiny_assistant().model, Stage.VISUAL)
 
 
+@pytest.mark.slow
 def test_the_adapters_of_the_first_stage_go_on_through_the_others(tmp_path: Path):
     first = saved(with_adapters(), tmp_path / "align")
     second = tmp_path / "visual"
@@ -151,6 +152,7 @@ def test_pixels_teach_what_features_teach(tmp_path: Path):
     assert features == pytest.approx(pixels, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_pictures_come_from_a_built_folder_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     seen = {"root_in_camera": [3.1, 0.0, 0.0]}
