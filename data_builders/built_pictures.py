@@ -22,7 +22,7 @@ from data_builders.picture_pool import (
     seen_in_crop,
     with_root,
 )
-from data_builders.studio.contacts import GROUND
+from unipose.body.regions import GROUND
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError, MissingFileError
 from unipose.files.photo import read_photo

@@ -22,8 +22,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from data_builders.studio import Studio, StudioImage, StudioPerson
-from data_builders.studio.contacts import GROUND
 from data_builders.studio.labels import OUTSIDE
+from unipose.body.regions import GROUND
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError
 from unipose.language.answers import Pair

@@ -78,7 +78,7 @@ HANDS_ON_THIGHS = {("left hand", "left thigh"), ("right hand", "right thigh")}
 
 def test_an_arm_that_merely_hangs_touches_nothing(monkeypatch):
     assert own_contacts(arms_at_the_sides(1.5)) == set()
-    monkeypatch.setattr("data_builders.studio.contacts.HANGS", 2.0)  # as if nothing ever hung
+    monkeypatch.setattr("unipose.body.touch_rules.HANGING_COSINE", 2.0)  # as if nothing ever hung
     assert own_contacts(arms_at_the_sides(1.5)) > HANDS_ON_THIGHS
 
 
