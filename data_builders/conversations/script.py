@@ -64,7 +64,7 @@ FOLLOWING = 0.22
 """Share of turns behind a question that follow it up."""
 CHAINED = 0.04
 """Share of turns that ask for two things."""
-BARE, BARE_SHARE = "{text}", 0.25
+BARE, BARE_SHARE = "{text}", 0.4
 """The text alone ("raise the left arm") is one wording of eighty, but what most people type."""
 MAKING = ("generate", "edit", "replace", "mirror", "turn", "face", "open")
 """Verbs that make a pose."""
