@@ -159,11 +159,13 @@ def _with_a_side(split: Split) -> Iterator[str]:
     """
     for section in sections():
         if section.kind == "words" and "the left or the right" in section.header:
-            for wording in wordings_of(section, split):
-                if found := _COMMAND.match(wording):
-                    for side in SIDES:
-                        start, end = found.span(1)
-                        yield f"{wording[:start]}the {side} {wording[end:]}"
+            for found in filter(None, map(_COMMAND.match, section.wordings)):
+                for side in SIDES:
+                    text = (
+                        f"{found.string[: found.start(1)]}the {side} {found.string[found.end(1) :]}"
+                    )
+                    if split_of(text) == split:
+                        yield text
 
 
 @dataclass(frozen=True)
