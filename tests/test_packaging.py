@@ -106,6 +106,7 @@ def test_beside_a_cuda_torch_the_shim_declares_nothing():
     assert run(sys.executable, "-c", program).stdout == "False\n"
 
 
+@pytest.mark.slow
 def test_the_shim_declares_an_operator_only_once():
     program = (
         "import torchvision\n"

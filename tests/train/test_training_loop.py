@@ -107,6 +107,7 @@ def test_a_run_that_accumulates_resumes_as_if_unbroken(tmp_path: Path):
     assert same(tmp_path / "unbroken", tmp_path / "broken")
 
 
+@pytest.mark.slow
 def test_a_step_that_is_not_finite_stops_with_its_place_and_part_and_saves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -42,6 +42,7 @@ def test_a_picture_is_the_same_in_any_order(studio, images):
     assert fingerprint(images[7]) != fingerprint(images[2])
 
 
+@pytest.mark.slow
 def test_a_picture_is_the_same_in_another_process(images):
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.map(fingerprint_elsewhere, [4, 1]) == [fingerprint(images[i]) for i in (4, 1)]
