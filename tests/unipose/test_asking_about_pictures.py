@@ -60,6 +60,7 @@ class Ear:
         return "".join(p if isinstance(p, str) else "#" for p in self.questions[-1])
 
 
+@pytest.mark.slow
 def test_a_real_model_describes_and_compares_pictures(seeing: UniPose, tmp_path: Path):
     Image.fromarray(PIXELS).save(tmp_path / "a.png")
     said = seeing.describe(tmp_path / "a.png")
