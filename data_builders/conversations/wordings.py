@@ -123,7 +123,11 @@ _BROUGHT = {"side", "part", "pose", "nth"}
 
 
 def texts_of(source: str, split: Split) -> tuple[str, ...]:
-    """Return the texts of one source (`texts/SOURCE.txt`) that a split may use."""
+    """Return the texts of one source that a split may use: the lines of `texts/SOURCE.txt`.
+
+    Those of edits are joined by what is asked back, with a side put in; some stand there more often
+    than once.
+    """
     return _texts(source, split)
 
 
@@ -160,10 +164,9 @@ def _with_a_side(split: Split) -> Iterator[str]:
     for section in sections():
         if section.kind == "words" and "the left or the right" in section.header:
             for found in filter(None, map(_COMMAND.match, section.wordings)):
+                start, end = found.span(1)
                 for side in SIDES:
-                    text = (
-                        f"{found.string[: found.start(1)]}the {side} {found.string[found.end(1) :]}"
-                    )
+                    text = f"{found.string[:start]}the {side} {found.string[end:]}"
                     if split_of(text) == split:
                         yield text
 

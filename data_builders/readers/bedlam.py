@@ -15,12 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from data_builders.readers.landmarks import (
-    Y_DOWN,
-    box_of,
-    projected_keypoints,
-    turned,
-)
+from data_builders.readers.landmarks import Y_DOWN, box_of, projected_keypoints
 from data_builders.readers.pictures import check_orientation
 from data_builders.readers.safe_files import inside, numbers, read_arrays
 from data_builders.readers.source import Drops, Expected, Source, SourceOptions
@@ -29,6 +24,7 @@ from unipose.body.camera import CameraTrack
 from unipose.body.keypoint_sets import SMPL_22
 from unipose.body.pose import Pose
 from unipose.errors import UnusableRecordError
+from unipose.files.smpl_parameters import turned
 
 KEYS = (
     "imgname", "pose_world", "trans_world", "shape", "gtkps", "cam_int", "cam_ext", "gender", "sub",

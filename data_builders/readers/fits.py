@@ -20,14 +20,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from data_builders.readers.landmarks import Y_DOWN, turned
+from data_builders.readers.landmarks import Y_DOWN
 from data_builders.readers.safe_files import field_of, flat_numbers, read_json_table
 from data_builders.readers.source import SourceOptions
 from unipose.body.camera import Camera, CameraTrack
 from unipose.body.keypoints import Keypoints
 from unipose.body.pose import Pose
 from unipose.errors import FileError, SourceError, UnusableRecordError
-from unipose.files.smpl_parameters import mean_pelvis, parameters_to_pose
+from unipose.files.smpl_parameters import mean_pelvis, parameters_to_pose, turned
 
 HOME = "https://github.com/mks0601/NeuralAnnot_RELEASE"
 FARTHEST_M = 0.5

@@ -21,7 +21,6 @@ from data_builders.readers.landmarks import (
     checked_box,
     known_in_3d,
     projected_keypoints,
-    turned,
 )
 from data_builders.readers.pictures import check_orientation
 from data_builders.readers.safe_files import (
@@ -38,6 +37,7 @@ from data_builders.records import Record
 from unipose.body.camera import CameraTrack
 from unipose.body.keypoint_sets import HUMAN36M_17
 from unipose.errors import SourceError, UnusableRecordError
+from unipose.files.smpl_parameters import turned
 
 SPLIT_OF_SUBJECT = {
     1: "train", 5: "train", 6: "train", 7: "train", 8: "train", 9: "test", 11: "test",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -11,31 +9,12 @@ from torch import Tensor
 
 from unipose.body.keypoint_sets import KeypointSet
 from unipose.body.keypoints import Keypoints
-from unipose.body.pose import Pose
 from unipose.errors import UnusableRecordError
-from unipose.files.smpl_parameters import mean_pelvis
 
 Z_UP = torch.tensor([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]], dtype=torch.float64)
 """Turns a world whose z is up into ours: (x, y, z) -> (x, z, -y)."""
 Y_DOWN = torch.diag(torch.tensor([1.0, -1, -1], dtype=torch.float64))
 """Turns a camera's frame (x right, y down, z ahead), or a world that is one, into ours."""
-
-
-def turned(pose: Pose, turn: Float[Tensor, "3 3"]) -> Pose:
-    """Return poses of a source's world in ours; `turn` takes the one to the other.
-
-    The root turns about the pelvis, which does not lie at SMPL's origin: what stands at p + t must
-    come to stand at turn (p + t) = p + t'.
-    """
-    by = turn.float()
-    rotations = pose.rotations.clone()
-    rotations[:, 0] = by @ rotations[:, 0]
-    if pose.translation is None:
-        return replace(pose, rotations=rotations)
-    pelvis = mean_pelvis(pose.body)
-    return replace(
-        pose, rotations=rotations, translation=(pelvis + pose.translation) @ by.T - pelvis
-    )
 
 
 def projected_keypoints(

@@ -327,21 +327,24 @@ TURNS = {up: torch.from_numpy(turn).float() for up, turn in UP_AXES.items()}
 
 
 def turn_up(pose: Pose, up: str) -> Pose:
-    """Return poses of a world whose axis `up` points up in ours, whose y does.
+    """Return poses of a world whose axis `up` points up in ours, whose y does."""
+    return pose if up == "y" else turned(pose, TURNS[up])
+
+
+def turned(pose: Pose, turn: Float[Tensor, "3 3"]) -> Pose:
+    """Return poses of another world in ours; `turn` takes the one to the other.
 
     The root turns about the pelvis, which does not lie at the body's origin: p is its place in
-    the zero pose, and the pelvis at p + t must come to lie at X (p + t) = p + t'.
+    the zero pose, and the pelvis at p + t must come to lie at turn (p + t) = p + t'.
     """
-    if up == "y":
-        return pose
-    turn = TURNS[up]
+    by = turn.float()
     rotations = pose.rotations.clone()
-    rotations[:, 0] = turn @ rotations[:, 0]
+    rotations[:, 0] = by @ rotations[:, 0]
     if pose.translation is None:
         return replace(pose, rotations=rotations)
     pelvis = mean_pelvis(pose.body)
     return replace(
-        pose, rotations=rotations, translation=(pelvis + pose.translation) @ turn.T - pelvis
+        pose, rotations=rotations, translation=(pelvis + pose.translation) @ by.T - pelvis
     )
 
 
