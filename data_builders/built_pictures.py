@@ -22,12 +22,12 @@ from data_builders.picture_pool import (
     seen_in_crop,
     with_root,
 )
-from data_builders.studio.contacts import GROUND
+from unipose.body.regions import GROUND
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError, MissingFileError
 from unipose.files.photo import read_photo
 from unipose.language.templates import Task
-from unipose.vision.mesh_recovery import LEVEL
+from unipose.vision.mesh_recovery_protocol import LEVEL
 
 
 @dataclass(kw_only=True, eq=False)

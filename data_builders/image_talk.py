@@ -17,9 +17,9 @@ from torch import Tensor
 
 from data_builders.built_pictures import BuiltPictures
 from data_builders.picture_pool import Example, StudioPictures
-from data_builders.pose_talk import face_front
 from data_builders.posecodes.captions import write_captions_with_codes
 from data_builders.posecodes.modifiers import write_modifiers_with_codes
+from unipose.body.facing import face_front
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError
 from unipose.language.answers import plain, write_contacts
@@ -122,7 +122,7 @@ class ImageTalk:
         ]
 
     def _answered(
-        self, task: Task, example: Example, dice: tuple[int, int], chance: random.Random
+        self, task: Task, example: Example, seed_and_number: tuple[int, int], chance: random.Random
     ) -> Row:
         """Return a question about one or two pictures with a pose or a text as its answer."""
         pictures = [shown.picture for shown in example.shown]
@@ -137,7 +137,7 @@ class ImageTalk:
         if task in (Task.ESTIMATE, Task.REASON):
             answer = self.encode(_rotations(example)[:1])[0]
         else:
-            answer = example.text or self._written(joints, guesses, dice)
+            answer = example.text or self._written(joints, guesses, seed_and_number)
         row = render_sample(ask(phrasing, **given), answer, self.vocabulary)
         if joints is not None:
             row.told = torch.from_numpy(true_claims(joints[:1], joints[-1:]))[0]
@@ -189,12 +189,12 @@ class ImageTalk:
         self,
         joints: Float[np.ndarray, "pose 22 3"] | None,
         guesses: Float[Tensor, "pose 22 3 3"] | None,
-        dice: tuple[int, int],
+        seed_and_number: tuple[int, int],
     ) -> str:
         """Return a caption of one pose, or the change of two, as the eyes can best confirm it."""
         if joints is None:
             raise ConfigError("a picture without a text and without a pose teaches no words")
-        seed, number = dice
+        seed, number = seed_and_number
         drafts = 1 if guesses is None else self.config.drafts
         indices = range(number * drafts, (number + 1) * drafts)
         some = np.repeat(joints[None], drafts, axis=0)

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float, Int, Int8
 from rich.progress import track
 
-from data_builders.posecodes import dice
+from data_builders.posecodes import keyed_random
 from unipose.body.skeletons import POSED_JOINTS, SMPL
 from unipose.errors import ConfigError, FileError, PoseError
 from unipose.files.atomic import written_whole
@@ -298,7 +298,7 @@ def _choose(wanted: np.ndarray, rows: list[_Row], config: MiningConfig) -> Pairs
     Rarely used first poses are preferred in a drawn order of the second poses, so that none of
     them is served first for its place in the pool.
     """
-    chance = dice.uniform(dice.keys(config.seed, wanted), 2)
+    chance = keyed_random.uniform(keyed_random.keys(config.seed, wanted), 2)
     place = {int(pose): row for row, pose in enumerate(wanted)}
     taken: dict[int, tuple[int, float, int]] = {}
     uses: dict[int, int] = {}

@@ -22,15 +22,15 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from data_builders.studio import Studio, StudioImage, StudioPerson
-from data_builders.studio.contacts import GROUND
 from data_builders.studio.labels import OUTSIDE
+from unipose.body.regions import GROUND
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError
 from unipose.language.answers import Pair
 from unipose.language.pictures import Picture
 from unipose.language.templates import Task
 from unipose.vision.crops import Crops
-from unipose.vision.mesh_recovery import LEVEL
+from unipose.vision.mesh_recovery_protocol import LEVEL
 
 Look = Callable[[UInt8[Tensor, "height width 3"], Sequence[float] | None], Picture]
 """From a picture and the box of who is meant (None: all of it) to what the model takes."""

@@ -21,7 +21,7 @@ from data_builders.pose_pool import LIMBS, PoolConfig, PosePool
 from data_builders.posecodes.brief import rarity, write_brief_modifiers_with_codes
 from data_builders.posecodes.captions import write_captions_with_codes
 from data_builders.posecodes.modifiers import Modifier, write_modifiers_with_codes
-from unipose.body.facing import without_yaw
+from unipose.body.facing import face_front, without_yaw
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.skeletons import SMPL
 from unipose.language.rendering import Practice, Row, render_sample
@@ -65,11 +65,6 @@ NAMED_STATES = 0.7
 """How often a brief instruction names a state that its pair reaches: states are harder to learn."""
 COMMON = 0.01
 """Weight of pairs that reach no state, beside the rarity of the others."""
-
-
-def face_front(rotations: Rotations) -> Rotations:
-    """Return the poses turned to the front; how the body leans or lies is kept."""
-    return torch.cat([without_yaw(rotations[:, 0])[:, None], rotations[:, 1:]], dim=1)
 
 
 class PoseTalk:

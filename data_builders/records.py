@@ -5,46 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float
-
 from unipose.body.camera import Camera
+from unipose.body.keypoints import Keypoints
 from unipose.body.pose import Pose
-from unipose.errors import PoseError, SkeletonError
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Keypoints:
-    """Named landmarks of one person.
-
-    Raises PoseError if names, points and visibility do not fit each other.
-    """
-
-    names: tuple[str, ...]
-    points: Float[np.ndarray, "keypoint axis"]
-    """2D: pixels, x right, y down. 3D: metres, y up, in the world of the record's camera; where the
-    source knows no world, x to the picture's right and z towards the viewer: what a person who
-    faces the camera has to its left and its front."""
-    visible: Float[np.ndarray, " keypoint"]
-    """1 seen (or not known to be hidden), 0.5 known but hidden or outside of the picture, 0 not
-    labelled (the point is NaN)."""
-
-    def __post_init__(self) -> None:
-        if self.points.ndim != 2 or self.points.shape[1] not in (2, 3):
-            raise PoseError(f"expected points (keypoint, 2 or 3), got {self.points.shape}")
-        if not len(self.names) == len(self.points) == len(self.visible):
-            raise PoseError(
-                f"{len(self.names)} names, {len(self.points)} points and {len(self.visible)} marks "
-                "of visibility; expected as many of each"
-            )
-        if not np.array_equal(np.isnan(self.points).any(axis=1), self.visible == 0):
-            raise PoseError("a point must be NaN exactly where it is not labelled (visible is 0)")
-
-    def point(self, name: str) -> Float[np.ndarray, " axis"]:
-        """Return one landmark; NaN if it is not labelled, SkeletonError if there is no such."""
-        if name not in self.names:
-            raise SkeletonError(f"no keypoint {name!r}; there are {', '.join(self.names)}")
-        return self.points[self.names.index(name)]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,7 +29,12 @@ class Record:
     """Pixels: left, top, right, bottom of the person."""
     camera: Camera | None = None
     keypoints_2d: Keypoints | None = None
+    """One row; what the source has not labelled is missing. Its scores are 1 for a keypoint that
+    is seen or not known to be hidden, 0.5 for a hidden one or one outside of the picture."""
     keypoints_3d: Keypoints | None = None
+    """One row; metres, y up, in the world of the record's camera; where the source knows no world,
+    x to the picture's right and z towards the viewer: what a person who faces the camera has to its
+    left and its front."""
     label: str = ""
     """What the source calls the action."""
     texts: tuple[str, ...] = ()

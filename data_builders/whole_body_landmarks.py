@@ -29,6 +29,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unipose.body.body import Body, load_body
+from unipose.body.keypoint_sets import mirrored_name
 from unipose.body.skeletons import SMPL
 from unipose.body.whole_body import FINGERS, JOINT_OF_KEYPOINT, WHOLE_BODY_NAMES, Shares
 from unipose.errors import ConfigError
@@ -46,13 +47,6 @@ FACE_LEFT_CM: dict[int, tuple[float, float]] = {
     56: (0.8, 151.1), 63: (1.0, 152.5), 64: (2.1, 152.25), 65: (1.0, 152.05),
 }  # fmt: skip
 """Point of the face -> x and y (centimetres) in the front view; middle and left half."""
-
-FACE_MIRROR: dict[int, int] = (
-    {16 - i: i for i in range(8)} | {26 - i: 17 + i for i in range(5)}
-    | {34: 32, 35: 31, 42: 39, 43: 38, 44: 37, 45: 36, 46: 41, 47: 40, 52: 50, 53: 49, 54: 48}
-    | {55: 59, 56: 58, 63: 61, 64: 60, 65: 67}
-)  # fmt: skip
-"""Point of the left half -> its counterpart on the right."""
 
 FINGERS_CM: dict[str, tuple[tuple[float, float], ...]] = {
     "thumb": ((70.3, 4.2), (73.2, 6.6), (75.5, 8.2), (77.4, 9.45)),
@@ -78,7 +72,7 @@ def find_landmarks(body: Body) -> dict[str, Shares]:
         table[f"face-{point}"] = front_of(body, x / 100, y / 100)
     for point, (x, y) in FACE_LEFT_CM.items():
         table[f"face-{point}"] = front_of(body, x / 100, y / 100)
-        table[f"face-{FACE_MIRROR[point]}"] = front_of(body, -x / 100, y / 100)
+        table[mirrored_name(f"face-{point}")] = front_of(body, -x / 100, y / 100)
     table["nose"] = table["face-30"]
     for side, sign, first in (("left", 1.0, 42), ("right", -1.0, 36)):
         table[f"{side}_eye"] = mean([table[f"face-{first + i}"] for i in range(6)])

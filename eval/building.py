@@ -36,7 +36,7 @@ from data_builders.studio import Motions, Studio, StudioConfig
 from eval.interrupted_build import resumed_equal
 from eval.program import EvalOptions, print_result, print_table, run, select, track
 from unipose.body.body import load_body
-from unipose.body.facing import without_yaw
+from unipose.body.facing import face_front
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError
@@ -302,8 +302,7 @@ def _recorded(options: BuildingOptions, count: int) -> Recorded:
     if len(chosen) < count:
         raise ConfigError(f"{options.data} has {len(chosen)} poses, {count} are needed")
     rotations = rotations[np.sort(chosen)]
-    front = torch.cat([without_yaw(rotations[:, 0])[:, None], rotations[:, 1:]], dim=1)
-    joints = forward_kinematics(front, load_body().rest_joints)
+    joints = forward_kinematics(face_front(rotations), load_body().rest_joints)
     return Recorded(rotations=rotations.numpy(), joints=joints.double().numpy())
 
 

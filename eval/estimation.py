@@ -7,9 +7,8 @@ network (`--network FOLDER`), or both.
 
 Errors are means over people in millimetres, pelvis on pelvis, over SMPL's first 22 joints (all
 vertices for MPVPE), in the axes of who looks at the person. The truth has the person's own shape;
-an answer has the shape it says, or the mean one: the language model says none. An answer that is no
-pose counts as the training's mean pose, and `failed` says how many there were. Run as
-`python -m eval.estimation --data FOLDER`.
+an answer has the shape it says, or the mean one. An answer that is no pose counts as the training's
+mean pose, and `failed` says how many there were. Run as `python -m eval.estimation --data FOLDER`.
 """
 
 from __future__ import annotations
@@ -31,9 +30,10 @@ from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import BlindModelError, ConfigError, PoseParseError
-from unipose.metrics import mpjpe, mpvpe, pa_mpjpe
+from unipose.metrics import mpjpe, mpvpe, pa_mpjpe, root_aligned
 from unipose.vision.crops import Crops
 from unipose.vision.mesh_recovery import MeshRecoveryNetwork
+from unipose.vision.mesh_recovery_protocol import MeshRecovery, recover_meshes
 
 HELD_OUT_STUDIO = 7_000_000
 """Seeds of the studio from here on are no training's."""
@@ -52,15 +52,15 @@ class Estimator(Protocol):
 
 
 class NetworkEstimator:
-    """A mesh recovery network, asked as an assistant is."""
+    """Any mesh recovery network, asked as an assistant is."""
 
-    def __init__(self, network: MeshRecoveryNetwork) -> None:
-        self.network = network.eval()
+    def __init__(self, network: MeshRecovery) -> None:
+        self.network = network
 
     def estimate(self, image: np.ndarray, *, box: tuple[float, float, float, float]) -> Pose:
         """Return what the network says of the person in the box, its shape too."""
         crops = Crops.around(torch.tensor([box], dtype=torch.float32))
-        return self.network.look(torch.from_numpy(np.array(image)), crops).pose()
+        return recover_meshes(self.network, torch.from_numpy(np.array(image)), crops).pose()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,8 +173,7 @@ def _mesh(
     shapes = torch.stack([torch.zeros(10) if some is None else some for some in betas])
     with torch.no_grad():
         mesh = body(torch.stack(rotations).float(), shapes)
-    pelvis = mesh.joints[:, :1]
-    return mesh.joints - pelvis, mesh.vertices - pelvis
+    return root_aligned(mesh.joints), mesh.vertices - mesh.joints[:, :1]
 
 
 def measure(options: EstimationOptions) -> dict[str, object]:

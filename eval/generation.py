@@ -35,11 +35,11 @@ from eval.program import ModelOptions, print_result, print_table, run, select
 from eval.retrieval import EMBEDDED, RANKS
 from eval.truth import OWN_SEEDS, ask_for_poses, draw_poses, front_joints, read_sparsely
 from unipose.body.body import Body, load_body
-from unipose.body.facing import without_yaw
+from unipose.body.facing import face_front
 from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError
-from unipose.metrics import frechet_distance, mpjpe, pa_mpjpe, recall
+from unipose.metrics import frechet_distance, mpjpe, pa_mpjpe, recall, root_aligned
 from unipose.retrieval.model import RetrievalModel
 
 
@@ -75,13 +75,6 @@ class GenerationOptions(ModelOptions):
             raise ConfigError("at least two --poses and two --pairs are needed")
 
 
-def facing_front(poses: Pose) -> Pose:
-    """Return the poses turned to the front, as texts speak of them."""
-    rotations = poses.rotations.float()
-    root = without_yaw(rotations[:, 0])
-    return Pose(rotations=torch.cat([root[:, None], rotations[:, 1:]], dim=1))
-
-
 def with_stand_ins(answers: Pose, made: Bool[np.ndarray, " pose"], instead: Pose) -> Pose:
     """Return the answers, with the poses of `instead` where the answer was no pose."""
     right = torch.from_numpy(made)[:, None, None, None]
@@ -91,9 +84,9 @@ def with_stand_ins(answers: Pose, made: Bool[np.ndarray, " pose"], instead: Pose
 def distances_mm(poses: Pose, truth: Pose, body: Body) -> dict[str, float]:
     """Return the mean errors (millimetres) of poses that face the front."""
     one, other = (
-        torch.from_numpy(front_joints(body, some))[:, :POSED_JOINTS] for some in (poses, truth)
+        root_aligned(torch.from_numpy(front_joints(body, some))[:, :POSED_JOINTS])
+        for some in (poses, truth)
     )
-    one, other = one - one[:, :1], other - other[:, :1]
     return {
         "mpjpe_mm": float(mpjpe(one, other).mean() * 1000),
         "pa_mpjpe_mm": float(pa_mpjpe(one, other).mean() * 1000),
@@ -191,8 +184,8 @@ def training_mean(options: GenerationOptions) -> Pose:
         recordings = recordings[: options.limit]
     if not recordings:
         raise ConfigError("no recording is left in split 'train' to take the mean pose of")
-    poses = facing_front(Pose.from_rotations(torch.cat(read_sparsely(recordings))))
-    return Pose(rotations=mean_rotations(poses.rotations)[None])
+    poses = Pose.from_rotations(torch.cat(read_sparsely(recordings)))
+    return Pose(rotations=mean_rotations(face_front(poses.rotations.float()))[None])
 
 
 def measure(options: GenerationOptions) -> dict[str, object]:

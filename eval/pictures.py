@@ -30,7 +30,7 @@ from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError, MissingFileError
 from unipose.vision.crops import Crops
-from unipose.vision.mesh_recovery import LEVEL
+from unipose.vision.mesh_recovery_protocol import LEVEL
 
 LEAST_SEEN = 0.4
 """Share of a person's pixels that nothing may stand in front of."""

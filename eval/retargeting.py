@@ -69,11 +69,10 @@ def source_directions(
     }
     found = {}
     for start, end in LIMBS.items():
-        free_end = motion.joints[places[start]].end
         if end in places:
             found[start] = positions[places[end]] - positions[places[start]]
-        elif free_end is not None and start in bones.directions:
-            found[start] = rotations[places[start]] @ np.asarray(free_end)
+        elif start in bones.directions:
+            found[start] = rotations[places[start]] @ bones.directions[start]
     for name, (start, end) in LINES.items():
         if all(joint in places for joint in start + end):
             low, high = (

@@ -36,7 +36,7 @@ from data_builders.posecodes.modifiers import write_modifiers
 from data_builders.posecodes.scores import Score, drift_mm, score_changes, score_statements
 from eval.program import ModelOptions, print_result, print_table, run, select, track
 from unipose.body.body import Body, load_body
-from unipose.body.facing import without_yaw
+from unipose.body.facing import face_front
 from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError, PoseParseError
@@ -176,9 +176,7 @@ def _pairs(
 
 def front_joints(body: Body, pose: Pose) -> Float[np.ndarray, "pose 24 3"]:
     """Return the joints (metres, pelvis in one place) of poses turned to the front."""
-    rotations = pose.rotations.float()
-    root = without_yaw(rotations[:, 0])
-    return body.joints(torch.cat([root[:, None], rotations[:, 1:]], dim=1)).numpy()
+    return body.joints(face_front(pose.rotations.float())).numpy()
 
 
 def ask_for_poses(

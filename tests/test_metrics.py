@@ -8,7 +8,8 @@ import roma
 import torch
 from scipy.linalg import orthogonal_procrustes
 
-from unipose.metrics import mpjpe, mpvpe, pa_mpjpe
+from unipose.errors import PoseError
+from unipose.metrics import mpjpe, mpvpe, pa_mpjpe, procrustes_aligned, root_aligned
 
 
 def skeletons(seed: int) -> torch.Tensor:
@@ -54,6 +55,67 @@ def test_alignment_never_makes_the_error_much_larger() -> None:
     truth = skeletons(5)
     joints = truth + 0.1 * skeletons(6)
     assert bool((pa_mpjpe(joints, truth) < mpjpe(joints, truth) * 1.05).all())
+
+
+def masked(seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return joints, truth and which joints are present, of which missing ones are far off."""
+    truth = skeletons(seed)
+    joints = truth + 0.1 * skeletons(seed + 1)
+    present = torch.rand(8, 22, generator=torch.Generator().manual_seed(seed)) > 0.3
+    joints[~present] = 1e6
+    return joints, truth, present
+
+
+def test_a_missing_joint_is_left_out_of_the_mean() -> None:
+    truth = torch.zeros(1, 3, 3)
+    joints = torch.tensor([[[0.1, 0.0, 0.0], [0.0, 0.3, 0.0], [0.0, 0.0, 9.0]]])
+    assert float(mpjpe(joints, truth, torch.tensor([[True, True, False]]))) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("error", [mpjpe, pa_mpjpe])
+def test_what_stands_at_a_missing_joint_changes_nothing(error) -> None:
+    joints, truth, present = masked(8)
+    expected = error(joints, truth, present)
+    joints[~present], truth[~present] = torch.nan, -1e6
+    assert torch.equal(error(joints, truth, present), expected)
+
+
+@pytest.mark.parametrize("error", [mpjpe, pa_mpjpe])
+def test_with_every_joint_present_the_mask_changes_nothing(error) -> None:
+    truth = skeletons(10)
+    joints = truth + 0.1 * skeletons(11)
+    everything = torch.ones(8, 22, dtype=torch.bool)
+    torch.testing.assert_close(error(joints, truth, everything), error(joints, truth))
+
+
+def test_masked_errors_agree_with_a_plain_loop() -> None:
+    joints, truth, present = masked(12)
+    plain, aligned = [], []
+    for a, b, known in zip(joints.numpy(), truth.numpy(), present.numpy(), strict=True):
+        distances = [np.sqrt(((a[j] - b[j]) ** 2).sum()) for j in range(22) if known[j]]
+        plain.append(sum(distances) / len(distances))
+        aligned.append(aligned_by_scipy(a[known], b[known]))
+    assert mpjpe(joints, truth, present).tolist() == pytest.approx(plain)
+    assert pa_mpjpe(joints, truth, present).tolist() == pytest.approx(aligned)
+
+
+def test_a_pose_of_which_too_little_is_present_is_refused() -> None:
+    truth = skeletons(14)
+    present = torch.ones(8, 22, dtype=torch.bool)
+    present[5, 2:] = False
+    assert float(mpjpe(truth, truth, present).max()) == 0.0
+    with pytest.raises(PoseError, match=r"fewer than 3 joints present.* pose 5"):
+        procrustes_aligned(truth, truth, present)
+    present[5] = False
+    with pytest.raises(PoseError, match=r"fewer than 1 joints present.* pose 5"):
+        mpjpe(truth, truth, present)
+
+
+def test_root_aligned_joints_are_seen_from_the_pelvis() -> None:
+    joints = skeletons(15)
+    found = root_aligned(joints)
+    assert float(found[:, 0].abs().max()) == 0.0
+    torch.testing.assert_close(found + joints[:, :1], joints)
 
 
 def test_the_error_of_vertices_is_their_mean_distance() -> None:

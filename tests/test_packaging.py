@@ -91,6 +91,7 @@ def test_what_the_package_offers_is_found_where_it_lives():
         _ = unipose.Poses
 
 
+@pytest.mark.slow
 def test_torchvision_open_clip_and_accelerate_can_be_imported_here():
     program = "import open_clip, torchvision, timm, accelerate.commands.accelerate_cli as a"
     done = run(sys.executable, "-W", "ignore", "-c", f"{program}; print(a.main)")
@@ -106,6 +107,7 @@ def test_beside_a_cuda_torch_the_shim_declares_nothing():
     assert run(sys.executable, "-c", program).stdout == "False\n"
 
 
+@pytest.mark.slow
 def test_the_shim_declares_an_operator_only_once():
     program = (
         "import torchvision\n"

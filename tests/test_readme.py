@@ -95,6 +95,7 @@ def test_the_unipose_lines_work_one_after_the_other(reader_folder, monkeypatch, 
     assert all(Path(name).stat().st_size > 1000 for name in made)
 
 
+@pytest.mark.slow
 def test_the_pipe_line_answers(reader_folder):
     (line,) = commands("printf")
     done = subprocess.run(

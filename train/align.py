@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from data_builders.pose_pool import PoolConfig, PosePool
-from data_builders.pose_talk import PoseTalk, TalkConfig, face_front, replace_limbs
+from data_builders.pose_talk import PoseTalk, TalkConfig, replace_limbs
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers
 from tokenizer.codec import PoseTokenizer
@@ -33,6 +33,7 @@ from train.run_folder import RunFolder
 from train.stages import choose_what_learns, learn_in_float32
 from train.training_loop import TrainingLoopConfig, run_loop, start
 from unipose.body.body import load_body
+from unipose.body.facing import face_front
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError
 from unipose.language.base_checkpoint import (

@@ -56,9 +56,11 @@ class ConverseConfig(RunSettings):
     turns: int = 5
     """Most turns of a conversation; the fewest is two. A step holds `batch` conversations ..."""
     packs: int = 4
-    """... and so many packs of single turns that end with their call, about the same poses ..."""
+    """... and so many packs of single turns that end with their call, behind the same turns ..."""
     pack: int = 16
     """... of so many turns each: most calls for the least tokens."""
+    turns_before: tuple[int, ...] = (0, 0, 1, 2, 3)
+    """How many turns stand before those of a pack: one of these numbers."""
     poses: int = 3000
     """Poses that are drawn once and talked about."""
     data: Path = Path("../shared/mocap")
@@ -228,14 +230,16 @@ def main(config: ConverseConfig) -> None:
         random = Random(f"{config.seed} {place}")
         packs = []
         for _ in range(config.packs):
-            begin = writer.begin(random)
-            scripts = [writer.write(random, turns=1, begin=begin) for _ in range(config.pack)]
-            packs.append([script.messages(calls_alone=True) for script in scripts])
+            scripts = writer.write_branches(
+                random, turns=random.choice(config.turns_before), count=config.pack
+            )
+            rows = [template.render(script.messages(calls_alone=True)) for script in scripts]
+            packs.append(pack_rows(rows, learn_shared=False))
         talks = [
             writer.write(random, turns=random.randint(2, config.turns)).messages()
             for _ in range(config.batch)
         ]
-        return [pack_rows([template.render(m) for m in some]) for some in (*packs, talks)]
+        return [*packs, pack_rows([template.render(talk) for talk in talks])]
 
     here, processes = accelerator.process_index, accelerator.num_processes
     places = range(done * processes + here, config.steps * processes, processes)

@@ -11,6 +11,7 @@ from torch import Tensor
 from train.crop_shards import People
 from unipose.body.regions import REGIONS
 from unipose.body.skeletons import SMPL
+from unipose.metrics import root_aligned
 from unipose.vision.crops import SCALE, Crops, resample
 from unipose.vision.pixels import IMAGENET_MEAN, IMAGENET_STD, normalised
 
@@ -57,7 +58,7 @@ def draw_batch(
     images = resample(stored, centre, crops.side / scale, side_px, side_px, beyond="border")
     turns = crops.turns(people.focal_px, people.principal_px)  # picture from crop
     root = turns.mT @ people.rotations[:, 0]
-    joints = (people.joints - people.joints[:, :1]) @ turns
+    joints = root_aligned(people.joints) @ turns
     parts, surface = _shown(people, crops, turns, side_px // LABEL_PX)
     batch = CropBatch(
         images=images,

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from data_builders.picture_pool import PicturedPerson
 from data_builders.pose_pool import AS_RECORDED, PosePool
-from data_builders.pose_talk import face_front
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers
 from data_builders.posecodes.scores import score_changes, score_statements
 from unipose.assistant import UniPose
+from unipose.body.facing import face_front
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS

@@ -26,14 +26,14 @@ from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite, set_rate
 from unipose.body.body import Body, load_body
 from unipose.body.regions import REGIONS
-from unipose.metrics import mpjpe, pa_mpjpe
+from unipose.metrics import mpjpe, pa_mpjpe, root_aligned
 from unipose.vision.crops import SCALE, Crops, project
 from unipose.vision.mesh_recovery import (
     MeshHeadConfig,
-    MeshRecovery,
     MeshRecoveryConfig,
     MeshRecoveryNetwork,
 )
+from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
 from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViTConfig
 from unipose.vision.votes import Votes, nearness
 
@@ -146,10 +146,9 @@ PRESETS = {
 }  # fmt: skip
 
 
-def joints_of(found: MeshRecovery, body: Body) -> Float[Tensor, "person 24 3"]:
+def joints_of(found: RecoveredMeshes, body: Body) -> Float[Tensor, "person 24 3"]:
     """Return the joints from the pelvis (metres, axes of the crop's camera)."""
-    joints = body.joints(found.rotations, found.betas)
-    return joints - joints[:, :1]
+    return root_aligned(body.joints(found.rotations, found.betas))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -179,7 +178,7 @@ class Learner(nn.Module):
 
     def forward(
         self, images: Float[Tensor, "person 3 side side"]
-    ) -> tuple[MeshRecovery, Votes | None, CropLabels]:
+    ) -> tuple[RecoveredMeshes, Votes | None, CropLabels]:
         """Return what the head says, what the places vote for and what their cells show."""
         head = self.network.smpl_head
         features = self.network.backbone(images)
@@ -275,11 +274,11 @@ def validate(
     return {name: float(torch.cat(values).mean() * 1000) for name, values in totals.items()}
 
 
-def _mean_body(network: MeshRecoveryNetwork, people: int, device: torch.device) -> MeshRecovery:
+def _mean_body(network: MeshRecoveryNetwork, people: int, device: torch.device) -> RecoveredMeshes:
     """Return what the network would say without looking: the mean of its training data."""
     head = network.smpl_head
     mean = rotations_from_6d(head.init_body_pose.unflatten(1, (-1, 6)))
-    return MeshRecovery(
+    return RecoveredMeshes(
         rotations=mean.expand(people, -1, -1, -1),
         betas=torch.zeros(people, 10, device=device),
         camera=head.init_cam.expand(people, -1),

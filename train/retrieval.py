@@ -20,13 +20,14 @@ from torch import Tensor, nn
 from tqdm import trange
 
 from data_builders.pose_pool import AS_RECORDED, PoolConfig, PosePool
-from data_builders.pose_talk import face_front, replace_limbs
+from data_builders.pose_talk import replace_limbs
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers_with_codes
 from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite, set_rate
 from unipose.body.body import load_body
+from unipose.body.facing import face_front
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.pose import Pose
 from unipose.errors import ConfigError

@@ -46,10 +46,13 @@ class PackedRows:
         return PackedRows(**{name: value.to(device) for name, value in vars(self).items()})
 
 
-def pack_rows(rows: Sequence[Row]) -> PackedRows:
-    """Return rows of text as one; what they share at the beginning, and is not learned, is once."""
-    shared = _shared(rows)
-    ids, targets = list(rows[0].ids[:shared]), list(rows[0].targets[:shared])
+def pack_rows(rows: Sequence[Row], *, learn_shared: bool = True) -> PackedRows:
+    """Return rows of text as one; what they share at the beginning, and is not learned, is once.
+
+    Without `learn_shared` all that they begin alike with is once, and none of it is learned.
+    """
+    shared = _shared(rows, learned=not learn_shared)
+    ids, targets = list(rows[0].ids[:shared]), [NOTHING] * shared
     positions, branches = list(range(shared)), [0] * shared
     for branch, row in enumerate(rows, start=1):
         ids += row.ids[shared:]
@@ -62,11 +65,12 @@ def pack_rows(rows: Sequence[Row]) -> PackedRows:
     )  # fmt: skip
 
 
-def _shared(rows: Sequence[Row]) -> int:
-    """Return how many places all rows begin alike with, before anything is learned."""
+def _shared(rows: Sequence[Row], *, learned: bool) -> int:
+    """Return how many places all rows begin alike with; up to what is learned, unless `learned`."""
     count = 0
     for column in zip(*(row.ids for row in rows), strict=False):
-        if len(set(column)) > 1 or any(row.targets[count] != NOTHING for row in rows):
+        teaches = any(row.targets[count] != NOTHING for row in rows)
+        if len(set(column)) > 1 or (teaches and not learned):
             break
         count += 1
     return count

@@ -15,6 +15,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from tokenizer.rotations import rotations_from_6d
+from unipose.body.body import Body, load_body
+from unipose.body.people import PersonInImage
 from unipose.body.pose import Pose
 from unipose.errors import (
     BlindModelError,
@@ -55,6 +57,8 @@ MOMENTS = 3
 """Poses of a motion that are shown when its label is asked for, as in training."""
 LONGEST_TABLE = 600
 """Text tokens of a table of contacts."""
+DETECTOR = "unipose"
+"""Who estimated a person, for those who compare several estimators."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +84,8 @@ class UniPose:
     """A pose language model ready to be asked.
 
     Poses are read and written by their joints' rotations: shape and place in the world are not
-    part of what the model sees. An edited pose keeps the shape and place of its source.
+    part of what the model sees. An edited pose keeps the shape and place of its source; a pose
+    that is read off a picture has those that the eyes' mesh recovery head saw, if there is one.
     """
 
     def __init__(self, model: PoseLanguageModel, vocabulary: Vocabulary) -> None:
@@ -190,14 +195,35 @@ class UniPose:
         return self._texts([question], on_text=on_text)[0]
 
     def estimate(self, image: Photo, *, box: Box | None = None, who: str | None = None) -> Pose:
-        """Return the pose of a person in a picture, as whoever looks at it sees them.
+        """Return the pose of a person in a picture: that of `estimate_person`."""
+        pose = self.estimate_person(image, box=box, who=who).pose
+        assert pose is not None
+        return pose
 
-        The root's axes are x to the right of the picture, y up, z towards the viewer: somebody who
+    def estimate_person(
+        self,
+        image: Photo,
+        *,
+        box: Box | None = None,
+        who: str | None = None,
+        focal_px: float | int | None = None,
+    ) -> PersonInImage:
+        """Return a person in a picture as whoever looks at it sees them: box, pose and camera.
+
+        The world's axes are x to the right of the picture, y up, z towards the viewer: somebody who
         faces the camera faces the front. `who` says in words who is meant ("the person on the
         left"); then the whole picture is looked at.
 
+        Eyes with a mesh recovery head also say the shape (`pose.betas`) and the place
+        (`pose.translation`, metres) before the camera, which stands at the origin and looks along
+        -z; `camera` projects the posed body onto the picture. How far away somebody is shows only
+        with the camera's focal length: without `focal_px` (pixels) HMR's long lens is assumed, tens
+        of metres away (`RecoveredMeshes.in_picture`). Other eyes leave these three None, and so do
+        all where somebody is meant in words, whom the head was not told about.
+
         Raises BlindModelError if the model has no eyes, FileError for a file that is no picture,
-        PoseQueryError for a bad box, or a box and words; PoseParseError if no pose is answered.
+        PoseQueryError for a bad box, a box and words, or a focal length where no place is told;
+        PoseParseError if no pose is answered.
         """
         if who is not None and box is not None:
             raise PoseQueryError("say who is meant with a box or with words, not with both")
@@ -206,7 +232,14 @@ class UniPose:
             question = ask(FIXED[Task.ESTIMATE], image=picture)
         else:
             question = ask(FIXED[Task.REASON], image=picture, who=_request(who))
-        return self._poses([question], Decoding(), None)
+            picture = replace(picture, meshes=None, box=None)
+        if focal_px is not None and picture.meshes is None:
+            raise PoseQueryError(
+                "where somebody is cannot be told here, with a focal length or without: that takes "
+                "eyes with a mesh recovery head, and a box instead of words"
+            )
+        focal_px = None if focal_px is None else float(focal_px)
+        return self._people([picture], [question], focal_px)[0]
 
     def estimate_people(self, image: Photo, boxes: Sequence[Box]) -> Pose:
         """Return the pose in each box of one picture, as `estimate` does of one.
@@ -217,7 +250,8 @@ class UniPose:
             raise PoseQueryError("nobody was found in the picture; say where they are with a box")
         pictures = [self._picture(image, box) for box in boxes]
         questions = [ask(FIXED[Task.ESTIMATE], image=picture) for picture in pictures]
-        return self._poses(questions, Decoding(), None)
+        people = self._people(pictures, questions, None)
+        return _side_by_side([person.pose for person in people if person.pose is not None])
 
     def contacts(
         self, shown: Pose | Photo, *, people: int = 1, box: Box | None = None
@@ -425,6 +459,27 @@ class UniPose:
             box = self.model.eyes.find(shown)
         return self.model.look(shown, box)
 
+    def _people(
+        self, pictures: list[Picture], questions: list[list[Part]], focal_px: float | None
+    ) -> list[PersonInImage]:
+        """Return the person in each picture, in the pose that is answered to its question."""
+        poses = self._poses(questions, Decoding(), None)
+        people = []
+        for i, picture in enumerate(pictures):
+            if picture.meshes is None or picture.crops is None or picture.size_px is None:
+                people.append(PersonInImage(box=picture.box, pose=poses[i], detector=DETECTOR))
+                continue
+            boxes = None if picture.box is None else [picture.box]
+            people += picture.meshes.posed_as(poses[i]).people(
+                picture.crops, picture.size_px, boxes=boxes, focal_px=focal_px, body=self._body,
+                detector=DETECTOR,
+            )  # fmt: skip
+        return people
+
+    @cached_property
+    def _body(self) -> Body:
+        return load_body()
+
     def _codes_of_one(self, pose: Pose) -> Int[Tensor, " code"]:
         if len(pose) != 1:
             raise PoseQueryError(
@@ -474,6 +529,18 @@ class UniPose:
                     f"words {words[:80]!r}; say it in other words"
                 )
         return self.pose(torch.stack([said.poses[0] for said in answers]))
+
+
+def _side_by_side(poses: list[Pose]) -> Pose:
+    """Return poses of which the same is known as one batch."""
+    betas = [pose.betas for pose in poses if pose.betas is not None]
+    places = [pose.translation for pose in poses if pose.translation is not None]
+    return replace(
+        poses[0],
+        rotations=torch.cat([pose.rotations for pose in poses]),
+        betas=torch.cat(betas) if betas else None,
+        translation=torch.cat(places) if places else None,
+    )
 
 
 def _like(edited: Pose, source: Pose) -> Pose:

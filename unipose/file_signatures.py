@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import zipfile
 from pathlib import Path
 
@@ -11,6 +12,8 @@ POSE_ENDINGS = (".npz", ".json", ".npy", ".pkl", ".bvh", ".amc")
 PHOTO_ENDINGS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff",
 )  # fmt: skip
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""Text files may begin with these, as Windows writes them."""
 _BEGINNINGS = {
     ".npy": ((b"\x93NUMPY",), "NumPy array"),
     ".json": ((b"{", b"["), "JSON"),
@@ -52,7 +55,8 @@ def check_file(path: Path, *, photos: bool = False, poses: bool = True) -> None:
     if not first:
         raise FileError(path, "is empty.")
     starts, kind = _BEGINNINGS.get(ending, ((b"",), ""))
-    begins = first.lstrip(b"\xef\xbb\xbf \t\r\n").upper()
+    text = first.decode("utf-16", "replace").encode() if first[:2] in UTF_16 else first
+    begins = text.lstrip(b"\xef\xbb\xbf \t\r\n").upper()
     if begins and not begins.startswith(starts):
         raise FileError(path, f"is no {kind}: it begins with {first[:8]!r}.")
     if ending == ".npz" and not zipfile.is_zipfile(path):

@@ -64,7 +64,7 @@ FOLLOWING = 0.22
 """Share of turns behind a question that follow it up."""
 CHAINED = 0.04
 """Share of turns that ask for two things."""
-BARE, BARE_SHARE = "{text}", 0.25
+BARE, BARE_SHARE = "{text}", 0.4
 """The text alone ("raise the left arm") is one wording of eighty, but what most people type."""
 MAKING = ("generate", "edit", "replace", "mirror", "turn", "face", "open")
 """Verbs that make a pose."""
@@ -178,11 +178,27 @@ class ScriptWriter:
         """Return a conversation of some turns, with poses of its own or those of `begin`."""
         begin = self.begin(random) if begin is None else begin
         script = Script(poses=begin.poses, current=begin.current)
-        state = _ConversationState(begun(script.poses, script.current))
-        for turn in range(turns):
-            opened = state.open(random.choice(self.poses)) if turn and random.random() < 0.1 else 0
-            script.exchanges.append(replace(self._exchange(random, state), opened=opened))
+        self._go_on(script, _ConversationState(begun(script.poses, script.current)), turns, random)
         return script
+
+    def write_branches(self, random: Random, *, turns: int, count: int) -> list[Script]:
+        """Return conversations that begin alike, with some turns, and go on with one turn each."""
+        shared = self.begin(random)
+        state = _ConversationState(begun(shared.poses, shared.current))
+        self._go_on(shared, state, turns, random)
+        branches = []
+        for _ in range(count):
+            branch = replace(shared, exchanges=list(shared.exchanges))
+            self._go_on(branch, state.copy(), 1, random)
+            branches.append(branch)
+        return branches
+
+    def _go_on(self, script: Script, state: _ConversationState, turns: int, random: Random) -> None:
+        for _ in range(turns):
+            opened = 0
+            if script.exchanges and random.random() < 0.1:
+                opened = state.open(random.choice(self.poses))
+            script.exchanges.append(replace(self._exchange(random, state), opened=opened))
 
     def _exchange(self, random: Random, state: _ConversationState) -> Exchange:
         if state.question is not None and random.random() < FOLLOWING:
@@ -375,6 +391,14 @@ class _ConversationState:
         self.held = held
         self.question: Call | None = None
         self.finding: Finding | None = None
+
+    def copy(self) -> _ConversationState:
+        held = self.held
+        own = _ConversationState(
+            replace(held, items=list(held.items), steps=list(held.steps), undone=list(held.undone))
+        )
+        own.question, own.finding = self.question, self.finding
+        return own
 
     def open(self, pose: ShownPose) -> int:
         self.question, self.finding = None, None

@@ -123,7 +123,11 @@ _BROUGHT = {"side", "part", "pose", "nth"}
 
 
 def texts_of(source: str, split: Split) -> tuple[str, ...]:
-    """Return the texts of one source (`texts/SOURCE.txt`) that a split may use."""
+    """Return the texts of one source that a split may use: the lines of `texts/SOURCE.txt`.
+
+    Those of edits are joined by what is asked back, with a side put in; some stand there more often
+    than once.
+    """
     return _texts(source, split)
 
 
@@ -136,9 +140,35 @@ def _texts(source: str, split: Split) -> tuple[str, ...]:
     lines = (HERE / "texts" / f"{source}.txt").read_text().splitlines()
     kept = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
     mine = tuple(line for line in kept if split_of(line) == split)
+    if source == "edit":
+        mine = (*mine, *SIDED_TIMES * tuple(_with_a_side(split)))
     if not mine:
         raise ConfigError(f"texts/{source}.txt has no line for {split}")
     return mine
+
+
+SIDED_TIMES = 3
+"""How often each of `_with_a_side` stands among the texts of edits."""
+_PAIRED = "arm|hand|leg|foot|knee|elbow|shoulder|wrist|ankle|thigh|forearm|shin"
+_COMMAND = re.compile(
+    r"(?:raise|lift|lower|bend|straighten|move|put|stretch|extend|turn|swing|kick|reach|push|pull)\b"
+    rf"[^,]*?\b((?:the|a|an|one|my|his|her) )({_PAIRED})\b(?!.*\b(?:{_PAIRED})s?\b)"
+)
+
+
+def _with_a_side(split: Split) -> Iterator[str]:
+    """Yield what is asked back ("bend the knee") with the side that it lacks, both ways.
+
+    The one word decides between doing it and asking back, so the two are learned side by side.
+    """
+    for section in sections():
+        if section.kind == "words" and "the left or the right" in section.header:
+            for found in filter(None, map(_COMMAND.match, section.wordings)):
+                start, end = found.span(1)
+                for side in SIDES:
+                    text = f"{found.string[:start]}the {side} {found.string[end:]}"
+                    if split_of(text) == split:
+                        yield text
 
 
 @dataclass(frozen=True)

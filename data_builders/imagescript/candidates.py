@@ -16,8 +16,10 @@ from jaxtyping import Float
 
 from data_builders.posecodes.keypoints import body_joints, facing_is_known, joints_from_keypoints
 from data_builders.readers.source import Drops
-from data_builders.records import Keypoints, Record
+from data_builders.records import Record
 from unipose.body.camera import Camera
+from unipose.body.keypoint_sets import keypoint_set_of
+from unipose.body.keypoints import Keypoints
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS
@@ -80,7 +82,7 @@ def record_rows(
             joints[record.key] = row
     for record in seen:
         assert record.keypoints_3d is not None
-        joints[record.key] = body_joints([record.keypoints_3d], mode=orientation)[0]
+        joints[record.key] = body_joints(record.keypoints_3d, mode=orientation)[0]
     return [_row(record, joints[record.key]) for record in usable if record.key in joints]
 
 
@@ -116,10 +118,12 @@ def record_of(row: Row) -> Record:
         )
     keypoints = None
     if row["names"] is not None:
-        keypoints = Keypoints(
-            names=tuple(row["names"]),
-            points=np.array(row["points"]).reshape(-1, 2),
-            visible=np.array(row["visible"], dtype=np.float64),
+        visible = torch.tensor(row["visible"], dtype=torch.float64)[None]
+        keypoints = Keypoints.of(
+            keypoint_set_of(row["names"]),
+            torch.tensor(row["points"], dtype=torch.float64).reshape(1, -1, 2),
+            visible,
+            present=visible > 0,
         )
     return Record(
         key=row["key"],
@@ -147,7 +151,7 @@ def _has_joints(record: Record, drops: Drops) -> bool:
     if known is None:
         drops.add(record.key, "has neither a body pose nor 3D keypoints (give fits=FILE?)")
         return False
-    if not facing_is_known(joints_from_keypoints(known.names, known.points[None]))[0]:
+    if not facing_is_known(joints_from_keypoints(known))[0]:
         drops.add(record.key, "neither both hips nor both shoulders are known in 3D")
         return False
     return True
@@ -178,9 +182,9 @@ def _row(record: Record, joints: Float[np.ndarray, "22 3"]) -> Row:
             camera.focal,
             *camera.centre,
         ],
-        "names": None if keypoints is None else keypoints.names,
-        "points": None if keypoints is None else keypoints.points.ravel(),
-        "visible": None if keypoints is None else keypoints.visible,
+        "names": None if keypoints is None else keypoints.keypoint_set.names,
+        "points": None if keypoints is None else keypoints.points_or_nan.ravel().numpy(),
+        "visible": None if keypoints is None else keypoints.scores[0].numpy(),
         "label": record.label,
     }
 

@@ -14,23 +14,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from unipose.body.skeletons import POSED_JOINTS, SMPL
+from unipose.body.keypoint_sets import SMPL_22, Bone, keypoint_set_of
+from unipose.body.whole_body import FINGERS
 
-_SIDES = ("left", "right")
-_LIMBS = ("shoulder elbow", "elbow wrist", "hip knee", "knee ankle", "shoulder hip", "eye ear",
-          "ankle heel", "ankle big_toe", "ankle toe", "big_toe small_toe")  # fmt: skip
-_MIDDLE = ("left_shoulder right_shoulder", "left_hip right_hip", "nose left_eye", "nose right_eye",
-           "neck nose", "neck head_top", "head head_top")  # fmt: skip
-_TREE = [(SMPL.joints[p], SMPL.joints[j]) for j, p in enumerate(SMPL.parents) if p >= 0]
-EDGES = frozenset(
-    [(f"{side}_{a}", f"{side}_{b}") for side in _SIDES for a, b in map(str.split, _LIMBS)]
-    + [(a, b) for a, b in map(str.split, _MIDDLE)]
-    + _TREE
-)
-"""Names of the landmarks that lines connect, whichever of the data sets they are from."""
-
-_FINGER = re.compile(r"((?:left|right)_[a-z]+_?[a-z]*)([1-4])$")
-_SMALL = re.compile(r"face-|.*_(thumb|forefinger|middle_finger|ring_finger|pinky_finger)\d$")
+_SMALL = re.compile(rf"face-|.*_({'|'.join(FINGERS)})\d$")
+"""Landmarks that are drawn small."""
 
 _AZIMUTH, _ELEVATION = math.radians(30), math.radians(12)
 """Where the skeleton is seen from: as `unipose.render.drawing` shows a body."""
@@ -41,7 +29,8 @@ def overlay_svg(
 ) -> str:
     """Return box and keypoints as an SVG of the picture's `size` (width, height; pixels).
 
-    `keypoints` as in the schema; what is NaN or not visible (0) is not drawn.
+    `keypoints` as in the schema, connected as the registry's set of their names is; what is NaN or
+    not visible (0) is not drawn.
     """
     marks = _box(box) + (_keypoints(keypoints) if keypoints else [])
     return _svg((0, 0, size[0], size[1]), marks, "overlay")
@@ -60,8 +49,8 @@ def skeleton_svg(joints: Float[np.ndarray, "22 3"]) -> str:
     if not known.any():
         return ""
     low, high = points[known].min(axis=0) - 15, points[known].max(axis=0) + 15
-    seen = {name: points[i] for i, name in enumerate(SMPL.joints[:POSED_JOINTS]) if known[i]}
-    return _svg([*low, *(high - low)], _lines(seen, set(), [*_TREE]), "skeleton")
+    seen = {name: points[i] for i, name in enumerate(SMPL_22.names) if known[i]}
+    return _svg([*low, *(high - low)], _lines(seen, set(), SMPL_22.bones), "skeleton")
 
 
 def _svg(view: Sequence[float | int], marks: list[str], name: str) -> str:
@@ -88,29 +77,13 @@ def _keypoints(keypoints: Mapping[str, Any]) -> list[str]:
             seen[name] = at
             if visible < 1:
                 hidden.add(name)
-    edges = [edge for edge in EDGES if edge[0] in seen and edge[1] in seen]
-    return _lines(seen, hidden, sorted(edges) + _fingers(seen))
+    return _lines(seen, hidden, keypoint_set_of(keypoints["names"]).bones)
 
 
-def _fingers(seen: Mapping[str, np.ndarray]) -> list[tuple[str, str]]:
-    """Return the bones of the hands: each joint to the one before, the first to the wrist."""
-    found = []
-    for name in seen:
-        match = _FINGER.match(name)
-        if match and _SMALL.match(name):
-            stem, number = match[1], int(match[2])
-            before = f"{stem}{number - 1}" if number > 1 else f"{name.split('_')[0]}_hand_root"
-            if before in seen:
-                found.append((before, name))
-    return found
-
-
-def _lines(
-    seen: Mapping[str, np.ndarray], hidden: set[str], edges: Sequence[tuple[str, str]]
-) -> list[str]:
+def _lines(seen: Mapping[str, np.ndarray], hidden: set[str], bones: Sequence[Bone]) -> list[str]:
     """Return one path per kind of line and of dot, hidden ones first so that others cover them."""
     kinds: dict[str, list[str]] = {}
-    for first, second in edges:
+    for first, second in bones:
         if first in seen and second in seen:
             kind = "small bone" if _SMALL.match(second) else "bone"
             off = " hidden" if hidden & {first, second} else ""
@@ -130,5 +103,5 @@ def _at(point: np.ndarray) -> str:
 
 def _side(name: str, other: str) -> str:
     """Return which side both ends belong to; a middle joint takes its neighbour's side."""
-    sides = {n.split("_")[0] for n in (name, other)} & set(_SIDES)
+    sides = {n.split("_")[0] for n in (name, other)} & {"left", "right"}
     return sides.pop() if len(sides) == 1 else "middle"

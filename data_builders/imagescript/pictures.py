@@ -11,14 +11,14 @@ import roma
 from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
-from data_builders.posecodes.keypoints import plain_name
-from data_builders.records import Keypoints, Record
+from data_builders.records import Record
+from unipose.body.keypoints import Keypoints
+from unipose.body.people import Box
 from unipose.body.skeletons import POSED_JOINTS, SMPL
 
 JPEG_QUALITY = 90
 LEAST_JOINTS = 10
 """Of 22; a person of whom fewer joints are in the picture is no sample."""
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,9 +133,9 @@ def outside(
         return ~_within(window.place(pixels), window)
     if keypoints is None:
         return found
-    within = _within(window.place(keypoints.points), window) & (keypoints.visible > 0)
-    for name, inside in zip(keypoints.names, within.tolist(), strict=True):
-        joint = _JOINT_OF.get(plain_name(name))
+    within = _within(window.place(keypoints.points_or_nan[0].numpy()), window)
+    for name, inside in zip(keypoints.keypoint_set.names, within.tolist(), strict=True):
+        joint = _JOINT_OF.get(name)
         if joint is not None:
             found[joint] |= not inside
     for joint, parent in _FOLLOWS.items():
@@ -162,10 +162,10 @@ def _within(points: Float[np.ndarray, "point 2"], window: Window) -> Bool[np.nda
 def _stored_keypoints(keypoints: Keypoints | None, window: Window) -> dict[str, Any] | None:
     if keypoints is None:
         return None
-    points = window.place(keypoints.points)
-    visible = np.where((keypoints.visible == 1) & ~_within(points, window), 0.5, keypoints.visible)
+    points, scores = window.place(keypoints.points_or_nan[0].numpy()), keypoints.scores[0].numpy()
+    visible = np.where((scores == 1) & ~_within(points, window), 0.5, scores)
     return {
-        "names": list(keypoints.names),
+        "names": list(keypoints.keypoint_set.names),
         "points": points.tolist(),
         "visible": visible.tolist(),
     }

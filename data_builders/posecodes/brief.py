@@ -12,9 +12,9 @@ from functools import cache
 import numpy as np
 from jaxtyping import Bool, Float
 
-from data_builders.posecodes import dice as chance
-from data_builders.posecodes.dice import Dice
+from data_builders.posecodes import keyed_random
 from data_builders.posecodes.instructions import Said, clauses_of
+from data_builders.posecodes.keyed_random import KeyedRandom
 from data_builders.posecodes.modifiers import Modifier, as_text, merged_changes, reach
 from unipose.posecodes import phrases
 from unipose.posecodes.changes import Change, MeasuredPair
@@ -71,9 +71,10 @@ def write_brief_modifiers_with_codes(
     """
     pairs = PairCodes(joints_a, joints_b)
     reached = _reached(joints_a, joints_b)
-    keys = chance.keys(seed, indices).tolist()
+    keys = keyed_random.keys(seed, indices).tolist()
     return [
-        _write(pairs, row, reached[row], Dice(key), named_states) for row, key in enumerate(keys)
+        _write(pairs, row, reached[row], KeyedRandom(key), named_states)
+        for row, key in enumerate(keys)
     ]
 
 
@@ -101,35 +102,41 @@ def rarity(
 
 
 def _write(
-    pairs: PairCodes, row: int, reached: Bool[np.ndarray, " goal"], dice: Dice, named: float
+    pairs: PairCodes,
+    row: int,
+    reached: Bool[np.ndarray, " goal"],
+    random: KeyedRandom,
+    named: float,
 ) -> Modifier:
     goals = [goal for goal, there in zip(_goals(), reached, strict=True) if there]
     moved = np.flatnonzero(pairs.moved[row]).tolist()
-    if goals and (not moved or dice.roll() < named):
-        weights = [goal.weight + 3 * dice.roll() for goal in goals]
+    if goals and (not moved or random.random() < named):
+        weights = [goal.weight + 3 * random.random() for goal in goals]
         goal = goals[int(np.argmax(weights))]
-        return Modifier(as_text([_order(goal, dice)], dice), frozenset(map(reach, goal.members)))
+        return Modifier(
+            as_text([_order(goal, random)], random), frozenset(map(reach, goal.members))
+        )
     if not moved:
-        return Modifier(dice.pick(phrases.NOTHING_CHANGES), frozenset())
-    found = merged_changes(pairs, row, moved, dice)
-    found.sort(key=lambda said: said.weight + dice.roll(), reverse=True)
-    found = found[: 1 if dice.roll() < _ALONE else 2]
-    clauses = [_gap(said, dice) or clauses_of([said], dice, alone=True)[0] for said in found]
+        return Modifier(random.pick(phrases.NOTHING_CHANGES), frozenset())
+    found = merged_changes(pairs, row, moved, random)
+    found.sort(key=lambda said: said.weight + random.random(), reverse=True)
+    found = found[: 1 if random.random() < _ALONE else 2]
+    clauses = [_gap(said, random) or clauses_of([said], random, alone=True)[0] for said in found]
     changes = frozenset[Change]().union(*(said.members for said in found))
-    return Modifier(as_text([" and ".join(clauses)], dice), changes)
+    return Modifier(as_text([" and ".join(clauses)], random), changes)
 
 
-def _order(goal: Fact, dice: Dice) -> str:
+def _order(goal: Fact, random: KeyedRandom) -> str:
     """Return the clause that asks for a state."""
     relation = goal.members[0].relation
     if relation in _POSTURES:
-        return dice.pick(_POSTURES[relation])
+        return random.pick(_POSTURES[relation])
     verbs, ways = _STATES[relation]
-    view = dice.pick(goal.views)
+    view = random.pick(goal.views)
     many = len(goal.members) > 1
-    who = (dice.pick(("both ", "{d} ")) if many else "{d} ") + noun(view.subject)
-    way = dice.pick(ways).replace("{o}", "{d} " + _where(goal.members[0], many=many))
-    return f"{dice.pick(verbs)} {who} {way}"
+    who = (random.pick(("both ", "{d} ")) if many else "{d} ") + noun(view.subject)
+    way = random.pick(ways).replace("{o}", "{d} " + _where(goal.members[0], many=many))
+    return f"{random.pick(verbs)} {who} {way}"
 
 
 def _where(said: Statement, *, many: bool) -> str:
@@ -140,14 +147,14 @@ def _where(said: Statement, *, many: bool) -> str:
     return plural(place.split("_")[1]) if many and "_" in place else noun(place)
 
 
-def _gap(said: Said, dice: Dice) -> str | None:
+def _gap(said: Said, random: KeyedRandom) -> str | None:
     """Return the short clause of a distance between left and right, if there is one."""
     change = said.members[0]
     if change.other in (None, "torso") or said.size != "any":
         return None
     part = change.part.split("_")[1]
-    if change.action == "apart" and part in _ENDS and dice.roll() < 0.7:
-        return "spread {d} " + dice.pick(_ENDS[part])
+    if change.action == "apart" and part in _ENDS and random.random() < 0.7:
+        return "spread {d} " + random.pick(_ENDS[part])
     return None
 
 

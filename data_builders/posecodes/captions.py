@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from data_builders.posecodes import dice as chance
-from data_builders.posecodes.dice import Dice
+from data_builders.posecodes import keyed_random
+from data_builders.posecodes.keyed_random import KeyedRandom
 from data_builders.posecodes.statistics import RARE_SHARE, TRIVIAL_SHARE, pose_statistics
 from data_builders.posecodes.wording import MERGE, CaptionWriter, Line, in_order
 from unipose.errors import ConfigError
@@ -196,12 +196,12 @@ def write_captions_with_codes(
     if table.extras:
         more = [measured.holds(fact.members[0].recipes) for fact in table.extras]
         true = np.concatenate([true, np.stack(more, axis=1)], axis=1)
-    keys = chance.keys(seed, indices)
-    kept = table.keep(true, chance.uniform(keys, true.shape[1]), options.skip)
+    keys = keyed_random.keys(seed, indices)
+    kept = table.keep(true, keyed_random.uniform(keys, true.shape[1]), options.skip)
     found = []
     for row, key in zip(kept, keys.tolist(), strict=True):
         columns = np.flatnonzero(row).tolist()
-        text, bits = _write(columns, Dice(key), style, table, pronouns=options.pronouns)
+        text, bits = _write(columns, KeyedRandom(key), style, table, pronouns=options.pronouns)
         found.append(Caption(text, _statements(bits, columns, table)))
     return found
 
@@ -254,7 +254,7 @@ def _statements(bits: int, columns: list[int], table: _Table) -> frozenset[State
 
 
 def _write(
-    columns: list[int], dice: Dice, style: Style, table: _Table, *, pronouns: bool
+    columns: list[int], random: KeyedRandom, style: Style, table: _Table, *, pronouns: bool
 ) -> tuple[str, int]:
     """Return the text for the true columns, and the bits of what it says."""
     if not columns:
@@ -266,24 +266,24 @@ def _write(
         for reasons, rest in table.implied:
             if bits & reasons == reasons:
                 bits &= rest
-        spoken = _merge(bits, dice, table)
+        spoken = _merge(bits, random, table)
     if style == "short":
-        spoken = _choose(spoken, dice)
+        spoken = _choose(spoken, random)
     said = 0
     for fact in spoken:
         said |= fact.bits
-    lines = [fact.views[0] if len(fact.views) == 1 else dice.pick(fact.views) for fact in spoken]
-    text = CaptionWriter(dice, pronouns=pronouns).write(
-        in_order(lines, dice), alone=style == "plain"
+    lines = [fact.views[0] if len(fact.views) == 1 else random.pick(fact.views) for fact in spoken]
+    text = CaptionWriter(random, pronouns=pronouns).write(
+        in_order(lines, random), alone=style == "plain"
     )
     return text, said
 
 
-def _merge(bits: int, dice: Dice, table: _Table) -> list[_Spoken]:
+def _merge(bits: int, random: KeyedRandom, table: _Table) -> list[_Spoken]:
     """Return the facts to say: groups first, then what is left of the single ones."""
     found = []
     for fact in table.merged:
-        if bits & fact.bits == fact.bits and dice.roll() < MERGE:
+        if bits & fact.bits == fact.bits and random.random() < MERGE:
             found.append(fact)
             bits &= ~fact.bits
     while bits:
@@ -293,11 +293,11 @@ def _merge(bits: int, dice: Dice, table: _Table) -> list[_Spoken]:
     return found
 
 
-def _choose(spoken: list[_Spoken], dice: Dice) -> list[_Spoken]:
+def _choose(spoken: list[_Spoken], random: KeyedRandom) -> list[_Spoken]:
     """Return the few facts most worth saying: at most nine statements, two facts a limb."""
-    room = 6 + int(dice.roll() * 4)
+    room = 6 + int(random.random() * 4)
     scored = sorted(
-        ((fact.weight + 2.0 * dice.roll(), i) for i, fact in enumerate(spoken)), reverse=True
+        ((fact.weight + 2.0 * random.random(), i) for i, fact in enumerate(spoken)), reverse=True
     )
     found: list[_Spoken] = []
     crowd: dict[tuple[int, int], int] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from data_builders.posecodes.dice import Dice
+from data_builders.posecodes.keyed_random import KeyedRandom
 from unipose.posecodes import phrases
 from unipose.posecodes.changes import Change
 from unipose.posecodes.facts import Fact, noun, plural
@@ -32,9 +32,9 @@ def _place(said: Said) -> tuple[int, str]:
     ), said.subject
 
 
-def clauses_of(found: list[Said], dice: Dice, *, alone: bool) -> list[str]:
+def clauses_of(found: list[Said], random: KeyedRandom, *, alone: bool) -> list[str]:
     """Return imperative clauses; several directions of one part become one clause."""
-    if dice.roll() < 0.5:
+    if random.random() < 0.5:
         found = sorted(found, key=_place)
     else:
         found = sorted(found, key=lambda s: (-_place(s)[0] if _place(s)[0] else -9, s.subject))
@@ -52,111 +52,113 @@ def clauses_of(found: list[Said], dice: Dice, *, alone: bool) -> list[str]:
     for subject, row in rows:
         if isinstance(row, Said):
             clauses.append(
-                _moves(subject, [row], dice)
+                _moves(subject, [row], random)
                 if row.action in phrases.DIRECTIONS
-                else _other(row, dice)
+                else _other(row, random)
             )
         else:
-            clauses.append(_moves(subject, row, dice))
+            clauses.append(_moves(subject, row, random))
     return clauses
 
 
-def _named(subject: str, dice: Dice) -> str:
+def _named(subject: str, random: KeyedRandom) -> str:
     if "_" in subject:
         return "{d} " + noun(subject)
-    return dice.pick(("both " + subject, "{d} " + subject))
+    return random.pick(("both " + subject, "{d} " + subject))
 
 
-def _way(said: Said, dice: Dice) -> str:
+def _way(said: Said, random: KeyedRandom) -> str:
     """Return a direction with its size: "slightly up", "much further left", "forward"."""
-    plain = dice.roll() < 0.6
-    way = dice.pick((phrases.DIRECTIONS if plain else phrases.COMPARED)[said.action])
+    plain = random.random() < 0.6
+    way = random.pick((phrases.DIRECTIONS if plain else phrases.COMPARED)[said.action])
     if said.size == "any":
         return way
     if said.size == "slight":
-        return f"{dice.pick(phrases.SIZES['slight'])} {way}"
-    return f"far {way}" if plain else f"{dice.pick(('much', 'a lot'))} {way}"
+        return f"{random.pick(phrases.SIZES['slight'])} {way}"
+    return f"far {way}" if plain else f"{random.pick(('much', 'a lot'))} {way}"
 
 
-def _moves(subject: str, row: list[Said], dice: Dice) -> str:
+def _moves(subject: str, row: list[Said], random: KeyedRandom) -> str:
     """Return one clause for all directions of one part."""
     many = "_" not in subject
     vertical = next((s for s in row if s.action in ("up", "down")), None)
     start = ""
-    if vertical is not None and dice.roll() < 0.6:
+    if vertical is not None and random.random() < 0.6:
         row = [s for s in row if s is not vertical]
-        verb = dice.pick(phrases.VERBS[vertical.action])
-        start = f"{verb} {_named(subject, dice)}"
+        verb = random.pick(phrases.VERBS[vertical.action])
+        start = f"{verb} {_named(subject, random)}"
         if vertical.size != "any":
-            start += " " + dice.pick(
+            start += " " + random.pick(
                 phrases.SIZES["slight"] if vertical.size == "slight" else ("a lot",)
             )
         if not row:
             return start
-        start += f" and {dice.pick(phrases.VERBS['move'])} {'them' if many else 'it'} "
+        start += f" and {random.pick(phrases.VERBS['move'])} {'them' if many else 'it'} "
     else:
-        start = f"{dice.pick(phrases.VERBS['move'])} {_named(subject, dice)} "
-    ways = [_way(said, dice) for said in row]
+        start = f"{random.pick(phrases.VERBS['move'])} {_named(subject, random)} "
+    ways = [_way(said, random) for said in row]
     return start + (ways[0] if len(ways) == 1 else ", ".join(ways[:-1]) + " and " + ways[-1])
 
 
-def _other(said: Said, dice: Dice) -> str:
+def _other(said: Said, random: KeyedRandom) -> str:
     """Return the clause of an angle, a distance, or the whole body."""
     action, size = said.action, said.size
-    some = "" if size == "any" else dice.pick(phrases.SIZES[size])
+    some = "" if size == "any" else random.pick(phrases.SIZES[size])
     if said.subject == "body":
         verb, way = action.split("_")
-        whole = dice.pick(("", "{d} upper body ", "{d} torso "))
+        whole = random.pick(("", "{d} upper body ", "{d} torso "))
         if verb == "turn":
             whole = whole or "{d} upper body "
         if size == "much":
             some = "far"
-        verb = dice.pick(phrases.VERBS[verb])
-        way = dice.pick(phrases.DIRECTIONS[way])
+        verb = random.pick(phrases.VERBS[verb])
+        way = random.pick(phrases.DIRECTIONS[way])
         if verb == "tilt" and not whole:
             whole = "{d} torso "
         return " ".join(f"{verb} {whole}{some} {way}".split())
     if said.members[0].other is not None:
-        return _gap(said, some, dice)
+        return _gap(said, some, random)
     part = (
         said.subject.split("_")[-1] if "_" in said.subject else said.members[0].part.split("_")[-1]
     )
-    name = dice.pick(_ANGLE_NAMES[part])
+    name = random.pick(_ANGLE_NAMES[part])
     subject = said.subject if "_" in said.subject else plural(part)
     subject = subject.replace(part, name) if "_" in subject else plural(name)
-    who = _named(subject, dice)
+    who = _named(subject, random)
     if action == "straighten":
-        return f"{dice.pick(phrases.VERBS['straighten'])} {who}"
-    if action == "unbend" and dice.roll() < 0.5:
+        return f"{random.pick(phrases.VERBS['straighten'])} {who}"
+    if action == "unbend" and random.random() < 0.5:
         return f"bend {who} {some + ' ' if some else ''}less"
-    more = action == "bend" and (not some or some == "much" or dice.roll() < 0.5)
+    more = action == "bend" and (not some or some == "much" or random.random() < 0.5)
     if some == "much" and not more:
         some = "a lot"
-    if more and not some and dice.roll() < 0.5:
+    if more and not some and random.random() < 0.5:
         more = False
-    verb = dice.pick(phrases.VERBS[action])
+    verb = random.pick(phrases.VERBS[action])
     return " ".join(f"{verb} {who} {some} {'more' if more else ''}".split())
 
 
-def _gap(said: Said, some: str, dice: Dice) -> str:
+def _gap(said: Said, some: str, random: KeyedRandom) -> str:
     """Return the clause of a distance that gets smaller or larger."""
-    verb = dice.pick(phrases.VERBS["move"][:2])
+    verb = random.pick(phrases.VERBS["move"][:2])
     if said.members[0].other == "torso":
-        who = _named(said.subject, dice)
-        way = dice.pick(phrases.TOWARD[said.action][: 1 if some else 2]).replace("{o}", "{d} torso")
+        who = _named(said.subject, random)
+        way = random.pick(phrases.TOWARD[said.action][: 1 if some else 2]).replace(
+            "{o}", "{d} torso"
+        )
         if said.action == "apart" and some:
             way = "further " + way
         return " ".join(f"{verb} {who} {some} {way}".split())
     part = plural(said.members[0].part.split("_")[1])
     return " ".join(
-        f"{verb} {_named(part, dice)} {some} {dice.pick(phrases.TOGETHER[said.action])}".split()
+        f"{verb} {_named(part, random)} {some} {random.pick(phrases.TOGETHER[said.action])}".split()
     )
 
 
-def link(clauses: list[str], dice: Dice, *, gerunds: bool = False) -> list[str]:
+def link(clauses: list[str], random: KeyedRandom, *, gerunds: bool = False) -> list[str]:
     """Return sentences of one to three clauses."""
     found: list[str] = []
-    roll = dice.roll
+    roll = random.random
     sentence, length = "", 0
     for clause in clauses:
         if not sentence:
@@ -164,13 +166,13 @@ def link(clauses: list[str], dice: Dice, *, gerunds: bool = False) -> list[str]:
         elif gerunds and " while " not in sentence and (doing := _doing(clause)) and roll() < 0.3:
             sentence += f" while {doing}"
             length += 1
-        elif " and " in sentence.rsplit(", then", 1)[-1] or dice.roll() < 0.3:
+        elif " and " in sentence.rsplit(", then", 1)[-1] or random.random() < 0.3:
             sentence += f", then {clause}"
             length += 1
         else:
             sentence += f" and {clause}"
             length += 1
-        if length >= 3 or (length == 2 and dice.roll() < 0.6) or dice.roll() < 0.25:
+        if length >= 3 or (length == 2 and random.random() < 0.6) or random.random() < 0.25:
             found.append(sentence)
             sentence, length = "", 0
     if sentence:
@@ -195,17 +197,17 @@ def _doing(clause: str) -> str | None:
     return f"{_GERUNDS[verb]} {rest}" if one else None
 
 
-def turn_sentence(change: Change, dice: Dice) -> str:
+def turn_sentence(change: Change, random: KeyedRandom) -> str:
     """Return the sentence for a turn of the whole body."""
-    return dice.pick(TURN_WORDS[change.action, change.size])
+    return random.pick(TURN_WORDS[change.action, change.size])
 
 
-def state_sentence(fact: Fact, dice: Dice) -> str:
+def state_sentence(fact: Fact, random: KeyedRandom) -> str:
     """Return the sentence for a state that the second pose is in."""
     parts = ("hands", "feet", "elbows", "knees")
     views = [view for view in fact.views if "_" in view.subject or view.subject in parts]
-    view = dice.pick(views or fact.views)
+    view = random.pick(views or fact.views)
     many = "_" not in view.subject
     subject = ("both " if many else "{d} ") + noun(view.subject)
-    must = dice.pick(phrases.TARGETS[:3]) if many else dice.pick(phrases.TARGETS)
-    return f"{subject} {must} {dice.pick(view.predicates)}"
+    must = random.pick(phrases.TARGETS[:3]) if many else random.pick(phrases.TARGETS)
+    return f"{subject} {must} {random.pick(view.predicates)}"

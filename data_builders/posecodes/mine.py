@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 import tyro
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -29,7 +28,7 @@ from data_builders.posecodes.statistics import (
     write_statistics,
 )
 from unipose.body.body import load_body
-from unipose.body.facing import without_yaw
+from unipose.body.facing import face_front
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError
 from unipose.posecodes.facts import atoms, extra_atoms
@@ -162,8 +161,7 @@ def true_of_poses(
     rotations: Float[Tensor, "pose 22 3 3"],
 ) -> tuple[list[Statement], Bool[np.ndarray, "pose atom"]]:
     """Return all statements of the writers, options included, and which are true of which pose."""
-    fronted = torch.cat([without_yaw(rotations[:, 0])[:, None], rotations[:, 1:]], dim=1)
-    joints = forward_kinematics(fronted, load_body().rest_joints).numpy()
+    joints = forward_kinematics(face_front(rotations), load_body().rest_joints).numpy()
     measured = Measured(joints, head=head_angles(rotations.numpy()))
     facts = atoms() + extra_atoms(frozenset({"lying", "lean", "head"}))
     said = [fact.members[0] for fact in facts]

@@ -10,9 +10,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from data_builders.posecodes import dice as chance
+from data_builders.posecodes import keyed_random
 from data_builders.posecodes.captions import SKIP, Style
-from data_builders.posecodes.dice import Dice
 from data_builders.posecodes.instructions import (
     Said,
     clauses_of,
@@ -20,6 +19,7 @@ from data_builders.posecodes.instructions import (
     state_sentence,
     turn_sentence,
 )
+from data_builders.posecodes.keyed_random import KeyedRandom
 from unipose.errors import ConfigError
 from unipose.posecodes import phrases
 from unipose.posecodes.catalogue import SIDES
@@ -156,11 +156,11 @@ def _write_all(
     style: Style,
     options: ModifierOptions,
 ) -> list[Modifier]:
-    keys = chance.keys(seed, indices)
-    skipped = chance.uniform(keys, len(columns())) < options.skip
+    keys = keyed_random.keys(seed, indices)
+    skipped = keyed_random.uniform(keys, len(columns())) < options.skip
     turned = [None] * len(keys) if turns is None else [_whole_turn(t) for t in turns.tolist()]
     return [
-        _write(pairs, row, skipped[row], turned[row], Dice(key), style, options)
+        _write(pairs, row, skipped[row], turned[row], KeyedRandom(key), style, options)
         for row, key in enumerate(keys.tolist())
     ]
 
@@ -182,48 +182,48 @@ def _write(
     row: int,
     skipped: Bool[np.ndarray, " column"],
     turned: Change | None,
-    dice: Dice,
+    random: KeyedRandom,
     style: Style,
     options: ModifierOptions,
 ) -> Modifier:
     moved = np.flatnonzero(pairs.moved[row]).tolist()
     if not moved and turned is None:
-        return Modifier(dice.pick(phrases.NOTHING_CHANGES), frozenset())
+        return Modifier(random.pick(phrases.NOTHING_CHANGES), frozenset())
     kept = [i for i in moved if not skipped[i]] or moved
     plain = style == "plain"
-    found = _single(pairs, row, kept, dice) if plain else merged_changes(pairs, row, kept, dice)
+    found = _single(pairs, row, kept, random) if plain else merged_changes(pairs, row, kept, random)
     if style == "short":
-        found = _choose(found, dice)
-    clauses = clauses_of(found, dice, alone=plain)
-    sentences = clauses if plain else link(clauses, dice, gerunds=options.gerunds)
+        found = _choose(found, random)
+    clauses = clauses_of(found, random, alone=plain)
+    sentences = clauses if plain else link(clauses, random, gerunds=options.gerunds)
     changes = {change for said in found for change in said.members}
     if not plain:
-        for fact in _states(pairs, row, changes, dice, style, options):
-            sentences.append(state_sentence(fact, dice))
+        for fact in _states(pairs, row, changes, random, style, options):
+            sentences.append(state_sentence(fact, random))
             changes.add(reach(fact.members[0]))
     if turned is not None:
-        sentences.insert(0, turn_sentence(turned, dice))
+        sentences.insert(0, turn_sentence(turned, random))
         changes.add(turned)
-    return Modifier(as_text(sentences, dice), frozenset(changes))
+    return Modifier(as_text(sentences, random), frozenset(changes))
 
 
-def as_text(sentences: list[str], dice: Dice) -> str:
+def as_text(sentences: list[str], random: KeyedRandom) -> str:
     """Return sentences as a text that speaks of "your" or "the" limbs throughout."""
-    determiner = dice.pick(_DETERMINERS)
+    determiner = random.pick(_DETERMINERS)
     spoken = (sentence.replace("{d}", determiner) for sentence in sentences)
     return " ".join(s[0].upper() + s[1:] + "." for s in spoken)
 
 
-def merged_changes(pairs: PairCodes, row: int, moved: list[int], dice: Dice) -> list[Said]:
+def merged_changes(pairs: PairCodes, row: int, moved: list[int], random: KeyedRandom) -> list[Said]:
     """Return the given changes of a pair; what goes together is said together."""
-    return _both(_entities(_drop_idle(_single(pairs, row, moved, dice))), dice)
+    return _both(_entities(_drop_idle(_single(pairs, row, moved, random))), random)
 
 
 def _states(
     pairs: PairCodes,
     row: int,
     changes: set[Change],
-    dice: Dice,
+    random: KeyedRandom,
     style: Style,
     options: ModifierOptions,
 ) -> list[Fact]:
@@ -231,18 +231,18 @@ def _states(
     reached = np.flatnonzero(pairs.reached[row]).tolist()
     if not reached:
         return []
-    if dice.roll() >= (_TARGET if style == "short" else 1.0):
+    if random.random() >= (_TARGET if style == "short" else 1.0):
         return []
     touched = frozenset().union(*(change.joints for change in changes))
     facts = [fact for i in reached if _touches((fact := targets()[i]), touched)]
     if options.states == "one" or style == "short":
-        return [dice.pick(facts)] if facts else []
+        return [random.pick(facts)] if facts else []
     straightened = {change.part for change in changes if change.action == "straighten"}
     return [
         fact
         for fact in facts
         if not (fact.members[0].relation == "straight" and fact.members[0].first in straightened)
-        and dice.roll() >= options.skip
+        and random.random() >= options.skip
     ]
 
 
@@ -255,15 +255,15 @@ def _touches(fact: Fact, touched: frozenset[str]) -> bool:
     return reach(fact.members[0]).joints <= touched
 
 
-def _single(pairs: PairCodes, row: int, kept: list[int], dice: Dice) -> list[Said]:
+def _single(pairs: PairCodes, row: int, kept: list[int], random: KeyedRandom) -> list[Said]:
     found = []
     for i in kept:
         column, step = columns()[i], float(pairs.steps[row, i])
         sizes = ACTIONS[column.action].sizes
         action, size = column.action, "any"
-        if action == "unbend" and pairs.straight[row, i] and dice.roll() < 0.8:
+        if action == "unbend" and pairs.straight[row, i] and random.random() < 0.8:
             action = "straighten"
-        elif dice.roll() >= _UNSIZED:
+        elif random.random() >= _UNSIZED:
             size = next(s for s, (low, high) in sizes.items() if low < step <= high)
         change = _change(column.part, action, size, column.other)
         found.append(Said(column.part, action, size, (change,), step / column.scale))
@@ -306,14 +306,14 @@ def _entities(found: list[Said]) -> list[Said]:
     return list(by_key.values()) + [s for s in found if s.members[0].other is not None]
 
 
-def _both(found: list[Said], dice: Dice) -> list[Said]:
+def _both(found: list[Said], random: KeyedRandom) -> list[Said]:
     """Merge what both sides do in the same way."""
     by_key = {(s.subject, s.action, s.members[0].other): s for s in found}
     for (subject, action, other), left in list(by_key.items()):
         if not subject.startswith("left_") or other not in (None, "torso"):
             continue
         right = by_key.get(("right" + subject[4:], action, other))
-        if right is None or dice.roll() > 0.95:
+        if right is None or random.random() > 0.95:
             continue
         size = left.size if left.size == right.size else "any"
         members = tuple(_resized(m, size) for m in (*left.members, *right.members))
@@ -328,10 +328,12 @@ def _limbs(said: Said) -> frozenset[str]:
     return said.members[0].joints | said.members[-1].joints
 
 
-def _choose(found: list[Said], dice: Dice) -> list[Said]:
+def _choose(found: list[Said], random: KeyedRandom) -> list[Said]:
     """Return three to six changes: the largest ones, each limb's first before any limb's second."""
-    room = 3 + int(dice.roll() * 4)
-    ranked = sorted(((s.weight + 0.6 * dice.roll(), i) for i, s in enumerate(found)), reverse=True)
+    room = 3 + int(random.random() * 4)
+    ranked = sorted(
+        ((s.weight + 0.6 * random.random(), i) for i, s in enumerate(found)), reverse=True
+    )
     first, second, covered = [], [], set()
     for _, i in ranked:
         joints = _limbs(found[i])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data_builders.posecodes.dice import Dice
+from data_builders.posecodes.keyed_random import KeyedRandom
 from unipose.posecodes import phrases
 from unipose.posecodes.facts import FactWording, plural
 
@@ -52,10 +52,10 @@ class Line:
             )
 
 
-def in_order(lines: list[Line], dice: Dice) -> list[Line]:
+def in_order(lines: list[Line], random: KeyedRandom) -> list[Line]:
     """Return the lines as a walk over the body: the whole, then limb by limb from the trunk."""
-    limb = (0, 1, 2) if dice.roll() < 0.7 else (0, 2, 1)
-    side = (0, 1, 2) if dice.roll() < 0.5 else (0, 2, 1)
+    limb = (0, 1, 2) if random.random() < 0.7 else (0, 2, 1)
+    side = (0, 1, 2) if random.random() < 0.5 else (0, 2, 1)
     return sorted(lines, key=lambda line: (limb[line.limb], side[line.side], line.place))
 
 
@@ -72,12 +72,12 @@ class _Clause:
 class CaptionWriter:
     """Words one caption."""
 
-    def __init__(self, dice: Dice, *, pronouns: bool = False) -> None:
-        self.dice, self.pronouns = dice, pronouns
+    def __init__(self, random: KeyedRandom, *, pronouns: bool = False) -> None:
+        self.random, self.pronouns = random, pronouns
 
     def write(self, lines: list[Line], *, alone: bool) -> str:
         """Return the text; `alone`: one plain sentence per line."""
-        determiner = self.determiner = self.dice.pick(_DETERMINERS)
+        determiner = self.determiner = self.random.pick(_DETERMINERS)
         if alone:
             clauses = [self._clause(line.subject, [line]) for line in lines]
             sentences = [f"{c.subject} {_be(c)} {c.predicates[0]}" for c in clauses]
@@ -89,7 +89,7 @@ class CaptionWriter:
         return text
 
     def _clause(self, subject: str, lines: list[Line]) -> _Clause:
-        pick, first = self.dice.pick, lines[0]
+        pick, first = self.random.pick, lines[0]
         predicates = [pick(line.predicates) for line in lines]
         return _Clause(pick(first.words), predicates, many=first.many, person=subject == "body")
 
@@ -105,7 +105,11 @@ class CaptionWriter:
             if len(group) == 1 and group[0].shared:
                 key = group[0].predicates
                 twin = shared.get(key)
-                if twin is not None and " and " not in twin.subject and self.dice.roll() < MERGE:
+                if (
+                    twin is not None
+                    and " and " not in twin.subject
+                    and self.random.random() < MERGE
+                ):
                     twin.subject += f" and {clause.subject}"
                     twin.many = True
                     continue
@@ -119,7 +123,7 @@ class CaptionWriter:
         return "they are" if clause.many or clause.person else "it is"
 
     def _sentences(self, clauses: list[_Clause]) -> list[str]:
-        roll, pick = self.dice.roll, self.dice.pick
+        roll, pick = self.random.random, self.random.pick
         found: list[str] = []
         sentence, length, bare = "", 0, False
         links: set[str] = set()

@@ -15,20 +15,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from data_builders.readers.cameras import (
-    Y_DOWN,
-    box_of,
-    make_camera,
-    projected_keypoints,
-    turned,
-)
+from data_builders.readers.landmarks import Y_DOWN, box_of, projected_keypoints
 from data_builders.readers.pictures import check_orientation
 from data_builders.readers.safe_files import inside, numbers, read_arrays
 from data_builders.readers.source import Drops, Expected, Source, SourceOptions
 from data_builders.records import Record
+from unipose.body.camera import CameraTrack
 from unipose.body.keypoint_sets import SMPL_22
 from unipose.body.pose import Pose
 from unipose.errors import UnusableRecordError
+from unipose.files.smpl_parameters import turned
 
 KEYS = (
     "imgname", "pose_world", "trans_world", "shape", "gtkps", "cam_int", "cam_ext", "gender", "sub",
@@ -74,18 +70,18 @@ def _record(
     place = numbers(arrays["trans_world"][row], (3,), "trans_world")
     shape = numbers(arrays["shape"][row], (-1,), "shape")
     points = numbers(arrays["gtkps"][row], (-1, -1), "gtkps")
-    intrinsics = numbers(arrays["cam_int"][row], (3, 3), "cam_int")
-    extrinsics = numbers(arrays["cam_ext"][row], (4, 4), "cam_ext")
+    intrinsics = torch.tensor(numbers(arrays["cam_int"][row], (3, 3), "cam_int"))
+    extrinsics = torch.tensor(numbers(arrays["cam_ext"][row], (4, 4), "cam_ext"))
     if len(points) < len(SMPL_22):
         raise UnusableRecordError(f"gtkps has {len(points)} joints, expected 22 or more")
     name = str(arrays["imgname"][row])
     path = inside((choice.images or folder / "images") / scene / "png", name)
-    centre = intrinsics[:2, 2]
-    size = (round(2 * centre[0]), round(2 * centre[1]))
+    size = (round(2 * float(intrinsics[0, 2])), round(2 * float(intrinsics[1, 2])))
     if size[0] < size[1]:  # a close-up, which may lie on its side: always looked at
         choice = replace(choice, pictures="whole" if choice.pictures == "whole" else "header")
     orientation = check_orientation(path, choice, size, sideways=CLOCKWISE)
-    keypoints = projected_keypoints(SMPL_22.names, points[: len(SMPL_22), :2], size)
+    keypoints = projected_keypoints(SMPL_22, torch.tensor(points[: len(SMPL_22), :2]), size)
+    camera = CameraTrack.from_matrices(intrinsics, extrinsics[None]).in_turned_world(Y_DOWN)
     other: dict[str, str | float | int] = {"frame": row}
     other |= {name: str(arrays[name][row]) for name in ("gender", "sub") if name in arrays}
     return Record(
@@ -96,13 +92,10 @@ def _record(
         image=path,
         orientation=orientation,
         box=box_of(keypoints, size),
-        camera=make_camera(
-            rotation=extrinsics[:3, :3], translation_m=extrinsics[:3, 3],
-            focal_px=np.diag(intrinsics)[:2], centre_px=centre, size_px=size, turn=Y_DOWN,
-        ),
+        camera=camera.pinhole(size_px=size),
         keypoints_2d=keypoints,
         other=other,
-    )  # fmt: skip
+    )
 
 
 def _turned_up(values: np.ndarray, place: np.ndarray, shape: np.ndarray) -> Pose:

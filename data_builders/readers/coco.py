@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from data_builders.readers.cameras import checked_box, marked_keypoints
 from data_builders.readers.fits import fit_at, fitted_in_camera, read_fits
+from data_builders.readers.landmarks import checked_box, marked_keypoints
 from data_builders.readers.pictures import check_orientation
 from data_builders.readers.safe_files import (
     by_id,
@@ -22,8 +23,9 @@ from data_builders.readers.safe_files import (
     referred,
 )
 from data_builders.readers.source import Drops, Expected, Source, SourceOptions
-from data_builders.records import Keypoints, Record
+from data_builders.records import Record
 from unipose.body.keypoint_sets import COCO_17, COCO_WHOLEBODY_133
+from unipose.body.keypoints import Keypoints
 from unipose.errors import UnusableRecordError
 
 PARTS = (
@@ -126,8 +128,9 @@ def _keypoints(annotation: Any, whole_body: bool) -> Keypoints:
         marks = np.concatenate([marks[:17], np.where(marks[17:] > 0, 2.0, 0.0)])
     if not np.isin(marks, (0, 1, 2)).all():
         raise UnusableRecordError("keypoints has marks of visibility other than 0, 1 and 2")
-    names = COCO_WHOLEBODY_133.names if whole_body else COCO_17.names
-    return marked_keypoints(names, rows[:, :2], SEEN[marks.astype(int)])
+    keypoint_set = COCO_WHOLEBODY_133 if whole_body else COCO_17
+    seen = torch.from_numpy(SEEN[marks.astype(int)])
+    return marked_keypoints(keypoint_set, torch.from_numpy(rows[:, :2]), seen)
 
 
 def read(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:

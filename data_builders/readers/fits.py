@@ -16,19 +16,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from data_builders.readers.cameras import Y_DOWN, make_camera, turned
+from data_builders.readers.landmarks import Y_DOWN
 from data_builders.readers.safe_files import field_of, flat_numbers, read_json_table
 from data_builders.readers.source import SourceOptions
-from data_builders.records import Keypoints
-from unipose.body.camera import Camera
+from unipose.body.camera import Camera, CameraTrack
+from unipose.body.keypoints import Keypoints
 from unipose.body.pose import Pose
 from unipose.errors import FileError, SourceError, UnusableRecordError
-from unipose.files.smpl_parameters import mean_pelvis, parameters_to_pose
+from unipose.files.smpl_parameters import mean_pelvis, parameters_to_pose, turned
 
 HOME = "https://github.com/mks0601/NeuralAnnot_RELEASE"
 FARTHEST_M = 0.5
@@ -84,26 +83,26 @@ def fitted_in_camera(
     """Return the pose of a person in a photograph, y up, and the camera that sees it.
 
     The camera stands at the world's origin and looks along -z; `size_px` is width and height.
-    Raises UnusableRecordError (FileError for absurd angles) if the fit is broken, lies behind its
-    camera, or not where the person's hips are marked.
+    Raises UnusableRecordError (FileError for absurd angles, ConfigError for a camera that is none)
+    if the fit is broken, lies behind its camera, or not where the person's hips are marked.
     """
     intrinsics = field_of(fit, "cam_param")
     focal, centre = (
-        flat_numbers(field_of(intrinsics, name), 2, name) for name in ("focal", "princpt")
+        torch.tensor(flat_numbers(field_of(intrinsics, name), 2, name))[None]
+        for name in ("focal", "princpt")
     )
     pose = turned(fitted_pose(field_of(fit, "smpl_param"), file), Y_DOWN)
-    camera = make_camera(
-        rotation=np.eye(3),
-        translation_m=np.zeros(3),
+    in_file = CameraTrack(
+        rotation=torch.eye(3, dtype=torch.float64)[None],
+        translation=torch.zeros(1, 3, dtype=torch.float64),
         focal_px=focal,
         centre_px=centre,
-        size_px=size_px,
-        turn=Y_DOWN,
     )
+    camera = in_file.in_turned_world(Y_DOWN).pinhole(size_px=size_px)
     seen = camera.project(_pelvis(pose), width_px=size_px[0], height_px=size_px[1])
     if bool(seen.isnan().any()):
         raise UnusableRecordError("the fit lies behind its camera")
-    hips = torch.from_numpy(keypoints.point("left_hip") + keypoints.point("right_hip")) / 2
+    hips = (keypoints.point("left_hip")[0] + keypoints.point("right_hip")[0]) / 2
     length = max(box[2] - box[0], box[3] - box[1])
     away = float((seen - hips).norm()) / length  # NaN where a hip is not marked
     if away > FARTHEST_IN_BOXES:

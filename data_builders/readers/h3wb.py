@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from data_builders.readers.cameras import (
+from data_builders.readers.landmarks import (
     Y_DOWN,
     Z_UP,
     box_of,
@@ -93,9 +96,9 @@ def _view(
     if len(pixels) < 2 * COUNT * (frame + 1):
         raise UnusableRecordError(f"camera {camera} has no frame {frame}")
     pixels = pixels[2 * COUNT * frame : 2 * COUNT * (frame + 1)]
-    points = numbers(pixels, (2 * COUNT,), "pose_2d").reshape(COUNT, 2)
+    points = torch.tensor(numbers(pixels, (2 * COUNT,), "pose_2d")).reshape(COUNT, 2)
     size = SIZE_OF_CAMERA[camera]
-    keypoints = projected_keypoints(COCO_WHOLEBODY_133.names, points, size)
+    keypoints = projected_keypoints(COCO_WHOLEBODY_133, points, size)
     names = views.get("frame_id")
     has_name = isinstance(names, (list, np.ndarray)) and frame < len(names)
     return Record(
@@ -104,7 +107,7 @@ def _view(
         split=split,
         box=box_of(keypoints, size),
         keypoints_2d=keypoints,
-        keypoints_3d=known_in_3d(COCO_WHOLEBODY_133.names, world / 1000 @ Z_UP.T),
+        keypoints_3d=known_in_3d(COCO_WHOLEBODY_133, torch.tensor(world) / 1000 @ Z_UP.mT),
         label=action,
         other={"camera": camera, "frame": str(names[frame]) if has_name else frame},
     )
@@ -129,7 +132,7 @@ def _sample(folder: Path, choice: SourceOptions, key: str, sample: Any) -> Recor
         box = checked_box(*numbers([field_of(sample["bbox"], b) for b in bounds], (4,), "bbox"))
     if "keypoints_2d" in sample:
         pixels = _landmarks(sample["keypoints_2d"], "xy")
-        keypoints = projected_keypoints(COCO_WHOLEBODY_133.names, pixels, (1000, 1002))
+        keypoints = projected_keypoints(COCO_WHOLEBODY_133, pixels, (1000, 1002))
     return Record(
         key=key,
         source="h3wb",
@@ -137,16 +140,16 @@ def _sample(folder: Path, choice: SourceOptions, key: str, sample: Any) -> Recor
         image=path,
         box=box,
         keypoints_2d=keypoints,
-        keypoints_3d=known_in_3d(COCO_WHOLEBODY_133.names, points / 1000 @ Y_DOWN.T),
+        keypoints_3d=known_in_3d(COCO_WHOLEBODY_133, points / 1000 @ Y_DOWN.mT),
     )
 
 
-def _landmarks(table: Any, axes: str) -> np.ndarray:
+def _landmarks(table: Any, axes: str) -> Float[Tensor, "133 axis"]:
     """Return landmarks that are written as {"0": {"x": ..., "y": ...}, ...}."""
     rows = [
         [field_of(field_of(table, str(joint)), axis) for axis in axes] for joint in range(COUNT)
     ]
-    return numbers(rows, (COUNT, len(axes)), "keypoints")
+    return torch.tensor(numbers(rows, (COUNT, len(axes)), "keypoints"))
 
 
 SOURCE = Source(

@@ -12,17 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from data_builders.readers.cameras import (
+import torch
+
+from data_builders.readers.fits import fit_at, fitted_pose
+from data_builders.readers.landmarks import (
     Z_UP,
     box_of,
     checked_box,
     known_in_3d,
-    make_camera,
-    project,
     projected_keypoints,
-    turned,
 )
-from data_builders.readers.fits import fit_at, fitted_pose
 from data_builders.readers.pictures import check_orientation
 from data_builders.readers.safe_files import (
     by_id,
@@ -35,8 +34,10 @@ from data_builders.readers.safe_files import (
 )
 from data_builders.readers.source import Drops, Expected, Source, SourceOptions
 from data_builders.records import Record
+from unipose.body.camera import CameraTrack
 from unipose.body.keypoint_sets import HUMAN36M_17
 from unipose.errors import SourceError, UnusableRecordError
+from unipose.files.smpl_parameters import turned
 
 SPLIT_OF_SUBJECT = {
     1: "train", 5: "train", 6: "train", 7: "train", 8: "train", 9: "test", 11: "test",
@@ -105,13 +106,9 @@ def _record(
     joints = tables["joint_3d"]
     for key in place:
         joints = field_of(joints, key)
-    joints_mm = numbers(joints, (17, 3), "joint_3d")
-    camera = field_of(tables["camera"], str(field_of(image, "cam_idx")))
-    rotation = numbers(field_of(camera, "R"), (3, 3), "R")
-    place_mm = numbers(field_of(camera, "t"), (3,), "t")
-    focal, centre = (numbers(field_of(camera, key), (2,), key) for key in ("f", "c"))
-    pixels = project(joints_mm @ rotation.T + place_mm, focal, centre)
-    keypoints = projected_keypoints(HUMAN36M_17.names, pixels, size)
+    world = torch.tensor(numbers(joints, (17, 3), "joint_3d")) / 1000 @ Z_UP.mT
+    camera = _camera(field_of(tables["camera"], str(field_of(image, "cam_idx"))))
+    keypoints = projected_keypoints(HUMAN36M_17, camera.project(world[None])[0], size)
     box = annotation.get("bbox")
     fit = fit_at(tables["smpl_param"], *place)
     return Record(
@@ -122,15 +119,21 @@ def _record(
         image=path,
         orientation=orientation,
         box=box_of(keypoints, size) if box is None else _box(box),
-        camera=make_camera(
-            rotation=rotation, translation_m=place_mm / 1000, focal_px=focal, centre_px=centre,
-            size_px=size, turn=Z_UP,
-        ),
+        camera=camera.pinhole(size_px=size),
         keypoints_2d=keypoints,
-        keypoints_3d=known_in_3d(HUMAN36M_17.names, joints_mm / 1000 @ Z_UP.T),
+        keypoints_3d=known_in_3d(HUMAN36M_17, world),
         label=str(image.get("action_name", "")),
         other={"subject": integer(image, "subject"), "frame": integer(image, "frame_idx")},
-    )  # fmt: skip
+    )
+
+
+def _camera(entry: object) -> CameraTrack:
+    """Return the camera of a subject's file in our world; its lens is not in the file."""
+    shapes = {"R": (3, 3), "t": (3,), "f": (2,), "c": (2,)}
+    read = {k: torch.tensor(numbers(field_of(entry, k), v, k))[None] for k, v in shapes.items()}
+    return CameraTrack(
+        rotation=read["R"], translation=read["t"] / 1000, focal_px=read["f"], centre_px=read["c"]
+    ).in_turned_world(Z_UP)
 
 
 def _box(bbox: object) -> tuple[float, float, float, float]:

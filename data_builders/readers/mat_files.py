@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from unipose.body.plain_arrays import unpacked_room
 from unipose.errors import FileError
-from unipose.files.npz import ALWAYS_ALLOWED_BYTES, LARGEST_RATIO
 from unipose.files.numbers import open_for_reading
 
 HEADER_BYTES = 128
@@ -51,7 +51,7 @@ def read_mat(path: Path, name: str) -> Any:
     marks = {b"IM": "<", b"MI": ">"}
     if len(data) < HEADER_BYTES or data[126:128] not in marks:
         raise FileError(path, "is no .mat file")
-    reader = _Reader(marks[data[126:128]], ALWAYS_ALLOWED_BYTES + LARGEST_RATIO * len(data))
+    reader = _Reader(marks[data[126:128]], unpacked_room(len(data)))
     try:
         at = HEADER_BYTES
         while at < len(data):

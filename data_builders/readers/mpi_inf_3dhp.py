@@ -12,21 +12,21 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
-from data_builders.readers.cameras import (
-    Y_UP,
+from data_builders.readers.fits import check_place, fit_at, fitted_pose, read_fits
+from data_builders.readers.landmarks import (
     box_of,
     known_in_3d,
-    make_camera,
     projected_keypoints,
 )
-from data_builders.readers.fits import check_place, fit_at, fitted_pose, read_fits
 from data_builders.readers.mat_files import read_mat
 from data_builders.readers.pictures import check_orientation
 from data_builders.readers.safe_files import numbers, read_hdf5
 from data_builders.readers.source import Drops, Expected, Source, SourceOptions
 from data_builders.records import Record
-from unipose.body.keypoint_sets import MPI_INF_3DHP_17, MPI_INF_3DHP_28
+from unipose.body.camera import CameraTrack
+from unipose.body.keypoint_sets import MPI_INF_3DHP_17, MPI_INF_3DHP_28, KeypointSet
 from unipose.errors import FileError, UniPoseError, UnusableRecordError
 from unipose.files.numbers import open_for_reading
 
@@ -41,15 +41,8 @@ ACTIVITIES = (
 """What the test set's activity_annotation counts from 1."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SequenceCamera:
-    """One camera of a sequence."""
-
-    rotation: Float[np.ndarray, "3 3"]
-    translation_mm: Float[np.ndarray, "3"]
-    focal_px: Float[np.ndarray, "2"]
-    centre_px: Float[np.ndarray, "2"]
-    size_px: tuple[int, int]
+Size = tuple[int, int]
+"""Width and height of a camera's pictures, pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +52,9 @@ class Sequence:
     folder: Path
     name: str
     split: str
-    names: tuple[str, ...]
-    view: SequenceCamera
+    keypoint_set: KeypointSet
+    camera: CameraTrack
+    size_px: Size
     pictures: str
     """Name of a frame's picture, counted from 1; "" if only a film is there."""
     film: str = ""
@@ -97,28 +91,30 @@ def _noted(key: str, records: Iterator[Record], drops: Drops) -> Iterator[Record
 def _train(
     file: Path, name: str, choice: SourceOptions, fits: Any, drops: Drops
 ) -> Iterator[Record]:
-    views = read_calibration(file.with_name("camera.calibration"))
+    cameras = read_calibration(file.with_name("camera.calibration"))
     pixels, joints = read_mat(file, "annot2"), read_mat(file, "annot3")
-    if not np.shape(pixels) == np.shape(joints) == (len(views),):
-        raise FileError(file, f"expected a cell per camera ({len(views)}) in annot2 and annot3.")
+    if not np.shape(pixels) == np.shape(joints) == (len(cameras),):
+        raise FileError(file, f"expected a cell per camera ({len(cameras)}) in annot2 and annot3.")
     step = choice.step(50.0 if name in FAST else 25.0)
-    for camera in CAMERAS:
-        taken_out = file.parent / "imageFrames" / f"video_{camera}"
+    for number in CAMERAS:
+        camera, size_px = cameras[number]
+        taken_out = file.parent / "imageFrames" / f"video_{number}"
         sequence = Sequence(
             folder=file.parent,
-            name=f"{name}/video_{camera}",
+            name=f"{name}/video_{number}",
             split="train",
-            names=MPI_INF_3DHP_28.names,
-            view=views[camera],
-            pictures=f"imageFrames/video_{camera}/frame_{{:06d}}.jpg" if taken_out.is_dir() else "",
-            film=f"{name}/imageSequence/video_{camera}.avi",
+            keypoint_set=MPI_INF_3DHP_28,
+            camera=camera,
+            size_px=size_px,
+            pictures=f"imageFrames/video_{number}/frame_{{:06d}}.jpg" if taken_out.is_dir() else "",
+            film=f"{name}/imageSequence/video_{number}.avi",
             fits=fits,
         )
-        frames = min(len(pixels[camera]), len(joints[camera]))
+        frames = min(len(pixels[number]), len(joints[number]))
         for frame in range(0, frames, step):
             build = partial(
                 _record, sequence, choice, frame,
-                np.ravel(pixels[camera][frame]), np.ravel(joints[camera][frame]),
+                np.ravel(pixels[number][frame]), np.ravel(joints[number][frame]),
             )  # fmt: skip
             yield from drops.keep(f"mpi_inf_3dhp/{sequence.name}:{frame}", build)
 
@@ -126,12 +122,14 @@ def _train(
 def _test(file: Path, name: str, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     arrays = read_hdf5(file, ("annot2", "annot3", "valid_frame", "activity_annotation"))
     valid = np.ravel(arrays["valid_frame"]) > 0
+    camera, size_px = TEST_CAMERAS[0 if name in ("TS1", "TS2", "TS3", "TS4") else 1]
     sequence = Sequence(
         folder=file.parent,
         name=name,
         split="test",
-        names=MPI_INF_3DHP_17.names,
-        view=TEST_VIEWS[0] if name in ("TS1", "TS2", "TS3", "TS4") else TEST_VIEWS[1],
+        keypoint_set=MPI_INF_3DHP_17,
+        camera=camera,
+        size_px=size_px,
         pictures="imageSequence/img_{:06d}.jpg",
     )
     activities = np.ravel(arrays["activity_annotation"]).astype(int) - 1
@@ -148,25 +146,24 @@ def _test(file: Path, name: str, choice: SourceOptions, drops: Drops) -> Iterato
 def _record(
     sequence: Sequence, choice: SourceOptions, frame: int, pixels: Any, joints: Any, label: str = ""
 ) -> Record:
-    view, joint_count = sequence.view, len(sequence.names)
-    points = numbers(pixels, (2 * joint_count,), "annot2").reshape(-1, 2)
-    in_camera = numbers(joints, (3 * joint_count,), "annot3").reshape(-1, 3)
-    if (in_camera[:, 2] <= 0).any():
+    size, keypoint_set = sequence.size_px, sequence.keypoint_set
+    points = torch.tensor(numbers(pixels, (2 * len(keypoint_set),), "annot2")).reshape(-1, 2)
+    in_camera = torch.tensor(numbers(joints, (3 * len(keypoint_set),), "annot3")).reshape(-1, 3)
+    if bool((in_camera[:, 2] <= 0).any()):
         raise UnusableRecordError("annot3 has joints behind the camera")
     image, orientation = None, 1
     if sequence.pictures:
         image = sequence.folder / sequence.pictures.format(frame + 1)
-        orientation = check_orientation(image, choice, view.size_px)
-    keypoints = projected_keypoints(sequence.names, points, view.size_px)
+        orientation = check_orientation(image, choice, size)
+    keypoints = projected_keypoints(keypoint_set, points, size)
     other: dict[str, str | float | int] = {"frame": frame}
     if image is None:
         other["film"] = sequence.film
-    world_m = (in_camera - view.translation_mm) @ view.rotation / 1000
-    known = known_in_3d(sequence.names, world_m)
+    known = known_in_3d(keypoint_set, sequence.camera.to_world(in_camera[None] / 1000)[0])
     pose, fit = None, fit_at(sequence.fits, frame)
     if fit is not None and choice.fits is not None:
         pose = fitted_pose(fit, choice.fits)
-        check_place(pose, torch.from_numpy(known.point("pelvis")))
+        check_place(pose, known.point("pelvis")[0])
         other["fit"] = choice.fits.name
     return Record(
         key=f"mpi_inf_3dhp/{sequence.name}:{frame}",
@@ -175,41 +172,32 @@ def _record(
         pose=pose,
         image=image,
         orientation=orientation,
-        box=box_of(keypoints, view.size_px),
-        camera=make_camera(
-            rotation=view.rotation, translation_m=view.translation_mm / 1000,
-            focal_px=view.focal_px, centre_px=view.centre_px, size_px=view.size_px, turn=Y_UP,
-        ),
+        box=box_of(keypoints, size),
+        camera=sequence.camera.pinhole(size_px=size),
         keypoints_2d=keypoints,
         keypoints_3d=known,
         label=label,
         other=other,
-    )  # fmt: skip
+    )
 
 
-def read_calibration(file: Path) -> list[SequenceCamera]:
+def read_calibration(file: Path) -> list[tuple[CameraTrack, Size]]:
     """Return the cameras of a camera.calibration file, in its order. Raises FileError."""
     with open_for_reading(file) as content:
         text = content.read(1 << 20).decode("latin-1")
-    views = []
+    cameras = []
     for block in re.split(r"^name\s", text, flags=re.MULTILINE)[1:]:
         try:
             intrinsic, extrinsic = (_matrix(block, word) for word in ("intrinsic", "extrinsic"))
-            size = [int(word) for word in _words(block, "size")[:2]]
-        except (ValueError, UnusableRecordError) as error:
-            raise FileError(file, f"camera {len(views)}: {error}.") from error
-        views.append(
-            SequenceCamera(
-                rotation=extrinsic[:3, :3],
-                translation_mm=extrinsic[:3, 3],
-                focal_px=np.diag(intrinsic)[:2],
-                centre_px=intrinsic[:2, 2],
-                size_px=(size[0], size[1]),
-            )
-        )
-    if len(views) <= max(CAMERAS):
-        raise FileError(file, f"holds {len(views)} cameras, expected 14.")
-    return views
+            extrinsic[:3, 3] /= 1000
+            width, height = (int(word) for word in _words(block, "size")[:2])
+            camera = CameraTrack.from_matrices(intrinsic[:3, :3], extrinsic[None])
+        except ValueError as error:
+            raise FileError(file, f"camera {len(cameras)}: {error}.") from error
+        cameras.append((camera, (width, height)))
+    if len(cameras) <= max(CAMERAS):
+        raise FileError(file, f"holds {len(cameras)} cameras, expected 14.")
+    return cameras
 
 
 def _words(block: str, name: str) -> list[str]:
@@ -219,41 +207,43 @@ def _words(block: str, name: str) -> list[str]:
     return found[1].split()
 
 
-def _matrix(block: str, name: str) -> Float[np.ndarray, "4 4"]:
-    return numbers([float(word) for word in _words(block, name)], (16,), name).reshape(4, 4)
+def _matrix(block: str, name: str) -> Float[Tensor, "4 4"]:
+    words = [float(word) for word in _words(block, name)]
+    return torch.from_numpy(numbers(words, (16,), name)).reshape(4, 4)
 
 
-def _test_view(
+def _test_camera(
     *,
     focal_mm: float,
     sensor_mm: tuple[float, float],
-    size_px: tuple[int, int],
+    size_px: Size,
     pixel_aspect: float,
     offset_mm: tuple[float, float],
     origin_mm: tuple[float, float, float],
     up: tuple[float, float, float],
     right: tuple[float, float, float],
-) -> SequenceCamera:
+) -> tuple[CameraTrack, Size]:
     """Return a camera of the test set from what its calibration says."""
     pixels_per_mm = np.array(size_px) / np.array(sensor_mm) * np.array([1.0, pixel_aspect])
     left, above = np.array(right), np.array(up)
     rotation = np.stack([left, -above, np.cross(above, left)])
-    return SequenceCamera(
-        rotation=rotation,
-        translation_mm=-rotation @ np.array(origin_mm),
-        focal_px=focal_mm * pixels_per_mm,
-        centre_px=(np.array(sensor_mm) / 2 + np.array(offset_mm)) * pixels_per_mm,
-        size_px=size_px,
+    centre_mm = np.array(sensor_mm) / 2 + np.array(offset_mm)
+    camera = CameraTrack(
+        rotation=torch.from_numpy(rotation)[None],
+        translation=torch.from_numpy(-rotation @ np.array(origin_mm) / 1000)[None],
+        focal_px=torch.from_numpy(focal_mm * pixels_per_mm)[None],
+        centre_px=torch.from_numpy(centre_mm * pixels_per_mm)[None],
     )
+    return camera, size_px
 
 
-TEST_VIEWS = (
-    _test_view(
+TEST_CAMERAS = (
+    _test_camera(
         focal_mm=7.32506, sensor_mm=(10.0, 10.0), size_px=(2048, 2048), pixel_aspect=1.00044,
         offset_mm=(-0.0322884, 0.0929296), origin_mm=(3427.28, 1387.86, 309.42),
         up=(-0.208215, 0.976233, 0.06014), right=(0.000575281, 0.0616098, -0.9981),
     ),
-    _test_view(
+    _test_camera(
         focal_mm=8.770747185, sensor_mm=(10.0, 5.625), size_px=(1920, 1080),
         pixel_aspect=0.993236423, offset_mm=(-0.104908645, 0.104899704),
         origin_mm=(-2104.3074, 1038.6707, -4596.6367), up=(0.025272345, 0.995038509, 0.096227370),

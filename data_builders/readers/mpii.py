@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from data_builders.readers.cameras import checked_box, marked_keypoints
 from data_builders.readers.fits import HOME, fit_at, fitted_in_camera, read_fits, read_table
+from data_builders.readers.landmarks import checked_box, marked_keypoints
 from data_builders.readers.mat_files import read_mat
 from data_builders.readers.pictures import check_picture
 from data_builders.readers.safe_files import (
@@ -123,7 +124,7 @@ def _record(
             raise UnusableRecordError(f"marks a joint {joint}, there are {len(MPII_16)}")
         points[joint] = [float(numbers(_of(point, axis), (), axis)) for axis in ("x", "y")]
         seen[joint] = 1.0 if _is_visible(point) else 0.5
-    keypoints = marked_keypoints(MPII_16.names, points, seen)
+    keypoints = marked_keypoints(MPII_16, torch.from_numpy(points), torch.from_numpy(seen))
     path = inside(choice.images or folder / "images", name)
     size = check_picture(path, choice)
     box = _box(rectangle, points, size)

@@ -7,12 +7,6 @@ wrong with a file, the error names it; nothing in a pickle is executed
 
 from __future__ import annotations
 
-import json
-import math
-import struct
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,22 +15,20 @@ import numpy as np
 from jaxtyping import Float
 
 from unipose.body.pickled_arrays import PickleRefusedError, as_plain, read_pickle
+from unipose.body.plain_arrays import read_members
 from unipose.errors import ConfigError, FileError, UnusableRecordError
-from unipose.files.npz import ALWAYS_ALLOWED_BYTES, LARGEST_RATIO
-from unipose.files.numbers import open_for_reading
+from unipose.files.json_table import read_json_value
+from unipose.files.numbers import open_for_reading, read_bytes
 
 LARGEST_BYTES = 4_000_000_000
-"""Of one annotation file, or of what one unpacks to."""
+"""Of one annotation file."""
 LARGEST_NUMBER = 1e7
 """Pixels, millimetres and radians of people stay far below."""
 
 
 def read_json(path: Path) -> Any:
     """Return what a JSON file holds. Raises FileError (MissingFileError)."""
-    try:
-        return json.loads(_content(path))
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
-        raise FileError(path, f"is no whole JSON file ({error})") from error
+    return read_json_value(path, largest_bytes=LARGEST_BYTES)
 
 
 def read_json_table(path: Path) -> dict[str, Any]:
@@ -54,7 +46,7 @@ def read_pickled(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
     is executed.
     """
     try:
-        content = read_pickle(_content(path))
+        content = read_pickle(read_bytes(path, largest_bytes=LARGEST_BYTES))
         if not isinstance(content, dict):
             raise PickleRefusedError(f"it holds one {type(content).__name__} and no named entries")
         return {name: as_plain(content[name]) for name in names if name in content}
@@ -67,41 +59,10 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
 
     Raises FileError: damaged, far larger than it says, or holding something that is not data.
     """
-    try:
-        with open_for_reading(path) as file, zipfile.ZipFile(file) as archive:
-            members = set(archive.namelist())
-            room = min(LARGEST_BYTES, ALWAYS_ALLOWED_BYTES + LARGEST_RATIO * path.stat().st_size)
-            wanted = {name: f"{name}.npy" for name in names if f"{name}.npy" in members}
-            unpacked = sum(archive.getinfo(member).file_size for member in wanted.values())
-            if unpacked > room:
-                raise ValueError(f"it would unpack to {unpacked:,} bytes")
-            return {name: _read_member(archive, member) for name, member in wanted.items()}
-    except PickleRefusedError as error:
-        raise FileError(path, f"is not read: {error} (nothing in it was executed)") from error
-    except (
-        zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, NotImplementedError,
-        RuntimeError, OSError, MemoryError, SyntaxError, tokenize.TokenError,
-    ) as error:  # fmt: skip
-        if isinstance(error, FileError):
-            raise
-        raise FileError(path, f"is no whole .npz archive ({error})") from error
-
-
-def _read_member(archive: zipfile.ZipFile, name: str) -> Any:
-    """Return one member; its header is checked against the member's size."""
-    with archive.open(name) as file:
-        version = np.lib.format.read_magic(file)
-        first = version == (1, 0)
-        read_header = (
-            np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
-        )
-        shape, fortran, kind = read_header(file)
-        if kind.hasobject:
-            return as_plain(read_pickle(file.read()))
-        data = file.read()
-    if kind.kind not in "fiubUS" or len(data) != math.prod(shape) * kind.itemsize:
-        raise ValueError(f"{name} claims {kind} of shape {shape} and has {len(data)} bytes")
-    return np.frombuffer(data, kind).reshape(shape, order="F" if fortran else "C")
+    with open_for_reading(path) as file:
+        return read_members(
+            file, path, names, unpickle=lambda data: as_plain(read_pickle(data))
+        )  # fmt: skip
 
 
 def read_hdf5(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -196,11 +157,3 @@ def flat_numbers(value: object, count: int, name: str) -> Float[np.ndarray, " co
     except ValueError as error:
         raise UnusableRecordError(f"{name} holds lists of different lengths") from error
     return numbers(flat, (count,), name)
-
-
-def _content(path: Path) -> bytes:
-    with open_for_reading(path) as file:
-        size = path.stat().st_size
-        if size > LARGEST_BYTES:
-            raise FileError(path, f"has {size / 1e9:.1f} GB, no such file does")
-        return file.read()

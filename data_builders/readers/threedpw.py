@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from data_builders.readers.cameras import (
-    Y_UP,
+from data_builders.readers.landmarks import (
     box_of,
     known_in_3d,
-    make_camera,
     marked_keypoints,
-    project,
     projected_keypoints,
 )
 from data_builders.readers.pictures import check_picture
@@ -28,8 +26,10 @@ from data_builders.readers.safe_files import (
     read_pickled,
 )
 from data_builders.readers.source import Drops, Expected, Source, SourceOptions
-from data_builders.records import Keypoints, Record
+from data_builders.records import Record
+from unipose.body.camera import CameraTrack
 from unipose.body.keypoint_sets import OPENPOSE_18, SMPL_24
+from unipose.body.keypoints import Keypoints
 from unipose.errors import UnusableRecordError
 from unipose.files.smpl_parameters import parameters_to_pose
 
@@ -101,13 +101,10 @@ def _record(
     size = check_picture(path, choice)
     size = size if size[0] else (round(2 * centre[0]), round(2 * centre[1]))
     extrinsics = numbers(content["cam_poses"][frame], (4, 4), "cam_poses")
-    rotation, place = extrinsics[:3, :3], extrinsics[:3, 3]
-    focal = np.diag(intrinsics)[:2]
+    camera = CameraTrack.from_matrices(torch.tensor(intrinsics), torch.tensor(extrinsics)[None])
     joints = flat_numbers(_of(content, "jointPositions", person, frame), 72, "joints")
-    joints = joints.reshape(24, 3)
-    seen = projected_keypoints(
-        SMPL_24.names, project(joints @ rotation.T + place, focal, centre), size
-    )
+    world = torch.tensor(joints).reshape(24, 3)
+    seen = projected_keypoints(SMPL_24, camera.project(world[None])[0], size)
     genders = content.get("genders")
     gender = str(genders[person]) if isinstance(genders, list) and person < len(genders) else ""
     arrays = {
@@ -122,25 +119,20 @@ def _record(
         pose=parameters_to_pose(arrays, path, up="y"),
         image=path,
         box=box_of(seen, size),
-        camera=make_camera(
-            rotation=rotation, translation_m=place, focal_px=focal, centre_px=centre,
-            size_px=size, turn=Y_UP,
-        ),
+        camera=camera.pinhole(size_px=size),
         keypoints_2d=_found(content, person, frame) or seen,
-        keypoints_3d=known_in_3d(SMPL_24.names, joints),
+        keypoints_3d=known_in_3d(SMPL_24, world),
         other={"sequence": sequence, "frame": frame, "person": person, "gender": gender},
-    )  # fmt: skip
+    )
 
 
 def _found(content: dict[str, Any], person: int, frame: int) -> Keypoints | None:
     """Return the landmarks that were found in the picture: (3, 18), all zero if none were."""
     if "poses2d" not in content:
         return None
-    found = numbers(_of(content, "poses2d", person, frame), (3, 18), "poses2d")
-    confidence = found[2]
-    if not (confidence > 0).any():
-        return None
-    return marked_keypoints(OPENPOSE_18.names, found[:2].T, (confidence > 0).astype(float))
+    found = torch.tensor(numbers(_of(content, "poses2d", person, frame), (3, 18), "poses2d"))
+    seen = (found[2] > 0).to(found)
+    return marked_keypoints(OPENPOSE_18, found[:2].T, seen) if bool(seen.any()) else None
 
 
 SOURCE = Source(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from data_builders.posecodes.dice import Dice
+from data_builders.posecodes.keyed_random import KeyedRandom
 from unipose.posecodes import phrases
 from unipose.posecodes.changes import Change
 from unipose.posecodes.facts import ARM_AND_LEG, PLACE_LIMBS, atoms, noun, plural
@@ -100,16 +100,16 @@ def _place(clause: Clause) -> tuple[int, str]:
     return (1 if part.rstrip("s") in arms else 2), clause.subject
 
 
-def change_sentences(turns: Sequence[str], clauses: Sequence[Clause], dice: Dice) -> str:
+def change_sentences(turns: Sequence[str], clauses: Sequence[Clause], random: KeyedRandom) -> str:
     """Return an instruction: turns of the whole body, then movements, then states to reach."""
-    determiner = dice.pick(("your", "your", "the"))
-    moved = [_moves(row, dice) for row in _by_subject(clauses)]
+    determiner = random.pick(("your", "your", "the"))
+    moved = [_moves(row, random) for row in _by_subject(clauses)]
     sentences = list(turns)
     for start in range(0, len(moved), 3):
         some = _with_pronouns(moved[start : start + 3])
         last = some.pop()
         sentences.append(f"{', '.join(some)}, then {last}" if some else last)
-    sentences += [_reached(clause, dice) for clause in clauses if clause.change is not None]
+    sentences += [_reached(clause, random) for clause in clauses if clause.change is not None]
     return " ".join(
         one[0].upper() + one[1:] + "."
         for one in (s.replace("{d}", determiner) for s in sentences)
@@ -144,21 +144,21 @@ def _by_subject(clauses: Sequence[Clause]) -> list[list[Clause]]:
     return list(rows.values())
 
 
-def _moves(row: Sequence[Clause], dice: Dice) -> str:
+def _moves(row: Sequence[Clause], random: KeyedRandom) -> str:
     first = row[0]
     if first.action not in _MOVES:
-        return _other(first, dice)
+        return _other(first, random)
     who = _named(first.subject)
     if len(row) == 1 and first.action in ("up", "down"):
         size = {"slight": "slightly", "much": "a lot"}.get(first.size, "")
-        return " ".join(f"{dice.pick(phrases.VERBS[first.action])} {who} {size}".split())
+        return " ".join(f"{random.pick(phrases.VERBS[first.action])} {who} {size}".split())
     size = {"slight": "slightly ", "much": "far "}
     ways = [size.get(one.size, "") + phrases.DIRECTIONS[one.action][0] for one in row]
     joined = ways[0] if len(ways) == 1 else ", ".join(ways[:-1]) + " and " + ways[-1]
-    return f"{dice.pick(phrases.VERBS['move'][:2])} {who} {joined}"
+    return f"{random.pick(phrases.VERBS['move'][:2])} {who} {joined}"
 
 
-def _other(clause: Clause, dice: Dice) -> str:
+def _other(clause: Clause, random: KeyedRandom) -> str:
     """Return the words for an angle, a distance, or the whole body."""
     if clause.subject == "body":
         verb, _, way = clause.action.partition("_")
@@ -172,7 +172,7 @@ def _other(clause: Clause, dice: Dice) -> str:
     if clause.other is not None:
         together = phrases.TOGETHER[clause.action][0]
         return " ".join(f"bring both {plural(clause.subject.split('_')[1])} {together}".split())
-    verb = dice.pick(phrases.VERBS[clause.action][:1])
+    verb = random.pick(phrases.VERBS[clause.action][:1])
     return " ".join(f"{verb} {_named(_limb(clause.subject))} {size}".split())
 
 
@@ -188,14 +188,14 @@ def _named(subject: str) -> str:
     return "{d} " + noun(subject) if "_" in subject else f"both {subject}"
 
 
-def _reached(clause: Clause, dice: Dice) -> str:
+def _reached(clause: Clause, random: KeyedRandom) -> str:
     assert clause.change is not None
     for fact in atoms():
         if fact.members[0] == clause.change.target:
-            view = dice.pick(fact.views)
+            view = random.pick(fact.views)
             many = "_" not in view.subject
             return (
-                f"{_named(view.subject)} {'should be' if many else dice.pick(phrases.TARGETS)} "
-                f"{dice.pick(view.predicates)}"
+                f"{_named(view.subject)} {'should be' if many else random.pick(phrases.TARGETS)} "
+                f"{random.pick(view.predicates)}"
             )
     return ""

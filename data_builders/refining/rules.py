@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from data_builders.posecodes.dice import Dice, keys
+from data_builders.posecodes.keyed_random import KeyedRandom, keys
 from data_builders.refining.change_rules import change_sentences, clauses_of
 from data_builders.refining.checking import StatementIntervals, check
 from data_builders.refining.draft import MOST_WORDS, Draft
@@ -56,7 +56,7 @@ def summarise_pose(said: Sequence[Statement], *, key: int, most_words: int = MOS
     chosen: list[Fact] = []
     best = ""
     for fact in facts:
-        text = word_pose([*chosen, fact], Dice(key))
+        text = word_pose([*chosen, fact], KeyedRandom(key))
         if len(text.split()) > most_words or not _says_only(text, known):
             continue
         chosen.append(fact)
@@ -170,15 +170,15 @@ def _bent_pairs() -> list[Fact]:
     ]
 
 
-def word_pose(facts: Sequence[Fact], dice: Dice) -> str:
+def word_pose(facts: Sequence[Fact], random: KeyedRandom) -> str:
     """Return the facts in one to three sentences: the whole body first, then arms, then legs."""
-    who, determiner = dice.pick(_PERSON), dice.pick(_DETERMINERS)
+    who, determiner = random.pick(_PERSON), random.pick(_DETERMINERS)
     by_subject: dict[str, list[str]] = {}
     for fact in facts:
         # "across the body" rather than "to the right of the left shoulder"
         beside = fact.members[0].relation in ("at_left", "at_right")
-        view = fact.views[-1] if beside else dice.pick(fact.views)
-        by_subject.setdefault(view.subject, []).append(dice.pick(view.predicates[:PLAINEST]))
+        view = fact.views[-1] if beside else random.pick(fact.views)
+        by_subject.setdefault(view.subject, []).append(random.pick(view.predicates[:PLAINEST]))
     body = by_subject.pop("body", [])
     rows = sorted(by_subject.items(), key=lambda item: _place(item[0]))
     clauses = [(_subject(subject), subject, _listed(said)) for subject, said in rows]
@@ -232,15 +232,15 @@ def _listed(words: Sequence[str]) -> str:
 def _shorten_change(draft: Draft, key: int) -> str:
     """Return the instruction with its turn of the whole body and its largest changes."""
     reading = read_change_text(draft.text)
-    dice = Dice(key)
+    random = KeyedRandom(key)
     if not reading.changes:
-        return "" if reading.unread else dice.pick(phrases.NOTHING_CHANGES)
+        return "" if reading.unread else random.pick(phrases.NOTHING_CHANGES)
     turns, clauses = clauses_of(draft.text, reading.changes)
     chosen: list[int] = []
-    best = change_sentences(turns, [], Dice(key))
+    best = change_sentences(turns, [], KeyedRandom(key))
     for i in sorted(range(len(clauses)), key=lambda i: -clauses[i].weight):
         rows = [clauses[j] for j in sorted([*chosen, i])]
-        text = change_sentences(turns, rows, Dice(key))
+        text = change_sentences(turns, rows, KeyedRandom(key))
         verdict = check(text, draft)
         if verdict.words > MOST_WORDS or verdict.added or verdict.flipped or verdict.unread:
             continue

@@ -12,7 +12,7 @@ from math import cos, sin
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from data_builders.studio.chance import Chance
+from data_builders.studio.block_random import BlockRandom
 from data_builders.studio.clothing import PALETTE, Colour, linear
 from data_builders.studio.shading import Light
 from data_builders.studio.shadows import Shadow
@@ -61,7 +61,9 @@ class Background:
     photo: UInt8[np.ndarray, "photo_height photo_width 3"] | None = None
 
 
-def draw_setting(random: Chance, photo: UInt8[np.ndarray, "height width 3"] | None) -> Background:
+def draw_setting(
+    random: BlockRandom, photo: UInt8[np.ndarray, "height width 3"] | None
+) -> Background:
     """Return a place; with a photo, that photo."""
     kind = random.pick(("room", "open air", "backdrop"), (0.55, 0.3, 0.15))
     ceiling = random.uniform(2.4, 4.2)
@@ -155,7 +157,7 @@ def paint(
     )
 
 
-def _draw_pair(random: Chance, contrast: float) -> list[Colour]:
+def _draw_pair(random: BlockRandom, contrast: float) -> list[Colour]:
     """Return two muted colours that go together."""
     red, green, blue = random.pick(_COLOURS)
     mean, grey = (red + green + blue) / 3, random.uniform(60.0, 225.0)
@@ -174,7 +176,7 @@ def _times(colour: Colour, factor: float) -> Colour:
     return red, green, blue
 
 
-def _draw_frames(random: Chance, ceiling: float) -> Float[np.ndarray, "frame 8"]:
+def _draw_frames(random: BlockRandom, ceiling: float) -> Float[np.ndarray, "frame 8"]:
     frames = np.zeros((random.below(PICTURES + 1), 8))
     for frame in frames:
         width, height = random.uniform(0.3, 1.4), random.uniform(0.3, 1.1)
@@ -185,7 +187,7 @@ def _draw_frames(random: Chance, ceiling: float) -> Float[np.ndarray, "frame 8"]
     return frames
 
 
-def _draw_skyline(random: Chance) -> Float[np.ndarray, " 256"]:
+def _draw_skyline(random: BlockRandom) -> Float[np.ndarray, " 256"]:
     """Return houses (steps) or hills and trees (a rough line)."""
     if random.random() < 0.5:
         return np.repeat([random.uniform(0.02, 0.4) for _ in range(32)], 8)

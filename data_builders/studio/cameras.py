@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from data_builders.studio.chance import Chance
+from data_builders.studio.block_random import BlockRandom
 from unipose.body.camera import Camera
 from unipose.render.compiled import compiled
 
@@ -46,7 +46,7 @@ class CameraPlacement:
     """Amplitude (radians), waves per film and phases of the hand's trembling."""
 
 
-def draw_view(random: Chance, *, close: bool, tilt: float, moving: bool) -> CameraPlacement:
+def draw_view(random: BlockRandom, *, close: bool, tilt: float, moving: bool) -> CameraPlacement:
     """Return a view; `close` ones cut people off, `moving` ones tremble."""
     low, high = (0.95, 1.35) if close else (0.55, 0.97)
     fill = random.uniform(low, high)

@@ -13,7 +13,7 @@ from enum import IntEnum
 import numpy as np
 from jaxtyping import Float
 
-from data_builders.studio.chance import Chance
+from data_builders.studio.block_random import BlockRandom
 
 PALETTE: dict[str, tuple[int, int, int]] = {
     "white": (232, 232, 228), "black": (30, 30, 33), "grey": (128, 130, 133),
@@ -120,7 +120,7 @@ OTHERS = {name: tuple(other for other in NAMES if other != name) for name in NAM
 BOTTOMS = (("shorts", 0.36), ("trousers", 0.03), ("jeans", 0.02), ("leggings", 0.05))
 
 
-def draw_outfit(random: Chance) -> Outfit:
+def draw_outfit(random: BlockRandom) -> Outfit:
     """Return how a person looks; every choice is a function of the generator."""
     colours: list[Colour] = [(0.0, 0.0, 0.0)] * len(Slot)
     cuts = [0.0] * len(Cut)
@@ -150,7 +150,7 @@ def draw_outfit(random: Chance) -> Outfit:
 
 
 def _draw_garment(
-    random: Chance,
+    random: BlockRandom,
     kind: str,
     end: float,
     colours: list[Colour],
@@ -177,7 +177,7 @@ def _draw_garment(
     )
 
 
-def _draw_shoes(random: Chance, colours: list[Colour], cuts: list[float]) -> list[Garment]:
+def _draw_shoes(random: BlockRandom, colours: list[Colour], cuts: list[float]) -> list[Garment]:
     cuts[Cut.SHOE] = cuts[Cut.SOCK] = -NONE
     kind = random.pick(("", "shoes", "boots"), (0.12, 0.7, 0.18))
     if not kind:
@@ -190,7 +190,7 @@ def _draw_shoes(random: Chance, colours: list[Colour], cuts: list[float]) -> lis
     return [Garment(kind=kind, colour=name)]
 
 
-def _draw_hair(random: Chance, colours: list[Colour], cuts: list[float]) -> str:
+def _draw_hair(random: BlockRandom, colours: list[Colour], cuts: list[float]) -> str:
     name = random.pick(tuple(HAIR), (0.27, 0.25, 0.2, 0.13, 0.05, 0.1))
     colours[Slot.HAIR] = _near(random, HAIR[name], spread=5.0)
     cuts[Cut.BEARD] = float(random.random() < 0.15)
@@ -199,14 +199,14 @@ def _draw_hair(random: Chance, colours: list[Colour], cuts: list[float]) -> str:
     return "" if bald else name
 
 
-def _draw_skin(random: Chance) -> Colour:
+def _draw_skin(random: BlockRandom) -> Colour:
     tone = random.uniform(0.0, len(SKIN) - 1.0)
     low = min(int(tone), len(SKIN) - 2)
     red, green, blue = (a + (b - a) * (tone - low) for a, b in zip(SKIN[low], SKIN[low + 1]))
     return red, green, blue
 
 
-def _near(random: Chance, colour: tuple[int, int, int], *, spread: float = 9.0) -> Colour:
+def _near(random: BlockRandom, colour: tuple[int, int, int], *, spread: float = 9.0) -> Colour:
     """Return a colour that still deserves the name of `colour`."""
     red, green, blue = colour
     return (

@@ -1,42 +1,26 @@
-"""Which parts of bodies touch: a person's own, two people's, and the floor.
-
-An arm that hangs lies on the flank, and nobody calls that touching. Depth does not tell whether it
-presses there, for the mesh's flesh does not give way: of the hanging hands near a thigh, most go
-into it by more than a centimetre. So of a hanging arm only what reaches its own side's trunk and
-thigh in front or behind is a touch: a hand that is laid there, or pressed halfway through.
-"""
+"""Which parts of bodies touch: a person's own, two people's, the floor; by `body.touch_rules`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import hypot
-from operator import mul
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from data_builders.studio.skinning import PosedBody, StudioBody
-from unipose.body.regions import REGIONS
-from unipose.body.skeletons import SMPL
+from unipose.body.regions import GROUND, REGIONS
+from unipose.body.touch_rules import (
+    ARM_REGIONS,
+    CAME_NEARER_M,
+    flank_vertices,
+    hanging_arm_regions,
+    least_rest_distances,
+    own_flank,
+)
 from unipose.render.compiled import compiled
-
-CAME_NEARER = 0.06
-"""Metres by which two places of one body must have come nearer than in the zero pose."""
-
-NEIGHBOURS_APART = 0.22
-"""Metres that two places of parts near each other must be apart in the zero pose for a touch to
-count: a folded arm or leg touches itself, a bent elbow's crease does not."""
-
-HANGS = float(np.cos(np.radians(45)))
-"""An arm hangs if its parts point down the trunk within this angle (cosine)."""
-
-FLANK = 0.5
-"""How far sideways skin of trunk and thighs faces (x of its normal) that a hanging arm lies on."""
 
 BLOCK = 24
 """At most so many vertices are sorted out together."""
-
-GROUND = "ground"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,15 +53,15 @@ class TouchFinder:
         """A region's first block; the next one's is its end."""
         self.rest = body.template[self.order].astype(np.float64)
         self.farthest = _farthest([body.template[block] for block in blocks])
-        near = _near_each_other(body.regions.neighbours.numpy())
-        self.least = np.where(near, NEIGHBOURS_APART, CAME_NEARER)
+        self.least = least_rest_distances(body.regions.neighbours.numpy())
         self.limbs = _hanging_pairs()
-        sideways = np.abs(body.rest_normals()[self.order, 0]) > FLANK
-        self.flank = sideways & np.isin(regions[self.order], [REGIONS.index(p) for p in FLANKS])
+        self.flank = flank_vertices(regions, body.rest_normals())[self.order]
 
     def of_oneself(self, number: int, posed: PosedBody) -> tuple[Contact, ...]:
         """Return which parts of one body touch each other, and which touch the floor (y = 0)."""
-        distances, lowest = self._distances(posed, posed, own=True, hanging=_hanging(posed))
+        distances, lowest = self._distances(
+            posed, posed, own=True, hanging=hanging_arm_regions(posed.joints)
+        )
         return (
             *_contacts(number, number, distances),
             *(
@@ -138,47 +122,17 @@ class TouchFinder:
         return found, lowest
 
 
-SIDES = ("left", "right")
-LIMBS = tuple(f"{side} {part}" for side in SIDES for part in ("upper arm", "forearm", "hand"))
-NOTHING_HANGS = np.zeros(len(LIMBS), dtype=bool)
-TRUNK = ("chest", "stomach", "waist", "upper back", "lower back", "buttocks")
-FLANKS = (*TRUNK, "left thigh", "right thigh")
+NOTHING_HANGS = np.zeros(len(ARM_REGIONS), dtype=bool)
 
 
 def _hanging_pairs() -> Int[np.ndarray, "region region"]:
-    """Return which of LIMBS a pair of parts joins with its own side's flank; -1 for none."""
+    """Return which of ARM_REGIONS a pair of parts joins with its own side's flank; -1 for none."""
     limbs = np.full((len(REGIONS), len(REGIONS)), -1)
-    for i, limb in enumerate(LIMBS):
-        for part in (*TRUNK, f"{limb.split()[0]} thigh"):
-            pair = REGIONS.index(limb), REGIONS.index(part)
+    for i, limb in enumerate(ARM_REGIONS):
+        for part in own_flank(limb):
+            pair = REGIONS.index(limb), part
             limbs[min(pair), max(pair)] = i
     return limbs
-
-
-def _hanging(posed: PosedBody) -> Bool[np.ndarray, " limb"]:
-    """Return which of LIMBS hang: a forearm with its upper arm (the elbow), a hand with both."""
-    hanging = []
-    pelvis, chest, *arms = posed.joints[_HANGING_JOINTS].tolist()
-    down = [low - high for low, high in zip(pelvis, chest)]
-    for shoulder, elbow, wrist in (arms[:3], arms[3:]):
-        arm = _along(down, shoulder, elbow) > HANGS
-        hanging += [arm, arm, arm and _along(down, elbow, wrist) > HANGS]
-    return np.array(hanging)
-
-
-_HANGING_JOINTS = list(
-    SMPL.indices(
-        "pelvis",
-        "spine3",
-        *(f"{side}_{joint}" for side in SIDES for joint in ("shoulder", "elbow", "wrist")),
-    )
-)
-
-
-def _along(down: list[float], start: list[float], end: list[float]) -> float:
-    """Return the cosine of the angle between `down` and the way from `start` to `end`."""
-    way = [b - a for a, b in zip(start, end)]
-    return sum(map(mul, down, way)) / (hypot(*down) * hypot(*way) + 1e-12)
 
 
 def _cut(
@@ -199,19 +153,6 @@ def _farthest(blocks: list[Float[np.ndarray, "_ 3"]]) -> Float[np.ndarray, "bloc
     low, high = (np.stack([end(block, axis=0) for block in blocks]) for end in (np.min, np.max))
     span = np.maximum(high[:, None] - low, high - low[:, None])
     return np.sqrt((span**2).sum(-1))
-
-
-def _near_each_other(
-    neighbours: Bool[np.ndarray, "region region"],
-) -> Bool[np.ndarray, "region region"]:
-    """Return neighbours and theirs (an armpit is no touch), but not a left and a right part."""
-    steps = neighbours.astype(int)
-    near = steps @ steps > 0
-    for i, first in enumerate(REGIONS):
-        for k, second in enumerate(REGIONS):
-            if {first.split()[0], second.split()[0]} == {"left", "right"}:
-                near[i, k] = neighbours[i, k]
-    return near
 
 
 def _contacts(
@@ -316,7 +257,7 @@ def _touch(  # noqa: C901 - one loop, for speed
                                 x, y = rest[i, 0] - rest[j, 0], rest[i, 1] - rest[j, 1]
                                 z = rest[i, 2] - rest[j, 2]
                                 before = np.sqrt(x * x + y * y + z * z)
-                                if before < max(CAME_NEARER + np.sqrt(square), least[a, b]):
+                                if before < max(CAME_NEARER_M + np.sqrt(square), least[a, b]):
                                     continue
                             best = square
                             hit = True

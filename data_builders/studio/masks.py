@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import nan
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -90,18 +89,9 @@ def outline(
     camera: Camera, points: Float[np.ndarray, "point 3"], height_px: int, width_px: int
 ) -> tuple[float, float, float, float]:
     """Return the box around points in pixels, left, top, right, bottom; NaN if all are behind."""
-    box = np.array([np.inf, np.inf, -np.inf, -np.inf])
-    compiled(_outline)(
-        points,
-        camera.camera_from_world.numpy(),
-        camera.position.numpy(),
-        camera.focal * height_px,
-        width_px / 2 + camera.centre[0] * height_px,
-        height_px / 2 + camera.centre[1] * height_px,
-        box,
-    )
-    left, top, right, bottom = box.tolist()
-    return (left, top, right, bottom) if left <= right else (nan, nan, nan, nan)
+    px, _ = project(camera, points, height_px, width_px)
+    (left, top), (right, bottom) = np.fmin.reduce(px).tolist(), np.fmax.reduce(px).tolist()
+    return left, top, right, bottom
 
 
 def _collect(
@@ -168,25 +158,3 @@ def _project(
         else:
             px[i, 0] = np.nan
             px[i, 1] = np.nan
-
-
-def _outline(
-    points: np.ndarray,
-    turn: np.ndarray,
-    position: np.ndarray,
-    focal_px: float,
-    middle_x: float,
-    middle_y: float,
-    box: np.ndarray,
-) -> None:
-    """Widen the box to hold all points (compiled)."""
-    for i in range(len(points)):
-        a = points[i, 0] - position[0]
-        b = points[i, 1] - position[1]
-        c = points[i, 2] - position[2]
-        z = turn[2, 0] * a + turn[2, 1] * b + turn[2, 2] * c
-        if z > 0:
-            x = (turn[0, 0] * a + turn[0, 1] * b + turn[0, 2] * c) / z * focal_px + middle_x
-            y = (turn[1, 0] * a + turn[1, 1] * b + turn[1, 2] * c) / z * focal_px + middle_y
-            box[0], box[1] = min(box[0], x), min(box[1], y)
-            box[2], box[3] = max(box[2], x), max(box[3], y)

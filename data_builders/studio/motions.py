@@ -15,7 +15,7 @@ from rich.progress import track
 
 from data_builders.mocap import Recording, choose, read_manifest
 from data_builders.pose_pool import LIMBS, PosePool
-from data_builders.studio.chance import Chance
+from data_builders.studio.block_random import BlockRandom
 from unipose.body.skeletons import POSED_JOINTS, SMPL
 from unipose.errors import ConfigError
 
@@ -114,7 +114,7 @@ class Motions:
         ]
         return cls(takes, fps=pool.fps)
 
-    def draw(self, random: Chance, *, frames: int, fps: float, mirrored: bool) -> Clip:
+    def draw(self, random: BlockRandom, *, frames: int, fps: float, mirrored: bool) -> Clip:
         """Return a clip of `frames` poses at `fps`; every recorded pose is as likely to begin it.
 
         A take that ends too early shows its last pose until the clip is over.
@@ -128,7 +128,7 @@ class Motions:
         return self._clip(take, start, frames, fps, mirrored)
 
     def draw_partners(
-        self, random: Chance, *, frames: int, fps: float, mirrored: bool
+        self, random: BlockRandom, *, frames: int, fps: float, mirrored: bool
     ) -> tuple[Clip, Clip]:
         """Return what two people who dance with each other do at the same time."""
         take = self.paired[random.below(len(self.paired))]
@@ -139,7 +139,7 @@ class Motions:
         first, second = (self._clip(i, start, frames, fps, mirrored) for i in (take, partner))
         return first, second
 
-    def draw_mixed(self, random: Chance, *, mirrored: bool) -> Clip:
+    def draw_mixed(self, random: BlockRandom, *, mirrored: bool) -> Clip:
         """Return one pose with each limb from another recorded moment."""
         rotations = np.tile(np.eye(3), (1, len(SMPL.joints), 1, 1))
         for joints in _LIMB_JOINTS:

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 
-from data_builders.records import Keypoints, Record
+from data_builders.records import Record
 from data_builders.studio.labels import HIDDEN, OUTSIDE, SEEN, StudioImage, StudioPerson
 from data_builders.studio.sensor import encode_jpeg, encode_png
 from data_builders.studio.studio import Studio
-from unipose.body.whole_body import WHOLE_BODY_NAMES
+from unipose.body.keypoint_sets import COCO_WHOLEBODY_133
+from unipose.body.keypoints import Keypoints
 
 __all__ = ["encode_jpeg", "encode_png", "records_of", "studio_records"]
 
@@ -60,18 +62,14 @@ def records_of(image: StudioImage, *, split: str, file: Path | None = None) -> l
 def _keypoints(
     points: Float[np.ndarray, "133 axis"], seen: Int[np.ndarray, " 133"] | None
 ) -> Keypoints:
-    """Return them with 1 for seen ones, 0.5 for hidden ones, NaN and 0 for those outside."""
+    """Return them with 1 for seen ones, 0.5 for hidden ones; those outside are missing."""
+    places = torch.from_numpy(points)[None]
     if seen is None:
-        return Keypoints(
-            names=WHOLE_BODY_NAMES, points=points, visible=np.ones(len(WHOLE_BODY_NAMES))
-        )
+        return Keypoints.of(COCO_WHOLEBODY_133, places)
     scores = np.zeros(3)
     scores[[OUTSIDE, HIDDEN, SEEN]] = 0.0, 0.5, 1.0
-    return Keypoints(
-        names=WHOLE_BODY_NAMES,
-        points=np.where((seen == OUTSIDE)[:, None], np.nan, points),
-        visible=scores[seen],
-    )
+    visible = torch.from_numpy(scores[seen])[None]
+    return Keypoints.of(COCO_WHOLEBODY_133, places, visible, present=visible > 0)
 
 
 def _other(image: StudioImage, person: StudioPerson) -> dict[str, str | float | int]:

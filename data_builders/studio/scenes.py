@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from data_builders.studio.backgrounds import Background, draw_setting, widen
+from data_builders.studio.block_random import BlockRandom
 from data_builders.studio.cameras import draw_view, place_cameras
-from data_builders.studio.chance import Chance
 from data_builders.studio.clothing import Outfit, draw_outfit
 from data_builders.studio.config import StudioConfig
 from data_builders.studio.motions import Clip, Motions
@@ -66,7 +66,7 @@ class Scene:
 
 def draw_scene(
     config: StudioConfig,
-    random: Chance,
+    random: BlockRandom,
     motions: Motions,
     body: StudioBody,
     photos: tuple[UInt8[np.ndarray, "height width 3"], ...],
@@ -111,7 +111,7 @@ def draw_scene(
 
 def _draw_people(
     config: StudioConfig,
-    random: Chance,
+    random: BlockRandom,
     motions: Motions,
     body: StudioBody,
     frames: int,
@@ -137,7 +137,7 @@ def _draw_people(
 
 def _draw_partners(
     config: StudioConfig,
-    random: Chance,
+    random: BlockRandom,
     motions: Motions,
     body: StudioBody,
     frames: int,
@@ -155,7 +155,7 @@ def _draw_partners(
 
 def _stand(
     config: StudioConfig,
-    random: Chance,
+    random: BlockRandom,
     body: StudioBody,
     clip: Clip,
     *,
@@ -176,7 +176,9 @@ def _stand(
     return person
 
 
-def _join(config: StudioConfig, random: Chance, people: list[Performer], person: Performer) -> None:
+def _join(
+    config: StudioConfig, random: BlockRandom, people: list[Performer], person: Performer
+) -> None:
     """Move the person beside those who are there: at a distance, or just touching them."""
     angle = random.uniform(-pi, pi)
     ahead_x, ahead_z = sin(angle), cos(angle)
@@ -197,7 +199,7 @@ def _join(config: StudioConfig, random: Chance, people: list[Performer], person:
 
 
 def _points_to_frame(
-    random: Chance, people: list[Performer], *, close: bool
+    random: BlockRandom, people: list[Performer], *, close: bool
 ) -> list[Float[np.ndarray, "_ 3"]]:
     """Return what the camera should show, per frame: everybody, somebody, or part of somebody."""
     chosen = people
@@ -219,7 +221,7 @@ def _points_to_frame(
     return frames
 
 
-def _draw_light(random: Chance, azimuth: float, cloudy: float) -> Light:
+def _draw_light(random: BlockRandom, azimuth: float, cloudy: float) -> Light:
     """Return light that mostly comes from the camera's half of the sky."""
     angle, height = azimuth + random.normal(0.0, 1.2), random.uniform(0.45, 1.3)
     warm = random.uniform(-0.12, 0.12)

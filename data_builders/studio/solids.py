@@ -7,7 +7,7 @@ from math import cos, hypot, pi, sin, sqrt
 import numpy as np
 from jaxtyping import Float
 
-from data_builders.studio.chance import Chance
+from data_builders.studio.block_random import BlockRandom
 from data_builders.studio.clothing import NAMES, PALETTE, linear
 from data_builders.studio.shading import Solid
 from unipose.body.camera import Camera
@@ -25,7 +25,7 @@ BOX_CORNERS = np.array([[i & 1, i >> 1 & 1, 1 - (i >> 2 & 1)] for i in range(8)]
 
 
 def draw_props(
-    random: Chance,
+    random: BlockRandom,
     people: Float[np.ndarray, "point 3"],
     camera_place: Float[np.ndarray, " 3"],
 ) -> list[Solid]:
@@ -47,7 +47,7 @@ def draw_props(
     return props
 
 
-def draw_occluder(random: Chance, camera: Camera, victim: Float[np.ndarray, "24 3"]) -> Solid:
+def draw_occluder(random: BlockRandom, camera: Camera, victim: Float[np.ndarray, "24 3"]) -> Solid:
     """Return something between the camera and a person (given by their joints)."""
     place = camera.position.numpy()
     target = victim[random.below(len(victim))]
@@ -156,7 +156,7 @@ def panel(
     return Solid(vertices=corners, faces=faces, colour=colours[0], second=colours[1])
 
 
-def _colours(random: Chance) -> Float[np.ndarray, "2 3"]:
+def _colours(random: BlockRandom) -> Float[np.ndarray, "2 3"]:
     named = PALETTE[random.pick(NAMES)]
     grey, strength = sum(named) / 3, random.uniform(0.3, 1.0)
     first = [grey + (value - grey) * strength for value in named]

@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from data_builders.pose_pool import PosePool
 from data_builders.records import Dropped
 from data_builders.studio.backgrounds import paint
-from data_builders.studio.chance import Chance
+from data_builders.studio.block_random import BlockRandom
 from data_builders.studio.config import StudioConfig
 from data_builders.studio.contacts import TouchFinder
 from data_builders.studio.labels import StudioFilm, StudioImage, StudioPerson
@@ -32,7 +32,6 @@ from data_builders.studio.words import positions, shown_garments, shown_hair, wh
 from unipose.body.body import Body
 from unipose.body.camera import Camera
 from unipose.render.mesh_buffer import MeshBuffer
-from unipose.render.rasterizer import Backend
 
 LEAST_PX = 0.004
 """Share of the picture that somebody must take; else nothing may stand in front."""
@@ -49,13 +48,10 @@ class Studio:
         config: StudioConfig,
         motions: Motions | PosePool,
         body: Body,
-        *,
-        backend: Backend = "numba",
     ) -> None:
         self.config = config
         self.motions = Motions.from_pool(motions) if isinstance(motions, PosePool) else motions
         self.body = StudioBody(body)
-        self.backend: Backend = backend
         self.photos: tuple[UInt8[np.ndarray, "height width 3"], ...] = ()
         self.dropped: tuple[Dropped, ...] = ()
         """Background pictures that could not be used, and why."""
@@ -78,7 +74,7 @@ class Studio:
 
     def film(self, index: int) -> StudioFilm:
         """Return film number `index`: the same people, frame by frame."""
-        random = Chance(self.config.seed, 1, index)
+        random = BlockRandom(self.config.seed, 1, index)
         scene = draw_scene(
             self.config, random, self.motions, self.body, self.photos, frames=self.config.frames
         )
@@ -88,7 +84,7 @@ class Studio:
 
     def scene(self, index: int) -> Scene:
         """Return what picture number `index` is taken of."""
-        random = Chance(self.config.seed, 0, index)
+        random = BlockRandom(self.config.seed, 0, index)
         return draw_scene(self.config, random, self.motions, self.body, self.photos, frames=1)
 
     def _take(self, scene: Scene, frame: int, key: str) -> StudioImage:
@@ -136,11 +132,9 @@ class Studio:
             width_px=self.config.width_px,
         )
         for number, performer in enumerate(scene.people):
-            buffer.draw(
-                performer.bodies[frame].vertices, self.body.faces, number, backend=self.backend
-            )
+            buffer.draw(performer.bodies[frame].vertices, self.body.faces, number)
         for number, solid in enumerate(solids, start=len(scene.people)):
-            buffer.draw(solid.vertices, solid.faces, number, backend=self.backend)
+            buffer.draw(solid.vertices, solid.faces, number)
         return buffer, collect_masks(buffer, self._region_of_face, len(scene.people))
 
     def _label(

@@ -190,6 +190,20 @@ def test_a_pose_is_read_off_a_photo_and_written(unipose, photo):
     assert json.loads(out)["who"] == "the person in red"
 
 
+def test_a_place_before_the_camera_is_kept_with_numbers_and_left_out_of_scenes(unipose, photo):
+    for name in ("me.npz", "me.json"):
+        unipose("estimate", photo, "-o", name)
+        pose = open_pose(name)
+        assert pose.betas[0].tolist() == pytest.approx([0.5] * 10)
+        assert pose.translation[0].tolist() == pytest.approx([0.0, -1.0, -40.0], abs=1e-5)
+    unipose("estimate", photo, "-o", "me.obj")
+    lines = Path("me.obj").read_text().splitlines()
+    deep = [float(line.split()[3]) for line in lines if line.startswith("v ")]
+    assert -1 < min(deep) < max(deep) < 1
+    unipose("estimate", photo, "-o", "me.bvh")
+    assert open_pose("me.bvh").translation[0].tolist() == pytest.approx([0.0] * 3, abs=0.1)
+
+
 def test_a_photo_has_no_seconds(unipose, photo):
     status, _, err = unipose("describe", photo, "--at", "1")
     assert status == 2

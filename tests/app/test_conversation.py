@@ -167,6 +167,17 @@ def test_an_answer_from_a_photo_says_what_the_eyes_are_off_by(fake: FakeAssistan
     assert "11 cm" in chat.reply("how high is the left hand?").text
 
 
+def test_somebody_in_a_photo_keeps_their_shape_and_stands_on_the_floor(
+    fake: FakeAssistant, tmp_path: Path
+):
+    chat = talk(fake)
+    (tmp_path / "me.jpg").write_bytes(b"a photo")
+    chat.reply(f"/pose {tmp_path / 'me.jpg'}")
+    pose = chat.actions.held[1].pose
+    assert pose.betas[0].tolist() == [0.5] * 10
+    assert pose.translation is None
+
+
 def test_control_characters_never_reach_the_model(fake: FakeAssistant):
     speaker = FakeSpeaker("Hello.")
     chat = Conversation(lambda: fake, lambda: speaker)

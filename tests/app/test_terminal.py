@@ -87,6 +87,7 @@ def test_lines_without_an_answer_are_said_and_end_with_status_1(tmp_path: Path):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_what_the_model_calls_is_shown_where_it_is_asked_for(tmp_path: Path):
     lines = "/pose squat\nis the left knee bent\n"
     plain = ask_through_a_pipe(lines, tmp_path).stdout

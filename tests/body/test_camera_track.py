@@ -86,6 +86,27 @@ def test_matrices_of_3dpw_give_the_pinhole():
     torch.testing.assert_close(pixels[..., 1], 1969 * y / z + 960)
 
 
+def test_points_of_the_camera_are_found_again_in_the_world():
+    camera = track()
+    torch.testing.assert_close(camera.to_world(camera.to_camera(POINTS)), POINTS)
+
+
+def test_a_world_that_is_turned_is_seen_as_before():
+    camera, z_up = track(), torch.tensor([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]], dtype=torch.float64)
+    seen = camera.in_turned_world(z_up).project(POINTS @ z_up.mT)
+    torch.testing.assert_close(seen, camera.project(POINTS))
+
+
+def test_a_pinhole_of_one_frame_sees_the_same():
+    focal = torch.tensor([1100.0, 1100.0], dtype=torch.float64).expand(4, 2)
+    camera = track(focal_px=focal, translation=torch.rand(4, 3, dtype=torch.float64) + 4)
+    pinhole = camera.pinhole(size_px=(1000, 1002), frame=2)
+    seen = pinhole.project(POINTS[2], width_px=1000, height_px=1002)
+    torch.testing.assert_close(seen, camera.project(POINTS)[2])
+    with pytest.raises(ConfigError, match="0 x 1002 pixels"):
+        camera.pinhole(size_px=(0, 1002))
+
+
 def test_a_point_behind_the_camera_has_no_pixel():
     camera = track(rotation=torch.eye(3, dtype=torch.float64).expand(4, 3, 3))
     behind = torch.tensor([0.0, 0.0, -5.0], dtype=torch.float64).expand(4, 1, 3)
@@ -99,6 +120,7 @@ def test_a_point_behind_the_camera_has_no_pixel():
         ({"distortion": torch.zeros(4, 4)}, "5 or 8"),
         ({"distortion": torch.zeros(4, 8), "lens": "human36m"}, "expected 5"),
         ({"translation": torch.full((4, 3), torch.nan)}, "NaN"),
+        ({"rotation": torch.diag(torch.tensor([1.0, 1, -1])).expand(4, 3, 3)}, "not a rotation"),
     ],
 )
 def test_what_does_not_fit_is_refused(wrong: dict[str, object], message: str):

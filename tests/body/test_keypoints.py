@@ -14,6 +14,7 @@ from unipose.body.keypoint_sets import (
     OPENPOSE_25,
     KeypointSet,
     keypoint_set,
+    keypoint_set_of,
 )
 from unipose.body.keypoints import Keypoints
 from unipose.errors import PoseError, SkeletonError
@@ -123,6 +124,31 @@ def test_what_is_missing_is_marked_and_never_nan():
     assert found.present.sum() == 1
     assert found.points.isfinite().all()
     assert found.scores[1].sum() == 0
+
+
+def test_a_landmark_is_asked_for_by_name():
+    points = torch.zeros(2, 17, 2)
+    points[0, COCO_17.index["left_eye"]] = torch.tensor([1.0, 2.0])
+    points[1, COCO_17.index["left_eye"]] = torch.nan
+    found = Keypoints.of(COCO_17, points).point("left_eye")
+    assert found[0].tolist() == [1, 2]
+    assert found[1].isnan().all()
+    with pytest.raises(SkeletonError, match="no keypoint 'tail'"):
+        Keypoints.of(COCO_17, points).point("tail")
+
+
+def test_a_landmark_that_is_missing_is_made_of_others_too():
+    points = keypoints_of(OPENPOSE_25).points
+    points[1, OPENPOSE_25.index["pelvis"]] = torch.nan
+    after = Keypoints.of(OPENPOSE_25, points).mapped_to(HUMAN36M_17)
+    hips = points[1, OPENPOSE_25.indices("left_hip", "right_hip")].mean(0)
+    assert torch.equal(after.point("pelvis")[0], points[0, OPENPOSE_25.index["pelvis"]])
+    torch.testing.assert_close(after.point("pelvis")[1], hips)
+
+
+def test_a_set_is_found_by_its_names():
+    assert keypoint_set_of(list(HUMAN36M_17.names)) is HUMAN36M_17
+    assert keypoint_set_of(HUMAN36M_17.names[::-1]).bones == ()
 
 
 def test_what_does_not_fit_is_refused():

@@ -261,7 +261,7 @@ def test_another_model_of_the_family_is_named(tmp_path, arrays, vertices, joints
         ("f", np.full((5, 3), 6890), "vertices that are not there"),
         ("v_template", np.full((6890, 3), np.nan), "NaN"),
         ("kintree_table", np.zeros((2, 24)), "not in SMPL's order"),
-        ("J_regressor", np.array("text"), "claims"),
+        ("J_regressor", np.full((24, 6890), "text"), "holds <U4, no numbers"),
         ("J_regressor", None, "lacks J_regressor"),
     ],
 )

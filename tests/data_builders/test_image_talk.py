@@ -14,7 +14,6 @@ import torch
 from data_builders.built_pictures import BuiltPictures
 from data_builders.image_talk import ImageTalk, ImageTalkConfig
 from data_builders.picture_pool import StudioPictures, seen_in_crop
-from data_builders.pose_talk import face_front
 from data_builders.posecodes.scores import score_changes, score_statements
 from tests.fakes.image_talk import make_person, make_row, write_image_talk, write_rows
 from tests.fakes.studio import make_studio
@@ -22,7 +21,7 @@ from tests.fakes.tiny_eyes import GUESSING_EYES, seeing_assistant
 from tokenizer.rotations import rotations_to_6d
 from train.vision_training import cached_encoder, decoder_of, encoder_of
 from unipose.body.body import load_body
-from unipose.body.facing import without_yaw
+from unipose.body.facing import face_front, without_yaw
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError, MissingFileError
 from unipose.language.answers import read_contacts
@@ -148,6 +147,7 @@ def test_what_the_eyes_guess_is_read_beside_the_picture_with_what_is_true_of_it(
         assert losses.codes > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", [Task.IMAGE_TO_TEXT, Task.IMAGE_DIFF])
 def test_of_a_few_drafts_the_one_is_learned_that_the_eyes_confirm(studio, task):
     guessing = seeing_assistant(GUESSING_EYES)

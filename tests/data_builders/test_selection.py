@@ -10,6 +10,7 @@ import torch
 
 from data_builders.selection import choose_farthest
 from unipose.body.body import load_body
+from unipose.body.facing import face_front
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError, FileError, PoseError
 
@@ -131,7 +132,6 @@ def test_what_cannot_be_chosen_is_named():
 @pytest.mark.timeout(900)
 def test_a_thousand_of_20000_real_poses_take_a_fifth_of_the_plain_loop(mocap_folder):
     from data_builders.pose_pool import PosePool
-    from data_builders.pose_talk import face_front
 
     rotations = PosePool.read(mocap_folder, "train").rotations
     kept = np.sort(np.random.default_rng(0).permutation(len(rotations))[:20_000])

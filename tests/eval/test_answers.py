@@ -286,6 +286,7 @@ def test_chance_is_what_answers_to_other_questions_score(poses: list[ShownPose])
     assert frequent_of(asked) == 75.0
 
 
+@pytest.mark.slow
 def test_the_program_prints_its_figures_and_writes_what_went_wrong(
     poses: list[ShownPose], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ):

@@ -43,6 +43,7 @@ def test_words_are_counted_by_the_second(recorded):
     assert found["plain_captions_per_cpu_s"] > found["modifiers_per_cpu_s"] / 100 > 0
 
 
+@pytest.mark.slow
 def test_nothing_false_is_counted_where_nothing_false_is_said(recorded):
     found = count_contradictions(recorded)
     assert found["contradictions"] == 0

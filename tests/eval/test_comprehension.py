@@ -109,6 +109,7 @@ def save(tmp_path: Path, kind: Kind) -> Path:
     return tmp_path / kind
 
 
+@pytest.mark.slow
 def test_the_program_scores_all_that_a_model_can_say(
     mocap_folder: Path, tmp_path: Path, body: Body
 ) -> None:

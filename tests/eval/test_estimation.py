@@ -35,8 +35,9 @@ from tests.fakes.tiny_model import tiny_assistant
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.errors import BlindModelError, ConfigError, MissingFileError, PoseParseError
-from unipose.vision.mesh_recovery import LEVEL, MeshHeadConfig, MeshRecoveryConfig
+from unipose.vision.mesh_recovery import MeshHeadConfig, MeshRecoveryConfig
 from unipose.vision.mesh_recovery import MeshRecoveryNetwork as Network
+from unipose.vision.mesh_recovery_protocol import LEVEL
 from unipose.vision.pose_vit import PoseViTConfig
 
 

@@ -13,7 +13,6 @@ from data_builders.posecodes.modifiers import write_modifiers
 from eval.generation import (
     GenerationOptions,
     distances_mm,
-    facing_front,
     main,
     measure_edits,
     measure_prompts,
@@ -25,6 +24,7 @@ from tests.eval.test_truth import random_poses
 from tests.fakes.honest_assistant import BabblingAssistant, HonestAssistant
 from tests.fakes.retrieval import tiny_retrieval
 from unipose.body.body import Body, load_body
+from unipose.body.facing import face_front
 from unipose.body.pose import Pose
 
 
@@ -84,7 +84,7 @@ def test_an_edit_that_reaches_the_other_pose_scores_everything(body: Body) -> No
 
 def test_which_way_a_body_faces_is_no_error(body: Body) -> None:
     poses = random_poses(6)
-    found = distances_mm(facing_front(poses), poses, body)
+    found = distances_mm(Pose(rotations=face_front(poses.rotations)), poses, body)
     assert found["mpjpe_mm"] == pytest.approx(0.0, abs=1e-2)
 
 

@@ -152,6 +152,7 @@ def test_checks_of_one_canonical_form_have_one_answer(poses: list[ShownPose]):
             assert seen.setdefault(canonical(call, held()), value) == value
 
 
+@pytest.mark.slow
 def test_the_numbers_of_poses_go_on_as_in_the_script(writer: ScriptWriter):
     random = Random(11)
     checked = 0

@@ -28,6 +28,7 @@ def test_the_memory_of_a_command_is_its_own() -> None:
     assert float(taken[0]) == 1
 
 
+@pytest.mark.slow
 def test_the_first_answer_is_timed_when_it_comes() -> None:
     script = "import time; print('first', flush=True); time.sleep(3)"
     assert time_starts([sys.executable, "-c", script], starts=1)["first_answer_s"] < 2.5

@@ -53,7 +53,8 @@ class FakeAssistant:
         self.asked.append(f"{_name(image)} {box} {who}")
         turns = torch.zeros(1, 24, 3)
         turns[:, 16, 2] = 0.25 if box or who else 0.5
-        return Pose.from_axis_angle(turns)
+        shape, place = torch.full((1, 10), 0.5), torch.tensor([[0.0, -1.0, -40.0]])
+        return Pose.from_axis_angle(turns, betas=shape, translation=place)
 
     def estimate_people(self, image: Path | np.ndarray, boxes: list[tuple[float, ...]]) -> Pose:
         self.asked.append(f"{_name(image)} {len(boxes)}")

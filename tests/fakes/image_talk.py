@@ -12,11 +12,12 @@ from datasets import Dataset
 from PIL import Image, ImageDraw
 
 from data_builders.imagescript.schema import FEATURES
+from unipose.body.keypoint_sets import COCO_17
 
 NAMES = ("nose", "left_shoulder", "right_shoulder", "left_elbow", "left_wrist", "left_hip",
-         "right_hip", "left_knee", "left_ankle", "right_knee")  # fmt: skip
+         "right_hip", "left_knee", "left_ankle")  # fmt: skip
 POINTS = ((48, 16), (56, 26), (40, 26), (62, 36), (66, 44), (53, 50), (43, 50), (54, 66), (54, 82))
-"""Of a picture of 96 x 96; the last landmark is not known."""
+"""Of a picture of 96 x 96; COCO's other landmarks are not known."""
 
 COUNTS = {"imagescript-a": (4, 2, 2), "imagescript-r": (2, 0, 1), "imagediff-a": (3, 0, 2),
           "imagediff-r": (1, 1, 0), "reasoning": (2, 1, 0)}  # fmt: skip
@@ -44,6 +45,9 @@ def make_person(number: int = 0, **changes: Any) -> dict[str, Any]:
     turns[0] = 0
     joints = np.stack([np.linspace(-0.4, 0.4, 22), np.linspace(-0.9, 0.7, 22), np.zeros(22)], 1)
     joints[21] = np.nan
+    points, visible = np.full((17, 2), np.nan), np.zeros(17)
+    at = COCO_17.indices(*NAMES)
+    points[at], visible[at] = POINTS, [1, 1, 1, 1, 0.5, 1, 1, 1, 1]
     only_joints = bool(number % 2)
     person = {
         "key": f"{'coco' if only_joints else 'studio'}/{number}",
@@ -58,9 +62,9 @@ def make_person(number: int = 0, **changes: Any) -> dict[str, Any]:
         "centre_px": None if only_joints else [48.0, 48.0],
         "joints": joints.tolist(),
         "keypoints_2d": {
-            "names": list(NAMES),
-            "points": [*map(list, POINTS), [float("nan")] * 2],
-            "visible": [1, 1, 1, 1, 0.5, 1, 1, 1, 1, 0],
+            "names": list(COCO_17.names),
+            "points": points.tolist(),
+            "visible": visible.tolist(),
         },
         "label": "" if only_joints else "wave",
         "contacts": [] if only_joints else ["left hand - left thigh"],

@@ -94,6 +94,7 @@ def write_amc(
 
 
 # The humanoid of the Jump clips: arms hang at rest. name, parent, offset (centimetres), end site
+# (None, one, or a list)
 HUMANOID = (
     ("root", None, (0, 0, 0), None),
     ("chest", "root", (0, 23.6, 0), None),
@@ -139,9 +140,9 @@ def bvh_text(
         for child, above, *_ in joints:
             if above == name:
                 lines += block(child, indent + "\t")
-        if end is not None:
+        for x, y, z in end if isinstance(end, list) else [end] if end else []:
             lines += [f"{indent}\tEnd Site", f"{indent}\t{{"]
-            lines += [f"{indent}\t\tOFFSET {end[0]} {end[1]} {end[2]}", f"{indent}\t}}"]
+            lines += [f"{indent}\t\tOFFSET {x} {y} {z}", f"{indent}\t}}"]
         return [*lines, f"{indent}}}"]
 
     names: list[str] = []

@@ -10,6 +10,7 @@ import warnings
 import zipfile
 from collections import defaultdict
 from contextlib import contextmanager
+from dataclasses import replace
 
 import joblib
 import numpy as np
@@ -17,9 +18,12 @@ import pytest
 import roma
 import torch
 
+from tests.fakes.smpl_files import smpl_arrays
+from unipose.app.examples import example_pose
+from unipose.body.body import load_body
 from unipose.errors import ConfigError, FileError, FileNote, PoseQueryError
 from unipose.files import open_pose, save_pose
-from unipose.files.smpl_parameters import mean_pelvis
+from unipose.files.smpl_parameters import mean_pelvis, on_body
 
 UPRIGHT = torch.eye(3)
 PELVIS = torch.tensor([0.0, -0.223, 0.0])
@@ -431,6 +435,18 @@ def test_amass_s_layout_comes_back_upright_at_its_place(tmp_path):
     assert torch.allclose(back.translation, pose.translation, atol=1e-6)
     with pytest.raises(FileError, match="smpl or amass"):
         save_pose(pose, tmp_path / "b.npz", layout="smplx")
+
+
+def test_a_pose_of_the_open_body_keeps_its_pelvis_on_a_body_with_another_origin(tmp_path):
+    arrays = smpl_arrays()
+    arrays["v_template"] = arrays["v_template"] - [0.0, 1.1, 0.0]  # about SMPL's
+    np.savez(tmp_path / "smpl.npz", **arrays)
+    smpl, own = load_body(tmp_path / "smpl.npz"), load_body()
+    pose = replace(example_pose("squat"), translation=torch.tensor([[1.0, 2.0, 3.0]]))
+    for betas in (None, torch.full((1, 10), 2.0)):
+        shaped = replace(pose, betas=betas)
+        moved = smpl.mesh(on_body(shaped, smpl)).joints[:, 0]
+        torch.testing.assert_close(moved, own.mesh(shaped).joints[:, 0], atol=1e-5, rtol=0)
 
 
 def test_a_pose_of_the_open_body_stands_where_smpl_s_pelvis_is_at_the_same_place(tmp_path):

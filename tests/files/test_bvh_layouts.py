@@ -15,6 +15,7 @@ from tests.fakes.motion_files import bvh_text, write_bvh_text
 from unipose.body.body import load_body
 from unipose.body.skeletons import SMPL
 from unipose.errors import ConfigError, FileError, FileNote
+from unipose.file_signatures import check_file
 from unipose.files import open_pose
 from unipose.files.motion import SourceJoint, turn_about_axis
 from unipose.files.source_skeletons import match_joints
@@ -484,6 +485,7 @@ def test_a_limb_whose_offset_moves_is_followed(tmp_path):
         ("\n", "\r\n"),
         ("\n", "\n\n"),
         ("MOTION", "Motion  "),
+        (".", ","),
     ],
 )
 def test_the_text_may_be_laid_out_as_other_readers_allow(tmp_path, old, new):
@@ -498,11 +500,63 @@ def test_the_text_may_be_laid_out_as_other_readers_allow(tmp_path, old, new):
     assert pose.fps == expected.fps
 
 
+@pytest.mark.parametrize("byte_order", ["utf-16-le", "utf-16-be"])
+def test_a_file_that_windows_wrote_as_utf_16_is_read(tmp_path, byte_order):
+    text = bvh_text(ANGLES_OF_HUMANOID)
+    expected = open_pose(write_bvh_text(tmp_path, text, "plain.bvh"))
+    path = tmp_path / "wide.bvh"
+    path.write_bytes(f"\ufeff{text}".encode(byte_order))
+    check_file(path)
+    assert torch.equal(open_pose(path).rotations, expected.rotations)
+
+
+def test_a_number_with_point_and_comma_is_refused(tmp_path):
+    text = bvh_text(ANGLES_OF_HUMANOID).replace("0.0333333", "0,033.3")
+    with pytest.raises(FileError, match=r"expected a number, found '0,033\.3'"):
+        open_pose(write_bvh_text(tmp_path, text))
+
+
 ANGLES_OF_HUMANOID = [{}, {"left_knee": (0, 30, 0), "chest": (5, 10, 20)}]
 
 
 def put_braces_on_the_line(text):
     return re.sub(r"\n\t*{", " {", text)
+
+
+# --- several ROOTs ---------------------------------------------------------------------------
+
+
+def two_roots(first, second):
+    """Return one motion of two trees, frame by frame beside each other."""
+    (tree, rows), (other, other_rows) = (text.split("MOTION\n") for text in (first, second))
+    frames, seconds, *rows = rows.splitlines()
+    rows = [f"{row} {more}" for row, more in zip(rows, other_rows.splitlines()[2:], strict=True)]
+    tree += other.removeprefix("HIERARCHY\n")
+    return "\n".join([f"{tree}MOTION", frames, seconds, *rows, ""])
+
+
+def test_a_prop_with_a_root_of_its_own_is_left_out_and_named(tmp_path):
+    text = bvh_text(ANGLES_OF_HUMANOID)
+    expected = open_pose(write_bvh_text(tmp_path, text, "plain.bvh"))
+    prop = bvh_text([{}, {}], joints=[("Sword", None, (0, 0, 0), (0, 0, 40))])
+    for name, both in (("after", two_roots(text, prop)), ("before", two_roots(prop, text))):
+        path = write_bvh_text(tmp_path, both, f"{name}.bvh")
+        with pytest.warns(FileNote, match=r"2 ROOTs .*Sword.*; this is root, --person ROOT"):
+            pose = open_pose(path)
+        assert torch.equal(pose.rotations, expected.rotations)
+        assert torch.equal(pose.translation, expected.translation)
+
+
+@pytest.mark.parametrize("second", ["dancer", "root"])
+def test_of_two_people_the_one_who_is_named_is_read(tmp_path, second):
+    moves = [{"right_knee": (0, 50, 0)}, {"right_elbow": (0, -30, 0)}]
+    first, other = bvh_text(ANGLES_OF_HUMANOID), bvh_text(moves)
+    path = write_bvh_text(tmp_path, two_roots(first, other.replace("ROOT root", f"ROOT {second}")))
+    expected = open_pose(write_bvh_text(tmp_path, other, "plain.bvh"))
+    person = "root 2" if second == "root" else second
+    assert torch.equal(open_pose(path, person=person).rotations, expected.rotations)
+    with pytest.raises(FileError, match=rf"no ROOT 'Bob'.*There are root, {person}"):
+        open_pose(path, person="Bob")
 
 
 # --- the user's own map ----------------------------------------------------------------------
@@ -564,3 +618,23 @@ def test_fillers_at_the_ends_of_feet_and_hands_are_no_directions(tmp_path):
     for joint in ("left_ankle", "right_ankle", "left_wrist", "right_wrist"):
         turn = pose.axis_angle[0, SMPL.index[joint]]
         assert turn.norm() < np.radians(15)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_several_end_sites_toes_and_the_middle_of_the_fingers_count(tmp_path, order):
+    """BVHs made from keypoints end a foot in toes and heel, a hand in thumb and little finger."""
+
+    def read(ends):
+        joints = [
+            (name, parent, offset, ends.get(name.rpartition("_")[2]))
+            for name, parent, offset, _ in person()
+            if not name.endswith(("foot", "hand"))
+        ]
+        return open_pose(write_bvh_text(tmp_path, renamed(bvh_text([{}], joints=joints))))
+
+    several = {
+        "ankle": [(0, -5, 12), (0, -4, -6)][::order],
+        "wrist": [(8, -4, 5), (8, -4, -5)][::order],
+    }
+    one = {"ankle": (0, -5, 12), "wrist": (8, -4, 0)}
+    assert torch.allclose(read(several).rotations, read(one).rotations, atol=1e-6)

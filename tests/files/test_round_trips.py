@@ -12,6 +12,7 @@ from unipose.body.body import load_body
 from unipose.body.pose import Pose
 from unipose.body.skeletons import SMPL
 from unipose.errors import FileError, MissingFileError
+from unipose.file_signatures import check_file
 from unipose.files import open_pose, save_pose
 
 BODY = load_body()
@@ -172,6 +173,15 @@ def test_an_unknown_ending_is_answered_with_the_known_ones(tmp_path):
         open_pose(tmp_path / "p.fbx")
     with pytest.raises(FileError, match=r"\.npz.*\.glb"):
         save_pose(some_poses(1), tmp_path / "p.fbx")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_json_is_read_in_the_encodings_of_windows(tmp_path, encoding):
+    path = save_pose(some_poses(2), tmp_path / "clip.json")
+    expected = open_pose(path).rotations
+    path.write_text(path.read_text(encoding="utf-8"), encoding=encoding)
+    check_file(path)
+    assert torch.equal(open_pose(path).rotations, expected)
 
 
 def test_a_failed_writing_leaves_nothing_and_spares_what_was_there(tmp_path):

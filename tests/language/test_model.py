@@ -104,6 +104,7 @@ def test_the_same_pose_facing_elsewhere_is_read_with_the_same_joints(assistant: 
     torch.testing.assert_close(joints, other, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_one_question_is_answered_as_in_a_batch(assistant: UniPose):
     poses = some_pose(3)
     together = assistant.describe_batch(poses)

@@ -15,7 +15,7 @@ from unipose.body.pose import Pose
 from unipose.errors import BlindModelError, ConfigError, PoseQueryError
 from unipose.language.attention import mixed_attention
 from unipose.language.decoding import Decoding, answer
-from unipose.language.eyes import Eyes, EyesConfig, around_box
+from unipose.language.eyes import NEARER, Eyes, EyesConfig, around_box, nearer
 from unipose.language.losses import Losses, batch_losses
 from unipose.language.pictures import Picture, Pictures
 from unipose.language.rendering import (
@@ -351,11 +351,15 @@ def test_a_guess_is_the_mean_of_near_and_mirrored_glances():
     crops = eyes.prepare(some_pixels()).pose[None]
     features = eyes.pose(crops)
     guess = eyes.guess(features, crops)
-    mirror = eyes.guess(eyes.pose(crops.flip(3)), crops.flip(3))
-    mirrored = Pose.from_rotations(mirror).mirrored().rotations[:, :22]
-    torch.testing.assert_close(guess, mirrored, rtol=0, atol=1e-4)
-    near = eyes.head(features).pose().rotations[:, :22]
-    assert float((guess - near).abs().max()) > 1e-4
+    mirrored = eyes.guess(eyes.pose(crops.flip(3)), crops.flip(3)).mirrored()
+    for name in ("rotations", "betas", "camera"):
+        torch.testing.assert_close(getattr(guess, name), getattr(mirrored, name), rtol=0, atol=1e-4)
+    plain = eyes.head(features)
+    assert float((guess.rotations - plain.rotations).abs().max()) > 1e-4
+    middle = nearer(crops)
+    looks = [(crops, 1.0), (middle, NEARER), (crops.flip(3), 1.0), (middle.flip(3), NEARER)]
+    scales = [eyes.head(eyes.pose(some)).camera[:, 0] * share for some, share in looks]
+    torch.testing.assert_close(guess.camera[:, 0], torch.stack(scales).mean(0))
 
 
 def test_the_square_around_a_person_is_cut_out_and_black_beyond_the_picture():

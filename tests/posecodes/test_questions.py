@@ -34,8 +34,9 @@ ALL = [
     if verb not in ("why", "when")
     for arguments in sorted(set(arguments_of(verb).values()))
 ]
-QUICK = [call for call in ALL if call.arguments[:1] != ("touch",) and call.verb != "touching"]
-SLOW = [call for call in ALL if call not in set(QUICK)]
+QUICK, SLOW = [], []
+for call in ALL:
+    (SLOW if call.arguments[:1] == ("touch",) or call.verb == "touching" else QUICK).append(call)
 MESH = frozenset(SLOW)
 SAMPLE = random.Random(7).sample(QUICK, 1500) + random.Random(7).sample(SLOW, 25)
 SHORT = [call for call in ALL if len(call.arguments) < 3 and call not in MESH]

@@ -7,10 +7,10 @@ import pytest
 import torch
 import trimesh
 
+from tests.fakes.torch_rasterizer import draw_with_torch, rasterize_with_torch
 from unipose.body.camera import Camera
 from unipose.errors import ConfigError
 from unipose.render.mesh_buffer import NO_MESH, MeshBuffer
-from unipose.render.rasterizer import rasterize
 
 CAMERA = Camera.look_at(torch.tensor([0.3, 0.5, 3.0]), torch.tensor([0.0, 0.0, 0.0]))
 
@@ -22,23 +22,22 @@ def ball(x: float, z: float) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def filled(*balls: tuple[float, float], backend: str = "numba") -> MeshBuffer:
+def filled(*balls: tuple[float, float], draw=MeshBuffer.draw) -> MeshBuffer:
     buffer = MeshBuffer(camera=CAMERA, height_px=60, width_px=80)
     for number, place in enumerate(balls):
-        buffer.draw(*ball(*place), number, backend=backend)
+        draw(buffer, *ball(*place), number)
     return buffer
 
 
-def test_one_mesh_is_seen_as_the_rasteriser_sees_it():
+def test_one_mesh_is_seen_as_the_plain_rasteriser_sees_it():
     buffer = filled((0.0, 0.0))
     vertices, faces = ball(0.0, 0.0)
-    raster = rasterize(
+    raster = rasterize_with_torch(
         torch.from_numpy(vertices),
         torch.from_numpy(faces).long(),
         CAMERA,
         height_px=60,
         width_px=80,
-        backend="torch",
     )
     assert np.array_equal(buffer.faces, raster.faces.numpy())
     seen = buffer.faces >= 0
@@ -62,9 +61,9 @@ def test_what_lies_behind_is_remembered():
     assert (both.mesh == 0).sum() < (alone.mesh == 0).sum()
 
 
-def test_the_two_back_ends_agree():
+def test_the_plain_rasteriser_fills_the_same_buffer():
     places = ((0.0, 0.0), (0.4, 0.6))
-    compiled, plain = filled(*places), filled(*places, backend="torch")
+    compiled, plain = filled(*places), filled(*places, draw=draw_with_torch)
     assert np.array_equal(compiled.mesh, plain.mesh)
     assert np.array_equal(compiled.covered, plain.covered)
 

@@ -67,6 +67,7 @@ def test_true_words_and_poses_are_true_and_an_answer_that_is_none_is_false():
     assert again.changes == held_out.changes
 
 
+@pytest.mark.slow
 def test_pictures_are_described_and_estimated():
     seeing = seeing_assistant(GUESSING_EYES)
     looks = [seeing.model.look(some_pixels(i)) for i in range(3)]
@@ -77,6 +78,7 @@ def test_pictures_are_described_and_estimated():
     assert 50 < found["estimate_mpjpe_mm"] < 2000
 
 
+@pytest.mark.slow
 def test_a_run_logs_what_was_said_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("train.training_loop.UniPose", CutShort)
     config = replace(

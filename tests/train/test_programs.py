@@ -33,8 +33,12 @@ def same(one: Path, other: Path) -> bool:
 
 PROGRAMS = pytest.mark.parametrize(
     ("program", "shown"),
-    [(pose_codes, "codec"), (align, "model"), (visual, "model"), (instruct, "model")],
-    ids=["pose_codes", "align", "visual", "instruct"],
+    [
+        pytest.param(pose_codes, "codec", id="pose_codes"),
+        pytest.param(align, "model", id="align", marks=pytest.mark.slow),
+        pytest.param(visual, "model", id="visual"),
+        pytest.param(instruct, "model", id="instruct", marks=pytest.mark.slow),
+    ],
 )
 
 

@@ -36,6 +36,16 @@ def test_what_is_learned_is_never_shared():
     assert int((packed.targets != NOTHING).sum()) == 4
 
 
+def test_shared_turns_can_be_read_without_being_learned():
+    rows = [row_of("abcdefg", 4), row_of("abcdxyz", 4)]  # d, e, f and d, x, y teach
+    packed = pack_rows(rows, learn_shared=False)
+    assert "".join(map(chr, packed.ids[0])) == "abcdefgxyz"
+    assert packed.branches[0].tolist() == [0] * 4 + [1] * 3 + [2] * 3
+    assert packed.targets[0, :4].tolist() == [NOTHING] * 4
+    learned = [chr(target) for target in packed.targets[0, 4:].tolist() if target != NOTHING]
+    assert learned == ["f", "g", "y", "z"]
+
+
 def test_the_loss_of_packed_rows_is_the_sum_of_the_losses_apart():
     model, template = tiny_chat_model()
     step = ConverseStep(model)

@@ -67,6 +67,7 @@ def test_every_place_is_drawn_once_by_one_process_in_one_step(processes: int):
     assert places == list(range(5 * 4 * processes))
 
 
+@pytest.mark.slow
 def test_two_batches_added_up_teach_what_one_of_both_teaches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -96,6 +97,7 @@ def _tokenizer_of(run: Path):
     return lambda *_: AutoTokenizer.from_pretrained(run / "text")
 
 
+@pytest.mark.slow
 def test_a_run_that_accumulates_resumes_as_if_unbroken(tmp_path: Path):
     config = replace(DEBUG, accumulate=2, batch=4)
     align.main(replace(config, out=tmp_path / "unbroken"))
@@ -105,6 +107,7 @@ def test_a_run_that_accumulates_resumes_as_if_unbroken(tmp_path: Path):
     assert same(tmp_path / "unbroken", tmp_path / "broken")
 
 
+@pytest.mark.slow
 def test_a_step_that_is_not_finite_stops_with_its_place_and_part_and_saves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -149,6 +152,7 @@ def test_other_programs_stop_at_a_loss_that_is_not_finite(
         pose_codes.main(replace(pose_codes.PRESETS["debug"], out=tmp_path))
 
 
+@pytest.mark.slow
 def test_poses_read_by_their_geometry_are_learned_without_claims(tmp_path: Path):
     align.main(replace(DEBUG, claim_weight=0.0, out=tmp_path))
     last = losses_of(tmp_path)[-1]
@@ -193,6 +197,7 @@ def test_threads_are_set_told_and_kept_in_the_run_folder(
         set_threads(asked=-1)
 
 
+@pytest.mark.slow
 def test_the_frozen_base_is_written_once_beside_what_learns(tmp_path: Path):
     config = over_a_base(tmp_path, steps=2, save_every=1, out=tmp_path / "run")
     stop_after(align, config, step=2)  # after one model was saved

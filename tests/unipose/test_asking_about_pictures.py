@@ -9,15 +9,23 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.fakes.tiny_eyes import seeing_assistant, some_pixels
+from tests.fakes.tiny_eyes import GUESSING_EYES, seeing_assistant, some_pixels
 from tests.fakes.tiny_model import tiny_assistant
 from unipose import assistant as room
 from unipose.assistant import UniPose
+from unipose.body.body import load_body
 from unipose.body.pose import Pose
-from unipose.errors import AnswerParseError, BlindModelError, FileError, PoseQueryError
+from unipose.errors import (
+    AnswerParseError,
+    BlindModelError,
+    ConfigError,
+    FileError,
+    PoseQueryError,
+)
 from unipose.language.answers import write_contacts
 from unipose.language.decoding import Answer
 from unipose.language.pictures import Picture
+from unipose.vision.crops import Crops
 
 PIXELS = some_pixels().numpy()
 
@@ -52,6 +60,7 @@ class Ear:
         return "".join(p if isinstance(p, str) else "#" for p in self.questions[-1])
 
 
+@pytest.mark.slow
 def test_a_real_model_describes_and_compares_pictures(seeing: UniPose, tmp_path: Path):
     Image.fromarray(PIXELS).save(tmp_path / "a.png")
     said = seeing.describe(tmp_path / "a.png")
@@ -79,6 +88,61 @@ def test_everybody_in_a_picture_is_asked_about(seeing: UniPose, monkeypatch: pyt
     assert [len(question) for question in ear.questions] == [3, 3]
     looks = [next(p for p in q if isinstance(p, Picture)).pose for q in ear.questions]
     assert not torch.equal(*looks)
+
+
+def test_an_estimate_has_the_shape_and_the_place_that_the_eyes_saw(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    guessing = seeing_assistant(GUESSING_EYES)
+    Ear(monkeypatch, guessing)
+    box = (20.0, 5.0, 30.0, 35.0)
+    person = guessing.estimate_person(PIXELS, box=box)
+    pose, camera = person.pose, person.camera
+    assert (person.box, person.detector) == (box, "unipose")
+    answered = guessing.pose(torch.zeros(1, guessing.vocabulary.length, dtype=torch.long))
+    assert torch.equal(pose.rotations, answered.rotations)
+    meshes = guessing._picture(PIXELS, box).meshes
+    assert torch.equal(pose.betas, meshes.betas)
+    pelvis = load_body().mesh(pose).joints[:, 0]
+    assert float(pelvis[0, 2]) < -10  # ahead of the camera, through a long lens
+    crops = Crops.around(torch.tensor([box]))
+    scale, right, down = meshes.camera[0]
+    shown = crops.to_picture(torch.stack([right, down])[None, None] * scale / 2)[0]
+    seen = camera.project(pelvis, height_px=40, width_px=50)
+    torch.testing.assert_close(seen, shown, atol=1e-2, rtol=0)
+
+    estimate = guessing.estimate(PIXELS, box=box)
+    assert torch.equal(estimate.translation, pose.translation)
+    both = guessing.estimate_people(PIXELS, [box, (0, 0, 20, 30)])
+    torch.testing.assert_close(both.translation[:1], pose.translation)
+    torch.testing.assert_close(both.betas[:1], pose.betas)
+    assert (len(both), both.body) == (2, "open")
+
+
+def test_a_known_focal_length_brings_somebody_nearer(monkeypatch: pytest.MonkeyPatch):
+    guessing = seeing_assistant(GUESSING_EYES)
+    Ear(monkeypatch, guessing)
+    far = guessing.estimate_person(PIXELS, box=(20, 5, 30, 35)).pose
+    near = guessing.estimate_person(PIXELS, box=(20, 5, 30, 35), focal_px=50 * 5000 / 512).pose
+    assert float(near.translation[0, 2] / far.translation[0, 2]) == pytest.approx(0.5)
+
+
+def test_where_the_eyes_cannot_tell_shape_and_place_neither_is_told(
+    seeing: UniPose, monkeypatch: pytest.MonkeyPatch
+):
+    guessing = seeing_assistant(GUESSING_EYES)
+    Ear(monkeypatch, guessing)
+    box = (20.0, 5.0, 30.0, 35.0)
+    by_words = guessing.estimate_person(PIXELS, who="the person on the left")
+    headless = seeing.estimate_person(PIXELS, box=box)
+    for person in (by_words, headless):
+        known = (person.pose.betas, person.pose.translation, person.camera)
+        assert known == (None, None, None)
+    assert (by_words.box, headless.box) == (None, box)
+    with pytest.raises(PoseQueryError, match="mesh recovery head"):
+        seeing.estimate_person(PIXELS, box=box, focal_px=500)
+    with pytest.raises(ConfigError, match="positive focal length"):
+        guessing.estimate_person(PIXELS, box=box, focal_px=-1.0)
 
 
 def test_contacts_are_read_from_a_table(seeing: UniPose, monkeypatch: pytest.MonkeyPatch):

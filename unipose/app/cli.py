@@ -103,11 +103,14 @@ def estimate(
     device: Device = "cpu",
     dtype: Dtype = "float32",
 ) -> None:
-    """Read the pose of a person off a photo; of several people as `generate` writes several."""
+    """Read the pose of a person off a photo; of several people as `generate` writes several.
+
+    An .npz or .json also holds where the camera sees them; elsewhere the body stands at the origin.
+    """
     check_file(image, photos=True, poses=False)
     if detector is not None and (box is not None or who is not None):
         raise PoseQueryError("--detector finds everybody; leave out --box and --who")
-    from unipose.app.pose_input import open_photo, own_body, write
+    from unipose.app.pose_input import KEEP_PLACE, open_photo, own_body, write
 
     shape, pixels = own_body(body), open_photo(image)
     from unipose.app import sources
@@ -121,6 +124,8 @@ def estimate(
         assistant = sources.load_assistant(model, device=device, dtype=dtype)
         pose = assistant.estimate_people(pixels, boxes)
         asked["boxes"] = boxes
+    if out.suffix.lower() not in KEEP_PLACE:
+        pose = replace(pose, translation=None)
     files = write(pose, out, shape)
     _answer("\n".join(files), as_json, file=str(image), **asked, files=files)
 

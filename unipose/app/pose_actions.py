@@ -6,7 +6,7 @@ import math
 import re
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -22,6 +22,7 @@ from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError, UniPoseError
 from unipose.file_signatures import check_file, is_photo
 from unipose.files import open_pose, save_pose
+from unipose.files.smpl_parameters import on_body
 from unipose.language.call_loop import CallResult, TextCallback
 from unipose.posecodes.calls import QUESTIONS, Call
 from unipose.posecodes.held_poses import HeldPoses
@@ -271,7 +272,10 @@ class PoseActions:
         path = Path(name).expanduser()
         check_file(path, photos=True)  # before a model is loaded
         if is_photo(path):
-            seen = self.assistant.estimate(path)
+            # before a camera there is no floor: here all poses stand on one, around the origin
+            seen = replace(self.assistant.estimate(path), translation=None)
+            if self.body is not None:
+                seen = on_body(seen, self.body)
             origin = f"the person in {name}"
             return self.held.hold(HeldPose(pose=seen, origin=origin, from_photo=True))
         recording = open_pose(path, body=self.body)

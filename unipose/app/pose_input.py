@@ -19,6 +19,10 @@ from unipose.files.photo import open_photo
 HOLD_SEVERAL = frozenset({".npz", ".json", ".npy", ".png"})
 """Endings of files that hold several unrelated poses (a .png as a sheet); else a file each."""
 
+KEEP_PLACE = frozenset({".npz", ".json"})
+"""Endings of files that hold numbers: a body may be anywhere in them. In a scene that somebody
+opens (.glb, .bvh, .obj) a place tens of metres before a camera is out of sight."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:

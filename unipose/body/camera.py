@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -100,8 +100,9 @@ class CameraTrack:
     A point is at `rotation @ world + translation` in the camera's frame (x right, y down, z ahead).
     Pixels are counted as in `Camera`: (0, 0) is the picture's top left corner.
 
-    Raises ConfigError for shapes that do not fit, focal lengths that are not positive, numbers that
-    are not finite, and a number of coefficients that the lens model does not have.
+    Raises ConfigError for shapes that do not fit, rotations that are none, focal lengths that are
+    not positive, numbers that are not finite, and a number of coefficients that the lens model does
+    not have.
     """
 
     rotation: Float[Tensor, "frame 3 3"]
@@ -126,8 +127,12 @@ class CameraTrack:
                 raise ConfigError(f"expected {name} {(frames, *shape)}, got {tuple(value.shape)}")
             if not bool(torch.isfinite(value).all()):
                 raise ConfigError(f"{name} holds NaN or infinite numbers")
+        unit = torch.eye(3).to(self.rotation)
+        off = (self.rotation @ self.rotation.mT - unit).abs().amax(dim=(1, 2))
+        if bool(((off > 1e-3) | (torch.linalg.det(self.rotation) < 0)).any()):
+            raise ConfigError("the camera's rotation is not a rotation")
         if not bool((self.focal_px > 0).all()):
-            raise ConfigError("expected positive focal lengths")
+            raise ConfigError(f"expected positive focal lengths, got {self.focal_px.tolist()}")
         counts = (5, 8) if self.lens == "opencv" else (5,)
         if self.distortion is not None and (
             self.distortion.ndim != 2
@@ -153,8 +158,8 @@ class CameraTrack:
     ) -> CameraTrack:
         """Return the camera of a matrix K (one, or one a frame) and a 4 x 4 pose a frame.
 
-        That is how 3DPW (`cam_intrinsics`, `cam_poses`) and EgoBody write them, the latter with
-        OpenCV's distortion.
+        That is how 3DPW (`cam_intrinsics`, `cam_poses`), BEDLAM and EgoBody write them, the last
+        with OpenCV's distortion.
         """
         frames = len(world_to_camera)
         matrices = intrinsics.expand(frames, 3, 3)
@@ -189,9 +194,35 @@ class CameraTrack:
             lens="human36m",
         )
 
+    def in_turned_world(self, turn: Float[Tensor, "3 3"]) -> CameraTrack:
+        """Return the camera in the world that `turn` takes its own to."""
+        return replace(self, rotation=self.rotation @ turn.to(self.rotation).mT)
+
+    def pinhole(self, *, size_px: tuple[int, int], frame: int = 0) -> Camera:
+        """Return one frame's camera of pictures of `size_px` (width, height), without its lens.
+
+        A pinhole has one focal length: the geometric mean of the two (data sets' differ by 0.1 %).
+        Raises ConfigError for a picture without pixels.
+        """
+        width, height = size_px
+        if width < 1 or height < 1:
+            raise ConfigError(f"expected a picture's size, got {width} x {height} pixels")
+        rotation = self.rotation[frame]
+        right, down = ((self.centre_px[frame] - torch.tensor(size_px) / 2) / height).tolist()
+        return Camera(
+            camera_from_world=rotation,
+            position=-rotation.mT @ self.translation[frame],
+            focal=float(self.focal_px[frame].prod().sqrt()) / height,
+            centre=(right, down),
+        )
+
     def to_camera(self, points: Float[Tensor, "frame point 3"]) -> Float[Tensor, "frame point 3"]:
         """Return world points in the camera's frame (metres)."""
         return points @ self.rotation.to(points).mT + self.translation.to(points)[:, None]
+
+    def to_world(self, points: Float[Tensor, "frame point 3"]) -> Float[Tensor, "frame point 3"]:
+        """Return points of the camera's frame in the world (metres): `to_camera` undone."""
+        return (points - self.translation.to(points)[:, None]) @ self.rotation.to(points)
 
     def project(self, points: Float[Tensor, "frame point 3"]) -> Float[Tensor, "frame point 2"]:
         """Return the pixels of world points; NaN for points not ahead of the camera."""

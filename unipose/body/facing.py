@@ -22,3 +22,8 @@ def without_yaw(root: Float[Tensor, "batch 3 3"]) -> Float[Tensor, "batch 3 3"]:
     yaw = yaw_of(root)
     turn = torch.stack([torch.zeros_like(yaw), -yaw, torch.zeros_like(yaw)], dim=-1)
     return roma.rotvec_to_rotmat(turn) @ root
+
+
+def face_front(rotations: Float[Tensor, "batch joint 3 3"]) -> Float[Tensor, "batch joint 3 3"]:
+    """Return the poses (local rotations, root first) turned to face +z, as texts speak of them."""
+    return torch.cat([without_yaw(rotations[:, 0])[:, None], rotations[:, 1:]], dim=1)

@@ -7,7 +7,7 @@ in two sets is the same landmark: sets are mapped onto each other by name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -333,7 +333,10 @@ KEYPOINT_SETS: dict[str, KeypointSet] = {
     )
 }  # fmt: skip
 
-MIDPOINTS: dict[str, tuple[Sequence[str], ...]] = {
+Ways = Mapping[str, tuple[tuple[str, ...], ...]]
+"""Keypoint -> ways to make it of others, best first; several names are averaged."""
+
+MIDPOINTS: Ways = {
     "pelvis": (("left_hip", "right_hip"),),
     "neck": (("left_shoulder", "right_shoulder"),),
     "head": (("left_ear", "right_ear"),),
@@ -342,7 +345,7 @@ MIDPOINTS: dict[str, tuple[Sequence[str], ...]] = {
     "left_wrist": (("left_hand_root",),),
     "right_wrist": (("right_hand_root",),),
 }
-"""Keypoint -> what its mean is, for sets that lack it; the ways in their order."""
+"""Keypoints that are the same place as, or the middle of, what other sets have."""
 
 
 def keypoint_set(name: str) -> KeypointSet:
@@ -352,3 +355,11 @@ def keypoint_set(name: str) -> KeypointSet:
             f"there is no keypoint set {name!r}; there are {', '.join(KEYPOINT_SETS)}"
         )
     return KEYPOINT_SETS[name]
+
+
+def keypoint_set_of(names: Sequence[str]) -> KeypointSet:
+    """Return the registry's set of these names in this order; one without bones if it has none."""
+    for one in KEYPOINT_SETS.values():
+        if one.names == tuple(names):
+            return one
+    return KeypointSet(name="unregistered", names=tuple(names))

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from unipose.body.keypoint_sets import MIDPOINTS, KeypointSet
+from unipose.body.keypoint_sets import MIDPOINTS, KeypointSet, Ways
 from unipose.errors import PoseError
 
 
@@ -16,16 +16,17 @@ from unipose.errors import PoseError
 class Keypoints:
     """Landmarks of people or of frames, one a row.
 
-    A keypoint that is missing has `present` False, a score of 0 and the point 0; no number here is
-    ever NaN. `Keypoints.of` marks what is missing. Raises PoseError for shapes that do not fit, and
-    for numbers that are not finite.
+    A keypoint that is missing has `present` False, a score of 0 and the point 0; no number held
+    here is ever NaN. `Keypoints.of` marks what is missing. Raises PoseError for shapes that do not
+    fit, and for numbers that are not finite.
     """
 
     keypoint_set: KeypointSet
     points: Float[Tensor, "batch keypoint axis"]
     """2D: pixels, x right, y down, (0, 0) at the picture's top left corner. 3D: metres."""
     scores: Float[Tensor, "batch keypoint"]
-    """The detector's own; 1 for marked ones."""
+    """The detector's own; of marked ones 1, or 0.5 for one that is known but hidden or outside of
+    the picture."""
     present: Bool[Tensor, "batch keypoint"]
 
     def __post_init__(self) -> None:
@@ -87,31 +88,39 @@ class Keypoints:
             self, points=self.points[item], scores=self.scores[item], present=self.present[item]
         )
 
-    def mapped_to(self, target: KeypointSet) -> Keypoints:
+    @property
+    def points_or_nan(self) -> Float[Tensor, "batch keypoint axis"]:
+        """Return the points, NaN for those that are missing."""
+        return torch.where(self.present[..., None], self.points, torch.nan)
+
+    def point(self, name: str) -> Float[Tensor, "batch axis"]:
+        """Return one landmark of each row, NaN where it is missing.
+
+        Raises SkeletonError if the set has none of this name.
+        """
+        return self.points_or_nan[:, self.keypoint_set.indices(name)[0]]
+
+    def mapped_to(self, target: KeypointSet, *, ways: Ways = MIDPOINTS) -> Keypoints:
         """Return the keypoints of another set: those of the same name, unchanged.
 
-        What this set lacks and `MIDPOINTS` knows (a pelvis between the hips) is the mean of the
-        present keypoints named there, with the lowest of their scores; the rest is missing.
+        What is missing and `ways` knows (a pelvis between the hips) is the mean of the keypoints
+        named there, with the lowest of their scores, the first way all of whose keypoints are
+        present; the rest stays missing.
         """
         shape = (len(self), len(target))
         points = self.points.new_zeros(*shape, self.points.shape[2])
         scores, present = self.scores.new_zeros(shape), self.present.new_zeros(shape)
         index = self.keypoint_set.index
         for at, name in enumerate(target.names):
-            ways = ((name,),) if name in index else MIDPOINTS.get(name, ())
-            way = next((w for w in ways if all(part in index for part in w)), None)
-            if way is None:
-                continue
-            columns = [index[part] for part in way]
-            present[:, at] = self.present[:, columns].all(1)
-            points[:, at] = self.points[:, columns].mean(1)
-            scores[:, at] = self.scores[:, columns].amin(1)
-        return Keypoints(
-            keypoint_set=target,
-            points=torch.where(present[..., None], points, 0.0),
-            scores=torch.where(present, scores, 0.0),
-            present=present,
-        )
+            for way in ((name,), *ways.get(name, ())):
+                if not all(part in index for part in way):
+                    continue
+                columns = [index[part] for part in way]
+                new = self.present[:, columns].all(1) & ~present[:, at]
+                points[new, at] = self.points[:, columns].mean(1)[new]
+                scores[new, at] = self.scores[:, columns].amin(1)[new]
+                present[:, at] |= new
+        return Keypoints(keypoint_set=target, points=points, scores=scores, present=present)
 
     def mirrored(self, *, width_px: int | float = 0) -> Keypoints:
         """Return the keypoints of the mirrored picture (x -> width - x) or body (x -> -x)."""

@@ -125,6 +125,19 @@ def read_pickle(
     Raises PickleRefusedError if it names anything but arrays and their containers (unless
     `leave_alone`: those are records too), or is damaged.
     """
+    unpickler = _RecordingUnpickler(io.BytesIO(data), encoding="latin1")
+    unpickler.leave_alone = leave_alone
+    return follow_pickle(data, unpickler, most_operations=most_operations)
+
+
+def follow_pickle(
+    data: bytes, unpickler: pickle.Unpickler, *, most_operations: int = MAX_OPERATIONS
+) -> object:
+    """Return what `unpickler`, which reads `data`, makes of it; it must look up no name.
+
+    Raises PickleRefusedError if it is damaged, or asks for more memory or work than a pickle that
+    a program wrote.
+    """
     try:
         for count, (operation, argument, _) in enumerate(pickletools.genops(data)):
             # a place in the memo beyond the file's own length would only cost memory
@@ -132,8 +145,6 @@ def read_pickle(
                 raise PickleRefusedError("it is not a pickle that a program wrote")
             if count > most_operations:
                 raise PickleRefusedError(f"it has more than {most_operations:,} operations")
-        unpickler = _RecordingUnpickler(io.BytesIO(data), encoding="latin1")
-        unpickler.leave_alone = leave_alone
         return unpickler.load()
     except PickleRefusedError:
         raise

@@ -10,8 +10,6 @@ equals the full one in every pose of the 22 joints.
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +18,15 @@ from jaxtyping import Float, Integer
 from numpy import ndarray
 
 from unipose.body.pickled_arrays import PickleRefusedError, as_array, read_pickle
+from unipose.body.plain_arrays import read_members
 from unipose.body.skeletons import POSED_JOINTS, SMPL
-from unipose.errors import BodyFileError
+from unipose.errors import BodyFileError, FileError
 
 SHAPES = 10
 """Shape directions that are used; files hold 10, 16, 300 or 400."""
 
 MAX_BYTES = 1_000_000_000
-"""Of a body file or of one array in it; SMPL-X's largest file has 0.2 GB."""
+"""Of a body file; SMPL-X's largest file has 0.2 GB."""
 
 KEYS = (
     "v_template", "f", "weights", "J_regressor", "kintree_table", "shapedirs", "posedirs",
@@ -124,47 +123,13 @@ def _read_pkl(path: Path) -> dict[str, ndarray]:
 
 def _read_npz(path: Path) -> dict[str, ndarray]:
     """Return an .npz file's arrays of a body; arrays of objects through the same recorder."""
-    arrays: dict[str, ndarray] = {}
-    key = ""
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = {name.removesuffix(".npy"): name for name in archive.namelist()}
-            for key in KEYS:
-                if key in members:
-                    arrays[key] = _read_npy(archive, members[key])
-    except PickleRefusedError as error:
-        raise BodyFileError(
-            path, f"{key} in it is no array: {error}; nothing in it was executed.", OFFICIAL
-        ) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
-        raise BodyFileError(
-            path, f"it is cut short or damaged ({error}).", "Download it again."
-        ) from error
-    return arrays
-
-
-def _read_npy(archive: zipfile.ZipFile, member: str) -> ndarray:
-    """Return one array; its header is checked against the member's size."""
-    declared = archive.getinfo(member).file_size
-    if declared > MAX_BYTES:
-        raise ValueError(f"{member} claims {declared / 1e9:.1f} GB")
-    with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        read_header = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, fortran, kind = read_header(file)
-        data = file.read(MAX_BYTES)
-    if kind.hasobject:
-        return as_array(read_pickle(data))
-    size = 1
-    for length in shape:
-        size *= length
-    if kind.kind not in "fiub" or len(data) != size * kind.itemsize:
-        raise ValueError(f"{member} claims {kind} of shape {shape} and has {len(data)} bytes")
-    return np.frombuffer(data, kind).reshape(shape, order="F" if fortran else "C")
+        with path.open("rb") as file:
+            return read_members(
+                file, path, KEYS, unpickle=lambda data: as_array(read_pickle(data))
+            )  # fmt: skip
+    except FileError as error:
+        raise BodyFileError(path, error.problem, OFFICIAL) from error
 
 
 def _family_of(path: Path, arrays: dict[str, ndarray]) -> Family:
@@ -197,6 +162,8 @@ def _onto_smpl_joints(path: Path, arrays: dict[str, ndarray]) -> BodyArrays:
     _check_shape(path, arrays, "kintree_table", (2, joints))
     _check_shape(path, arrays, "shapedirs", (vertices, 3, None))
     for key in KEYS:
+        if arrays[key].dtype.kind not in "fiub":
+            raise BodyFileError(path, f"{key} holds {arrays[key].dtype}, no numbers.", OFFICIAL)
         if not np.isfinite(arrays[key]).all():
             raise BodyFileError(path, f"{key} holds NaN or infinite numbers.", OFFICIAL)
     faces, weights = arrays["f"].astype(np.int64), arrays["weights"].astype(np.float64)

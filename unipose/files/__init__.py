@@ -57,7 +57,7 @@ def open_pose(
         raise PoseQueryError(f"expected a positive number of frames per second, got {fps:g}")
     try:
         if ending in MOTIONS:
-            motion = _read_motion(path, asf=asf, fps=fps, up=up, skeleton=skeleton)
+            motion = _read_motion(path, asf=asf, fps=fps, up=up, skeleton=skeleton, person=person)
             return _on_body(motion, at=at, frame=frame, body=body)
         pose = _open_arrays(path, up=up, person=person)
         pose = pose if fps is None else replace(pose, fps=fps)
@@ -100,13 +100,14 @@ def _read_motion(
     fps: float | None,
     up: str | None,
     skeleton: str | Path | Mapping[str, str] | None,
+    person: str | None,
 ) -> Motion:
     from unipose.files.amc import read_amc
     from unipose.files.bvh import read_bvh
 
     if path.suffix.lower() == ".amc":
         return read_amc(path, asf=asf, fps=fps, up=up, skeleton=skeleton)
-    return read_bvh(path, fps=fps, up=up, skeleton=skeleton)
+    return read_bvh(path, fps=fps, up=up, skeleton=skeleton, person=person)
 
 
 def _on_body(motion: Motion, *, at: float | None, frame: int | None, body: Body | None) -> Pose:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BufferedReader
+from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from unipose.errors import FileError, MissingFileError
 from unipose.files.motion import Motion, SourceJoint, check_up, turn_about_axis
-from unipose.files.numbers import open_for_reading, parse_numbers, read_line, read_tokens
+from unipose.files.numbers import open_text, parse_numbers, read_line, read_tokens
 from unipose.files.source_skeletons import read_joint_map
 
 METRES_PER_INCH = 0.0254
@@ -60,7 +60,7 @@ def read_amc(
     order, lacks a bone, holds no finite number, or if the skeleton does not fit.
     """
     path = Path(path)
-    with open_for_reading(path) as file:
+    with open_text(path) as file:
         bones = read_asf(find_asf(path) if asf is None else asf)
         in_degrees = _read_amc_header(file, path)
         columns, tracks = _read_frames(file, path, bones)
@@ -108,7 +108,7 @@ def find_asf(path: Path) -> Path:
 def read_asf(path: str | Path) -> AsfSkeleton:
     """Read an ASF skeleton; raises FileError with the line that cannot be understood."""
     path = Path(path)
-    with open_for_reading(path) as file:
+    with open_text(path) as file:
         text = file.read(LARGEST_ASF_BYTES + 1)
     if len(text) > LARGEST_ASF_BYTES:
         raise FileError(path, f"is over {LARGEST_ASF_BYTES} bytes, too large for a skeleton.")
@@ -292,7 +292,7 @@ def _joints(skeleton: AsfSkeleton, columns: dict[tuple[str, str], int]) -> tuple
                 turns=turns,
                 slides=slides if above is None else (),
                 basis=bone.basis,
-                end=None if children[name] else tuple(end),
+                ends=() if children[name] else (tuple(end),),
             )
         )
     return tuple(joints)
@@ -301,7 +301,7 @@ def _joints(skeleton: AsfSkeleton, columns: dict[tuple[str, str], int]) -> tuple
 # --- AMC ------------------------------------------------------------------------------------
 
 
-def _read_amc_header(file: BufferedReader, path: Path) -> bool:
+def _read_amc_header(file: BufferedIOBase, path: Path) -> bool:
     """Skip to the first frame number; return whether the angles are in degrees."""
     in_degrees = True
     while True:
@@ -322,7 +322,7 @@ def _read_amc_header(file: BufferedReader, path: Path) -> bool:
 
 
 def _read_frames(
-    file: BufferedReader,
+    file: BufferedIOBase,
     path: Path,
     skeleton: AsfSkeleton,
 ) -> tuple[list[tuple[str, str]], Float[np.ndarray, "frame column"]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from io import BufferedReader
+from dataclasses import dataclass, field, replace
+from io import BufferedIOBase
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from unipose.errors import FileError
 from unipose.files.atomic import written_whole
 from unipose.files.motion import Motion, SourceJoint, check_up
 from unipose.files.notes import add_note
-from unipose.files.numbers import open_for_reading, parse_numbers, read_line, read_tokens
+from unipose.files.numbers import open_text, parse_numbers, read_line, read_tokens
 from unipose.files.source_skeletons import read_joint_map
 
 MOST_JOINTS = 1024
@@ -47,7 +48,7 @@ class _Joint:
     offset: tuple[float, ...] | None = None
     channels: list[tuple[str, int]] = field(default_factory=list)
     """("position", "rotation" or "scale", axis) in the order of the file."""
-    end: tuple[float, ...] | None = None
+    ends: list[tuple[float, ...]] = field(default_factory=list)
 
 
 def read_bvh(
@@ -56,6 +57,7 @@ def read_bvh(
     fps: float | None = None,
     up: str | None = None,
     skeleton: str | Path | Mapping[str, str] | None = None,
+    person: str | None = None,
     unit_m: float = 0.01,
 ) -> Motion:
     """Read a BVH motion; lengths are taken as centimetres unless `unit_m` says otherwise.
@@ -63,16 +65,17 @@ def read_bvh(
     `fps` overrules the file's own frame time. `up` is the axis of the file that points up ("y",
     "z", "-y"; default: found out from rest pose and motion). `skeleton` says which of the file's
     joints are SMPL's where their names do not tell (a dict or a JSON file, SMPL joint -> joint).
+    `person` names the ROOT to read of several (default: the one with the most joints).
     Raises FileError (MissingFileError) if the hierarchy is broken, the values are no whole number
     of frames, or a value is no finite number. A frame count that differs is a FileNote.
     """
     path = Path(path)
-    with open_for_reading(path) as file:
+    with open_text(path) as file:
         joints = _read_hierarchy(file, path)
         frames, frame_time = _read_motion_header(file, path)
         tracks = _read_tracks(file, path, joints, frames)
     return Motion(
-        joints=_source_joints(joints, tracks, unit_m),
+        joints=_below_one_root(_source_joints(joints, tracks, unit_m), path, person),
         tracks=tracks,
         fps=_rate(frame_time) if fps is None else fps,
         path=path,
@@ -86,7 +89,7 @@ def _rate(frame_time: float) -> float:
     return float(round(rate)) if abs(rate - round(rate)) < ROUND_RATE * rate else rate
 
 
-def _read_hierarchy(file: BufferedReader, path: Path) -> list[_Joint]:  # noqa: C901
+def _read_hierarchy(file: BufferedIOBase, path: Path) -> list[_Joint]:  # noqa: C901
     lines = _hierarchy_lines_of(file, path)
     line = next(lines, None)
     if line is None:
@@ -95,17 +98,20 @@ def _read_hierarchy(file: BufferedReader, path: Path) -> list[_Joint]:  # noqa: 
         raise FileError(path, f"is no BVH motion: expected HIERARCHY, found {line[:40]!r}.")
     joints: list[_Joint] = []
     open_joints: list[int] = []  # -1 stands for an end site
+    root = 0
     pending: int | None = None
     for line in lines:
         words = line.split()
         match words[0].upper():
             case "ROOT" | "JOINT":
-                if (words[0].upper() == "ROOT") != (not joints) or (joints and not open_joints):
-                    raise FileError(path, "expected one ROOT and every JOINT inside it.")
+                if (words[0].upper() == "ROOT") == bool(open_joints):
+                    raise FileError(path, "expected every JOINT, and no ROOT, inside one ROOT.")
                 if open_joints and open_joints[-1] < 0:
                     raise FileError(path, "a JOINT stands inside an End Site.")
                 name = " ".join(words[1:]).rpartition(":")[2]  # mixamorig:Hips is Hips
-                if not name or any(joint.name == name for joint in joints):
+                if not open_joints:
+                    root = len(joints)
+                if not name or any(joint.name == name for joint in joints[root:]):
                     raise FileError(path, f"joint {len(joints) + 1} has no name of its own.")
                 joints.append(_Joint(name=name, parent=open_joints[-1] if open_joints else -1))
                 pending = len(joints) - 1
@@ -131,7 +137,7 @@ def _read_hierarchy(file: BufferedReader, path: Path) -> list[_Joint]:  # noqa: 
                 if open_joints[-1] >= 0:
                     joints[open_joints[-1]].offset = offset
                 elif len(open_joints) > 1:
-                    joints[open_joints[-2]].end = offset
+                    joints[open_joints[-2]].ends.append(offset)
             case "CHANNELS":
                 if not open_joints or open_joints[-1] < 0:
                     raise FileError(path, "has CHANNELS outside every joint.")
@@ -152,7 +158,7 @@ def _read_hierarchy(file: BufferedReader, path: Path) -> list[_Joint]:  # noqa: 
     return joints
 
 
-def _hierarchy_lines_of(file: BufferedReader, path: Path) -> Iterator[str]:
+def _hierarchy_lines_of(file: BufferedIOBase, path: Path) -> Iterator[str]:
     """Yield the lines with something on them; braces stand on lines of their own."""
     while (line := read_line(file, path)) is not None and file.tell() <= LARGEST_HEADER_BYTES:
         for part in re.split("([{}])", line):
@@ -183,7 +189,7 @@ def _channels(words: list[str], path: Path) -> list[tuple[str, int]]:
     return channels
 
 
-def _read_motion_header(file: BufferedReader, path: Path) -> tuple[int, float]:
+def _read_motion_header(file: BufferedIOBase, path: Path) -> tuple[int, float]:
     frames, frames_line = _header_value(file, path, "frames")
     if not frames.isdigit() or len(frames) > 15:
         raise FileError(path, f"expected 'Frames: N', found {frames_line[:40]!r}.")
@@ -198,7 +204,7 @@ def _read_motion_header(file: BufferedReader, path: Path) -> tuple[int, float]:
     return int(frames), seconds
 
 
-def _header_value(file: BufferedReader, path: Path, name: str) -> tuple[str, str]:
+def _header_value(file: BufferedIOBase, path: Path, name: str) -> tuple[str, str]:
     """Return what stands behind `name` and its colon ("" if the line is another), and the line."""
     for _ in range(100):
         line = read_line(file, path)
@@ -212,7 +218,7 @@ def _header_value(file: BufferedReader, path: Path, name: str) -> tuple[str, str
 
 
 def _read_tracks(
-    file: BufferedReader, path: Path, joints: list[_Joint], frames: int
+    file: BufferedIOBase, path: Path, joints: list[_Joint], frames: int
 ) -> Float[np.ndarray, "frame column"]:
     width = sum(len(joint.channels) for joint in joints)
     start = file.tell()
@@ -279,10 +285,37 @@ def _source_joints(
                 offset=tuple(offset),
                 turns=tuple(turns),
                 slides=tuple(slides),
-                end=None if joint.end is None else tuple(np.asarray(joint.end) * unit_m),
+                ends=tuple(tuple(np.asarray(end) * unit_m) for end in joint.ends),
             )
         )
     return tuple(source)
+
+
+def _below_one_root(
+    joints: tuple[SourceJoint, ...], path: Path, person: str | None
+) -> tuple[SourceJoint, ...]:
+    """Return the joints of one tree; a file may hold several people, or a prop beside a person."""
+    starts = [i for i, joint in enumerate(joints) if joint.parent < 0]
+    if len(starts) == 1:
+        return joints
+    trees: dict[str, range] = {}
+    for start, end in pairwise([*starts, len(joints)]):
+        name = joints[start].name
+        trees[f"{name} {len(trees) + 1}" if name in trees else name] = range(start, end)
+    chosen = max(trees, key=lambda name: len(trees[name])) if person is None else person
+    known = ", ".join(trees)
+    if chosen not in trees:
+        raise FileError(path, f"there is no ROOT {chosen!r}.", f"There are {known}.")
+    if person is None:
+        add_note(
+            path,
+            f"has {len(trees)} ROOTs ({known}); this is {chosen}, --person ROOT picks another.",
+        )
+    tree = trees[chosen]
+    return tuple(
+        replace(joints[i], parent=joints[i].parent - tree.start if i > tree.start else -1)
+        for i in tree
+    )
 
 
 # --- writing --------------------------------------------------------------------------------

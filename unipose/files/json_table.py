@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from unipose.errors import FileError
-from unipose.files.numbers import open_for_reading
+from unipose.files.numbers import read_bytes
 
 
 def read_json_value(path: str | Path, *, largest_bytes: int) -> Any:
@@ -16,12 +16,9 @@ def read_json_value(path: str | Path, *, largest_bytes: int) -> Any:
     Raises FileError (MissingFileError) if it is too large, nested without end, or no JSON.
     """
     path = Path(path)
-    with open_for_reading(path) as file:
-        text = file.read(largest_bytes + 1)
-    if len(text) > largest_bytes:
-        raise FileError(path, f"is over {largest_bytes} bytes.")
+    text = read_bytes(path, largest_bytes=largest_bytes)
     try:
-        return json.loads(text.decode("utf-8-sig"))
+        return json.loads(text)
     except RecursionError as error:
         raise FileError(path, "is nested far too deep.") from error
     except ValueError as error:  # also UnicodeDecodeError and JSONDecodeError

@@ -40,10 +40,10 @@ from unipose.body.keypoint_sets import (
 )
 from unipose.body.keypoints import Keypoints
 from unipose.body.people import Box, ImagePeople, PersonInImage
+from unipose.body.plain_arrays import read_array, read_members
 from unipose.errors import FileError, PoseError, SkeletonError
 from unipose.files.atomic import written_whole
 from unipose.files.json_table import read_json_value
-from unipose.files.npy import read_array
 from unipose.files.numbers import open_for_reading
 
 LARGEST_BYTES = 1 << 30
@@ -279,9 +279,9 @@ def read_keypoints(path: str | Path, *, of: KeypointSet | None = None) -> Keypoi
     `keypoints` (batch, keypoint, 2 or 3), `scores` (batch, keypoint; optional) and `keypoint_set`,
     the name of a set. NaN and a score of 0 are missing ones.
     """
-    from unipose.files.npz import read_members
-
-    members = read_members(path, ("keypoints", "scores", "keypoint_set"))
+    path = Path(path)
+    with open_for_reading(path) as file:
+        members = read_members(file, path, ("keypoints", "scores", "keypoint_set"))
     if "keypoints" not in members:
         raise FileError(path, "holds no `keypoints` (batch, keypoint, 2 or 3).")
     if of is None:
@@ -299,7 +299,7 @@ def read_keypoints(path: str | Path, *, of: KeypointSet | None = None) -> Keypoi
 
 def write_keypoints(keypoints: Keypoints, path: str | Path) -> Path:
     """Write keypoints as an .npz that says which set they are; missing ones are NaN."""
-    points = torch.where(keypoints.present[..., None], keypoints.points, torch.nan)
+    points = keypoints.points_or_nan
     with written_whole(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file, keypoints=points.numpy(), scores=keypoints.scores.numpy(),

@@ -38,8 +38,8 @@ class SourceJoint:
     """(column of the tracks, axis) of positions that take the place of `offset` frame by frame."""
     basis: Float[np.ndarray, "3 3"] | None = None
     """Frame in which the turns happen (ASF's `axis`); None is the world's."""
-    end: tuple[float, float, float] | None = None
-    """Offset of the bone's free end, if the file knows one."""
+    ends: tuple[tuple[float, float, float], ...] = ()
+    """Offsets of the bone's free ends that the file knows: a foot may have toes and a heel."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import struct
-import zipfile
-import zlib
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
 import roma
 import torch
 
-from unipose.body.pickled_arrays import PickleRefusedError, as_plain, read_pickle
+from unipose.body.pickled_arrays import as_plain, read_pickle
+from unipose.body.plain_arrays import member_names, read_members
 from unipose.body.pose import OPEN_BODY, Pose
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import FileError
 from unipose.files.atomic import written_whole
 from unipose.files.notes import add_note
-from unipose.files.npy import PickledArrayError, pickled_content, read_array
 from unipose.files.numbers import open_for_reading
 from unipose.files.result_tables import CONTAINERS, one_person
 from unipose.files.smpl_parameters import (
@@ -34,14 +30,8 @@ from unipose.files.smpl_parameters import (
     parameters_to_pose,
 )
 
-LARGEST_RATIO = 200
-"""Poses shrink at most so much when they are packed; more is a bomb."""
-ALWAYS_ALLOWED_BYTES = 1 << 22
-MOST_MEMBERS = 1000
 AMASS_BETAS = 16
 AMASS_JOINTS = {"smplh": 52, "smplx": 55}
-
-Members = dict[str, zipfile.ZipInfo]
 
 
 def read_npz(path: str | Path, *, up: str | None = None, person: str | None = None) -> Pose:
@@ -52,94 +42,30 @@ def read_npz(path: str | Path, *, up: str | None = None, person: str | None = No
     Members that hold pickled objects and are not needed are left alone; nothing is executed.
     """
     path = Path(path)
-    with _opened(path) as archive:
-        members = _members(archive, path)
-        wanted = {name: members[name] for name in members if name in ARRAYS}
-        if not POSES & set(wanted) and CONTAINERS & set(members):
-            return _read_container(archive, members, path, up=up, person=person)
-        arrays = _read_members(archive, wanted, path)
-    others = set(members) - set(arrays)
+    with open_for_reading(path) as file:
+        names = member_names(file, path)
+        containers = [name for name in names if name in CONTAINERS]
+        if containers and POSES.isdisjoint(names):
+            return _read_container(file, path, containers[0], up=up, person=person)
+        arrays = read_members(file, path, ARRAYS)
+    others = set(names) - arrays.keys()
+    for name in sorted(POSES & others):
+        raise FileError(
+            path, f"{name!r} holds pickled Python objects; they are not read.",
+            "Save plain arrays of numbers.",
+        )  # fmt: skip
     return parameters_to_pose(arrays, path, up=up, person=person, others=others)
 
 
-def read_members(path: str | Path, names: Collection[str]) -> dict[str, np.ndarray]:
-    """Return those arrays of an archive whose name is among `names`; errors as `read_npz`."""
-    path = Path(path)
-    with _opened(path) as archive:
-        members = _members(archive, path)
-        return _read_members(archive, {n: members[n] for n in members if n in names}, path)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open an archive; damage found while it is read is a FileError."""
-    with open_for_reading(path) as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                yield archive
-        except (
-            zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError,
-            UnicodeDecodeError, RuntimeError, OSError, OverflowError,
-        ) as error:  # fmt: skip
-            if isinstance(error, FileError):
-                raise
-            raise FileError(path, f"is no whole .npz archive ({error}).") from error
-
-
-def _members(archive: zipfile.ZipFile, path: Path) -> Members:
-    members = archive.infolist()
-    if len(members) > MOST_MEMBERS:
-        raise FileError(path, f"holds {len(members)} arrays; expected a few.")
-    return {m.filename[:-4]: m for m in members if m.filename.endswith(".npy")}
-
-
-def _read_members(archive: zipfile.ZipFile, wanted: Members, path: Path) -> dict[str, np.ndarray]:
-    """Return plain arrays; of pickled ones only a pose is missed."""
-    _check_sizes(wanted, path)
-    arrays = {}
-    for name, member in wanted.items():
-        with archive.open(member) as content:
-            try:
-                arrays[name] = read_array(content, member.file_size, path, name)  # type: ignore[arg-type]  # a ZipExtFile
-            except PickledArrayError:
-                if name in POSES:
-                    raise
-    return arrays
-
-
 def _read_container(
-    archive: zipfile.ZipFile,
-    members: Members,
-    path: Path,
-    *,
-    up: str | None,
-    person: str | None,
+    file: BufferedReader, path: Path, name: str, *, up: str | None, person: str | None
 ) -> Pose:
     """Return the pose in a dictionary that NumPy pickled (ROMP's `results`); executes nothing."""
-    name = next(name for name in members if name in CONTAINERS)
-    _check_sizes({name: members[name]}, path)
-    try:
-        content = as_plain(read_pickle(pickled_content(archive.read(members[name]), path, name)))
-    except PickleRefusedError as error:
-        raise FileError(
-            path, f"{name!r} is not read: {error} (nothing in it was executed)."
-        ) from error
+    content = read_members(
+        file, path, (name,), unpickle=lambda data: as_plain(read_pickle(data))
+    )[name]  # fmt: skip
     arrays, others = one_person(content, path, person=person)
     return parameters_to_pose(arrays, path, up=up, others=others)
-
-
-def _check_sizes(wanted: Members, path: Path) -> None:
-    room = ALWAYS_ALLOWED_BYTES + LARGEST_RATIO * path.stat().st_size
-    unpacked = sum(member.file_size for member in wanted.values())
-    if unpacked > room:
-        raise FileError(
-            path, f"would unpack to {unpacked} bytes, too much for its size; it is not read."
-        )
-    for name, member in wanted.items():
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise FileError(path, f"{name!r} is packed in a way NumPy does not use.")
-        if member.flag_bits & 0x1:
-            raise FileError(path, f"{name!r} is encrypted.")
 
 
 def write_npz(pose: Pose, path: str | Path, *, layout: str = "smpl") -> Path:

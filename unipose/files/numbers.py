@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import BufferedReader
+from io import BufferedIOBase, BufferedReader, BytesIO
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from unipose.errors import FileError, MissingFileError
+from unipose.file_signatures import UTF_16
 
 CHUNK_BYTES = 1 << 20
 LONGEST_LINE_BYTES = 1 << 16
@@ -32,7 +33,26 @@ def open_for_reading(path: str | Path) -> BufferedReader:
         raise FileError(path, f"cannot be read ({error}).") from error
 
 
-def read_line(file: BufferedReader, path: Path) -> str | None:
+def read_bytes(path: str | Path, *, largest_bytes: int) -> bytes:
+    """Return what a file holds; raises as `open_for_reading`, and if it is larger than that."""
+    path = Path(path)
+    with open_for_reading(path) as file:
+        size = path.stat().st_size
+        if size > largest_bytes:
+            raise FileError(path, f"has {size:,} bytes, more than {largest_bytes:,}.")
+        return file.read()
+
+
+def open_text(path: str | Path) -> BufferedIOBase:
+    """Open a text file to read bytes; UTF-16 with a byte order mark is read as UTF-8."""
+    file = open_for_reading(path)
+    if not file.peek(2).startswith(UTF_16):
+        return file
+    with file:
+        return BytesIO(file.read().decode("utf-16", errors="replace").encode())
+
+
+def read_line(file: BufferedIOBase, path: Path) -> str | None:
     """Return the next line without its end, None at the end of the file."""
     line = file.readline(LONGEST_LINE_BYTES)
     if not line:
@@ -42,7 +62,7 @@ def read_line(file: BufferedReader, path: Path) -> str | None:
     return line.decode("latin-1").strip()
 
 
-def read_tokens(file: BufferedReader) -> Iterator[list[bytes]]:
+def read_tokens(file: BufferedIOBase) -> Iterator[list[bytes]]:
     """Yield the words of the rest of a file, a megabyte at a time; no word is cut in two."""
     rest = b""
     while chunk := file.read(CHUNK_BYTES):
@@ -58,11 +78,16 @@ def read_tokens(file: BufferedReader) -> Iterator[list[bytes]]:
 
 
 def parse_numbers(tokens: list[bytes], path: Path, where: str) -> Float[np.ndarray, "token"]:
-    """Return `tokens` as numbers; one that is no ordinary number is an error with its place."""
+    """Return `tokens` as numbers; one that is no ordinary number is an error with its place.
+
+    Where no token has a point, a comma is the decimal one: "0,5" is 0.5.
+    """
     try:
         numbers = np.fromiter(map(float, tokens), dtype=np.float64, count=len(tokens))
     except ValueError:
         bad = next(token for token in tokens if not _is_number(token))
+        if bad.count(b",") == 1 and not any(b"." in token for token in tokens):
+            return parse_numbers([token.replace(b",", b".") for token in tokens], path, where)
         raise FileError(path, f"{where}: expected a number, found {_shown(bad)}.") from None
     if not np.all(np.abs(numbers) < LARGEST_NUMBER):
         bad = tokens[int(np.argmin(np.abs(numbers) < LARGEST_NUMBER))]

@@ -9,15 +9,14 @@ from pathlib import Path
 
 from unipose.body.joblib_pickles import MARK, read_joblib, unpacked
 from unipose.body.pickled_arrays import PickleRefusedError, as_plain, read_pickle
+from unipose.body.plain_arrays import unpacked_room
 from unipose.body.pose import Pose
 from unipose.errors import FileError
-from unipose.files.numbers import open_for_reading
+from unipose.files.numbers import read_bytes
 from unipose.files.result_tables import one_person
 from unipose.files.smpl_parameters import parameters_to_pose
 
 LARGEST_BYTES = 1 << 30
-LARGEST_RATIO = 200
-ALWAYS_ALLOWED_BYTES = 1 << 22
 MOST_OPERATIONS = 20_000_000
 """PHALP writes some thousand for each frame."""
 
@@ -29,10 +28,7 @@ def read_pkl(path: str | Path, *, up: str | None = None, person: str | None = No
     is damaged or holds no pose; objects that are no data are left alone.
     """
     path = Path(path)
-    with open_for_reading(path) as file:
-        data = file.read(LARGEST_BYTES + 1)
-    if len(data) > LARGEST_BYTES:
-        raise FileError(path, f"is larger than {LARGEST_BYTES:,} bytes.")
+    data = read_bytes(path, largest_bytes=LARGEST_BYTES)
     if data[:2] == b"PK":
         raise FileError(
             path,
@@ -40,7 +36,7 @@ def read_pkl(path: str | Path, *, up: str | None = None, person: str | None = No
             "Save its arrays with numpy.savez.",
         )
     try:
-        room = min(LARGEST_BYTES, ALWAYS_ALLOWED_BYTES + LARGEST_RATIO * len(data))
+        room = min(LARGEST_BYTES, unpacked_room(len(data)))
         data = unpacked(data, most_bytes=room)
         if MARK in data:
             content = read_joblib(data, leave_alone=True)

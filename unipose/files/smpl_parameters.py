@@ -327,21 +327,24 @@ TURNS = {up: torch.from_numpy(turn).float() for up, turn in UP_AXES.items()}
 
 
 def turn_up(pose: Pose, up: str) -> Pose:
-    """Return poses of a world whose axis `up` points up in ours, whose y does.
+    """Return poses of a world whose axis `up` points up in ours, whose y does."""
+    return pose if up == "y" else turned(pose, TURNS[up])
+
+
+def turned(pose: Pose, turn: Float[Tensor, "3 3"]) -> Pose:
+    """Return poses of another world in ours; `turn` takes the one to the other.
 
     The root turns about the pelvis, which does not lie at the body's origin: p is its place in
-    the zero pose, and the pelvis at p + t must come to lie at X (p + t) = p + t'.
+    the zero pose, and the pelvis at p + t must come to lie at turn (p + t) = p + t'.
     """
-    if up == "y":
-        return pose
-    turn = TURNS[up]
+    by = turn.float()
     rotations = pose.rotations.clone()
-    rotations[:, 0] = turn @ rotations[:, 0]
+    rotations[:, 0] = by @ rotations[:, 0]
     if pose.translation is None:
         return replace(pose, rotations=rotations)
     pelvis = mean_pelvis(pose.body)
     return replace(
-        pose, rotations=rotations, translation=(pelvis + pose.translation) @ turn.T - pelvis
+        pose, rotations=rotations, translation=(pelvis + pose.translation) @ by.T - pelvis
     )
 
 
@@ -364,6 +367,20 @@ def mean_pelvis(body: str) -> Float[Tensor, "3"]:
     return torch.tensor([0.0, PELVIS_HEIGHT_M.get(body, 0.0), 0.0])
 
 
+def rest_pelvis(pose: Pose, body: Body | None = None) -> Float[Tensor, "shape 3"]:
+    """Return where each pose's shape (or the mean one) has its pelvis in the zero pose.
+
+    `body` is the body whose betas these are, else PoseError. Without it the open body is loaded;
+    a licensed family's pelvis is then its mean body's, which is off by a centimetre or two.
+    """
+    if body is None and pose.body != OPEN_BODY:
+        return mean_pelvis(pose.body).to(pose.rotations)[None]
+    body = load_body() if body is None else body
+    betas = body.betas_of(pose)
+    betas = None if betas is None else betas.to(body.rest_joints)
+    return body.shaped_joints(betas)[:, 0].to(pose.rotations)
+
+
 def on_body(pose: Pose, body: Body) -> Pose:
     """Return the pose for `body`: the same rotations, its mean shape, the pelvis where it was.
 
@@ -372,7 +389,7 @@ def on_body(pose: Pose, body: Body) -> Pose:
     if pose.body == body.id:
         return pose
     translation = pose.translation
-    if translation is not None and pose.body in PELVIS_HEIGHT_M:
-        moved = mean_pelvis(pose.body) - body.rest_joints[0].cpu()
-        translation = translation + moved.to(translation)
+    if translation is not None and pose.body in (OPEN_BODY, *PELVIS_HEIGHT_M):
+        moved = rest_pelvis(pose) - body.rest_joints[0].to(translation)
+        translation = translation + moved
     return replace(pose, betas=None, translation=translation, body=body.id)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from unipose.body.keypoint_sets import SMPL_24
 from unipose.body.skeletons import SMPL
 from unipose.errors import SkeletonError
 from unipose.files.motion import UP_AXES, Motion
@@ -19,18 +20,10 @@ from unipose.files.notes import add_note
 from unipose.files.source_skeletons import match_joints
 
 LIMBS = {
-    "left_hip": "left_knee",
-    "left_knee": "left_ankle",
-    "left_ankle": "left_foot",
-    "left_shoulder": "left_elbow",
-    "left_elbow": "left_wrist",
-    "left_wrist": "left_hand",
-    "right_hip": "right_knee",
-    "right_knee": "right_ankle",
-    "right_ankle": "right_foot",
-    "right_shoulder": "right_elbow",
-    "right_elbow": "right_wrist",
-    "right_wrist": "right_hand",
+    start: end
+    for side in ("left", "right")
+    for start, end in SMPL_24.bones
+    if start.startswith(side) and not start.endswith("collar")
 }
 """Joint -> the joint at the other end of its bone."""
 TRUNK = frozenset({"pelvis", "spine1", "spine2", "spine3", "neck", "left_collar", "right_collar"})
@@ -79,12 +72,12 @@ def find_bones(motion: Motion) -> SourceBones:
             f"--skeleton MAP.json. The file's joints are {', '.join(motion.index)}.",
         )
     rest = motion.rest_positions()
-    directions = _limb_directions(motion, match.places, rest)
     hips, shoulders = (rest[[match.places[joint] for joint in joints]] for joints in TRUNK_LINE)
     across, line = hips[0] - hips[1], shoulders.mean(0) - hips.mean(0)
     if min(np.linalg.norm(across), np.linalg.norm(line)) < 1e-6:
         raise SkeletonError("the hips lie in one place, or at the shoulders: no body has that")
     across, line, arms = unit(across), unit(line), unit(shoulders[0] - shoulders[1])
+    directions = _limb_directions(motion, match.places, rest, front=np.cross(across, line))
     stance = _Stance(motion, match.places)
     if abs(across @ line) < 0.5 and across @ arms > 0.5:
         trunk = dict.fromkeys([*TRUNK, "head"], _body_frame(across, line))
@@ -109,18 +102,23 @@ def find_bones(motion: Motion) -> SourceBones:
 
 
 def _limb_directions(
-    motion: Motion, places: dict[str, int], rest: Float[np.ndarray, "joint 3"]
+    motion: Motion,
+    places: dict[str, int],
+    rest: Float[np.ndarray, "joint 3"],
+    *,
+    front: Float[np.ndarray, "3"],
 ) -> dict[str, Float[np.ndarray, "3"]]:
     directions: dict[str, np.ndarray] = {}
     for start, end in LIMBS.items():
         side, part = start.split("_")
-        free_end = motion.joints[places[start]].end
+        free_ends = [np.asarray(free_end) for free_end in motion.joints[places[start]].ends]
         if end in places:
             bone = rest[places[end]] - rest[places[start]]
-        elif free_end is not None and np.linalg.norm(free_end) > 1e-6:
-            bone = np.asarray(free_end)
+        elif free_ends:  # of toes and heel the toes, of fingers and thumb their middle
+            toes = max(free_ends, key=lambda free_end: free_end @ front)
+            bone = toes if part == "ankle" else np.mean(free_ends, axis=0)
             above = directions[f"{side}_knee" if part == "ankle" else f"{side}_elbow"]
-            if unit(bone) @ above < END_SITE_COSINE[part]:
+            if bone @ above < END_SITE_COSINE[part] * np.linalg.norm(bone):
                 continue
         else:
             continue

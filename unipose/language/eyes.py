@@ -17,13 +17,14 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tokenizer.rotations import rotations_from_6d
+from tokenizer.rotations import rotations_from_6d, rotations_to_6d
 from unipose.errors import ConfigError
 from unipose.language.pictures import Picture, Pictures
 from unipose.vision.checkpoints import load_strictly, part_of, read_checkpoint
 from unipose.vision.clip import MINI_CLIP, ClipConfig, ClipEye
 from unipose.vision.crops import Crops
 from unipose.vision.mesh_recovery import MeshHead, MeshHeadConfig
+from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
 from unipose.vision.pixels import IMAGENET_MEAN, IMAGENET_STD, normalised
 from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViT, PoseViTConfig
 from unipose.vision.projector import ProjectorConfig, VisualProjector
@@ -123,10 +124,16 @@ class Eyes(nn.Module):
 
         `box` is left, top, right, bottom in pixels. Raises ConfigError for a box without an area.
         """
+        height, width = pixels.shape[:2]
+        around = None
         if box is not None:
             pixels = around_box(pixels, box)
+            left, top, right, bottom = (float(edge) for edge in box)
+            around = (left, top, right, bottom)
         clip = None if self.clip is None else self.clip.prepare([pixels])[0]
-        return Picture(clip=clip, pose=self.pose.prepare([pixels])[0])
+        return Picture(
+            clip=clip, pose=self.pose.prepare([pixels])[0], box=around, size_px=(width, height)
+        )
 
     @torch.no_grad()
     def see(self, pictures: Pictures) -> Pictures:
@@ -144,8 +151,8 @@ class Eyes(nn.Module):
         self,
         features: Float[Tensor, "image channel row column"],
         crops: Float[Tensor, "image 3 side side"],
-    ) -> Float[Tensor, "image 22 3 3"]:
-        """Return the pose of the person in each picture, as whoever looks at it sees them.
+    ) -> RecoveredMeshes:
+        """Return pose, shape and weak camera of the person in each picture.
 
         `features` are the Pose-ViT's of the crops. The mean of four glances, as they are and from
         nearer by, each also in a mirror. Raises ConfigError for eyes without a head.
@@ -153,11 +160,18 @@ class Eyes(nn.Module):
         if self.head is None:
             raise ConfigError("these eyes have no mesh recovery head to guess with")
         middle = nearer(crops)
-        straight = [features, self.pose(middle)]
-        mirrored = [self.pose(seen.flip(3)) for seen in (crops, middle)]
-        glances = [self.head(seen).pose().sixd for seen in straight]
-        glances += [self.head(seen).pose().mirrored().sixd for seen in mirrored]
-        return rotations_from_6d(torch.stack(glances).mean(0))
+        plain, near = self.head(features), self.head(self.pose(middle))
+        mirrored, near_mirrored = (
+            self.head(self.pose(seen.flip(3))).mirrored() for seen in (crops, middle)
+        )
+        glances = [plain, _of_whole(near), mirrored, _of_whole(near_mirrored)]
+        sixd = torch.stack([rotations_to_6d(glance.rotations) for glance in glances])
+        return replace(
+            plain,
+            rotations=rotations_from_6d(sixd.mean(0)),
+            betas=torch.stack([glance.betas for glance in glances]).mean(0),
+            camera=torch.stack([glance.camera for glance in glances]).mean(0),
+        )
 
     @torch.no_grad()
     def find(self, pixels: UInt8[Tensor, "height width 3"]) -> tuple[float, ...] | None:
@@ -214,6 +228,11 @@ def nearer(crops: Float[Tensor, "image 3 side side"]) -> Float[Tensor, "image 3 
         same.expand(len(crops), 2, 3), list(crops.shape), align_corners=False
     )
     return functional.grid_sample(crops, grid, align_corners=False)
+
+
+def _of_whole(near: RecoveredMeshes) -> RecoveredMeshes:
+    """Return what was said of `nearer` crops as said of the whole ones, whose sides span more."""
+    return replace(near, camera=near.camera * near.camera.new_tensor([NEARER, 1.0, 1.0]))
 
 
 def _with_own_file(config: ClipConfig) -> ClipConfig:

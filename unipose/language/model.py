@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from transformers.cache_utils import Cache
 
 from tokenizer.codec import CodecConfig, PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
-from unipose.body.facing import without_yaw
+from unipose.body.facing import face_front
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import BlindModelError, ConfigError
 from unipose.language.base_forward import (
@@ -214,13 +215,16 @@ class PoseLanguageModel(PreTrainedModel):
         assert alone is not None
         alone = alone.to(self.device)
         seen = self.eyes.see(alone)
-        guess = None
+        guess = meshes = None
         if self.eyes.head is not None:
-            rotations = self.eyes.guess(seen.pose, alone.pose.to(self.eyes.place))
-            guess = self.codec.encode(rotations_to_6d(rotations))[0].cpu()
+            meshes = self.eyes.guess(seen.pose, alone.pose.to(self.eyes.place))
+            guess = self.codec.encode(meshes.pose().sixd)[0].cpu()
+            meshes = meshes.to("cpu")
         picture = seen.to("cpu").apart()[0]
         clip = None if picture.clip is None else picture.clip.half()
-        return Picture(clip=clip, pose=picture.pose.half(), seen=True, guess=guess)
+        return replace(
+            prepared, clip=clip, pose=picture.pose.half(), seen=True, guess=guess, meshes=meshes
+        )
 
     @property
     def patches(self) -> int:
@@ -242,8 +246,7 @@ class PoseLanguageModel(PreTrainedModel):
     ) -> Float[Tensor, "pose 22 3"]:
         """Return joints (metres, pelvis at the origin); `facing` turns every pose to the front."""
         if facing:
-            root = without_yaw(rotations[:, 0])
-            rotations = torch.cat([root[:, None], rotations[:, 1:]], dim=1)
+            rotations = face_front(rotations)
         return forward_kinematics(rotations, self.joints_at_rest)
 
     def embed(self, batch: Batch, earlier: Known | None = None) -> Known:

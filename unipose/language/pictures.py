@@ -9,7 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unipose.body.people import Box
 from unipose.errors import ConfigError
+from unipose.vision.crops import Crops
+from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,6 +31,22 @@ class Picture:
     """Whether these are features."""
     guess: Int[Tensor, " code"] | None = None
     """Codes of the pose that eyes with a mesh recovery head see; read behind the patches."""
+    meshes: RecoveredMeshes | None = None
+    """The one person that such eyes see, with shape and weak camera, which have no codes."""
+    box: Box | None = None
+    """What it was cut out around, in its photo; None: the photo's middle square."""
+    size_px: tuple[int, int] | None = None
+    """Width and height of its photo, where known."""
+
+    @property
+    def crops(self) -> Crops | None:
+        """Which square of its photo this is; None if the photo's size is not known."""
+        if self.size_px is None:
+            return None
+        if self.box is None:
+            width, height = self.size_px
+            return Crops.whole(height, width)
+        return Crops.around(torch.tensor([self.box]))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

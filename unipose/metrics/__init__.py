@@ -1,7 +1,7 @@
 """The field's measures: joints and vertices, rankings, distributions of features, texts."""
 
 from unipose.metrics.frechet import frechet_distance
-from unipose.metrics.joints import mpjpe, mpvpe, pa_mpjpe
+from unipose.metrics.joints import mpjpe, mpvpe, pa_mpjpe, procrustes_aligned, root_aligned
 from unipose.metrics.ranking import Recall, RPrecision, r_precision, recall
 from unipose.metrics.texts import TextScores, text_scores
 
@@ -13,7 +13,9 @@ __all__ = [
     "mpjpe",
     "mpvpe",
     "pa_mpjpe",
+    "procrustes_aligned",
     "r_precision",
     "recall",
+    "root_aligned",
     "text_scores",
 ]

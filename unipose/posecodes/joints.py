@@ -9,6 +9,7 @@ import roma
 import torch
 from jaxtyping import Float
 
+from unipose.body.facing import without_yaw
 from unipose.body.skeletons import POSED_JOINTS, SMPL
 from unipose.errors import PoseError
 
@@ -78,10 +79,7 @@ def normalised_root(
         return np.broadcast_to(np.eye(3), root.shape).copy()
     if mode != "yaw":
         raise PoseError(f"expected mode 'zero' or 'yaw', got {mode!r}")
-    yaw = np.arctan2(-root[:, 2, 0], root[:, 0, 0])
-    cos, sin, none, one = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw), np.ones_like(yaw)
-    undo = np.stack([cos, none, -sin, none, one, none, sin, none, cos], axis=-1)
-    return undo.reshape(-1, 3, 3) @ root
+    return without_yaw(torch.from_numpy(root)).numpy()
 
 
 def whole_turns(

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 
 from unipose.body.body import Body, load_body
+from unipose.body.facing import yaw_of
 from unipose.body.kinematics import chain
 from unipose.body.pose import OPEN_BODY, Pose
 from unipose.body.skeletons import SMPL
@@ -157,14 +158,14 @@ def _shown(poses: Pose, body: Body | None) -> Iterator[ShownPose]:
         parents = [max(parent, 0) for parent in SMPL.parents]
         offsets = rest - rest[:, parents]
         turns, joints = (found.double().numpy() for found in chain(poses.rotations.cpu(), offsets))
+    facing = yaw_of(poses.rotations[:, 0].cpu().double()).rad2deg()
     heads = head_angles(poses.rotations.cpu().numpy())
     for i in range(len(poses)):
-        root = turns[i, 0]
         yield ShownPose(
             joints=joints[i],
             turns=turns[i],
             head=(float(heads[i, 0]), float(heads[i, 1]), float(heads[i, 2])),
-            facing=float(np.degrees(np.arctan2(-root[2, 0], root[0, 0]))),
+            facing=float(facing[i]),
             pose=poses[i],
             body=body,
         )

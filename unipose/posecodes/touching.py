@@ -1,14 +1,7 @@
-"""Which parts of one body touch, judged on its mesh.
-
-Neighbouring regions touch always, and nobody calls that touching. Two places of others count only
-if they have come nearer than in the zero pose, by 6 cm, and those of regions with a neighbour in
-common only if they are 22 cm apart there (an armpit is no touch). An arm that hangs lies on
-the flank; that does not count either. These are the rules of the studio that makes the pictures.
-"""
+"""Which parts of one body touch, judged on its mesh by the rules of `unipose.body.touch_rules`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,19 +12,20 @@ from scipy.spatial import KDTree
 from unipose.body.body import Body
 from unipose.body.regions import REGIONS, contact_word, find_regions
 from unipose.body.skeletons import SMPL
+from unipose.body.touch_rules import (
+    ARM_REGIONS,
+    CAME_NEARER_M,
+    TRUNK,
+    flank_vertices,
+    hanging_arm_regions,
+    least_rest_distances,
+    own_flank,
+)
 from unipose.posecodes.bands import TOUCH_CM
-from unipose.posecodes.calls import SIDES
 from unipose.posecodes.shown_pose import ShownPose
 
 REACH_M = TOUCH_CM / 100
 """Skin that is nearer touches."""
-CAME_NEARER_M = 0.06
-NEIGHBOURS_APART_M = 0.22
-HANGS = float(np.cos(np.radians(45)))
-"""An arm hangs if its parts point down the trunk within this angle (cosine)."""
-FLANK = 0.5
-"""How far sideways skin of trunk and thighs faces (x of its normal) that a hanging arm lies on."""
-_TRUNK = ("chest", "stomach", "waist", "upper back", "lower back", "buttocks")
 
 _OF_REGION = {
     "hand": ("hand",), "foot": ("foot",), "head": ("head",), "neck": ("neck",),
@@ -79,22 +73,15 @@ def skin_of(body: Body) -> Skin:
     normals = np.zeros_like(rest)
     for corner in range(3):
         np.add.at(normals, faces[:, corner], np.cross(b - a, c - a))
-    sideways = np.abs(normals[:, 0]) > FLANK * np.linalg.norm(normals, axis=1)
-    flanks = [REGIONS.index(name) for name in (*_TRUNK, "left thigh", "right thigh")]
-    regions = found.of_vertex.numpy()
-    steps = found.neighbours.numpy().astype(int)
-    near = steps @ steps > 0
-    for i, first in enumerate(REGIONS):
-        for k, second in enumerate(REGIONS):
-            if {first.split()[0], second.split()[0]} == {"left", "right"}:
-                near[i, k] = steps[i, k] > 0
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    regions, neighbours = found.of_vertex.numpy(), found.neighbours.numpy()
     return Skin(
         regions=regions,
         rest=rest,
         joints=body.rest_joints.cpu().double().numpy(),
-        apart=np.where(near, NEIGHBOURS_APART_M, CAME_NEARER_M),
-        neighbours=found.neighbours.numpy(),
-        flank=sideways & np.isin(regions, flanks),
+        apart=least_rest_distances(neighbours),
+        neighbours=neighbours,
+        flank=flank_vertices(regions, normals / np.maximum(lengths, 1e-12)),
     )
 
 
@@ -141,29 +128,13 @@ def _touching(
     gap = np.linalg.norm(pose.mesh[first] - pose.mesh[second], axis=1)
     least = np.maximum(CAME_NEARER_M + gap, skin.apart[regions[first], regions[second]])
     counts = (apart >= least) & ~skin.neighbours[regions[first], regions[second]]
-    for limb, flanks in _hanging(pose):
-        for a, b in ((first, second), (second, first)):
-            lies = np.isin(regions[a], limb) & np.isin(regions[b], flanks) & skin.flank[b]
-            counts &= ~lies
-    return first[counts], second[counts], gap[counts]
-
-
-def _hanging(pose: ShownPose) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield the regions of each hanging arm and those of its own side's flank."""
-    down = pose.parts["pelvis"] - pose.parts["spine3"]
-    for side in SIDES:
-        shoulder, elbow, wrist = (pose.parts[f"{side} {j}"] for j in ("shoulder", "elbow", "wrist"))
-        if _along(down, elbow - shoulder) <= HANGS:
+    for limb, hangs in zip(ARM_REGIONS, hanging_arm_regions(pose.joints)):
+        if not hangs:
             continue
-        limb = [f"{side} upper arm", f"{side} forearm"]
-        if _along(down, wrist - elbow) > HANGS:
-            limb.append(f"{side} hand")
-        flank = (*_TRUNK, f"{side} thigh")
-        yield [REGIONS.index(name) for name in limb], [REGIONS.index(name) for name in flank]
-
-
-def _along(down: Float[np.ndarray, "3"], way: Float[np.ndarray, "3"]) -> float:
-    return float(down @ way) / (float(np.linalg.norm(down) * np.linalg.norm(way)) + 1e-12)
+        for a, b in ((first, second), (second, first)):
+            lies = (regions[a] == REGIONS.index(limb)) & np.isin(regions[b], own_flank(limb))
+            counts &= ~(lies & skin.flank[b])
+    return first[counts], second[counts], gap[counts]
 
 
 def touching_parts(pose: ShownPose, part: str = "") -> list[tuple[str, str]]:
@@ -175,7 +146,7 @@ def touching_parts(pose: ShownPose, part: str = "") -> list[tuple[str, str]]:
         named = {
             tuple(sorted((contact_word(a), contact_word(b)), key=_salience))
             for a, b in touching_regions(pose)
-            if not (a in _TRUNK and b in _TRUNK)  # a bent trunk's folds
+            if not (a in TRUNK and b in TRUNK)  # a bent trunk's folds
         }
         pairs = [(one, other) for one, other in named if one != other]
         return sorted(pairs, key=lambda pair: (_salience(pair[0]), _salience(pair[1])))

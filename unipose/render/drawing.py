@@ -17,7 +17,6 @@ from unipose.body.body import Body
 from unipose.body.camera import Camera
 from unipose.body.pose import Pose
 from unipose.errors import ConfigError
-from unipose.render.rasterizer import Backend
 from unipose.render.shading import BodyScene, side_colours, to_bytes
 
 View = Literal["front", "three-quarter", "side", "back"]
@@ -55,7 +54,6 @@ def draw_pose(
     heading: float | None = None,
     labels: Sequence[str] = (),
     supersample: int = 2,
-    backend: Backend | None = None,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Draw one pose, or several side by side (up to 6), seen from where the first one faces.
 
@@ -76,7 +74,6 @@ def draw_pose(
         heading=heading,
         labels=labels,
         supersample=supersample,
-        backend=backend,
     )
 
 
@@ -91,7 +88,6 @@ def contact_sheet(
     labels: Sequence[str] = (),
     supersample: int = 2,
     same_view: bool = True,
-    backend: Backend | None = None,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Draw every pose of a batch in a grid of pictures of `size` pixels.
 
@@ -126,7 +122,6 @@ def contact_sheet(
                 stage,
                 size=(size, width),
                 supersample=supersample,
-                backend=backend,
             )
         )
     return tile(panels, columns or best_columns(len(panels)), labels)
@@ -139,7 +134,6 @@ def draw_sequence(
     size: int = 480,
     view: View = "three-quarter",
     supersample: int = 2,
-    backend: Backend | None = None,
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     """Draw the poses of a sequence one after the other, with a camera that goes along.
 
@@ -167,7 +161,6 @@ def draw_sequence(
             size=(height, width),
             supersample=supersample,
             grid_origin=None if grid is None else grid[i],
-            backend=backend,
         )
 
 
@@ -209,7 +202,6 @@ def draw_mesh(
     size: tuple[int, int],
     supersample: int,
     grid_origin: Float[Tensor, "3"] | None = None,
-    backend: Backend | None = None,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Draw one posed body on the floor y = 0 (`size` is height and width in pixels)."""
     low, high = vertices.amin(0), vertices.amax(0)
@@ -230,7 +222,6 @@ def draw_mesh(
         camera,
         height_px=size[0] * supersample,
         width_px=size[1] * supersample,
-        backend=backend,
     )
     return to_bytes(picture, supersample=supersample).numpy()
 

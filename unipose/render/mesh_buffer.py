@@ -1,8 +1,13 @@
 """Several meshes in one z-buffer, fast: which mesh, which triangle, where on it, how far away.
 
-The arithmetic is that of `unipose.render.rasterizer` (and a test compares them pixel by pixel);
-here projecting, culling and filling are one loop over the triangles, which keeps nothing between
-them, and pixels also remember every mesh that lies behind the first one.
+A pixel's ray `d = (x, y, 1)` meets the triangle with corners p0, p1, p2 (camera frame) where
+`w0 p0 + w1 p1 + w2 p2 = d` with all w >= 0. By Cramer's rule w0 = d . (p1 x p2) / det, and so on;
+the depth is 1 / (w0 + w1 + w2) and the barycentrics are w times that depth (Olano and Greer 1997).
+So depth is exact for perspective (1/z is what varies linearly over the picture), and a corner
+behind the camera needs no clipping: the part of the triangle ahead is drawn, the rest is not.
+
+Projecting, culling and filling are one loop over the triangles, which keeps nothing between them;
+pixels also remember every mesh that lies behind the first one.
 """
 
 from __future__ import annotations
@@ -10,13 +15,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int, UInt8
 
 from unipose.body.camera import Camera
 from unipose.errors import ConfigError
 from unipose.render.compiled import compiled
-from unipose.render.rasterizer import Backend, rasterize
 
 NO_MESH = 255
 
@@ -77,16 +80,11 @@ class MeshBuffer:
         vertices: Float[np.ndarray, "vertex 3"],
         faces: Int[np.ndarray, "face 3"],
         number: int,
-        *,
-        backend: Backend = "numba",
     ) -> None:
         """Add a mesh (world frame, metres; corners counter-clockwise outside).
 
         Of two surfaces at exactly the same depth the one drawn first stays.
         """
-        if backend == "torch":
-            self._draw_with_torch(vertices, faces, number)
-            return
         focal_px = self.camera.focal * self.height_px
         compiled(_fill)(
             np.ascontiguousarray(vertices, dtype=np.float64),
@@ -107,28 +105,6 @@ class MeshBuffer:
             self.barycentrics,
             self.covered,
         )
-
-    def _draw_with_torch(
-        self, vertices: Float[np.ndarray, "vertex 3"], faces: Int[np.ndarray, "face 3"], number: int
-    ) -> None:
-        raster = rasterize(
-            torch.from_numpy(vertices),
-            torch.from_numpy(faces).long(),
-            self.camera,
-            height_px=self.height_px,
-            width_px=self.width_px,
-            near=self.near,
-            backend="torch",
-        )
-        hit = raster.faces.numpy() >= 0
-        if number < MESHES:
-            self.covered[hit] |= 1 << number
-        depth = raster.depth.numpy().astype(np.float32)
-        nearer = hit & (depth < self.depth)
-        self.depth[nearer] = depth[nearer]
-        self.mesh[nearer] = number
-        self.faces[nearer] = raster.faces.numpy()[nearer]
-        self.barycentrics[nearer] = raster.barycentrics.numpy()[nearer][:, :2]
 
 
 def _fill(  # noqa: C901 - one loop, for speed

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unipose.body.camera import Camera
 from unipose.body.skeletons import SMPL
-from unipose.render.rasterizer import Backend, Raster, rasterize
+from unipose.render.rasterizer import Raster, rasterize
 
 LEFT, RIGHT, MIDDLE = (104, 152, 205), (232, 134, 98), (222, 216, 208)
 """sRGB of left limbs (cool), right limbs (warm), trunk and head."""
@@ -87,15 +87,12 @@ class BodyScene:
     """A crossing of the lines drawn on the floor; None draws no lines."""
 
     def draw(
-        self, camera: Camera, *, height_px: int, width_px: int, backend: Backend | None = None
+        self, camera: Camera, *, height_px: int, width_px: int
     ) -> Float[Tensor, "height width 3"]:
         """Return the picture in linear light."""
-        size = {"height_px": height_px, "width_px": width_px, "backend": backend}
-        seen = rasterize(self.vertices, self.faces, camera, **size)
+        seen = rasterize(self.vertices, self.faces, camera, height_px=height_px, width_px=width_px)
         sun = self._sun()
-        shadow = rasterize(
-            self.vertices, self.faces, sun, height_px=SHADOW_PX, width_px=SHADOW_PX, backend=backend
-        )
+        shadow = rasterize(self.vertices, self.faces, sun, height_px=SHADOW_PX, width_px=SHADOW_PX)
         rays = self._rays(camera, height_px, width_px)
         body = seen.faces >= 0
         picture = self._draw_floor(body, camera, rays, sun, shadow.depth)

@@ -27,7 +27,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 
 from tokenizer.networks import ResidualBlock
 from tokenizer.rotations import rotations_to_6d
-from unipose.body.facing import without_yaw
+from unipose.body.facing import face_front
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS
@@ -198,9 +198,8 @@ class RetrievalModel(nn.Module):
         self, rotations: Float[Tensor, "pose joint 3 3"]
     ) -> Float[Tensor, "pose 22 number"]:
         """Return what the tower sees of each joint, relative to the pose at rest."""
-        root = without_yaw(rotations[:, 0])
-        rotations = torch.cat([root[:, None], rotations[:, 1:POSED_JOINTS]], dim=1)
-        seen = rotations_to_6d(rotations) - rotations_to_6d(torch.eye(3, device=root.device))
+        rotations = face_front(rotations[:, :POSED_JOINTS])
+        seen = rotations_to_6d(rotations) - rotations_to_6d(torch.eye(3, device=rotations.device))
         if not self.config.places:
             return seen
         rest = self.joints_at_rest[:POSED_JOINTS] - self.joints_at_rest[:1]

@@ -17,6 +17,10 @@ from unipose.errors import ConfigError
 
 SCALE = 1.2
 """A crop's side, in sides of the square that just holds the person."""
+LONG_LENS = 5000 / 256
+"""HMR's focal length, in sides of the picture that is looked at (5000 px for 256)."""
+SMALLEST_SCALE = 0.05
+"""A weak camera's scale from which a crop's side spans 40 m: less is no person any more."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,6 +33,10 @@ class Crops:
 
     def __len__(self) -> int:
         return len(self.side)
+
+    def to(self, device: torch.device | str) -> Crops:
+        """Return the crops on a device."""
+        return Crops(centre=self.centre.to(device), side=self.side.to(device))
 
     @classmethod
     def around(
@@ -70,7 +78,7 @@ class Crops:
 
         Where a crop shrinks, squares of whole pixels are averaged first, so that none is skipped.
         """
-        cuts = []
+        cuts = [torch.zeros(0, 3, side_px, side_px)]
         for centre, side in zip(self.centre, self.side):
             pixels = picture.movedim(2, 0)[None].to(torch.float32)
             shrink = max(1, int(float(side) / side_px))
@@ -111,9 +119,11 @@ class Crops:
     ) -> Float[Tensor, "person 3"]:
         """Return where the picture's camera sees what the crop's weak camera places (metres).
 
-        `camera` is (scale, right, down) as in HMR: scale is 2 / (metres that a crop's side spans).
+        `camera` is (scale s, right, down) as in HMR: s is 2 / (metres that a crop's side spans), so
+        depth = 2 focal / (side s), and right and down gain 2 (centre - principal) / (side s). That
+        is `cam_crop_to_full` of CLIFF (Li et al. 2022) and of HMR 2.0's published code.
         """
-        scale = camera[:, 0]
+        scale = camera[:, 0].clamp(min=SMALLEST_SCALE)
         depth = 2 * focal_px / (self.side * scale)
         offset = 2 * (self.centre - principal_px) / (self.side * scale)[:, None]
         return torch.cat([camera[:, 1:] + offset, depth[:, None]], dim=1)
@@ -161,14 +171,14 @@ def project(
     points: Float[Tensor, "person point 3"],
     camera: Float[Tensor, "person 3"],
     *,
-    focal: float = 5000 / 256,
+    focal: float = LONG_LENS,
 ) -> Float[Tensor, "person point 2"]:
     """Return where points fall in their crop (sides from its middle).
 
     `points` are metres in the crop camera's axes (x right, y down, z ahead); `camera` is the weak
     camera; `focal` is HMR's long lens, in sides of the crop.
     """
-    scale = camera[:, 0].clamp(min=0.05)
+    scale = camera[:, 0].clamp(min=SMALLEST_SCALE)
     place = torch.cat([camera[:, 1:], (2 * focal / scale)[:, None]], dim=1)
     seen = points + place[:, None]
     return seen[..., :2] / seen[..., 2:].clamp(min=0.1) * focal

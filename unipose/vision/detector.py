@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from safetensors import SafetensorError
 
+from unipose.body.people import Box
 from unipose.errors import ConfigError, WeightsError
 
 PEOPLE = ("person", "human", "people")
@@ -20,9 +21,6 @@ _DAMAGE = (
     OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError,
 )  # fmt: skip
 """What transformers raises for a folder that is no detector, or a damaged one."""
-
-Box = tuple[float, float, float, float]
-"""Left, top, right, bottom in pixels."""
 
 
 class PeopleDetector:

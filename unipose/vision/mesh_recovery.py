@@ -11,26 +11,23 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tokenizer.rotations import rotations_from_6d, rotations_to_6d
-from unipose.body.pose import OPEN_BODY, Pose
+from unipose.body.pose import OPEN_BODY
 from unipose.errors import ConfigError, MissingFileError, WeightsError
 from unipose.vision.checkpoints import load_strictly, read_checkpoint
-from unipose.vision.crops import Crops
-from unipose.vision.pixels import IMAGENET_MEAN, IMAGENET_STD, normalised
+from unipose.vision.mesh_recovery_protocol import LEVEL, RecoveredMeshes
+from unipose.vision.pixels import IMAGENET_MEAN, IMAGENET_STD
 from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViT, PoseViTConfig
 from unipose.vision.votes import JOINTS, Votes, Voting
 
 BETAS = 10
-
-LEVEL = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
-"""From a level camera's axes (x right, y down, z ahead) to the world's (y up, the camera at +z)."""
 
 ELSEWHERE = ("smpl.", "discriminator.", "initialized")
 """What HMR 2.0's checkpoints hold beside the network: the licensed body, a training aid, a flag."""
@@ -50,6 +47,10 @@ class MeshHeadConfig:
     """The query is made of the present estimate (else it is a learned one: HMR 2.0)."""
     votes: bool = False
     """One query for each joint, made of what the places of the map vote for."""
+    body: str = OPEN_BODY
+    """Whose betas it says ("smpl" for published weights)."""
+    camera_places: Literal["pelvis", "origin"] = "pelvis"
+    """See `RecoveredMeshes` ("origin" for published weights)."""
 
     def __post_init__(self) -> None:
         if self.votes and self.reads_estimate:
@@ -75,33 +76,14 @@ class MeshRecoveryConfig:
         return cls(vit=PoseViTConfig(**vit), head=MeshHeadConfig(**values["head"]))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MeshRecovery:
-    """What the network says of a batch of people."""
-
-    rotations: Float[Tensor, "person 24 3 3"]
-    """Local; the root's world has the axes of the crop's camera: x right, y down, z ahead."""
-    betas: Float[Tensor, "person 10"]
-    camera: Float[Tensor, "person 3"]
-    """Weak camera (scale, right, down): see unipose.vision.crops."""
-
-    def pose(
-        self, turns: Float[Tensor, "person 3 3"] | None = None, *, body: str = OPEN_BODY
-    ) -> Pose:
-        """Return the people as poses in a world whose y is up if the camera is held level.
-
-        `turns` lead from each crop's camera to the picture's (`Crops.turns`); without them every
-        person is taken to stand in the middle of the picture. Somebody who looks into the camera
-        faces +z.
-        """
-        root = self.rotations[:, 0] if turns is None else turns @ self.rotations[:, 0]
-        root = LEVEL.to(root) @ root
-        rotations = torch.cat([root[:, None], self.rotations[:, 1:]], dim=1)
-        return Pose(rotations=rotations.float(), betas=self.betas.float(), body=body)
+HMR2 = MeshRecoveryConfig(head=MeshHeadConfig(body="smpl", camera_places="origin"))
+"""The published HMR 2.0, whose betas and camera are those of the licensed SMPL body."""
 
 
 class MeshRecoveryNetwork(nn.Module):
-    """Crops in, posed bodies out."""
+    """Crops in, posed bodies out: a `MeshRecovery`."""
+
+    mean, std = IMAGENET_MEAN, IMAGENET_STD
 
     def __init__(self, config: MeshRecoveryConfig) -> None:
         super().__init__()
@@ -109,23 +91,23 @@ class MeshRecoveryNetwork(nn.Module):
         self.backbone = PoseViT(config.vit)
         self.smpl_head = MeshHead(config.head, config.vit)
 
-    def forward(self, crops: Float[Tensor, "person 3 side side"]) -> MeshRecovery:
+    def forward(self, crops: Float[Tensor, "person 3 side side"]) -> RecoveredMeshes:
         """Return pose, shape and camera of the person in each normalised crop."""
         return self.smpl_head(self.backbone(crops))
 
-    @torch.no_grad()
-    def look(self, picture: UInt8[Tensor, "height width 3"], crops: Crops) -> MeshRecovery:
-        """Return what is seen of the people in these crops of a picture; none give none."""
-        device = self.smpl_head.init_cam.device
-        if not len(crops):
-            side = self.config.vit.image_px
-            return self(torch.zeros(0, 3, side, side, device=device))
-        pixels = crops.cut(picture, self.config.vit.image_px)
-        return self(normalised(pixels, IMAGENET_MEAN, IMAGENET_STD).to(device))
+    @property
+    def image_px(self) -> int:
+        """Side of the square crops that it takes (pixels)."""
+        return self.config.vit.image_px
+
+    def adaptable_parameters(self) -> list[nn.Parameter]:
+        """Return the head's weights; what the Pose-ViT sees is shared with others."""
+        return list(self.smpl_head.parameters())
 
     def load_published(self, path: str | Path) -> None:
         """Load HMR 2.0's checkpoint: all of `backbone.*` and `smpl_head.*`, and nothing else.
 
+        To ask it as it was published, its config has to be `HMR2`.
         Nothing in the file is executed. Raises WeightsError as `load_strictly` does. (TokenHMR's
         head is another one, which answers in codes: take its backbone by `PoseViT.load_published`.)
         """
@@ -168,7 +150,7 @@ class MeshHead(nn.Module):
     """The decoder and three linear layers that correct the mean pose, shape and camera."""
 
     init_body_pose: Float[Tensor, "1 144"]
-    """Mean pose: 24 x 6D; the root's as in MeshRecovery."""
+    """Mean pose: 24 x 6D; the root's as in RecoveredMeshes."""
     init_betas: Float[Tensor, "1 10"]
     init_cam: Float[Tensor, "1 3"]
 
@@ -203,7 +185,7 @@ class MeshHead(nn.Module):
 
     def forward(
         self, features: Float[Tensor, "person channel row column"], votes: Votes | None = None
-    ) -> MeshRecovery:
+    ) -> RecoveredMeshes:
         """Return what a map of features says of the person (`votes`: if they are counted)."""
         people = len(features)
         context = features.flatten(2).mT  # person patch channel
@@ -226,7 +208,13 @@ class MeshHead(nn.Module):
             camera = camera + self.deccam(answer)
         with torch.autocast(features.device.type, enabled=False):
             rotations = rotations_from_6d(pose.float().unflatten(1, (JOINTS, 6)))
-        return MeshRecovery(rotations=rotations, betas=betas.float(), camera=camera.float())
+        return RecoveredMeshes(
+            rotations=rotations,
+            betas=betas.float(),
+            camera=camera.float(),
+            body=self.config.body,
+            camera_places=self.config.camera_places,
+        )
 
 
 class _Decoder(nn.Module):

@@ -158,3 +158,13 @@ def test_the_side_that_is_said_is_the_side_of_the_part(writer: ScriptWriter):
         exchange = writer._follow(random, state)
         if exchange is not None and exchange.calls[0].arguments[1:] == ("right hand", "head"):
             assert "left" not in exchange.said.lower()
+
+
+def test_branches_begin_alike_and_each_goes_on_by_itself(writer: ScriptWriter):
+    branches = writer.write_branches(Random(5), turns=2, count=6)
+    begin = branches[0].exchanges[:2]
+    assert all(branch.exchanges[:2] == begin for branch in branches)
+    assert [len(branch.exchanges) for branch in branches] == [3] * 6
+    assert len({branch.exchanges[2].said for branch in branches}) > 3
+    again = writer.write_branches(Random(5), turns=2, count=6)
+    assert [branch.messages() for branch in again] == [branch.messages() for branch in branches]

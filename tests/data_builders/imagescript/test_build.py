@@ -129,6 +129,7 @@ def test_splits_share_no_picture(built):
     assert not keys[0] & keys[1]
 
 
+@pytest.mark.slow
 def test_the_same_build_twice_is_the_same_bytes_whatever_the_size_of_a_task(built, tmp_path):
     again = tmp_path / "again"
     build(studio_config(built.parent, again, chunk=5))

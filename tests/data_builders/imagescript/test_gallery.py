@@ -22,6 +22,7 @@ from tests.fakes.image_talk import (
     write_image_talk,
     write_rows,
 )
+from unipose.body.keypoint_sets import COCO_17, COCO_WHOLEBODY_133
 from unipose.errors import ConfigError, FileError
 
 HOSTILE = (
@@ -148,16 +149,20 @@ def test_keypoints_lie_where_they_are_in_the_stored_picture():
 
 
 def test_a_point_that_is_not_known_is_not_drawn():
-    points = {"names": ["left_hip", "left_knee"], "points": [[1.0, 2.0], [3.0, 4.0]]}
-    assert overlay_svg((9, 9), None, points | {"visible": [1.0, 0.0]}).count("<path") == 1
-    assert overlay_svg((9, 9), None, points | {"visible": [1.0, 1.0]}).count("<path") == 2
+    points = {"names": COCO_17.names, "points": [[float(i), 2.0] for i in range(17)]}
+    visible = np.isin(COCO_17.names, ("left_hip", "left_knee")).astype(float)
+    assert overlay_svg((9, 9), None, points | {"visible": visible}).count("<path") == 2
+    visible[COCO_17.index["left_knee"]] = 0
+    assert overlay_svg((9, 9), None, points | {"visible": visible}).count("<path") == 1
     assert overlay_svg((9, 9), None, None).count("<path") == 0
 
 
 def test_fingers_hang_on_their_own_hand():
-    names = ["left_hand_root", "left_thumb1", "left_thumb2", "right_middle_finger1"]
-    points = [[0, 0], [1, 1], [2, 2], [9, 9]]
-    svg = overlay_svg((9, 9), None, {"names": names, "points": points, "visible": [1] * 4})
+    whole = COCO_WHOLEBODY_133
+    points = np.full((len(whole), 2), np.nan)
+    named = ("left_hand_root", "left_thumb1", "left_thumb2", "right_middle_finger1")
+    points[whole.indices(*named)] = [[0, 0], [1, 1], [2, 2], [9, 9]]
+    svg = overlay_svg((9, 9), None, {"names": whole.names, "points": points, "visible": [1] * 133})
     assert '<path class="small bone left" d="M0 0L1 1M1 1L2 2"/>' in svg
     assert '<path class="small dot right" d="M9 9h0"/>' in svg
 

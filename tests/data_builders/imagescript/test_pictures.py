@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from data_builders.imagescript.pictures import Window, outside, person_of
-from data_builders.records import Keypoints, Record
+from data_builders.records import Record
 from unipose.body.camera import Camera
+from unipose.body.keypoint_sets import keypoint_set_of
+from unipose.body.keypoints import Keypoints
 from unipose.body.pose import Pose
 from unipose.body.skeletons import SMPL
 
@@ -64,12 +66,12 @@ def _record(**known: object) -> Record:
 def test_projecting_with_the_stored_camera_gives_the_stored_keypoints():
     camera = Camera.look_at(torch.tensor([0.3, 1.2, 4.0]), torch.tensor([0.0, 1.0, 0.0]))
     points = torch.tensor([[0.1, 1.5, 0.2], [-0.2, 0.3, 0.0]], dtype=torch.float64)
-    pixels = camera.project(points, height_px=600, width_px=800).numpy()
+    pixels = camera.project(points, height_px=600, width_px=800)
     record = _record(
         pose=Pose(rotations=torch.eye(3).expand(1, 24, 3, 3)),
         box=(300.0, 100.0, 500.0, 550.0),
         camera=camera,
-        keypoints_2d=Keypoints(names=("nose", "left_knee"), points=pixels, visible=np.ones(2)),
+        keypoints_2d=Keypoints.of(keypoint_set_of(("nose", "left_knee")), pixels[None]),
     )
     window = Window.around(record.box, (800, 600), margin=1.2, most_px=224)
     person = person_of(record, np.zeros((22, 3)), window, (800, 600))
@@ -82,16 +84,15 @@ def test_projecting_with_the_stored_camera_gives_the_stored_keypoints():
 
 def test_joints_outside_of_the_stored_picture_are_known_to_be_so():
     window = Window.around(None, (100, 100), margin=0.0, most_px=100)
-    names = ("left_knee", "right_ankle", "left_wrist")
-    points = np.array([[50.0, 120.0], [50.0, 50.0], [np.nan, np.nan]])
-    keypoints = Keypoints(names=names, points=points, visible=np.array([0.5, 1.0, 0.0]))
+    marked = keypoint_set_of(("left_knee", "right_ankle", "left_wrist"))
+    points = torch.tensor([[[50.0, 120.0], [50.0, 50.0], [torch.nan, torch.nan]]])
+    keypoints = Keypoints.of(marked, points)
     found = {SMPL.joints[i] for i in np.flatnonzero(outside(keypoints, window))}
     assert found == {"left_knee", "left_wrist"}
 
 
 def test_a_foot_goes_with_its_ankle_where_there_are_no_toes():
     window = Window.around(None, (100, 100), margin=0.0, most_px=100)
-    points = np.array([[50.0, 120.0]])
-    keypoints = Keypoints(names=("left_ankle",), points=points, visible=np.array([0.5]))
+    keypoints = Keypoints.of(keypoint_set_of(("left_ankle",)), torch.tensor([[[50.0, 120.0]]]))
     found = {SMPL.joints[i] for i in np.flatnonzero(outside(keypoints, window))}
     assert found == {"left_ankle", "left_foot"}

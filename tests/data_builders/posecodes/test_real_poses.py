@@ -16,7 +16,7 @@ from data_builders.posecodes.captions import (
 )
 from data_builders.posecodes.modifiers import write_three_modifiers
 from unipose.body.body import load_body
-from unipose.body.facing import without_yaw
+from unipose.body.facing import face_front
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.posecodes.changes import MeasuredPair
@@ -40,8 +40,9 @@ def recorded(mocap_folder) -> tuple[np.ndarray, np.ndarray]:
     chosen = np.random.default_rng(0).permutation(len(rotations))[:COUNT]
     assert len(chosen) == COUNT
     rotations = rotations[np.sort(chosen)]
-    front = torch.cat([without_yaw(rotations[:, 0])[:, None], rotations[:, 1:]], dim=1)
-    return rotations.numpy(), forward_kinematics(front, load_body().rest_joints).numpy()
+    return rotations.numpy(), forward_kinematics(
+        face_front(rotations), load_body().rest_joints
+    ).numpy()
 
 
 @pytest.mark.slow

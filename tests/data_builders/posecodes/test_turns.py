@@ -26,6 +26,7 @@ def turned(pairs):
     return *pairs(COUNT, 71), np.random.default_rng(7).uniform(-180, 180, COUNT)
 
 
+@pytest.mark.slow
 def test_three_instructions_with_turns_are_read_back_and_happened(turned):
     first, second, turns = turned
     rows = write_three_modifiers(first, second, seed=1, indices=range(COUNT), turns=turns)

@@ -33,7 +33,7 @@ from tests.fakes.picture_datasets import (
     write_mpi_inf_3dhp_test,
     write_mpii,
 )
-from unipose.body.keypoint_sets import COCO_WHOLEBODY_133, HUMAN36M_17, SMPL_24
+from unipose.body.keypoint_sets import COCO_17, COCO_WHOLEBODY_133, HUMAN36M_17, SMPL_24
 from unipose.errors import EmptySourceError, FileNote, SourceError
 
 
@@ -45,9 +45,9 @@ def read(text):
 def assert_seen_where_it_stands(record, size):
     """The 3D landmarks stand upright, face the camera, and fall on the 2D ones in it."""
     body = record.keypoints_3d
-    assert np.allclose(body.points, standing(body.names), atol=1e-4)
-    seen = record.camera.project(torch.from_numpy(body.points), width_px=size[0], height_px=size[1])
-    assert np.allclose(seen.numpy(), record.keypoints_2d.points, atol=0.02)
+    assert np.allclose(body.points[0], standing(body.keypoint_set.names), atol=1e-4)
+    seen = record.camera.project(body.points, width_px=size[0], height_px=size[1])
+    assert np.allclose(seen, record.keypoints_2d.points, atol=0.02)
     left, top, right, bottom = record.box
     assert 0 <= left < right <= size[0]
     assert 0 <= top < bottom <= size[1]
@@ -56,7 +56,7 @@ def assert_seen_where_it_stands(record, size):
 def test_human36m_comes_upright_in_metres_with_its_camera_and_fit(tmp_path):
     (record,), _ = read(f"human36m={write_human36m(tmp_path)}")
     assert_seen_where_it_stands(record, (1000, 1002))
-    assert record.keypoints_3d.names == HUMAN36M_17.names
+    assert record.keypoints_3d.keypoint_set is HUMAN36M_17
     assert torch.allclose(record.pose.rotations[0, 0], torch.eye(3), atol=1e-6)
     assert (record.split, record.label, record.other["subject"]) == ("train", "Directions", 1)
     assert record.image == tmp_path / "images" / H36M_PICTURE
@@ -111,10 +111,10 @@ def test_mpi_inf_3dhp_s_test_set_gives_valid_frames_in_its_camera(tmp_path, monk
     assert [record.key for record in records] == ["mpi_inf_3dhp/TS1:0", "mpi_inf_3dhp/TS1:2"]
     record = records[1]
     assert (record.image.name, record.label) == ("img_000003.jpg", "exercise")
-    points = torch.from_numpy(record.keypoints_3d.points)
-    seen = record.camera.project(points, width_px=2048, height_px=2048).numpy()
-    assert np.abs(seen - record.keypoints_2d.points).max() < 2  # the fake's focal is rounded
-    head, ankle = (record.keypoints_3d.point(name) for name in ("head_top", "left_ankle"))
+    seen = record.camera.project(record.keypoints_3d.points, width_px=2048, height_px=2048)
+    # the fake's focal is rounded
+    assert (seen - record.keypoints_2d.points).abs().max() < 2
+    head, ankle = (record.keypoints_3d.point(name)[0] for name in ("head_top", "left_ankle"))
     assert head[1] - ankle[1] > 1  # y up, though the camera looks down a little
 
 
@@ -122,15 +122,16 @@ def test_h3wb_s_archive_gives_every_view(tmp_path):
     records, _ = read(f"h3wb={write_h3wb(tmp_path)}")
     assert len(records) == 2 * 4
     record = records[0]
-    assert np.allclose(record.keypoints_3d.points, standing(COCO_WHOLEBODY_133.names), atol=1e-4)
+    body = standing(COCO_WHOLEBODY_133.names)
+    assert np.allclose(record.keypoints_3d.points[0], body, atol=1e-4)
     assert record.key == "h3wb/S1/Directions 1/54138969:0"
     assert (record.other["frame"], record.label) == ("0075", "Directions 1")
-    assert record.keypoints_2d.names == COCO_WHOLEBODY_133.names
+    assert record.keypoints_2d.keypoint_set is COCO_WHOLEBODY_133
 
 
 def test_h3wb_s_samples_are_turned_from_the_camera(tmp_path):
     (record,), _ = read(f"h3wb={write_h3wb_samples(tmp_path)}")
-    relative = record.keypoints_3d.points - record.keypoints_3d.points[11]
+    relative = record.keypoints_3d.points[0] - record.keypoints_3d.points[0, 11]
     body = standing(COCO_WHOLEBODY_133.names)
     assert np.allclose(relative, body - body[11], atol=1e-4)
     assert record.box == (300, 200, 700, 900)
@@ -142,9 +143,9 @@ def test_3dpw_keeps_its_world_and_drops_frames_without_a_camera(tmp_path):
         f"3dpw/downtown_walking_00:{i}:0" for i in range(3)
     ]
     assert_seen_where_it_stands(records[1], (1080, 1920))
-    assert records[1].keypoints_3d.names == SMPL_24.names
-    assert records[0].keypoints_2d.point("right_wrist").tolist() == [500, 700]
-    assert np.isnan(records[0].keypoints_2d.point("nose")).all()
+    assert records[1].keypoints_3d.keypoint_set is SMPL_24
+    assert records[0].keypoints_2d.point("right_wrist").tolist() == [[500, 700]]
+    assert records[0].keypoints_2d.point("nose").isnan().all()
     assert (records[0].pose.body, records[0].other["gender"]) == ("smpl", "m")
     assert torch.allclose(records[0].pose.translation[0], torch.tensor([0.0, 1.17, 0.0]))
     assert drops.dropped[0].reason == "the camera's place is not valid for this frame"
@@ -201,7 +202,7 @@ def test_bedlam_s_world_is_turned_the_right_way_up(tmp_path):
     seen = record.camera.project(
         torch.from_numpy(standing(SMPL_24.names)[:22]), width_px=1280, height_px=720
     )
-    assert np.allclose(seen.numpy(), record.keypoints_2d.points, atol=0.02)
+    assert np.allclose(seen, record.keypoints_2d.points[0], atol=0.02)
     assert record.other["gender"] == "female"
 
 
@@ -229,17 +230,17 @@ def test_a_close_up_of_bedlam_is_turned_clockwise(tmp_path):
 def test_coco_marks_what_is_seen_hidden_and_not_labelled(tmp_path):
     (record,), _ = read(f"coco={write_coco(tmp_path, [coco_person(5)])}")
     keypoints = record.keypoints_2d
-    assert dict(zip(keypoints.names, keypoints.visible.tolist(), strict=True))["left_hip"] == 0.5
-    assert keypoints.point("left_shoulder").tolist() == [110, 80]
-    assert np.isnan(keypoints.point("right_knee")).all()
+    assert keypoints.scores[0, COCO_17.index["left_hip"]] == 0.5
+    assert keypoints.point("left_shoulder").tolist() == [[110, 80]]
+    assert keypoints.point("right_knee").isnan().all()
     assert (record.key, record.split, record.box) == ("coco/val2017/5", "val", (80, 40, 140, 190))
 
 
 def test_coco_whole_body_has_its_hand(tmp_path):
     folder = write_coco(tmp_path, [coco_whole_body_person(5)], stem="coco_wholebody_val_v1.0")
     (record,), _ = read(f"coco_wholebody={folder}")
-    assert record.keypoints_2d.point("left_thumb1").tolist() == [91, 160]
-    assert float(record.keypoints_2d.visible.sum()) == 2.5 + 21
+    assert record.keypoints_2d.point("left_thumb1").tolist() == [[91, 160]]
+    assert float(record.keypoints_2d.scores.sum()) == 2.5 + 21
 
 
 BAD_PEOPLE = {
@@ -301,8 +302,8 @@ def test_pictures_that_are_missing_cut_off_or_of_another_size_are_left_out(tmp_p
 def test_mpii_has_activities_and_marks_visibility_in_three_ways(tmp_path):
     (record,), drops = read(f"mpii={write_mpii(tmp_path)}")
     keypoints = record.keypoints_2d
-    assert keypoints.visible[:5].tolist() == [1, 1, 0.5, 0.5, 0]
-    assert keypoints.point("right_knee").tolist() == [110, 200]
+    assert keypoints.scores[0, :5].tolist() == [1, 1, 0.5, 0.5, 0]
+    assert keypoints.point("right_knee").tolist() == [[110, 200]]
     assert (record.label, record.other["category"]) == ("curling", "sports")
     assert record.box == (0, 40, 265, 340)
     assert drops.dropped[0].reason == "no keypoint of this person is labelled"

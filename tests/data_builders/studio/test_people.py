@@ -7,7 +7,7 @@ import pytest
 import roma
 import torch
 
-from data_builders.studio.chance import Chance
+from data_builders.studio.block_random import BlockRandom
 from data_builders.studio.clothing import PALETTE, Garment, Slot, draw_outfit, linear
 from data_builders.studio.contacts import TouchFinder
 from data_builders.studio.placing import slide
@@ -78,7 +78,7 @@ HANDS_ON_THIGHS = {("left hand", "left thigh"), ("right hand", "right thigh")}
 
 def test_an_arm_that_merely_hangs_touches_nothing(monkeypatch):
     assert own_contacts(arms_at_the_sides(1.5)) == set()
-    monkeypatch.setattr("data_builders.studio.contacts.HANGS", 2.0)  # as if nothing ever hung
+    monkeypatch.setattr("unipose.body.touch_rules.HANGING_COSINE", 2.0)  # as if nothing ever hung
     assert own_contacts(arms_at_the_sides(1.5)) > HANDS_ON_THIGHS
 
 
@@ -122,7 +122,7 @@ def test_a_phrase_is_told_only_if_it_fits_nobody_else():
 
 def test_a_garments_colour_is_the_one_it_is_called():
     for seed in range(20):
-        outfit = draw_outfit(Chance(seed))
+        outfit = draw_outfit(BlockRandom(seed))
         for slot, garment in zip((Slot.TOP, Slot.BOTTOM), outfit.garments):
             away = {
                 name: float(np.abs(outfit.colours[slot] - linear(np.array(rgb, dtype=float))).sum())

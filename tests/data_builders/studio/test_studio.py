@@ -8,15 +8,16 @@ import multiprocessing
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from data_builders.studio import StudioConfig, encode_jpeg, encode_png, studio_records
-from data_builders.studio.chance import Chance
+from data_builders.studio.block_random import BlockRandom
 from data_builders.studio.config import DEBUG
 from data_builders.studio.motions import mirror_words
 from tests.fakes.studio import made_up_motions, make_studio
+from unipose.body.keypoint_sets import COCO_WHOLEBODY_133
 from unipose.body.skeletons import SMPL
-from unipose.body.whole_body import WHOLE_BODY_NAMES
 from unipose.errors import ConfigError
 
 
@@ -41,6 +42,7 @@ def test_a_picture_is_the_same_in_any_order(studio, images):
     assert fingerprint(images[7]) != fingerprint(images[2])
 
 
+@pytest.mark.slow
 def test_a_picture_is_the_same_in_another_process(images):
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.map(fingerprint_elsewhere, [4, 1]) == [fingerprint(images[i]) for i in (4, 1)]
@@ -50,21 +52,10 @@ def test_another_seed_gives_other_pictures(images):
     assert fingerprint(make_studio(seed=1).sample(3)) != fingerprint(images[3])
 
 
-def test_the_plain_rasteriser_draws_the_same_people(studio, images):
-    studio.backend = "torch"
-    try:
-        again = studio.sample(2)
-    finally:
-        studio.backend = "numba"
-    assert float((again.instances == images[2].instances).mean()) > 0.999
-    difference = np.abs(again.pixels.astype(int) - images[2].pixels)
-    assert float((difference.max(-1) <= 2).mean()) > 0.995
-
-
 def test_a_mirrored_clip_is_the_other_hand():
     motions = made_up_motions()
     plain, mirrored = (
-        motions.draw(Chance(3), frames=1, fps=10.0, mirrored=side) for side in (False, True)
+        motions.draw(BlockRandom(3), frames=1, fps=10.0, mirrored=side) for side in (False, True)
     )
     flip = np.array([-1.0, 1.0, 1.0])
     left, right = SMPL.index["left_elbow"], SMPL.index["right_elbow"]
@@ -98,10 +89,10 @@ def test_a_record_holds_what_the_picture_knows(studio):
     for record in records:
         assert record.source == "studio"
         assert record.split == "val"
-        assert record.keypoints_2d.names == WHOLE_BODY_NAMES
-        outside = record.keypoints_2d.visible == 0
-        assert np.array_equal(np.isnan(record.keypoints_2d.points).any(1), outside)
-        assert record.keypoints_3d.points.shape == (133, 3)
+        assert record.keypoints_2d.keypoint_set is COCO_WHOLEBODY_133
+        assert set(record.keypoints_2d.scores[0].tolist()) <= {0.0, 0.5, 1.0}
+        assert torch.equal(record.keypoints_2d.scores > 0, record.keypoints_2d.present)
+        assert record.keypoints_3d.present.all()
     assert len({record.key for record in records}) == len(records)
 
 

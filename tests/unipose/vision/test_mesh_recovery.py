@@ -15,13 +15,12 @@ from unipose.body.skeletons import SMPL
 from unipose.errors import ConfigError, MissingFileError, WeightsError
 from unipose.vision.crops import Crops
 from unipose.vision.mesh_recovery import (
-    LEVEL,
     MeshHead,
     MeshHeadConfig,
-    MeshRecovery,
     MeshRecoveryConfig,
     MeshRecoveryNetwork,
 )
+from unipose.vision.mesh_recovery_protocol import LEVEL, RecoveredMeshes
 from unipose.vision.pose_vit import PoseViTConfig
 
 SMALL = MeshRecoveryConfig(
@@ -74,7 +73,7 @@ def test_an_untrained_head_answers_with_nearly_the_mean_person_facing_the_camera
     assert float((found.rotations[:, 0] - LEVEL).abs().max()) < 0.1
     assert float((found.rotations[:, 1:] - torch.eye(3)).abs().max()) < 0.1
     body = load_body()
-    pose = MeshRecovery(
+    pose = RecoveredMeshes(
         rotations=torch.cat([LEVEL[None], torch.eye(3).expand(23, 3, 3)])[None],
         betas=torch.zeros(1, 10),
         camera=torch.tensor([[0.9, 0.0, 0.0]]),
@@ -142,21 +141,10 @@ def test_one_person_of_a_batch_is_the_person_alone():
     assert network(crops[:0]).rotations.shape == (0, 24, 3, 3)
 
 
-def test_people_are_looked_at_in_their_picture():
-    network = MeshRecoveryNetwork(SMALL).eval()
-    picture = torch.randint(0, 256, (90, 120, 3), dtype=torch.uint8)
-    boxes = torch.tensor([[10.0, 10.0, 40.0, 80.0], [60.0, 5.0, 100.0, 60.0]])
-    both = network.look(picture, Crops.around(boxes))
-    second = network.look(picture, Crops.around(boxes[1:]))
-    torch.testing.assert_close(both.rotations[1:], second.rotations, atol=1e-5, rtol=1e-4)
-    nobody = network.look(picture, Crops.around(boxes[:0]))
-    assert len(nobody.pose()) == 0
-
-
 def test_a_person_at_the_edge_is_turned_towards_the_camera():
     crops = Crops(centre=torch.tensor([[300.0, 100.0]]), side=torch.tensor([100.0]))
     turns = crops.turns(torch.tensor([200.0]), torch.tensor([[100.0, 100.0]]))
-    found = MeshRecovery(
+    found = RecoveredMeshes(
         rotations=torch.cat([LEVEL[None], torch.eye(3).expand(23, 3, 3)])[None],
         betas=torch.zeros(1, 10),
         camera=torch.tensor([[0.9, 0.0, 0.0]]),

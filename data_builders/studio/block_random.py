@@ -15,7 +15,7 @@ BLOCK = 160
 """About as many numbers as a picture takes."""
 
 
-class Chance:
+class BlockRandom:
     """The draws that belong to some numbers: the same numbers, the same draws."""
 
     def __init__(self, *seed: int) -> None:

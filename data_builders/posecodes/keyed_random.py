@@ -36,7 +36,7 @@ def uniform(key: UInt64[np.ndarray, " pose"], columns: int) -> Float[np.ndarray,
         return (_mix(key[:, None] + steps) >> np.uint64(11)) * 2.0**-53
 
 
-class Dice:
+class KeyedRandom:
     """A small, fast generator for one text (a 64-bit linear congruential one, upper bits used)."""
 
     __slots__ = ("_state",)
@@ -44,11 +44,11 @@ class Dice:
     def __init__(self, key: int) -> None:
         self._state = key
 
-    def roll(self) -> float:
+    def random(self) -> float:
         """Return a number in [0, 1)."""
         self._state = (self._state * 6364136223846793005 + 1442695040888963407) & _MASK
         return (self._state >> 32) * 2.0**-32
 
     def pick(self, items: Sequence[Item]) -> Item:
         """Return one of `items`."""
-        return items[int(self.roll() * len(items))]
+        return items[int(self.random() * len(items))]
