@@ -71,7 +71,7 @@ class _Node:
     def of(cls, node: Mapping[str, Any]) -> _Node:
         # an input with a caret only says what has to run before
         inputs = tuple(name for name in node.get("input", ()) if not name.startswith("^"))
-        settings = {name: _setting(value) for name, value in node.get("attr", {}).items()}
+        settings = {name: _setting(value) for name, value in node.get("attr", {}).items() if value}
         return cls(node["name"], node["op"], inputs, settings)
 
     def get(self, name: str, default: Any = 0) -> Any:
@@ -81,11 +81,10 @@ class _Node:
 
 def _setting(value: Mapping[str, Any]) -> Any:
     """Return an attribute: its number, truth, word, type, or a list of such."""
-    kind, content = next(iter(value.items()), ("", None))
+    kind, content = next(iter(value.items()))
     match kind:
         case "list":
-            items = next(iter(content.items()), ("", []))
-            return [_setting({items[0]: item}) for item in items[1]]
+            return [_setting({kind: item}) for kind, items in content.items() for item in items]
         case "i":
             return int(content)
         case "f":

@@ -15,7 +15,7 @@ from unipose.vision.turned_square import Pixels, TurnedSquare
 INPUT_PX = 416
 BINS = 11
 """An edge's distance is the mean over this many whole steps of the grid (Li et al. 2020)."""
-MEAN, STD = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
+MEAN, STD = np.array([(103.53, 116.28, 123.675), (57.375, 57.12, 58.395)], dtype=np.float32)
 """Of blue, green and red."""
 MOST_OVERLAP = 0.6
 """Intersection over union from which two boxes are one person's."""
@@ -35,7 +35,7 @@ class NanoDet:
         height, width = pixels.shape[:2]
         square = TurnedSquare(centre=(width / 2, height / 2), side=float(max(height, width)))
         seen = square.cut(pixels, INPUT_PX)[..., ::-1]
-        image = (seen - np.float32(MEAN)) / np.float32(STD)
+        image = (seen - MEAN) / STD
         outputs = self._network(
             torch.from_numpy(image).permute(2, 0, 1)[None], *(n for pair in _LEVELS for n in pair)
         )
@@ -73,9 +73,10 @@ def _apart(
         if scores[at] < least:
             break
         box: Box = tuple(boxes[at].tolist())
-        if box[0] < box[2] and box[1] < box[3]:
-            if all(overlap(box, tuple(boxes[other].tolist())) < MOST_OVERLAP for other in found):
-                found.append(int(at))
+        if box[0] >= box[2] or box[1] >= box[3]:
+            continue
+        if all(overlap(box, tuple(boxes[other].tolist())) < MOST_OVERLAP for other in found):
+            found.append(int(at))
     return found
 
 
