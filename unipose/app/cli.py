@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -120,7 +120,7 @@ def estimate(
         assistant = sources.load_assistant(model, device=device, dtype=dtype)
         pose = assistant.estimate(pixels, box=box, who=who)
     else:
-        boxes = sources.find_people(pixels, detector)
+        boxes = sources.load_detector(detector).find(pixels)
         assistant = sources.load_assistant(model, device=device, dtype=dtype)
         pose = assistant.estimate_people(pixels, boxes)
         asked["boxes"] = boxes
@@ -128,6 +128,79 @@ def estimate(
         pose = replace(pose, translation=None)
     files = write(pose, out, shape)
     _answer("\n".join(files), as_json, file=str(image), **asked, files=files)
+
+
+@app.command()
+def keypoints(
+    image: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IMAGE|FOLDER", help="A photo, or a folder of photos.", show_default=False
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Where to: .json")],
+    keypoint_set: Annotated[
+        str,
+        typer.Option("--set", metavar="NAME", help="coco17, openpose25, wholebody133 ..."),
+    ] = "coco17",
+    boxes: Annotated[
+        Path | None,
+        typer.Option("--boxes", metavar="FILE", help="People's boxes: a file in COCO's layout."),
+    ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            "--detector",
+            metavar="NAME",
+            help="Another detector of people: Hugging Face's, by folder or name.",
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--picture",
+            metavar="OUT.png",
+            help="What was found, drawn on the photo (of a folder: a folder).",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find everybody in photos: 2D keypoints with scores, as COCO or OpenPose writes them."""
+    from unipose.app.photo_keypoints import PhotoKeypoints, photos_in, read_boxes
+    from unipose.body.keypoint_sets import keypoint_set as set_of
+    from unipose.files.keypoint_files import write_people
+
+    if not image.is_dir():
+        check_file(image, photos=True, poses=False)
+    if boxes is not None and detector is not None:
+        raise PoseQueryError("--boxes says where people are; leave out --detector")
+    paths, wanted = photos_in(image), set_of(keypoint_set)
+    given = None if boxes is None else read_boxes(boxes)
+    find_boxes = None
+    if detector is not None:
+        from unipose.app import sources
+
+        find_boxes = sources.load_detector(detector).find
+    finder = PhotoKeypoints(
+        keypoint_set=wanted, boxes=given, find_boxes=find_boxes, picture=picture
+    )
+    images = []
+    with _told_when_stopped(f"{out} holds the pictures until then"):
+        for found in _progress(finder.find(paths), len(paths), "keypoints"):
+            images.append(found)
+    openpose = wanted.name.startswith("openpose") and len(images) == 1
+    write_people(images, out, "openpose" if openpose else "coco")
+    people = sum(len(one.people) for one in images)
+    plain = f"{people} people in {len(images)} pictures: {out}" if people else "nobody was found"
+    _answer(
+        plain,
+        as_json,
+        file=str(image),
+        people=people,
+        pictures=len(images),
+        failed=[str(error) for error in finder.failed],
+        files=[str(out)],
+    )
 
 
 @app.command()
@@ -352,6 +425,25 @@ def version(as_json: AsJson = False) -> None:
     from importlib.metadata import version as version_of
 
     _answer(f"unipose {version_of('unipose')}", as_json, version=version_of("unipose"))
+
+
+def _progress(items: Iterable[Any], count: int, description: str) -> Iterable[Any]:
+    """Give the items with a bar for as long as somebody watches and there is more than one."""
+    if count < 2:
+        return items
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, description, total=count, console=Console(stderr=True), transient=True)
+
+
+@contextmanager
+def _told_when_stopped(what: str) -> Iterator[None]:
+    """Let Ctrl-C end what is done with a note, and go on with what there is."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"note: stopped; {what}", file=sys.stderr)
 
 
 def _answer(plain: str, as_json: bool, **fields: object) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import UInt8
 from transformers.utils.logging import disable_progress_bar
 
-from unipose.assistant import Box, UniPose
+from unipose.assistant import UniPose
 from unipose.language.conversation_model import ConversationModel
+from unipose.vision.detector import PeopleDetector
 
 
 def load_assistant(folder: Path | None, *, device: str = "cpu", dtype: str = "float32") -> UniPose:
@@ -24,9 +23,7 @@ def load_speaker(adapters: Path | None, *, device: str = "cpu") -> ConversationM
     return ConversationModel.load(adapters, device=device)
 
 
-def find_people(pixels: UInt8[np.ndarray, "_ _ 3"], detector: str) -> list[Box]:
-    """Return a box around each person in a photo, by the named detector, from left to right."""
-    from unipose.vision.detector import PeopleDetector  # slow to import, and seldom needed
-
+def load_detector(name: str) -> PeopleDetector:
+    """Return an object detector of Hugging Face that knows people, by folder or name."""
     disable_progress_bar()
-    return list(PeopleDetector.load(detector).find(pixels))
+    return PeopleDetector.load(name)

@@ -349,12 +349,18 @@ MIDPOINTS: Ways = {
 
 
 def keypoint_set(name: str) -> KeypointSet:
-    """Return a set of the registry; SkeletonError with the names that there are."""
-    if name not in KEYPOINT_SETS:
-        raise SkeletonError(
-            f"there is no keypoint set {name!r}; there are {', '.join(KEYPOINT_SETS)}"
-        )
-    return KEYPOINT_SETS[name]
+    """Return a set of the registry, its hyphens as you like ("coco17", "COCO-17", "wholebody133").
+
+    Raises SkeletonError with the names that there are.
+    """
+    for one in KEYPOINT_SETS.values():
+        if _plain(name) in (_plain(one.name), _plain(one.name).removeprefix("coco")):
+            return one
+    raise SkeletonError(f"there is no keypoint set {name!r}; there are {', '.join(KEYPOINT_SETS)}")
+
+
+def _plain(name: str) -> str:
+    return name.casefold().translate({ord("-"): None, ord("_"): None})
 
 
 def keypoint_set_of(names: Sequence[str]) -> KeypointSet:

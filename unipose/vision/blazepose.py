@@ -12,13 +12,12 @@ from math import cos, sin
 import numpy as np
 import torch
 
-from unipose.body.keypoint_sets import keypoint_set
+from unipose.body.keypoint_sets import BLAZEPOSE_33
 from unipose.body.keypoints import Keypoints
 from unipose.vision.graph_model import GraphModel
 from unipose.vision.network_files import network_file
 from unipose.vision.turned_square import Pixels, TurnedSquare
 
-BLAZEPOSE_33 = keypoint_set("blazepose-33")
 INPUT_PX = 256
 CIRCLE_SCALE = 1.25
 """The square's half side in radii of the circle around the body."""

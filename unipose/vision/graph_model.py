@@ -155,7 +155,7 @@ def _convolution(node: _Node, kernel: Tensor) -> Callable[[list[Tensor]], Tensor
     kernel = kernel.contiguous(memory_format=torch.channels_last)
     steps = node.get("strides")[1:3]
     fused = node.get("fused_ops", [])
-    unknown = set(fused) - {"BiasAdd", *_ACTIVATIONS}
+    unknown = set(fused) - {"BiasAdd", "Prelu", *_ACTIVATIONS}
     if unknown or node.get("data_format", "NHWC") != "NHWC":
         raise ValueError(f"a convolution with {sorted(unknown)}, {node.get('data_format')}")
     padded = node.get("padding") == "SAME"
@@ -170,11 +170,17 @@ def _convolution(node: _Node, kernel: Tensor) -> Callable[[list[Tensor]], Tensor
             image, kernel, inputs[2] if "BiasAdd" in fused else None, tuple(steps),
             (ends[0][0], ends[1][0]), groups=image.shape[1] // kernel.shape[1],
         )  # fmt: skip
-        for name in fused[1:]:
-            found = _ACTIVATIONS[name](found, inplace=True)
-        return found.permute(0, 2, 3, 1)
+        for name in fused:
+            if name in _ACTIVATIONS:
+                found = _ACTIVATIONS[name](found, inplace=True)
+        found = found.permute(0, 2, 3, 1)
+        return _prelu(node, found, inputs[3]) if "Prelu" in fused else found
 
     return convolve
+
+
+def _prelu(_: _Node, image: Tensor, slope: Tensor) -> Tensor:
+    return torch.where(image < 0, image * slope, image)
 
 
 def _same_padding(
@@ -186,6 +192,14 @@ def _same_padding(
         missing = max((-(-size // step) - 1) * step + window - size, 0)
         ends.append((missing // 2, missing - missing // 2))
     return ends
+
+
+def _fused_product(node: _Node, rows: Tensor, weights: Tensor, *more: Tensor) -> Tensor:
+    fused = node.get("fused_ops", [])
+    if node.get("transpose_a") or node.get("transpose_b") or set(fused) - {"BiasAdd"}:
+        raise ValueError(f"a product of matrices with {fused}")
+    found = rows @ weights
+    return found + more[0] if fused else found
 
 
 def _max_pool(node: _Node, image: Tensor) -> Tensor:
@@ -277,6 +291,9 @@ _OPERATIONS: dict[str, Callable[..., Value]] = {
     "Sqrt": _plain(torch.sqrt), "Sigmoid": _plain(torch.sigmoid), "Identity": _plain(lambda a: a),
     "Relu": _plain(functional.relu), "Relu6": _plain(functional.relu6),
     "LeakyRelu": lambda node, a: functional.leaky_relu(a, node.get("alpha", 0.2)),
+    "Prelu": _prelu,
+    "AddN": lambda _, *parts: sum(parts[1:], parts[0]),
+    "_FusedMatMul": _fused_product,
     "Cast": lambda node, a: a.to(_TYPES[node.get("DstT")]),
     "Reshape": lambda _, a, shape: a.reshape(shape.tolist()),
     "ExpandDims": lambda _, a, axis: a.unsqueeze(int(axis)),

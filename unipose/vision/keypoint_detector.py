@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
-from unipose.body.keypoint_sets import COCO_17
+from unipose.body.keypoint_sets import BLAZEPOSE_33, COCO_17, KeypointSet
 from unipose.body.keypoints import Keypoints
 from unipose.body.people import Box, PersonInImage
 from unipose.vision.blazepose import CIRCLE_SCALE, BlazePose, BodyLandmarks
+from unipose.vision.hands_and_face import HandsAndFace
 from unipose.vision.movenet import MoveNet
 from unipose.vision.nanodet import NanoDet
 from unipose.vision.turned_square import Pixels, TurnedSquare
@@ -25,6 +27,8 @@ LEAST_SCORE = 0.2
 """From which a keypoint counts as seen (MoveNet's own examples use 0.2 to 0.3)."""
 HEAD_ROOM = 1.15
 """The circle around the body to the furthest keypoint: a head goes on above its nose."""
+_CARRIED = {"wrist": ("pinky", "index", "thumb"), "ankle": ("heel", "foot_index")}
+_WITH_TOES = tuple(name.replace("foot_index", "big_toe") for name in BLAZEPOSE_33.names)
 _SHOULDERS, _HIPS = (
     COCO_17.indices(f"left_{part}", f"right_{part}") for part in ("shoulder", "hip")
 )
@@ -37,6 +41,8 @@ class DetectedPerson:
     person: PersonInImage
     """Box, COCO's 17 keypoints with scores, and confidence (0 to 1)."""
     landmarks: BodyLandmarks
+    hands_and_face: tuple[Keypoints, ...] = ()
+    """If they were looked for."""
 
     @property
     def body(self) -> Keypoints:
@@ -44,13 +50,31 @@ class DetectedPerson:
         assert self.person.keypoints is not None
         return self.person.keypoints
 
+    def keypoints(self, target: KeypointSet) -> Keypoints:
+        """Return the keypoints of any set by name; what no network knows is missing.
+
+        Hands and feet come with the wrist and ankle that MoveNet says, for its are the better ones;
+        BlazePose's tip of the second toe stands for the big toe.
+        """
+        seen = self.landmarks.seen
+        index = seen.keypoint_set.index
+        points = seen.points.clone()
+        for side in ("left", "right"):
+            for joint, parts in _CARRIED.items():
+                moved = self.body.point(f"{side}_{joint}") - seen.point(f"{side}_{joint}")
+                points[:, [index[f"{side}_{part}"] for part in parts]] += moved[:, None]
+        seen = replace(seen, points=points)
+        toes = replace(seen, keypoint_set=replace(seen.keypoint_set, names=_WITH_TOES, bones=()))
+        return joined((self.body, *self.hands_and_face, seen, toes)).mapped_to(target)
+
 
 class KeypointDetector:
-    """The three networks. About 60 ms a picture and 90 ms a person on one core."""
+    """The networks. About 60 ms a picture and 90 ms a person on one core; hands and face 90 ms."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hands_and_face: bool = False) -> None:
         """Open the networks. Raises MissingFileError or WeightsError that say how to get them."""
         self._people, self._keypoints, self._landmarks = NanoDet(), MoveNet(), BlazePose()
+        self._hands_and_face = HandsAndFace() if hands_and_face else None
 
     def find(
         self, pixels: Pixels, boxes: Sequence[Box] | None = None, *, least: float = 0.3
@@ -61,20 +85,34 @@ class KeypointDetector:
         bottom in pixels, and each gets its person, whatever is in it.
         """
         if boxes is not None:
-            return [
-                self.look(pixels, PersonInImage(box=box, detector="box given")) for box in boxes
-            ]
-        found = [self.look(pixels, one) for one in self._people.find(pixels, least=least)]
-        return found
+            return [self.look(pixels, PersonInImage(box=box, detector="a box")) for box in boxes]
+        return [self.look(pixels, one) for one in self._people.find(pixels, least=least)]
 
     def look(self, pixels: Pixels, person: PersonInImage) -> DetectedPerson:
         """Return the person in a box with keypoints and landmarks."""
         assert person.box is not None
         body = self._keypoints.look(pixels, TurnedSquare.around_box(person.box, scale=BOX_SCALE))
+        landmarks = self._landmarks.look(pixels, body_square(body))
+        more = self._hands_and_face.look(pixels, landmarks.seen) if self._hands_and_face else ()
         return DetectedPerson(
-            person=replace(person, keypoints=body),
-            landmarks=self._landmarks.look(pixels, body_square(body)),
+            person=replace(person, keypoints=body), landmarks=landmarks, hands_and_face=tuple(more)
         )
+
+
+def joined(parts: Sequence[Keypoints]) -> Keypoints:
+    """Return the keypoints of several sets in one; of a name that several have, the first."""
+    first = {
+        name: (part, at)
+        for part in reversed(parts)
+        for at, name in enumerate(part.keypoint_set.names)
+    }
+    picked = [(part, at) for part, at in first.values()]
+    return Keypoints(
+        keypoint_set=KeypointSet(name="joined", names=tuple(first)),
+        points=torch.stack([part.points[:, at] for part, at in picked], dim=1),
+        scores=torch.stack([part.scores[:, at] for part, at in picked], dim=1),
+        present=torch.stack([part.present[:, at] for part, at in picked], dim=1),
+    )
 
 
 def body_square(body: Keypoints) -> TurnedSquare:
