@@ -101,7 +101,7 @@ class ThroughputRun:
     vocabulary: Vocabulary
     draw: Callable[[int], list[Row]]
     """From a step to its rows."""
-    teaching: TrainingLoopConfig
+    config: TrainingLoopConfig
     batches: int
     """Different ones; the draws begin again behind them."""
 
@@ -120,7 +120,7 @@ class ThroughputRun:
         if name == "ours":
             return self.ours(folder)
         if name == "trainer":
-            config = self.teaching
+            config = self.config
             return self.trainer(folder, pieces=config.pieces, workers=config.workers)
         return self.trainer(folder, pieces=1, workers=0)
 
@@ -132,14 +132,14 @@ class ThroughputRun:
 
         def began(*_: object) -> None:
             nonlocal pieces
-            if pieces % self.teaching.pieces == 0:  # the first of a step; draws are a step ahead
+            if pieces % self.config.pieces == 0:  # the first of a step; draws are a step ahead
                 starts.append(now())
             pieces += 1
 
-        config = replace(self.teaching, out=folder)
+        config = replace(self.config, out=folder)
         run = RunFolder(folder, config)
         model = deepcopy(self.model)
-        model.register_forward_pre_hook(began)
+        model.llm.get_decoder().register_forward_pre_hook(began)
         run_loop(
             start_accelerator(clip=config.clip),
             run,
@@ -153,7 +153,7 @@ class ThroughputRun:
 
     def trainer(self, folder: Path, *, pieces: int, workers: int) -> list[list[Moment]]:
         """Return how long each batch took transformers' Trainer."""
-        config, pad = self.teaching, self.vocabulary.pad
+        config, pad = self.config, self.vocabulary.pad
         watch = _Watch()
 
         def collate(places: list[int]) -> dict[str, Any]:
@@ -269,7 +269,7 @@ def prepare(config: PaceConfig, folder: Path) -> ThroughputRun:
         model=model,
         vocabulary=vocabulary,
         draw=lambda step: talk.draw(config.batch, seed=config.seed, step=step % config.batches),
-        teaching=align,
+        config=align,
         batches=config.batches,
     )
 

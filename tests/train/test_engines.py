@@ -26,11 +26,12 @@ from tests.fakes.tiny_model import TINY_CODEC
 from tests.train.test_programs import final_weights, same, stop_after
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
-from train import align, program, saved_model
+from train import align, program, saved_model, training_loop
 from train.program import asked_engine, check_engine, start_accelerator
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
 from unipose.errors import ConfigError
+from unipose.language.losses import batch_losses
 
 Weights = dict[str, torch.Tensor]
 CONFIGS = Path(program.__file__).parent / "configs"
@@ -84,10 +85,10 @@ def halves_in_one_process(out: Path) -> tuple[Weights, list[torch.Tensor], dict[
         optimizer.zero_grad()
         for place in (2 * step, 2 * step + 1):
             rows = talk.draw(config.batch, seed=config.seed, step=place)
-            batches = teaching.by_length(rows, config.pieces, pad=vocabulary.pad)
+            batches = training_loop.by_length(rows, config.pieces, pad=vocabulary.pad)
             practice = talk.practise(config.practice, seed=config.seed, step=place)
             torch.manual_seed(config.seed + place)
-            loss, parts = teaching.train_step(model, batches, practice, config)
+            loss, parts = training_loop.train_step(model, batches, practice, config)
             (loss / 2).backward()
             if place % 2 == 0:
                 shown = {name: value.item() for name, value in parts.items()}
@@ -285,11 +286,13 @@ def test_adapters_learn_beside_a_quantised_base_and_come_back_equal(bits: int, t
         vocabulary=vocabulary,
         config=config.talk,
     )
-    batches = teaching.by_length(talk.draw(config.batch, seed=0, step=0), 1, pad=vocabulary.pad)
+    batches = training_loop.by_length(
+        talk.draw(config.batch, seed=0, step=0), 1, pad=vocabulary.pad
+    )
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
     losses = []
     for _ in range(4):
-        loss, _ = teaching.train_step(model.train(), batches, None, config)
+        loss, _ = training_loop.train_step(model.train(), batches, None, config)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -304,6 +307,6 @@ def test_adapters_learn_beside_a_quantised_base_and_come_back_equal(bits: int, t
     for name, value in before.items():
         assert torch.equal(after[name], value), name
     with torch.no_grad():
-        one, other = (m.eval()(batches[0]) for m in (model, loaded))
+        one, other = (batch_losses(m.eval(), batches[0]) for m in (model, loaded))
     assert torch.equal(one.codes, other.codes)
     assert torch.equal(one.text, other.text)
