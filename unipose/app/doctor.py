@@ -31,6 +31,7 @@ def examine() -> list[Checkup]:
         _try("body", _body),
         _try("model", _model),
         _try("conversation", _conversation),
+        _try("photographs", _photographs),
     ]
 
 
@@ -88,6 +89,15 @@ def _conversation() -> str:
     question = "which knee is bent more?"
     said = load_assistant(None).answer(question, example_pose("step"))
     return f'embedded; asked of a step "{question}": "{said}"'
+
+
+def _photographs() -> str:
+    from unipose.vision.network_files import SHA256, network_file
+
+    names = sorted({name.partition(".")[0] for name in SHA256})
+    for name in names:
+        network_file(name)
+    return f"networks {', '.join(names)}"
 
 
 def _try(what: str, look: Callable[[], str]) -> Checkup:

@@ -15,6 +15,7 @@ import torch
 from unipose.body.keypoint_sets import BLAZEPOSE_33, COCO_17, KeypointSet
 from unipose.body.keypoints import Keypoints
 from unipose.body.people import Box, PersonInImage
+from unipose.metrics.keypoints import object_keypoint_similarity
 from unipose.vision.blazepose import CIRCLE_SCALE, BlazePose, BodyLandmarks
 from unipose.vision.hands_and_face import HandsAndFace
 from unipose.vision.movenet import MoveNet
@@ -25,6 +26,10 @@ BOX_SCALE = 1.1
 """Of the square that MoveNet looks at, to the box's longer side."""
 LEAST_SCORE = 0.2
 """From which a keypoint counts as seen (MoveNet's own examples use 0.2 to 0.3)."""
+LEAST_SEEN = 3
+"""Keypoints that make a person of what the detector of people finds."""
+SAME_OKS = 0.7
+"""Object keypoint similarity from which two detections are of one person."""
 HEAD_ROOM = 1.15
 """The circle around the body to the furthest keypoint: a head goes on above its nose."""
 _CARRIED = {"wrist": ("pinky", "index", "thumb"), "ankle": ("heel", "foot_index")}
@@ -81,22 +86,52 @@ class KeypointDetector:
     ) -> list[DetectedPerson]:
         """Return the people in a picture (RGB), the surest first; or one for each of `boxes`.
 
-        `least` is how sure the detector of people has to be (0 to 1); boxes are left, top, right,
-        bottom in pixels, and each gets its person, whatever is in it.
+        `least` is how sure the detector of people has to be (0 to 1); of those it finds, somebody
+        with fewer than LEAST_SEEN keypoints, or with the same keypoints as a surer one, is left
+        out. Boxes are left, top, right, bottom in pixels, and each gets its person, whatever is in
+        it.
         """
         if boxes is not None:
             return [self.look(pixels, PersonInImage(box=box, detector="a box")) for box in boxes]
-        return [self.look(pixels, one) for one in self._people.find(pixels, least=least)]
+        found: list[DetectedPerson] = []
+        for person in self.people(pixels, least=least):
+            body = self._keypoints.look(pixels, _square(person))
+            seen = int((body.scores >= LEAST_SCORE).sum())
+            if seen >= LEAST_SEEN and not any(_same(body, other) for other in found):
+                found.append(self._landmarked(pixels, person, body))
+        return found
+
+    def people(self, pixels: Pixels, *, least: float = 0.3) -> list[PersonInImage]:
+        """Return box and confidence of the people in a picture, the surest first."""
+        return self._people.find(pixels, least=least)
 
     def look(self, pixels: Pixels, person: PersonInImage) -> DetectedPerson:
         """Return the person in a box with keypoints and landmarks."""
-        assert person.box is not None
-        body = self._keypoints.look(pixels, TurnedSquare.around_box(person.box, scale=BOX_SCALE))
+        return self._landmarked(pixels, person, self._keypoints.look(pixels, _square(person)))
+
+    def _landmarked(self, pixels: Pixels, person: PersonInImage, body: Keypoints) -> DetectedPerson:
         landmarks = self._landmarks.look(pixels, body_square(body))
         more = self._hands_and_face.look(pixels, landmarks.seen) if self._hands_and_face else ()
         return DetectedPerson(
             person=replace(person, keypoints=body), landmarks=landmarks, hands_and_face=tuple(more)
         )
+
+
+def _square(person: PersonInImage) -> TurnedSquare:
+    assert person.box is not None
+    return TurnedSquare.around_box(person.box, scale=BOX_SCALE)
+
+
+def _same(body: Keypoints, other: DetectedPerson) -> bool:
+    """Whether keypoints are those of somebody who has been found."""
+    assert other.person.box is not None
+    left, top, right, bottom = other.person.box
+    alike = object_keypoint_similarity(
+        body.points, other.body.points,
+        present=other.body.scores >= LEAST_SCORE, found_present=body.scores >= LEAST_SCORE,
+        area_px=torch.tensor([(right - left) * (bottom - top) / 2]), sigmas=COCO_17.sigmas,
+    )  # fmt: skip
+    return float(alike) >= SAME_OKS
 
 
 def joined(parts: Sequence[Keypoints]) -> Keypoints:

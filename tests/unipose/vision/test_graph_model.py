@@ -28,11 +28,12 @@ def write_graph(folder, nodes, weights, *, half=False):
     entries, data = [], b""
     for name, value in weights.items():
         entry = {"name": name, "shape": list(value.shape), "dtype": str(value.dtype)}
+        stored = value
         if half and value.dtype == np.float32:
-            value = value.astype(np.float16)
+            stored = value.astype(np.float16)
             entry["quantization"] = {"dtype": "float16", "original_dtype": "float32"}
         entries.append(entry)
-        data += value.tobytes()
+        data += stored.tobytes()
     constants = [{"name": name, "op": "Const"} for name in weights]
     content = {
         "format": "graph-model",

@@ -62,7 +62,8 @@ def standing(scores=1.0):
 @pytest.mark.parametrize("scores", [1.0, 0.0])
 def test_the_body_square_is_upright_and_holds_everybody_even_who_is_hardly_seen(scores):
     square = body_square(standing(scores))
-    assert square.centre == (50, 60) and square.angle == pytest.approx(0)
+    assert square.centre == (50, 60)
+    assert square.angle == pytest.approx(0)
     assert square.side >= 2 * 40
 
 
@@ -89,4 +90,5 @@ def test_a_box_gets_its_person_whatever_is_in_it(detector):
     assert float(one.body.scores.mean()) < 0.3
     for name in ("coco17", "wholebody133", "openpose25", "blazepose33", "halpe26"):
         found = one.keypoints(keypoint_set(name))
-        assert found.keypoint_set is keypoint_set(name) and len(found) == 1
+        assert found.keypoint_set is keypoint_set(name)
+        assert len(found) == 1
