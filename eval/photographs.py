@@ -1,7 +1,7 @@
 """How well are people in real photographs found? Checked on keypoints that were marked by hand.
 
-`--data` is a folder with `people.json`: per photo its file and people, each with a box (left, top, width, height; pixels) and COCO's keypoints by name ([x, y, v]; v 2 visible, 1
-hidden).
+`--data` is a folder with `people.json`: per photo its file and people, each with a box (left, top,
+width, height; pixels) and COCO's keypoints by name ([x, y, v]; v 2 visible, 1 hidden).
 
 - `pck_02`: of the marked joints of limbs (shoulders, elbows, wrists, hips, knees, ankles) of people
   whose box is given, the share within 0.2 of the torso's length, which is the person's longest
