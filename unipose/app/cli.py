@@ -191,7 +191,7 @@ def keypoints(
     openpose = wanted.name.startswith("openpose") and len(images) == 1
     write_people(images, out, "openpose" if openpose else "coco")
     people = sum(len(one.people) for one in images)
-    plain = f"{people} people in {len(images)} pictures: {out}" if people else "nobody was found"
+    plain = f"{out}: people {people}, pictures {len(images)}" if people else "nobody was found"
     _answer(
         plain,
         as_json,

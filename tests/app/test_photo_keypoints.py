@@ -1,0 +1,135 @@
+"""`unipose keypoints` on pictures of the body, whose joints are known, and on what is none."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unipose.app import cli
+from unipose.app.examples import example_pose
+from unipose.body.body import load_body
+from unipose.errors import MissingFileError
+from unipose.files.keypoint_files import read_keypoint_file
+from unipose.render.drawing import draw_pose
+from unipose.vision.network_files import network_file
+
+
+@pytest.fixture(scope="session")
+def networks():
+    try:
+        network_file("nanodet")
+    except MissingFileError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def unipose(monkeypatch, capsys, tmp_path):
+    """Return a function that runs the command with its words and gives (status, out, err)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["unipose", *words])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        said = capsys.readouterr()
+        return int(left.value.code or 0), said.out, said.err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def stepping():
+    """Return the picture of a stepping body, seen from its front: its left is on the right."""
+    return draw_pose(example_pose("step"), load_body(), size=320, view="front")
+
+
+def test_somebody_is_found_with_left_and_right(unipose, networks, stepping, tmp_path):
+    Image.fromarray(stepping).save("step.png")
+    status, out, _ = unipose("keypoints", "step.png", "-o", "step.json", "--picture", "seen.png")
+    assert (status, out) == (0, "step.json: people 1, pictures 1\n")
+    (image,) = read_keypoint_file(tmp_path / "step.json")
+    (person,) = image.people
+    keypoints = person.keypoints
+    assert keypoints.keypoint_set.name == "coco-17"
+    assert keypoints.point("left_wrist")[0, 0] > keypoints.point("right_wrist")[0, 0] + 50
+    for side in ("left", "right"):
+        heights = [
+            float(keypoints.point(f"{side}_{joint}")[0, 1])
+            for joint in ("shoulder", "elbow", "hip", "knee", "ankle")
+        ]
+        assert heights == sorted(heights)
+    seen = np.asarray(Image.open("seen.png"))
+    assert seen.shape == stepping.shape
+    assert (seen != stepping).any()
+
+
+def test_hands_and_face_are_looked_for_where_the_set_has_them(unipose, networks, stepping):
+    Image.fromarray(stepping).save("step.png")
+    assert unipose("keypoints", "step.png", "-o", "w.json", "--set", "wholebody133")[0] == 0
+    (person,) = json.loads(Path("w.json").read_text())
+    assert len(person["keypoints"]) == 133 * 3
+    assert unipose("keypoints", "step.png", "-o", "o.json", "--set", "openpose25")[0] == 0
+    assert json.loads(Path("o.json").read_text())["people"]
+
+
+def test_a_folder_goes_on_after_a_broken_photo_and_says_so(unipose, networks, stepping, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.fromarray(stepping).save(folder / "b.png")
+    (folder / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
+    Image.new("RGB", (64, 48)).save(folder / "c.png")
+    (folder / "notes.txt").write_text("no photo")
+    status, out, err = unipose(
+        "keypoints", "photos", "-o", "all.json", "--json", "--picture", "drawn"
+    )
+    assert status == 0
+    said = json.loads(out)
+    assert (said["people"], said["pictures"], len(said["failed"])) == (1, 2, 1)
+    assert "a.jpg" in err
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["b.png", "c.png"]
+
+
+def test_boxes_of_a_file_say_where_people_are(unipose, networks, stepping):
+    Image.fromarray(stepping).save("step.png")
+    height, width = stepping.shape[:2]
+    row = {"image_id": "step.png", "category_id": 1, "keypoints": [0] * 51, "score": 1,
+           "bbox": [0, 0, width, height]}  # fmt: skip
+    Path("boxes.json").write_text(json.dumps([row, row]))
+    status, out, _ = unipose("keypoints", "step.png", "-o", "k.json", "--boxes", "boxes.json")
+    assert (status, out) == (0, "k.json: people 2, pictures 1\n")
+
+
+def test_nobody_is_said(unipose, networks):
+    Image.new("RGB", (200, 100), (90, 160, 90)).save("lawn.png")
+    assert unipose("keypoints", "lawn.png", "-o", "k.json")[:2] == (0, "nobody was found\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("missing.jpg",), "there is no such file"),
+        (("empty",), "holds no photo"),
+        (("ok.png", "--set", "coco18"), "there is no keypoint set 'coco18'"),
+        (("ok.png", "--boxes", "ok.png", "--detector", "detr"), "leave out --detector"),
+    ],
+)
+def test_bad_input_is_named_before_anything_is_loaded(unipose, tmp_path, words, problem):
+    (tmp_path / "empty").mkdir()
+    Image.new("RGB", (8, 8)).save("ok.png")
+    status, _, err = unipose("keypoints", *words, "-o", "k.json")
+    assert status == 2
+    assert problem in err
+    assert not (tmp_path / "k.json").exists()
+
+
+def test_without_the_networks_it_is_said_how_to_get_them(unipose, tmp_path, monkeypatch):
+    monkeypatch.setenv("UNIPOSE_CACHE", str(tmp_path / "nothing"))
+    Image.new("RGB", (8, 8)).save("ok.png")
+    status, _, err = unipose("keypoints", "ok.png", "-o", "k.json")
+    assert status == 2
+    assert "make setup" in err
