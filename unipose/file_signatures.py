@@ -12,6 +12,7 @@ POSE_ENDINGS = (".npz", ".json", ".npy", ".pkl", ".bvh", ".amc")
 PHOTO_ENDINGS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff",
 )  # fmt: skip
+FILM_ENDINGS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif")
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """Text files may begin with these, as Windows writes them."""
 _BEGINNINGS = {
@@ -24,6 +25,11 @@ _BEGINNINGS = {
 def is_photo(path: str | Path) -> bool:
     """Return whether a file's ending is that of a photo."""
     return Path(path).suffix.lower() in PHOTO_ENDINGS
+
+
+def is_film(path: str | Path) -> bool:
+    """Return whether a file's ending is that of a film."""
+    return Path(path).suffix.lower() in FILM_ENDINGS
 
 
 def check_file(path: Path, *, photos: bool = False, poses: bool = True) -> None:

@@ -45,14 +45,14 @@ def open_photo(path: str | Path) -> Pixels:
         raise FileError(path, f"is larger than {MOST_BYTES:,} bytes.", "Make the picture smaller.")
     with checked_picture(path) as picture:
         picture.load()
-        return np.asarray(_on_white(ImageOps.exif_transpose(picture)))
+        return np.asarray(on_white(ImageOps.exif_transpose(picture)))
 
 
 def read_photo(data: bytes, path: str | Path) -> Pixels:
     """Return the pixels of a photo's bytes; `path` is what errors call it. Raises FileError."""
     with checked_picture(Path(path), data=data) as picture:
         picture.load()
-        return np.asarray(_on_white(ImageOps.exif_transpose(picture)))
+        return np.asarray(on_white(ImageOps.exif_transpose(picture)))
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def checked_picture(
         except FileNotFoundError as error:
             raise MissingFileError(path, "there is no such picture.") from error
         except UnidentifiedImageError as error:
-            first = _first_bytes(path) if data is None else data[:8]
+            first = first_bytes(path) if data is None else data[:8]
             expected = f"expected {', '.join(kinds[:-1])} or {kinds[-1]}"
             came = f"it begins with {first!r}" if first else "it is empty"
             raise FileError(path, f"is no whole picture: {expected}, {came}.") from error
@@ -96,12 +96,14 @@ def checked_picture(
             raise FileError(path, f"is no whole picture ({error}).") from error
 
 
-def _first_bytes(path: Path) -> bytes:
+def first_bytes(path: Path) -> bytes:
+    """Return the eight bytes that a file begins with, for the message that says what came."""
     with path.open("rb") as file:
         return file.read(8)
 
 
-def _on_white(picture: Image.Image) -> Image.Image:
+def on_white(picture: Image.Image) -> Image.Image:
+    """Return the picture as RGB; what is transparent becomes white."""
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     see_through = picture.convert("RGBA")

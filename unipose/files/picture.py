@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -134,15 +133,8 @@ def _with_one_palette(
 
 
 def _write_mp4(pose: Pose, path: Path, body: Body) -> None:
-    import av  # 0.2 s: only those who write a film wait for it
+    from unipose.files.film_writer import film_writer  # 0.2 s: only those who write a film wait
 
-    rate = Fraction(pose.fps or SMOOTH_FPS).limit_denominator(1001)
-    with written_whole(path) as temporary, av.open(str(temporary), "w", format="mp4") as film:
-        stream = film.add_stream("libx264", rate=rate, options={"crf": "20", "preset": "fast"})
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.thread_count = 1
-        for i, frame in enumerate(_frames(pose, body, size=400)):
-            if i == 0:
-                stream.height, stream.width = frame.shape[:2]
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        film.mux(stream.encode(None))
+    with film_writer(path, fps=pose.fps or SMOOTH_FPS) as film:
+        for frame in _frames(pose, body, size=400):
+            film.add(frame)
