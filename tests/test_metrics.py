@@ -1,6 +1,8 @@
-"""The field's joint errors, beside another implementation and what must not change them."""
+"""The field's errors of joints and keypoints, beside other implementations."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pytest
@@ -8,8 +10,17 @@ import roma
 import torch
 from scipy.linalg import orthogonal_procrustes
 
-from unipose.errors import PoseError
-from unipose.metrics import mpjpe, mpvpe, pa_mpjpe, procrustes_aligned, root_aligned
+from unipose.body.keypoint_sets import COCO_17
+from unipose.errors import ConfigError, PoseError
+from unipose.metrics import (
+    acceleration_error,
+    mpjpe,
+    mpvpe,
+    object_keypoint_similarity,
+    pa_mpjpe,
+    procrustes_aligned,
+    root_aligned,
+)
 
 
 def skeletons(seed: int) -> torch.Tensor:
@@ -124,3 +135,53 @@ def test_the_error_of_vertices_is_their_mean_distance() -> None:
     moved[0, 0] = torch.tensor([0.3, 0.0, 0.4])
     moved[1] = torch.tensor([0.0, 0.1, 0.0])
     torch.testing.assert_close(mpvpe(moved, truth), torch.tensor([0.5 / 4, 0.1]))
+
+
+def test_oks_is_cocos_and_counts_what_is_present() -> None:
+    sigmas = (0.1, 0.05)
+    truth = torch.tensor([[[10.0, 10.0], [50.0, 50.0]], [[0.0, 0.0], [9.0, 9.0]]])
+    found = torch.tensor([[[13.0, 14.0], [50.0, 50.0]]])
+    present = torch.tensor([[True, True], [False, False]])
+    area = torch.tensor([625.0, 100.0])
+    alike = object_keypoint_similarity(
+        found, truth, present=present, area_px=area, sigmas=sigmas
+    )  # 5 px off at 2 sigma sqrt(area) = 5 px: exp(-1/2)
+    assert alike.tolist() == [[pytest.approx((math.exp(-0.5) + 1) / 2), 0.0]]
+    only_first = object_keypoint_similarity(
+        found, truth[:1], present=present[:1], area_px=area[:1], sigmas=sigmas,
+        found_present=torch.tensor([[True, False]]),
+    )  # fmt: skip
+    assert float(only_first) == pytest.approx(math.exp(-0.5))
+    with pytest.raises(ConfigError, match="expected 2 positive sigmas"):
+        object_keypoint_similarity(found, truth, present=present, area_px=area, sigmas=(0.1,))
+    with pytest.raises(ConfigError, match="positive areas"):
+        object_keypoint_similarity(found, truth, present=present, area_px=area * 0, sigmas=sigmas)
+
+
+def test_oks_agrees_with_cocoeval_written_out() -> None:
+    draw = torch.Generator().manual_seed(0)
+    found = 50 * torch.rand(3, 17, 2, generator=draw)
+    truth = 50 * torch.rand(4, 17, 2, generator=draw)
+    present = torch.rand(4, 17, generator=draw) > 0.3
+    area = 500 + 500 * torch.rand(4, generator=draw)
+    alike = object_keypoint_similarity(
+        found, truth, present=present, area_px=area, sigmas=COCO_17.sigmas
+    )
+    for i in range(3):
+        for j in range(4):
+            variances = (2 * np.array(COCO_17.sigmas)) ** 2
+            d = (found[i] - truth[j]).square().sum(-1).numpy()
+            e = (d / variances / (float(area[j]) + np.spacing(1)) / 2)[present[j].numpy()]
+            assert float(alike[i, j]) == pytest.approx(np.sum(np.exp(-e)) / len(e), rel=1e-5)
+
+
+def test_acceleration_error_is_in_metres_per_second_squared() -> None:
+    seconds = torch.arange(5.0) / 10
+    falling = torch.zeros(5, 2, 3)
+    falling[..., 1] = -0.5 * 9.81 * seconds[:, None] ** 2
+    still = torch.zeros(5, 2, 3)
+    assert acceleration_error(still, falling, fps=10.0).tolist() == pytest.approx(
+        [9.81] * 3, rel=1e-4
+    )
+    with pytest.raises(PoseError, match="three frames"):
+        acceleration_error(still[:2], falling[:2], fps=10.0)

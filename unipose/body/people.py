@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from unipose.body.camera import Camera
 from unipose.body.keypoints import Keypoints
 from unipose.body.pose import Pose
@@ -55,19 +57,27 @@ class ImagePeople:
 class Track:
     """One person over time; frames in which they are not seen are left out.
 
-    Raises PoseError unless there is a frame for each person seen and frames go up.
+    Raises PoseError unless there is a frame (and a time) for each person seen, and they go up.
     """
 
     frames: tuple[int, ...]
     """Counted from 0."""
     people: tuple[PersonInImage, ...]
     fps: float | None = None
+    """The mean rate of the film."""
+    seconds: tuple[float, ...] | None = None
+    """When each frame is shown, from the film's start, where known."""
 
     def __post_init__(self) -> None:
         if len(self.frames) != len(self.people):
             raise PoseError(f"{len(self.frames)} frames for {len(self.people)} sightings")
         if any(a >= b for a, b in zip(self.frames, self.frames[1:])):
             raise PoseError("the frames of a track have to go up")
+        if self.seconds is not None:
+            if len(self.seconds) != len(self.frames):
+                raise PoseError(f"{len(self.seconds)} times for {len(self.frames)} sightings")
+            if any(a > b for a, b in zip(self.seconds, self.seconds[1:])):
+                raise PoseError("the times of a track have to go up")
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -77,3 +87,37 @@ class Track:
         """Frames between the first and the last one in which the person is not seen."""
         pairs = zip(self.frames, self.frames[1:])
         return [range(a + 1, b) for a, b in pairs if b > a + 1]
+
+    @property
+    def keypoints(self) -> Keypoints:
+        """One row for each sighting; PoseError if one has none, or of another set."""
+        rows = [person.keypoints for person in self.people if person.keypoints is not None]
+        if not rows or len(rows) != len(self) or any(
+            row.keypoint_set != rows[0].keypoint_set for row in rows
+        ):  # fmt: skip
+            raise PoseError("expected keypoints of one set at each sighting of the track")
+        return Keypoints(
+            keypoint_set=rows[0].keypoint_set,
+            points=torch.cat([row.points for row in rows]),
+            scores=torch.cat([row.scores for row in rows]),
+            present=torch.cat([row.present for row in rows]),
+        )
+
+    @property
+    def poses(self) -> Pose:
+        """One row for each sighting, without a frame rate (there may be gaps).
+
+        Betas and translation where all have them. PoseError if a sighting has no pose, or one of
+        another body.
+        """
+        rows = [person.pose for person in self.people if person.pose is not None]
+        if not rows or len(rows) != len(self) or len({row.body for row in rows}) > 1:
+            raise PoseError("expected a pose of one body at each sighting of the track")
+        betas = [row.betas for row in rows if row.betas is not None]
+        places = [row.translation for row in rows if row.translation is not None]
+        return Pose(
+            rotations=torch.cat([row.rotations for row in rows]),
+            betas=torch.cat(betas) if len(betas) == len(rows) else None,
+            translation=torch.cat(places) if len(places) == len(rows) else None,
+            body=rows[0].body,
+        )

@@ -81,6 +81,20 @@ def mpvpe(
     return mpjpe(vertices, truth)
 
 
+def acceleration_error(
+    joints: Float[Tensor, "frame joint 3"], truth: Float[Tensor, "frame joint 3"], *, fps: float
+) -> Float[Tensor, " inner_frame"]:
+    """Return how far accelerations are off (m/s^2, mean over joints) in all frames but the ends.
+
+    Second differences of positions, as in Kanazawa et al. 2019 (HMMR), who leave out fps^2.
+    Nothing is aligned. Raises PoseError for fewer than three frames.
+    """
+    if len(joints) < 3:
+        raise PoseError(f"acceleration needs three frames or more, got {len(joints)}")
+    off = joints - truth
+    return ((off[2:] - 2 * off[1:-1] + off[:-2]) * fps**2).norm(dim=-1).mean(dim=-1)
+
+
 def _refuse_fewer(present: Bool[Tensor, "batch joint"], least: int) -> None:
     few = (present.sum(dim=-1) < least).nonzero()
     if len(few):
