@@ -35,8 +35,8 @@ class FilmFrame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Film:
-    """What is known of a film before its frames are read; made by `open_film`."""
+class FilmReader:
+    """A film, of which nothing is unpacked before its frames are asked for; made by `open_film`."""
 
     path: Path
     size_px: tuple[int, int]
@@ -121,8 +121,8 @@ class Film:
             broken.clear()
 
 
-def open_film(path: str | Path, *, fps: float | None = None) -> Film:
-    """Return a film, or a folder of pictures as one, with `Film.frames` to read.
+def open_film(path: str | Path, *, fps: float | None = None) -> FilmReader:
+    """Return a film, or a folder of pictures as one, with `FilmReader.frames` to read.
 
     Pictures of a folder follow each other as people count (2.png before 10.png), at `fps`; a film
     has its own times, and `fps` is refused. Its header and first frame are read, no more.
@@ -145,7 +145,7 @@ def open_film(path: str | Path, *, fps: float | None = None) -> Film:
         count = stream.frames or None
     with closing(film_moments(path)) as moments:
         size_px = _first_size(path, moments)
-    return Film(
+    return FilmReader(
         path=path,
         size_px=size_px,
         fps=float(rate) if rate else None,
@@ -154,7 +154,7 @@ def open_film(path: str | Path, *, fps: float | None = None) -> Film:
     )
 
 
-def _open_folder(path: Path, fps: float | None) -> Film:
+def _open_folder(path: Path, fps: float | None) -> FilmReader:
     found = [file for file in path.iterdir() if is_photo(file) and not file.name.startswith(".")]
     if not found:
         endings = ", ".join(PHOTO_ENDINGS)
@@ -165,7 +165,7 @@ def _open_folder(path: Path, fps: float | None) -> Film:
     elif not 0 < fps < 1e5:
         raise ConfigError(f"expected a positive frame rate, got {fps}")
     pictures = tuple(sorted(found, key=_as_people_count))
-    film = Film(
+    film = FilmReader(
         path=path,
         size_px=(0, 0),
         fps=fps,
@@ -176,7 +176,7 @@ def _open_folder(path: Path, fps: float | None) -> Film:
     return replace(film, size_px=_first_size(path, _folder_moments(film)))
 
 
-def _folder_moments(film: Film) -> Generator[Moment, None, None]:
+def _folder_moments(film: FilmReader) -> Generator[Moment, None, None]:
     assert film.fps
     for number, picture in enumerate(film.pictures):
         pixels = partial(open_photo, picture)
