@@ -30,6 +30,8 @@ LEAST_SEEN = 3
 """Keypoints that make a person of what the detector of people finds."""
 SAME_OKS = 0.7
 """Object keypoint similarity from which two detections are of one person."""
+BOX_MARGIN = 0.1
+"""Around the keypoints, as a share of their longer side: what a box holds beyond them."""
 HEAD_ROOM = 1.15
 """The circle around the body to the furthest keypoint: a head goes on above its nose."""
 _CARRIED = {"wrist": ("pinky", "index", "thumb"), "ankle": ("heel", "foot_index")}
@@ -93,8 +95,20 @@ class KeypointDetector:
         """
         if boxes is not None:
             return [self.look(pixels, PersonInImage(box=box, detector="a box")) for box in boxes]
+        return self._different(pixels, self.people(pixels, least=least))
+
+    def follow(self, pixels: Pixels, before: Sequence[DetectedPerson]) -> list[DetectedPerson]:
+        """Return the people of the frame before where they are now: nobody new is looked for.
+
+        Each is looked at where their keypoints were; whoever is gone is left out.
+        """
+        moved = [replace(one.person, box=box_around(one.body)) for one in before]
+        return self._different(pixels, moved)
+
+    def _different(self, pixels: Pixels, people: Sequence[PersonInImage]) -> list[DetectedPerson]:
+        """Return those of the people who are seen, and are not one who came before."""
         found: list[DetectedPerson] = []
-        for person in self.people(pixels, least=least):
+        for person in people:
             body = self._keypoints.look(pixels, _square(person))
             seen = int((body.scores >= LEAST_SCORE).sum())
             if seen >= LEAST_SEEN and not any(_same(body, other) for other in found):
@@ -115,6 +129,16 @@ class KeypointDetector:
         return DetectedPerson(
             person=replace(person, keypoints=body), landmarks=landmarks, hands_and_face=tuple(more)
         )
+
+
+def box_around(body: Keypoints) -> Box:
+    """Return a box around the keypoints that are seen; a body goes on around its keypoints."""
+    seen = body.scores[0] >= LEAST_SCORE
+    points = body.points[0][seen if bool(seen.any()) else slice(None)]
+    low, high = points.amin(dim=0), points.amax(dim=0)
+    margin = BOX_MARGIN * float((high - low).max())
+    left, top, right, bottom = (*(low - margin).tolist(), *(high + margin).tolist())
+    return left, top, right, bottom
 
 
 def _square(person: PersonInImage) -> TurnedSquare:
