@@ -8,12 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from unipose.app import cli
 from unipose.app.examples import example_pose
 from unipose.body.body import load_body
+from unipose.body.pose import Pose
 from unipose.errors import MissingFileError
+from unipose.files import save_pose
+from unipose.files.film import open_film
 from unipose.files.keypoint_files import read_keypoint_file
 from unipose.render.drawing import draw_pose
 from unipose.vision.network_files import network_file
@@ -104,6 +108,19 @@ def test_boxes_of_a_file_say_where_people_are(unipose, networks, stepping):
     assert (status, out) == (0, "k.json: people 2, pictures 1\n")
 
 
+def test_a_film_is_looked_at_frame_by_frame(unipose, networks, tmp_path):
+    step, squat = (example_pose(name).rotations for name in ("step", "squat"))
+    moving = Pose(rotations=torch.cat([step] * 3 + [squat] * 3), fps=6.0)
+    save_pose(moving, tmp_path / "film.mp4")
+    status, out, _ = unipose("keypoints", "film.mp4", "-o", "film.json", "--picture", "seen.mp4")
+    assert (status, out) == (0, "film.json: people 6, pictures 6\n")
+    images = read_keypoint_file(tmp_path / "film.json")
+    assert [image.image for image in images] == ["0", "1", "2", "3", "4", "5"]
+    hips = [float(image.people[0].keypoints.point("left_hip")[0, 1]) for image in images]
+    assert hips[3] > hips[2] + 10, "who squats has the hips lower"
+    assert open_film(tmp_path / "seen.mp4").count == 6
+
+
 def test_nobody_is_said(unipose, networks):
     Image.new("RGB", (200, 100), (90, 160, 90)).save("lawn.png")
     assert unipose("keypoints", "lawn.png", "-o", "k.json")[:2] == (0, "nobody was found\n")
@@ -116,6 +133,8 @@ def test_nobody_is_said(unipose, networks):
         (("empty",), "holds no photo"),
         (("ok.png", "--set", "coco18"), "there is no keypoint set 'coco18'"),
         (("ok.png", "--boxes", "ok.png", "--detector", "detr"), "leave out --detector"),
+        (("film.mp4", "--boxes", "ok.png"), "for photos, not for a film"),
+        (("film.mp4",), "there is no such file"),
     ],
 )
 def test_bad_input_is_named_before_anything_is_loaded(unipose, tmp_path, words, problem):

@@ -39,7 +39,7 @@ from unipose.app.options import (
 )
 from unipose.app.wording import HARDLY_MOVED, WELCOME, printable, problem_in_words
 from unipose.errors import FileNote, PoseQueryError, UniPoseError
-from unipose.file_signatures import check_file
+from unipose.file_signatures import check_file, is_film
 
 app = typer.Typer(
     name="unipose",
@@ -135,7 +135,9 @@ def keypoints(
     image: Annotated[
         Path,
         typer.Argument(
-            metavar="IMAGE|FOLDER", help="A photo, or a folder of photos.", show_default=False
+            metavar="IMAGE|FOLDER|FILM",
+            help="A photo, a folder of photos, or a film.",
+            show_default=False,
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Where to: .json")],
@@ -168,12 +170,16 @@ def keypoints(
     """Find everybody in photos: 2D keypoints with scores, as COCO or OpenPose writes them."""
     from unipose.app.photo_keypoints import PhotoKeypoints, photos_in, read_boxes
     from unipose.body.keypoint_sets import keypoint_set as set_of
+    from unipose.files.film import open_film
     from unipose.files.keypoint_files import write_people
 
-    if not image.is_dir():
-        check_file(image, photos=True, poses=False)
+    film = is_film(image)
+    if film and (boxes is not None or detector is not None):
+        raise PoseQueryError("--boxes and --detector are for photos, not for a film")
     if boxes is not None and detector is not None:
         raise PoseQueryError("--boxes says where people are; leave out --detector")
+    if not image.is_dir():
+        check_file(image, photos=True, poses=False)
     paths, wanted = photos_in(image), set_of(keypoint_set)
     given = None if boxes is None else read_boxes(boxes)
     find_boxes = None
@@ -181,13 +187,16 @@ def keypoints(
         from unipose.app import sources
 
         find_boxes = sources.load_detector(detector).find
+    reader = open_film(image) if film else None
     finder = PhotoKeypoints(
         keypoint_set=wanted, boxes=given, find_boxes=find_boxes, picture=picture
     )
+    found = finder.find(paths) if reader is None else finder.find_in_film(reader)
     images = []
-    with _told_when_stopped(f"{out} holds the pictures until then"):
-        for found in _progress(finder.find(paths), len(paths), "keypoints"):
-            images.append(found)
+    with _told_when_stopped(f"{out} holds what was found until then"):
+        count = len(paths) if reader is None else reader.count
+        for one in _progress(found, count, "keypoints"):
+            images.append(one)
     openpose = wanted.name.startswith("openpose") and len(images) == 1
     write_people(images, out, "openpose" if openpose else "coco")
     people = sum(len(one.people) for one in images)
@@ -427,9 +436,9 @@ def version(as_json: AsJson = False) -> None:
     _answer(f"unipose {version_of('unipose')}", as_json, version=version_of("unipose"))
 
 
-def _progress(items: Iterable[Any], count: int, description: str) -> Iterable[Any]:
+def _progress(items: Iterable[Any], count: int | None, description: str) -> Iterable[Any]:
     """Give the items with a bar for as long as somebody watches and there is more than one."""
-    if count < 2:
+    if count == 1:
         return items
     from rich.console import Console
     from rich.progress import track

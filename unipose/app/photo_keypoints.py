@@ -1,9 +1,10 @@
-"""`unipose keypoints`: all people in photographs, as keypoints in a file and on the picture."""
+"""`unipose keypoints`: all people in photos or a film, as keypoints in a file and drawn."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,13 +13,17 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from unipose.body.keypoint_sets import COCO_WHOLEBODY_133, KeypointSet
-from unipose.body.people import Box, ImagePeople
+from unipose.body.keypoints import Keypoints
+from unipose.body.people import Box, ImagePeople, PersonInImage
 from unipose.errors import FileError, PoseQueryError
 from unipose.file_signatures import is_photo
 from unipose.files.atomic import written_whole
+from unipose.files.film import FOLDER_FPS, FilmReader
+from unipose.files.film_writer import film_writer
 from unipose.files.keypoint_files import read_keypoint_file
 from unipose.files.photo import open_photo
 from unipose.render.skeleton import draw_keypoints
+from unipose.vision.film_people import find_in_frames
 from unipose.vision.keypoint_detector import DetectedPerson, KeypointDetector
 
 Pixels = UInt8[np.ndarray, "height width 3"]
@@ -54,15 +59,38 @@ class PhotoKeypoints:
                 print(f"note: {error}", file=sys.stderr)
                 self.failed.append(error)
                 continue
-            found = self._detector.find(pixels, self._boxes_of(path, pixels))
-            people = [
-                replace(one.person, keypoints=one.keypoints(self.keypoint_set)) for one in found
-            ]
+            people = self._people(self._detector.find(pixels, self._boxes_of(path, pixels)))
             if self.picture is not None:
-                self._draw(path, pixels, found, several=len(paths) > 1)
-            yield ImagePeople(
-                image=path.name, people=tuple(people), size_px=(pixels.shape[1], pixels.shape[0])
-            )
+                self._draw(path, pixels, people, several=len(paths) > 1)
+            height, width = pixels.shape[:2]
+            yield ImagePeople(image=path.name, people=people, size_px=(width, height))
+
+    def find_in_film(self, film: FilmReader) -> Iterator[ImagePeople]:
+        """Give the people of each frame of a film, which is named by its number.
+
+        Ctrl-C ends the film that is drawn where it is, and what is given.
+        """
+        with ExitStack() as stack:
+            drawn = None
+            if self.picture is not None:
+                drawn = stack.enter_context(film_writer(self.picture, fps=film.fps or FOLDER_FPS))
+            frames = find_in_frames(film.frames(), self._detector)
+            stopped_s = 0.0
+            with suppress(KeyboardInterrupt):
+                for frame, found in frames:
+                    stopped_s = frame.seconds
+                    people = self._people(found)
+                    if drawn is not None:
+                        pixels = draw_keypoints(frame.pixels, _keypoints(people))
+                        drawn.add(pixels, seconds=frame.seconds)
+                    yield ImagePeople(image=str(frame.number), people=people, size_px=film.size_px)
+                return
+            print(f"note: stopped after {stopped_s:.1f} s", file=sys.stderr)
+
+    def _people(self, found: Sequence[DetectedPerson]) -> tuple[PersonInImage, ...]:
+        return tuple(
+            replace(one.person, keypoints=one.keypoints(self.keypoint_set)) for one in found
+        )
 
     def _boxes_of(self, path: Path, pixels: Pixels) -> list[Box] | None:
         if self.find_boxes is not None:
@@ -72,15 +100,19 @@ class PhotoKeypoints:
         return self.boxes.get(path.name, self.boxes.get(path.stem, []))
 
     def _draw(
-        self, path: Path, pixels: Pixels, found: Sequence[DetectedPerson], *, several: bool
+        self, path: Path, pixels: Pixels, people: Sequence[PersonInImage], *, several: bool
     ) -> None:
         assert self.picture is not None
-        drawn = draw_keypoints(pixels, [one.keypoints(self.keypoint_set) for one in found])
+        drawn = draw_keypoints(pixels, _keypoints(people))
         out = self.picture / f"{path.stem}.png" if several else self.picture
         if several:
             out.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(out) as temporary:
             Image.fromarray(drawn).save(temporary)
+
+
+def _keypoints(people: Sequence[PersonInImage]) -> list[Keypoints]:
+    return [one.keypoints for one in people if one.keypoints is not None]
 
 
 def photos_in(path: Path) -> list[Path]:
