@@ -76,7 +76,7 @@ def draw_batch(
 
 
 def _in_crops(pairs: LandmarkPairs, crops: Crops, body: LandmarkedBody) -> LandmarkBatch:
-    _, joints, landmarks = body(pairs.rotations, pairs.betas)
+    joints, landmarks = body(pairs.rotations, pairs.betas)
     places = torch.cat([joints, landmarks], dim=1) + pairs.pelvis[:, None]
     turns = crops.turns(pairs.focal_px, pairs.principal_px)  # picture from crop
     root = turns.mT @ pairs.rotations[:, 0]
@@ -229,7 +229,7 @@ def make_up_people(
     pelvis = torch.cat([across, torch.ones(count, 1)], dim=1) * depth[:, None]
     focal, principal = torch.full((count,), FOCAL_PX), torch.zeros(count, 2)
 
-    _, _, landmarks = body(rotations, betas)
+    _, landmarks = body(rotations, betas)
     points = _pixels(landmarks + pelvis[:, None], focal, principal)
     chosen = lenders.nearest(landmarks, generator)
     inside = lenders.inside[chosen]

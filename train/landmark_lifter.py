@@ -93,7 +93,7 @@ def train_step(
 ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
     """Return the loss of one batch and its parts."""
     found: RecoveredMeshes = network(batch.seen)
-    _, joints, landmarks = body(found.rotations, found.betas)
+    joints, landmarks = body(found.rotations, found.betas)
     points = project(torch.cat([joints, landmarks], dim=1), found.camera)
     losses = {
         "joints": (joints - batch.joints).abs().sum(-1).mean(),
@@ -133,11 +133,11 @@ def validate(
     for name, rotations, betas in (
         ("", found.rotations, found.betas), ("mean_pose_", mean, torch.zeros_like(batch.betas)),
     ):  # fmt: skip
-        _, joints, _ = body(rotations, betas)
+        joints, _ = body(rotations, betas)
         said, truth = joints[:, :POSED_JOINTS], batch.joints[:, :POSED_JOINTS]
         scores[f"{name}mpjpe_mm"] = float(mpjpe(said, truth).mean()) * 1000
         scores[f"{name}pa_mpjpe_mm"] = float(pa_mpjpe(said, truth).mean()) * 1000
-    points = project(torch.cat(body(found.rotations, found.betas)[1:], dim=1), found.camera)
+    points = project(torch.cat(body(found.rotations, found.betas), dim=1), found.camera)
     apart = (points - batch.points)[:, len(SMPL.joints) :].norm(dim=-1)
     inside = pairs.shown > 0
     scores["points_percent"] = float(apart[inside].mean()) * 100

@@ -72,15 +72,25 @@ class LandmarkedBody(nn.Module):
 
     def forward(
         self, rotations: Float[Tensor, "person 24 3 3"], betas: Float[Tensor, "person 10"]
+    ) -> tuple[Float[Tensor, "person 24 3"], Float[Tensor, "person landmark 3"]]:
+        """Return the joints and landmarks from the pelvis (metres)."""
+        _, joints, landmarks = self.chain(rotations, betas)
+        return joints, landmarks
+
+    def chain(
+        self,
+        rotations: Float[Tensor, "person 24 3 3"],
+        betas: Float[Tensor, "person 10"],
+        aside: Float[Tensor, "landmark 3"] | float = 0.0,
     ) -> tuple[
         Float[Tensor, "person 24 3 3"],
         Float[Tensor, "person 24 3"],
         Float[Tensor, "person landmark 3"],
     ]:
-        """Return the joints' turns, and the joints and landmarks from the pelvis (metres)."""
+        """Return the joints' turns too; landmarks lie `aside` in their joint's frame (metres)."""
         rest = self.rest_joints + torch.einsum("jck,pk->pjc", self.joint_directions, betas)
         above = rest[:, [max(parent, 0) for parent in SMPL.parents]]
         turns, joints = chain(rotations, rest - above)
-        offset = self.offset + torch.einsum("lck,pk->plc", self.offset_directions, betas)
-        seen = (turns[:, self.joint] @ offset[..., None])[..., 0] + joints[:, self.joint]
-        return turns, joints, seen
+        offset = self.offset + torch.einsum("lck,pk->plc", self.offset_directions, betas) + aside
+        landmarks = (turns[:, self.joint] @ offset[..., None])[..., 0] + joints[:, self.joint]
+        return turns, joints, landmarks
