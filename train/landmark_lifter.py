@@ -19,6 +19,7 @@ from data_builders.pose_pool import PoolConfig, PosePool
 from data_builders.studio.config import SPLITS, StudioConfig
 from train.landmark_batches import LandmarkBatch, Lenders, draw_batch, make_up_people
 from train.landmark_shards import LandmarkPairs, LandmarkShardConfig, joined, make_pairs
+from train.lifter_errors import measure_errors
 from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite, set_rate
@@ -27,7 +28,7 @@ from unipose.body.skeletons import POSED_JOINTS, SMPL
 from unipose.metrics import mpjpe, pa_mpjpe
 from unipose.vision.body_landmarks import LandmarkedBody
 from unipose.vision.crops import project
-from unipose.vision.landmark_lifter import LandmarkLifter, LandmarkLifterConfig
+from unipose.vision.landmark_lifter import LandmarkLifter, LandmarkLifterConfig, logged
 from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
 
 
@@ -59,6 +60,8 @@ class LandmarkTraining(RunSettings):
     peak_rate: float = 1e-3
     weight_decay: float = 0.05
     clip: float = 1.0
+    errors_of: int = 8192
+    """Made-up people on whom it is measured in the end how far the lifter is off."""
     dropped: float = 0.3
     """How often landmarks are taken away; see `draw_batch`."""
     joint_weight: float = 10.0
@@ -81,6 +84,7 @@ PRESETS = {
         held_out=4,
         steps=4,
         batch=8,
+        errors_of=64,
         warmup=2,
         save_every=2,
         trackers=(),
@@ -101,7 +105,7 @@ def train_step(
         # what lies far outside of the crop counts no more than what lies at its edge
         "points": (points - batch.points).abs().sum(-1).clamp(max=1.0).mean(),
         "rotations": F.mse_loss(found.rotations, batch.rotations) * 9,
-        "camera": F.smooth_l1_loss(_camera(found.camera), _camera(batch.camera)),
+        "camera": F.smooth_l1_loss(logged(found.camera), logged(batch.camera)),
         "betas": F.mse_loss(found.betas, batch.betas),
     }
     weights = {
@@ -113,10 +117,6 @@ def train_step(
         "betas": config.beta_weight,
     }
     return torch.stack([weights[name] * part for name, part in losses.items()]).sum(), losses
-
-
-def _camera(weak: Float[Tensor, "person 3"]) -> Float[Tensor, "person 3"]:
-    return torch.cat([weak[:, :1].clamp(min=0.05).log(), weak[:, 1:]], dim=1)
 
 
 @torch.no_grad()
@@ -197,6 +197,13 @@ def main(config: LandmarkTraining) -> None:
             run.save(step + 1, network, optimizer)
     if accelerator.is_main_process:
         network.eval()
+        generator = generator_of(seed=config.seed, step=config.steps)
+        made_up = make_up_people(
+            config.errors_of, pool, lenders, body, generator, config=config.pool
+        )
+        network.errors = measure_errors(
+            network, body, draw_batch(made_up, body, generator, dropped=config.dropped), pairs
+        )
         network.save_pretrained(config.out / "model")
         scores = validate(network, body, _pairs(config, "test"))
         run.log(split="test", **scores)

@@ -13,18 +13,15 @@ from dataclasses import dataclass, replace
 import roma
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from unipose.body.skeletons import SMPL
 from unipose.vision.body_landmarks import BLAZE, COCO, HIPS, LANDMARKS, LandmarkedBody
-from unipose.vision.crops import LONG_LENS, SMALLEST_SCALE
-from unipose.vision.landmark_lifter import CropLandmarks
+from unipose.vision.crops import LONG_LENS
+from unipose.vision.landmark_lifter import CropLandmarks, LifterErrors, logged
 from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
 
 JOINTS = len(SMPL.joints)
-UNKNOWNS = 3 * JOINTS + 3
-"""A turn of each joint in its own frame (radians), and the weak camera: log of its scale, right,
-down (metres)."""
 LARGEST_TURN = 0.4
 """Radians that a joint turns in one step."""
 
@@ -47,20 +44,6 @@ class FittingConfig:
     """Weight of what is seen beside the lifter's answer, which was made of the same."""
     depth_error_m: float = 0.3
     """Of BlazePose's depths beside it; infinite leaves them out."""
-
-
-class LifterErrors(nn.Module):
-    """How far the lifter and the networks are off, measured on people whose pose is known."""
-
-    precision: Float[Tensor, "unknown unknown"]
-    """Inverse covariance of the lifter's errors."""
-    offsets: Float[Tensor, "landmark 3"]
-    """From the body's landmarks to what the networks mark, in the frame of their joint (metres)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("precision", torch.eye(UNKNOWNS) * 25)
-        self.register_buffer("offsets", torch.zeros(LANDMARKS, 3))
 
 
 def _above() -> Float[Tensor, "24 24"]:
@@ -88,7 +71,7 @@ def fit(
     Betas stay. A person of whom nothing is seen stays as the lifter says.
     """
     config = config or FittingConfig()
-    start, camera = found.rotations, _logged(found.camera)
+    start, camera = found.rotations, logged(found.camera)
     rotations, first_camera = start, camera
     expected = _expected_errors(seen, config)
     there = seen.scores > 0
@@ -124,10 +107,6 @@ def fit(
         camera = camera + step[:, -3:].clamp(-0.5, 0.5)
     camera = torch.cat([camera[:, :1].exp(), camera[:, 1:]], dim=1)
     return replace(found, rotations=roma.special_gramschmidt(rotations), camera=camera)
-
-
-def _logged(camera: Float[Tensor, "person 3"]) -> Float[Tensor, "person 3"]:
-    return torch.cat([camera[:, :1].clamp(min=SMALLEST_SCALE).log(), camera[:, 1:]], dim=1)
 
 
 def _expected_errors(

@@ -25,7 +25,7 @@ from unipose.body.skeletons import SMPL
 from unipose.errors import ConfigError, MissingFileError, WeightsError
 from unipose.vision.body_landmarks import BLAZE, COCO, LANDMARK_MIRROR, LANDMARKS
 from unipose.vision.checkpoints import load_strictly, read_checkpoint
-from unipose.vision.crops import Crops
+from unipose.vision.crops import SMALLEST_SCALE, Crops
 from unipose.vision.keypoint_detector import DetectedPerson
 from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
 
@@ -33,8 +33,6 @@ WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights" / "landmark_lifter"
 FURTHEST = 1.5
 """Sides of the crop, and metres: what is seen further away than this is taken to be here."""
 _JOINTS, _BETAS, _CAMERA = len(SMPL.joints), 10, 3
-_SCALE, _DOWN = 1.0, 0.0
-"""Of the weak camera that an untrained network says: a crop two metres high, the pelvis in it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,6 +104,30 @@ class CropLandmarks:
 NUMBERS = 4 * LANDMARKS + 3 * BLAZE
 
 
+UNKNOWNS = 3 * _JOINTS + _CAMERA
+"""What may be wrong about an answer: a turn of each joint in its own frame (radians), and the weak
+camera (log of its scale; right and down in metres)."""
+
+
+class LifterErrors(nn.Module):
+    """How far lifter and networks are off, measured when training ends: what a fit goes by."""
+
+    precision: Float[Tensor, "unknown unknown"]
+    """Inverse covariance of what is wrong about the lifter's answers."""
+    offsets: Float[Tensor, "landmark 3"]
+    """From the body's landmarks to what the networks mark, in the frame of their joint (metres)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("precision", torch.eye(UNKNOWNS) * 25)
+        self.register_buffer("offsets", torch.zeros(LANDMARKS, 3))
+
+
+def logged(camera: Float[Tensor, "person 3"]) -> Float[Tensor, "person 3"]:
+    """Return weak cameras with the logarithm of their scale."""
+    return torch.cat([camera[:, :1].clamp(min=SMALLEST_SCALE).log(), camera[:, 1:]], dim=1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class LandmarkLifterConfig:
     """Sizes."""
@@ -130,6 +152,7 @@ class LandmarkLifter(nn.Module):
         self.blocks = nn.ModuleList([_Block(config.width) for _ in range(config.blocks)])
         self.norm = nn.LayerNorm(config.width)
         self.answer = nn.Linear(config.width, 6 * _JOINTS + _BETAS + _CAMERA)
+        self.errors = LifterErrors()
         nn.init.normal_(self.answer.weight, std=0.01)
         with torch.no_grad():
             upright = torch.eye(3)[:, :2].mT.flatten().repeat(_JOINTS)
@@ -169,11 +192,14 @@ class LandmarkLifter(nn.Module):
         )
 
     def save_pretrained(self, folder: Path) -> None:
-        """Write config and weights (half precision: two bytes a weight)."""
+        """Write config and weights; those of layers in half precision (two bytes each)."""
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(asdict(self.config), indent=2) + "\n"
         (folder / "config.json").write_text(text, encoding="utf-8")
-        weights = {name: weight.half().contiguous() for name, weight in self.state_dict().items()}
+        weights = {
+            name: (weight if name.startswith("errors.") else weight.half()).contiguous()
+            for name, weight in self.state_dict().items()
+        }
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
     @classmethod

@@ -7,8 +7,8 @@ from unipose.body.body import load_body
 from unipose.body.pose import Pose
 from unipose.vision.body_landmarks import COCO, HIPS, LANDMARKS, LandmarkedBody
 from unipose.vision.crops import project
-from unipose.vision.fitting import FittingConfig, LifterErrors, fit
-from unipose.vision.landmark_lifter import CropLandmarks
+from unipose.vision.fitting import FittingConfig, fit
+from unipose.vision.landmark_lifter import CropLandmarks, LifterErrors
 from unipose.vision.mesh_recovery_protocol import LEVEL, RecoveredMeshes
 
 BODY = LandmarkedBody(load_body())
