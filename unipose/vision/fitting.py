@@ -18,7 +18,7 @@ from torch import Tensor
 from unipose.body.skeletons import SMPL
 from unipose.vision.body_landmarks import BLAZE, COCO, HIPS, LANDMARKS, LandmarkedBody
 from unipose.vision.crops import LONG_LENS
-from unipose.vision.landmark_lifter import CropLandmarks, LifterErrors, logged
+from unipose.vision.landmark_lifter import CropLandmarks, LiftedPeople, LifterErrors, logged
 from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
 
 JOINTS = len(SMPL.joints)
@@ -60,7 +60,7 @@ ABOVE = _above()
 
 @torch.no_grad()
 def fit(
-    found: RecoveredMeshes,
+    people: LiftedPeople,
     seen: CropLandmarks,
     body: LandmarkedBody,
     errors: LifterErrors,
@@ -71,6 +71,8 @@ def fit(
     Betas stay. A person of whom nothing is seen stays as the lifter says.
     """
     config = config or FittingConfig()
+    found = people.meshes
+    precision = errors.precision / people.spread[:, :, None] / people.spread[:, None]
     start, camera = found.rotations, logged(found.camera)
     rotations, first_camera = start, camera
     expected = _expected_errors(seen, config)
@@ -88,8 +90,9 @@ def fit(
         rows = by_all * weight[..., None, None]
         pull = torch.cat([roma.rotmat_to_rotvec(start.mT @ rotations).flatten(1),
                           camera - first_camera], dim=1)  # fmt: skip
-        matrix = torch.einsum("plai,plaj->pij", rows, by_all) + errors.precision
-        vector = torch.einsum("plai,pla->pi", rows, apart) - pull @ errors.precision
+        matrix = torch.einsum("plai,plaj->pij", rows, by_all) + precision
+        vector = torch.einsum("plai,pla->pi", rows, apart)
+        vector = vector - (precision @ pull[..., None])[..., 0]
         if config.depth_error_m < float("inf"):
             deep = moves[:, COCO:, 2] - moves[:, HIPS, 2].mean(dim=1, keepdim=True)
             depth = marked[:, COCO:, 2] - marked[:, HIPS, 2].mean(dim=1, keepdim=True)
