@@ -166,10 +166,8 @@ def main(config: LandmarkTraining) -> None:
         trackers=config.trackers, folder=config.out, threads=config.threads
     )
     run = RunFolder(config.out, config, accelerator)
-    if accelerator.is_main_process:  # one process looks, the others find what is there
-        _pairs(config, "train"), _pairs(config, "val")
-    accelerator.wait_for_everyone()
-    pairs, val = _pairs(config, "train"), _pairs(config, "val")
+    with accelerator.main_process_first():  # one process looks, the others find what is there
+        pairs, val = (_pairs(config, split) for split in SPLITS[:2])
     pool = PosePool.random(64, seed=1) if config.data == Path() else PosePool.read(
         config.data, "train"
     )  # fmt: skip
@@ -230,10 +228,10 @@ def main(config: LandmarkTraining) -> None:
 def _pairs(config: LandmarkTraining, split: str) -> LandmarkPairs:
     """Return the pairs of a split; held-out people stand in a studio with its own shares."""
     learns = split == SPLITS[0]
-    size = {"height_px": config.studio.height_px, "width_px": config.studio.width_px}
-    studio = config.studio if learns else StudioConfig(seed=config.studio.seed, **size)
+    ours = config.studio
+    plain = StudioConfig(seed=ours.seed, height_px=ours.height_px, width_px=ours.width_px)
     shards = LandmarkShardConfig(
-        studio=studio.of_split(split),
+        studio=(ours if learns else plain).of_split(split),
         data=config.data,
         split=split,
         pictures=config.pictures if learns else config.held_out,

@@ -51,6 +51,8 @@ class LandmarkedBody(nn.Module):
     """From its joint in the zero pose, mean shape (metres)."""
     offset_directions: Float[Tensor, "landmark 3 10"]
     """... and what each beta adds."""
+    rest_joints: Float[Tensor, "24 3"]
+    joint_directions: Float[Tensor, "24 3 10"]
 
     def __init__(self, body: Body) -> None:
         super().__init__()

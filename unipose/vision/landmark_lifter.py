@@ -124,7 +124,7 @@ class LifterErrors(nn.Module):
     """How far lifter and networks are off, measured when training ends: what a fit goes by."""
 
     precision: Float[Tensor, "unknown unknown"]
-    """Inverse covariance of the lifter's errors, each counted in its expected standard deviation."""
+    """Inverse covariance of its errors, each counted in its expected standard deviation."""
     offsets: Float[Tensor, "landmark 3"]
     """From the body's landmarks to what the networks mark, in the frame of their joint (metres)."""
 
