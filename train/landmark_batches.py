@@ -31,6 +31,8 @@ FOCAL_PX = 1000.0
 """Of the cameras before which people are made up: crops know no focal length."""
 NEAREST_M, FURTHEST_M = 1.5, 9.0
 BETA_LIMIT = 2.2
+POINT_SHAKE, WORLD_SHAKE = 0.005, 0.02
+"""Sides of the crop, and metres: drawn errors beside the real ones."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,7 +74,7 @@ def draw_batch(
     if generator is None:
         return batch
     chosen = torch.rand(count, generator=generator) < 0.5
-    return _with_drops(_mirrored(batch, chosen), generator, dropped)
+    return _with_drops(_shaken(_mirrored(batch, chosen), generator), generator, dropped)
 
 
 def _in_crops(pairs: LandmarkPairs, crops: Crops, body: LandmarkedBody) -> LandmarkBatch:
@@ -119,6 +121,25 @@ def _mirrored(batch: LandmarkBatch, chosen: Bool[Tensor, " person"]) -> Landmark
         camera=either(batch.camera * torch.tensor([1.0, -1.0, 1.0]), batch.camera),
         points=either(batch.points[:, order] * flip[:2], batch.points),
     )
+
+
+def _shaken(batch: LandmarkBatch, generator: torch.Generator) -> LandmarkBatch:
+    """Return the batch seen a little otherwise: pairs are few, and real pictures are no renders."""
+    seen = batch.seen
+    count = len(seen.scores)
+    points, world = (
+        torch.randn(some.shape, generator=generator) for some in (seen.points, seen.world)
+    )
+    size = 1 + 0.08 * torch.randn(count, 1, 1, generator=generator)
+    sure = (0.25 * torch.randn(count, 1, generator=generator)).exp()
+    scores = seen.scores.clamp(min=1e-3) ** sure
+    scores = scores + 0.04 * torch.randn(scores.shape, generator=generator)
+    shaken = CropLandmarks(
+        points=seen.points + POINT_SHAKE * points,
+        scores=scores.clamp(1e-3, 1.0),
+        world=seen.world * size + WORLD_SHAKE * world,
+    )
+    return replace(batch, seen=shaken)
 
 
 def _with_drops(batch: LandmarkBatch, generator: torch.Generator, share: float) -> LandmarkBatch:

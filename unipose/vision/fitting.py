@@ -65,12 +65,17 @@ def fit(
     body: LandmarkedBody,
     errors: LifterErrors,
     config: FittingConfig | None = None,
+    *,
+    focal: Float[Tensor, " person"] | None = None,
 ) -> RecoveredMeshes:
     """Return the people turned and placed so that they agree better with what was seen.
 
-    Betas stay. A person of whom nothing is seen stays as the lifter says.
+    `focal` is the focal length in sides of each crop; without it HMR's long lens. Betas stay. A
+    person of whom nothing is seen stays as the lifter says.
     """
     config = config or FittingConfig()
+    if focal is None:
+        focal = torch.full_like(people.meshes.camera[:, 0], LONG_LENS)
     found = people.meshes
     precision = errors.precision / people.spread[:, :, None] / people.spread[:, None]
     start, camera = found.rotations, logged(found.camera)
@@ -80,7 +85,7 @@ def fit(
     for _ in range(config.steps):
         turns, joints, marked = body.chain(rotations, found.betas, errors.offsets)
         moves = _moves(turns, joints, marked, body)  # person landmark 3 turn
-        points, by_place, by_camera = _project(marked, camera)
+        points, by_place, by_camera = _project(marked, camera, focal)
         by_turns = by_place @ moves
         by_all = torch.cat([by_turns, by_camera], dim=-1)  # person landmark 2 unknown
         apart = torch.where(there[..., None], seen.points - points, 0.0)
@@ -137,16 +142,18 @@ def _moves(
 
 
 def _project(
-    places: Float[Tensor, "person landmark 3"], camera: Float[Tensor, "person 3"]
+    places: Float[Tensor, "person landmark 3"],
+    camera: Float[Tensor, "person 3"],
+    focal: Float[Tensor, " person"],
 ) -> tuple[
     Float[Tensor, "person landmark 2"],
     Float[Tensor, "person landmark 2 3"],
     Float[Tensor, "person landmark 2 3"],
 ]:
     """Return `crops.project` and its derivatives by places and by the camera (log scale)."""
-    far = (2 * LONG_LENS / camera[:, 0].exp())[:, None]
+    far = (2 * focal / camera[:, 0].exp())[:, None]
     depth = (places[..., 2] + far).clamp(min=0.1)
-    larger = LONG_LENS / depth  # sides of the crop per metre
+    larger = focal[:, None] / depth  # sides of the crop per metre
     points = (places[..., :2] + camera[:, None, 1:]) * larger[..., None]
     sides = larger[..., None, None] * torch.eye(2).to(places)
     by_place = torch.cat([sides, (-points / depth[..., None])[..., None]], dim=-1)
