@@ -166,7 +166,7 @@ def _path(folder: Path, shard: int) -> Path:
 
 
 def _render(folder: Path, config: ShardConfig, shard: int) -> None:
-    studio = _studio(config.studio, config.data, config.split)
+    studio = studio_of(config.studio, config.data, config.split)
     numbers = range(shard * config.per_shard, (shard + 1) * config.per_shard)
     rows = [row for i in numbers for row in _people(studio.sample(i), config)]
     whole = np.array(rows, dtype=_layout(config))
@@ -179,8 +179,8 @@ def _render(folder: Path, config: ShardConfig, shard: int) -> None:
 
 
 @cache
-def _studio(config: StudioConfig, data: Path, split: str) -> Studio:
-    """Return the studio of this process."""
+def studio_of(config: StudioConfig, data: Path, split: str) -> Studio:
+    """Return the studio of a split, once a process."""
     made_up = data == Path()
     motions = PosePool.random(64, seed=1) if made_up else Motions.read(data, split)
     return Studio(config, motions, load_body())

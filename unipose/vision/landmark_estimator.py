@@ -1,0 +1,73 @@
+"""People in photographs as posed bodies: keypoint networks, a lifter of their landmarks, a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from unipose.body.body import Body, load_body
+from unipose.body.people import Box, PersonInImage
+from unipose.body.pose import Pose
+from unipose.vision.body_landmarks import LandmarkedBody
+from unipose.vision.crops import Crops
+from unipose.vision.fitting import FittingConfig, fit
+from unipose.vision.keypoint_detector import DetectedPerson, KeypointDetector
+from unipose.vision.landmark_lifter import LandmarkLifter, SeenLandmarks
+from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
+from unipose.vision.turned_square import Pixels
+
+
+class LandmarkEstimator:
+    """Everything from pixels to bodies; the body is the one whose betas the lifter says."""
+
+    def __init__(
+        self,
+        detector: KeypointDetector | None = None,
+        lifter: LandmarkLifter | None = None,
+        body: Body | None = None,
+        *,
+        fitting: FittingConfig | None = None,
+    ) -> None:
+        """Open what is not given.
+
+        Raises MissingFileError or WeightsError that say how to get what is missing.
+        """
+        self.detector = detector or KeypointDetector()
+        self.lifter = lifter or LandmarkLifter.from_pretrained()
+        self._body = body or load_body()
+        self._landmarks = LandmarkedBody(self._body)
+        self._fitting = fitting or FittingConfig()
+
+    def recover(self, people: Sequence[DetectedPerson]) -> tuple[RecoveredMeshes, Crops]:
+        """Return detected people as posed bodies, and the crops that those are said of."""
+        boxes = [person.person.box for person in people]
+        crops = Crops.around(torch.tensor(boxes, dtype=torch.float32).view(-1, 4))
+        seen = SeenLandmarks.of(people).in_crops(crops)
+        found = self.lifter.lift(seen)
+        return fit(found, seen, self._landmarks, self.lifter.errors, self._fitting), crops
+
+    def people(
+        self, pixels: Pixels, boxes: Sequence[Box] | None = None, *, focal_px: float | None = None
+    ) -> tuple[PersonInImage, ...]:
+        """Return the people in a picture (RGB), or one for each box, with keypoints and pose.
+
+        See `RecoveredMeshes.in_picture` for their places and the camera.
+        """
+        detected = self.detector.find(pixels, boxes)
+        if not detected:
+            return ()
+        found, crops = self.recover(detected)
+        size_px = pixels.shape[1], pixels.shape[0]
+        placed = found.people(crops, size_px, focal_px=focal_px, body=self._body)
+        return tuple(
+            replace(one.person, pose=other.pose, camera=other.camera)
+            for one, other in zip(detected, placed, strict=True)
+        )
+
+    def estimate(self, image: np.ndarray, *, box: Box) -> Pose:
+        """Return the pose of the person in a box, as whoever looks at their crop sees it."""
+        found, _ = self.recover(self.detector.find(image, [box]))
+        return found.pose()
