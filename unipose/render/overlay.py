@@ -1,0 +1,73 @@
+"""Posed bodies drawn over the picture that they were read off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+
+from unipose.body.body import Body
+from unipose.body.people import PersonInImage
+from unipose.errors import PoseError
+from unipose.render.mesh_buffer import NO_MESH, MeshBuffer
+from unipose.render.shading import side_colours, to_bytes, vertex_normals
+
+OPACITY = 0.85
+TOWARDS_LIGHT = (-0.35, 0.55, 0.76)
+"""In the viewer's axes (unit): from above, a bit to the left."""
+
+
+def draw_bodies(
+    pixels: UInt8[np.ndarray, "height width 3"],
+    people: Sequence[PersonInImage],
+    body: Body,
+    *,
+    opacity: float = OPACITY,
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Return the picture with each person's body where their camera sees it.
+
+    Left limbs are cool, right limbs warm, as in all pictures; of bodies at one place the nearer one
+    is seen. Raises PoseError for somebody without pose, place or camera.
+    """
+    height, width = pixels.shape[:2]
+    if not people:
+        return pixels
+    buffer: MeshBuffer | None = None
+    shades: list[Float[np.ndarray, "vertex 3"]] = []
+    colours = side_colours(body.weights)
+    faces = body.faces.numpy()
+    for number, person in enumerate(people[:NO_MESH]):
+        pose, camera = person.pose, person.camera
+        if pose is None or camera is None or pose.translation is None:
+            raise PoseError("a body is drawn over a picture by its pose, its place and a camera")
+        if buffer is None:
+            buffer = MeshBuffer(camera=camera, height_px=height, width_px=width)
+        with torch.no_grad():
+            vertices = body(pose.rotations, pose.betas).vertices[0] + pose.translation[0]
+        normals = vertex_normals(vertices, body.faces)
+        facing = (normals @ torch.tensor(TOWARDS_LIGHT)).clamp(min=0)[:, None]
+        shades.append((colours * (0.25 + 0.75 * facing)).numpy())
+        buffer.draw(vertices.numpy(), faces, number)
+    assert buffer is not None
+    return _over(pixels, buffer, shades, faces, opacity)
+
+
+def _over(
+    pixels: UInt8[np.ndarray, "height width 3"],
+    buffer: MeshBuffer,
+    shades: Sequence[Float[np.ndarray, "vertex 3"]],
+    faces: np.ndarray,
+    opacity: float,
+) -> UInt8[np.ndarray, "height width 3"]:
+    drawn = pixels.astype(np.float32)
+    for number, shade in enumerate(shades):
+        seen = buffer.mesh == number
+        corners = shade[faces[buffer.faces[seen]]]
+        first = buffer.barycentrics[seen]
+        weights = np.concatenate([first, 1 - first.sum(axis=1, keepdims=True)], axis=1)
+        light = torch.from_numpy(np.einsum("pc,pck->pk", weights, corners))[None].float()
+        bright = to_bytes(light, supersample=1)[0].numpy()
+        drawn[seen] = (1 - opacity) * drawn[seen] + opacity * bright
+    return drawn.round().astype(np.uint8)
