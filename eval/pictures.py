@@ -61,18 +61,22 @@ def studio_people(studio: Studio, count: int) -> list[SeenPerson]:
     found: list[SeenPerson] = []
     for index in range(LARGEST_SHARE * count):
         image = studio.sample(index)
-        found += [_of_studio(image, person) for person in image.people if _well(person)]
+        found += [
+            person_of_studio(image, person) for person in image.people if is_well_seen(person)
+        ]
         if len(found) >= count:
             return found[:count]
     raise ConfigError(f"{LARGEST_SHARE * count} pictures show only {len(found)} people well")
 
 
-def _well(person: StudioPerson) -> bool:
+def is_well_seen(person: StudioPerson) -> bool:
+    """Return whether enough of a person is in the picture, and not behind others."""
     inside = int((person.joints_seen[:POSED_JOINTS] != OUTSIDE).sum())
     return person.box is not None and person.seen_share >= LEAST_SEEN and inside >= LEAST_JOINTS
 
 
-def _of_studio(image: StudioImage, person: StudioPerson) -> SeenPerson:
+def person_of_studio(image: StudioImage, person: StudioPerson) -> SeenPerson:
+    """Return a person of a picture, who has a box, as whoever looks at them sees them."""
     assert person.box is not None  # those seen well have one
     height, width = image.pixels.shape[:2]
     camera = image.camera

@@ -56,11 +56,20 @@ class LandmarkEstimator:
 
         See `RecoveredMeshes.in_picture` for their places and the camera.
         """
-        detected = self.detector.find(pixels, boxes)
+        size_px = pixels.shape[1], pixels.shape[0]
+        return self.placed(self.detector.find(pixels, boxes), size_px, focal_px=focal_px)
+
+    def placed(
+        self,
+        detected: Sequence[DetectedPerson],
+        size_px: tuple[int, int],
+        *,
+        focal_px: float | None = None,
+    ) -> tuple[PersonInImage, ...]:
+        """Return people detected in a picture of this width and height with pose and camera."""
         if not detected:
             return ()
         found, crops = self.recover(detected)
-        size_px = pixels.shape[1], pixels.shape[0]
         placed = found.people(crops, size_px, focal_px=focal_px, body=self._body)
         return tuple(
             replace(one.person, pose=other.pose, camera=other.camera)

@@ -1,0 +1,83 @@
+"""`unipose track`: the motion of everybody in a film, in files and drawn over the film."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unipose.body.body import Body
+from unipose.body.people import PersonInImage
+from unipose.errors import FileError
+from unipose.files import save_pose
+from unipose.files.film import FOLDER_FPS, FilmFrame, FilmReader
+from unipose.files.film_writer import film_writer
+from unipose.render.overlay import draw_bodies
+from unipose.render.skeleton import draw_keypoints
+from unipose.vision.film_motion import (
+    FilmMotion,
+    FilmMotionConfig,
+    follow_film,
+    people_in_frames,
+)
+from unipose.vision.landmark_estimator import LandmarkEstimator
+
+Progress = Callable[[Iterable[Any], int | None, str], Iterable[Any]]
+
+
+def track_film(
+    film: FilmReader, estimator: LandmarkEstimator, config: FilmMotionConfig, progress: Progress
+) -> list[FilmMotion]:
+    """Return the motions in a film; FileError if nobody can be followed in it."""
+    frames = progress(film.frames(), film.count, "tracking")
+    motions = follow_film(
+        people_in_frames(frames, estimator, config), fps=film.fps or FOLDER_FPS, config=config
+    )
+    if not motions:
+        raise FileError(film.path, "shows nobody who can be followed.")
+    return motions
+
+
+def save_motions(motions: Sequence[FilmMotion], out: Path, body: Body | None) -> list[Path]:
+    """Write each motion into a file: OUT, or OUT-1, OUT-2 ... if there are several."""
+    if len(motions) == 1:
+        return [save_pose(motions[0].poses, out, body=body)]
+    return [
+        save_pose(motion.poses, out.with_stem(f"{out.stem}-{i}"), body=body)
+        for i, motion in enumerate(motions, start=1)
+    ]
+
+
+def draw_film(
+    film: FilmReader, motions: Sequence[FilmMotion], out: Path, body: Body, progress: Progress
+) -> None:
+    """Write the film with bodies as they were smoothed, and with the keypoints that were seen."""
+    with film_writer(out, fps=film.fps or FOLDER_FPS) as writer:
+        for frame in progress(film.frames(), film.count, "drawing"):
+            pixels = draw_bodies(frame.pixels, _bodies(motions, frame), body)
+            writer.add(_with_keypoints(pixels, motions, frame), seconds=frame.seconds)
+
+
+def _bodies(motions: Sequence[FilmMotion], frame: FilmFrame) -> list[PersonInImage]:
+    found = []
+    for motion in motions:
+        assert motion.poses.fps is not None
+        row = round((frame.seconds - motion.start_s) * motion.poses.fps)
+        if 0 <= row < len(motion.poses):
+            camera = motion.track.people[0].camera
+            found.append(PersonInImage(pose=motion.poses[row], camera=camera))
+    return found
+
+
+def _with_keypoints(
+    pixels: np.ndarray, motions: Sequence[FilmMotion], frame: FilmFrame
+) -> np.ndarray:
+    tracks = {motion.person: motion.track for motion in motions}
+    seen = [
+        track.people[track.frames.index(frame.number)].keypoints
+        for track in tracks.values()
+        if frame.number in track.frames
+    ]
+    return draw_keypoints(pixels, [keypoints for keypoints in seen if keypoints is not None])

@@ -1,0 +1,119 @@
+"""From a film to each person's motion: found, followed, lifted to poses, gaps bridged, smoothed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import torch
+
+from unipose.body.people import ImagePeople, Track
+from unipose.body.pose import Pose
+from unipose.errors import ConfigError
+from unipose.files.film import FilmFrame
+from unipose.vision.film_people import LOOK_EVERY_S, find_in_frames
+from unipose.vision.gaps import bridge_poses
+from unipose.vision.landmark_estimator import LandmarkEstimator
+from unipose.vision.side_flips import restore_sides
+from unipose.vision.smoothing import CUTOFF_HZ, smooth_poses
+from unipose.vision.tracking import PeopleTracker, TrackerConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmMotionConfig:
+    """How people are followed; ConfigError if the numbers make no sense."""
+
+    longest_gap_s: float = 0.5
+    """Shorter ones are bridged; at longer ones a motion ends and another begins."""
+    cutoff_hz: float = CUTOFF_HZ
+    """What is faster is taken for trembling (zero phase: no delay); 0 leaves everything."""
+    shortest_s: float = 0.3
+    """Motions that are shorter are left out."""
+    look_every_s: float = LOOK_EVERY_S
+    """How often the whole frame is searched; in between people are followed."""
+    sure: float = 0.4
+    """Confidence from which somebody new is followed (0 to 1)."""
+
+    def __post_init__(self) -> None:
+        if min(self.longest_gap_s, self.cutoff_hz, self.shortest_s, self.look_every_s) < 0:
+            raise ConfigError(f"expected times and frequencies from 0 up, got {self}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FilmMotion:
+    """One person in a film without a gap."""
+
+    person: int
+    """Which person, from 0 in the order in which they appear."""
+    start_s: float
+    """From the film's start."""
+    poses: Pose
+    """Evenly spaced, with `fps`; in the viewer's axes, with betas and place before the camera."""
+    track: Track
+    """The person as they were seen, frame by frame, in the whole film."""
+    exchanged: tuple[int, ...]
+    """Frames whose left and right were exchanged: what they said is not used."""
+
+
+def people_in_frames(
+    frames: Iterable[FilmFrame], estimator: LandmarkEstimator, config: FilmMotionConfig
+) -> Iterable[tuple[FilmFrame, ImagePeople]]:
+    """Give each frame with the people in it: box, keypoints, pose and camera."""
+    found = find_in_frames(frames, estimator.detector, look_every_s=config.look_every_s)
+    for frame, detected in found:
+        height, width = frame.pixels.shape[:2]
+        people = estimator.placed(detected, (width, height))
+        yield frame, ImagePeople(image=str(frame.number), people=people, size_px=(width, height))
+
+
+def follow_film(
+    people: Iterable[tuple[FilmFrame, ImagePeople]],
+    *,
+    fps: float,
+    config: FilmMotionConfig | None = None,
+) -> list[FilmMotion]:
+    """Return the motions in a film of `fps` frames per second, in the order of their persons.
+
+    Only what was seen is kept of the frames, so that memory does not grow with their size.
+    """
+    config = config or FilmMotionConfig()
+    tracker = PeopleTracker(
+        TrackerConfig(sure=config.sure, wait_s=max(1.0, config.longest_gap_s)), fps=fps
+    )
+    end_s = 0.0
+    for frame, image in people:
+        tracker.update(image, frame.seconds, frame=frame.number)
+        end_s = frame.seconds
+    times = torch.arange(round(end_s * fps) + 1) / fps
+    motions = []
+    for person, track in enumerate(tracker.tracks()):
+        motions += _motions(person, track, times.double(), fps, config)
+    return motions
+
+
+def _motions(
+    person: int, track: Track, times: torch.Tensor, fps: float, config: FilmMotionConfig
+) -> list[FilmMotion]:
+    assert track.seconds is not None
+    _, rows = restore_sides(track.keypoints)
+    kept = [i for i in range(len(track)) if i not in set(rows)]
+    if not kept:
+        return []
+    seconds = torch.tensor([track.seconds[i] for i in kept], dtype=torch.float64)
+    poses = track.poses[torch.tensor(kept)]
+    motions = []
+    for start, stretch in bridge_poses(poses, seconds, times, longest_s=config.longest_gap_s):
+        if len(stretch) < max(2, config.shortest_s * fps):
+            continue
+        moving = replace(stretch, fps=fps)
+        smooths = 0 < config.cutoff_hz < fps / 2
+        motions.append(
+            FilmMotion(
+                person=person,
+                start_s=float(times[start]),
+                poses=smooth_poses(moving, cutoff_hz=config.cutoff_hz) if smooths else moving,
+                track=track,
+                exchanged=tuple(track.frames[i] for i in rows),
+            )
+        )
+    return motions
