@@ -52,14 +52,14 @@ class LandmarkTraining(RunSettings):
     out: Path = Path("runs/landmark_lifter")
     pairs: Path = Path("runs/landmarks")
     """Where the pairs are kept; several runs can share them."""
-    pictures: int = 4000
+    pictures: int = 4950
     """Looked at before training; about 1.3 people in each, 0.1 s a person."""
     held_out: int = 350
     """Pictures of the recordings' val split, and as many of its test split at the end."""
     pool: PoolConfig = field(default_factory=lambda: PoolConfig(mixed=0.4))
     made_up: float = 0.75
     """Share of a batch that is made up."""
-    steps: int = 12_000
+    steps: int = 16_000
     batch: int = 512
     peak_rate: float = 1e-3
     weight_decay: float = 0.05
@@ -80,7 +80,7 @@ class LandmarkTraining(RunSettings):
 
 
 PRESETS = {
-    "mini": LandmarkTraining(steps=12_000, batch=512),
+    "mini": LandmarkTraining(),
     "debug": LandmarkTraining(
         network=LandmarkLifterConfig(width=32, blocks=1),
         studio=StudioConfig(height_px=64, width_px=64),

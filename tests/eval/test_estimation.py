@@ -29,12 +29,15 @@ from eval.pictures import (
 )
 from eval.program import ModelOptions
 from tests.fakes.image_talk import make_person, make_row, write_rows
+from tests.fakes.keypoint_detector import FakeKeypointDetector
 from tests.fakes.studio import make_studio
 from tests.fakes.tiny_eyes import seeing_assistant
 from tests.fakes.tiny_model import tiny_assistant
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.errors import BlindModelError, ConfigError, MissingFileError, PoseParseError
+from unipose.vision.landmark_estimator import LandmarkEstimator
+from unipose.vision.landmark_lifter import LandmarkLifter, LandmarkLifterConfig
 from unipose.vision.mesh_recovery import MeshHeadConfig, MeshRecoveryConfig
 from unipose.vision.mesh_recovery import MeshRecoveryNetwork as Network
 from unipose.vision.mesh_recovery_protocol import LEVEL
@@ -174,6 +177,21 @@ def test_a_network_is_asked_as_an_assistant_is(tmp_path: Path, body: Body) -> No
     assert isinstance(by, dict)
     assert by["network"]["failed"] == 0
     assert result["mpjpe_mm"] == by["network"]["mpjpe_mm"] > 0
+
+
+def test_the_landmark_lifter_is_asked_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking_people(tmp_path, 2, "test")
+    looking_people(tmp_path, 2, "train")
+    lifter = LandmarkLifter(LandmarkLifterConfig(width=16, blocks=1)).eval()
+    monkeypatch.setattr(
+        estimation, "LandmarkEstimator",
+        lambda **known: LandmarkEstimator(FakeKeypointDetector(), lifter, **known),
+    )  # fmt: skip
+    result = estimation.measure(EstimationOptions(pictures=tmp_path, people=2, landmarks=True))
+    assert result["asked"] == "landmarks"
+    assert result["failed"] == 0
 
 
 def test_a_language_model_that_sees_is_asked(people: list[SeenPerson]) -> None:

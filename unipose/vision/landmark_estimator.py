@@ -41,13 +41,18 @@ class LandmarkEstimator:
         self._landmarks = LandmarkedBody(self._body)
         self._fitting = fitting or FittingConfig()
 
-    def recover(self, people: Sequence[DetectedPerson]) -> tuple[RecoveredMeshes, Crops]:
+    def recover(
+        self, people: Sequence[DetectedPerson], *, focal_px: float | None = None
+    ) -> tuple[RecoveredMeshes, Crops]:
         """Return detected people as posed bodies, and the crops that those are said of."""
         boxes = [person.person.box for person in people]
         crops = Crops.around(torch.tensor(boxes, dtype=torch.float32).view(-1, 4))
         seen = SeenLandmarks.of(people).in_crops(crops)
         found = self.lifter.lift(seen)
-        return fit(found, seen, self._landmarks, self.lifter.errors, self._fitting), crops
+        focal = None if focal_px is None else focal_px / crops.side
+        return fit(
+            found, seen, self._landmarks, self.lifter.errors, self._fitting, focal=focal
+        ), crops
 
     def people(
         self, pixels: Pixels, boxes: Sequence[Box] | None = None, *, focal_px: float | None = None
@@ -69,7 +74,7 @@ class LandmarkEstimator:
         """Return people detected in a picture of this width and height with pose and camera."""
         if not detected:
             return ()
-        found, crops = self.recover(detected)
+        found, crops = self.recover(detected, focal_px=focal_px)
         placed = found.people(crops, size_px, focal_px=focal_px, body=self._body)
         return tuple(
             replace(one.person, pose=other.pose, camera=other.camera)
