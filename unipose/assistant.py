@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -43,6 +43,7 @@ from unipose.posecodes.finding import Finding
 from unipose.posecodes.held_poses import HeldPoses, state_line
 from unipose.posecodes.questions import answer_call, show_film, show_pose
 from unipose.posecodes.sureness import UNSURE, hangs_on_eyes
+from unipose.vision.landmark_estimator import LandmarkEstimator
 
 MINI = Path(__file__).parent / "weights" / "mini"
 """The embedded default model."""
@@ -57,6 +58,9 @@ MOMENTS = 3
 """Poses of a motion that are shown when its label is asked for, as in training."""
 LONGEST_TABLE = 600
 """Text tokens of a table of contacts."""
+Eyes = Literal["auto", "photo", "own"]
+OWN_EYES_AGREE = 0.85
+"""Object keypoint similarity from which the model's own eyes are believed (`eyes` "auto")."""
 DETECTOR = "unipose"
 """Who estimated a person, for those who compare several estimators."""
 
@@ -88,9 +92,16 @@ class UniPose:
     that is read off a picture has those that the eyes' mesh recovery head saw, if there is one.
     """
 
-    def __init__(self, model: PoseLanguageModel, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        model: PoseLanguageModel,
+        vocabulary: Vocabulary,
+        *,
+        eyes: Eyes = "own",
+    ) -> None:
         self.model = model.eval()
         self.vocabulary = vocabulary
+        self.eyes: Eyes = eyes
         self.passes = 0
         """Forward passes of the last answer."""
 
@@ -102,8 +113,14 @@ class UniPose:
         device: str | torch.device = "cpu",
         dtype: torch.dtype | str = torch.float32,
         base_as_stored: bool = False,
+        eyes: Eyes = "auto",
     ) -> UniPose:
         """Load a model that `save_pretrained` wrote; without a folder the embedded unipose-mini.
+
+        `eyes` are those that poses are read off pictures with: "photo" are networks that know
+        photographs (`make setup` brings them), "own" the model's, which know what they were trained
+        on; "auto" asks both where they are there, and believes whose body agrees better with the
+        keypoints.
 
         `dtype` (float32, bfloat16, float16) is that of its weights; codes are always turned into
         rotations in float32. With `base_as_stored`, as training needs it, only the layers of a
@@ -147,7 +164,7 @@ class UniPose:
                 f"the text tokenizer has {vocabulary.first_code} tokens, the model was made for "
                 f"{model.first_code}.",
             )
-        assistant = cls(model, vocabulary)
+        assistant = cls(model, vocabulary, eyes=eyes)
         # a base in 4 or 8 bits lies where it was read to
         return assistant if place == model.device else assistant.to(place)
 
@@ -168,6 +185,9 @@ class UniPose:
         `on_text` is called with each piece of text. Raises BlindModelError for a picture if the
         model has no eyes.
         """
+        if not isinstance(shown, Pose):
+            person = self._read_off(shown, box)
+            shown = shown if person is None or person.pose is None else person.pose
         if isinstance(shown, Pose):
             question = self._describe_question(shown)
         else:
@@ -177,22 +197,18 @@ class UniPose:
     def compare(
         self, a: Pose | Photo, b: Pose | Photo, *, on_text: Callable[[str], None] | None = None
     ) -> str:
-        """Return in words what changes from pose `a` to pose `b`, or from picture to picture.
+        """Return in words what changes from `a` to `b`: poses, or people in pictures.
 
-        Raises PoseQueryError for a pose and a picture, BlindModelError for pictures if the model
-        has no eyes.
+        Raises BlindModelError for pictures if the model has no eyes.
         """
-        if isinstance(a, Pose) and isinstance(b, Pose):
-            question = self._compare_question(a, b)
-        elif isinstance(a, Pose) or isinstance(b, Pose):
-            raise PoseQueryError(
-                "a pose and a picture cannot be compared; read the pose off the picture first "
-                "(estimate)"
-            )
-        else:
-            first, second = self._picture(a, None), self._picture(b, None)
-            question = ask(FIXED[Task.IMAGE_DIFF], first=first, second=second)
-        return self._texts([question], on_text=on_text)[0]
+        if not isinstance(a, Pose) and not isinstance(b, Pose):
+            people = [self._read_off(picture, None) for picture in (a, b)]
+            if None in people:  # the model's own eyes see both pictures at once
+                first, second = self._picture(a, None), self._picture(b, None)
+                question = ask(FIXED[Task.IMAGE_DIFF], first=first, second=second)
+                return self._texts([question], on_text=on_text)[0]
+        before, after = (one if isinstance(one, Pose) else self.estimate(one) for one in (a, b))
+        return self._texts([self._compare_question(before, after)], on_text=on_text)[0]
 
     def estimate(self, image: Photo, *, box: Box | None = None, who: str | None = None) -> Pose:
         """Return the pose of a person in a picture: that of `estimate_person`."""
@@ -227,6 +243,8 @@ class UniPose:
         """
         if who is not None and box is not None:
             raise PoseQueryError("say who is meant with a box or with words, not with both")
+        if who is None and (person := self._read_off(image, box, focal_px)) is not None:
+            return person
         picture = self._picture(image, box, whole=who is not None)
         if who is None:
             question = ask(FIXED[Task.ESTIMATE], image=picture)
@@ -248,9 +266,12 @@ class UniPose:
         """
         if not boxes:
             raise PoseQueryError("nobody was found in the picture; say where they are with a box")
-        pictures = [self._picture(image, box) for box in boxes]
-        questions = [ask(FIXED[Task.ESTIMATE], image=picture) for picture in pictures]
-        people = self._people(pictures, questions, None)
+        if self.photo_eyes is None:
+            pictures = [self._picture(image, box) for box in boxes]
+            questions = [ask(FIXED[Task.ESTIMATE], image=picture) for picture in pictures]
+            people = self._people(pictures, questions, None)
+        else:
+            people = [self.estimate_person(image, box=box) for box in boxes]
         return _side_by_side([person.pose for person in people if person.pose is not None])
 
     def contacts(
@@ -439,25 +460,42 @@ class UniPose:
             raise BlindModelError()
         if isinstance(image, Picture):
             return image
-        pixels = image if isinstance(image, np.ndarray) else open_photo(image)
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
-            raise PoseQueryError(
-                "expected the pixels of a picture as bytes (height, width, 3), got "
-                f"{pixels.dtype} {pixels.shape}"
-            )
-        if box is not None:
-            box = [float(edge) for edge in box]
-            height, width = pixels.shape[:2]
-            inside = len(box) == 4 and box[0] < width and box[1] < height
-            if not (inside and 0 < box[2] > box[0] and 0 < box[3] > box[1]):
-                raise PoseQueryError(
-                    f"expected a box (left, top, right, bottom) in a picture of {width} x {height} "
-                    f"pixels, got {box}"
-                )
-        shown = torch.from_numpy(np.array(pixels))
+        shown = torch.from_numpy(np.array(_pixels(image, box)))
         if box is None and not whole:
             box = self.model.eyes.find(shown)
-        return self.model.look(shown, box)
+        return self.model.look(shown, None if box is None else _edges(box))
+
+    def _read_off(
+        self, image: Photo, box: Box | None, focal_px: float | int | None = None
+    ) -> PersonInImage | None:
+        """Return a person as the eyes for photographs see them; None if one's own are to be asked.
+
+        Without a box it is who takes up most of the picture, as far as the detector is sure. Raises
+        PoseQueryError if it finds nobody.
+        """
+        if self.photo_eyes is None or isinstance(image, Picture):
+            return None
+        pixels = _pixels(image, box)
+        boxes = None if box is None else [_edges(box)]
+        focal = None if focal_px is None else float(focal_px)
+        people = self.photo_eyes.people(pixels, boxes, focal_px=focal)
+        if not people:
+            raise PoseQueryError("nobody was found in the picture; a box says where somebody is")
+        person = max(people, key=lambda one: one.confidence * _area(one.box))
+        if self.eyes == "auto" and self.model.eyes is not None and self._own_eyes_agree(
+            pixels, person
+        ):  # fmt: skip
+            return None
+        return person
+
+    def _own_eyes_agree(self, pixels: np.ndarray, person: PersonInImage) -> bool:
+        """Whether the model's eyes see a body that agrees with the keypoints of a person."""
+        assert self.photo_eyes is not None and person.keypoints is not None  # noqa: PT018
+        picture = self._picture(pixels, person.box)
+        if picture.meshes is None or picture.crops is None:
+            return False
+        alike = self.photo_eyes.agreement(picture.meshes, picture.crops, person.keypoints)
+        return float(alike) >= OWN_EYES_AGREE
 
     def _people(
         self, pictures: list[Picture], questions: list[list[Part]], focal_px: float | None
@@ -475,6 +513,21 @@ class UniPose:
                 detector=DETECTOR,
             )  # fmt: skip
         return people
+
+    @cached_property
+    def photo_eyes(self) -> LandmarkEstimator | None:
+        """The eyes for photographs; None if they are not wanted, or not there and not asked for.
+
+        Raises MissingFileError that says how to get them if they alone are asked for.
+        """
+        if self.eyes == "own":
+            return None
+        try:
+            return LandmarkEstimator()
+        except MissingFileError:
+            if self.eyes == "photo":
+                raise
+            return None
 
     @cached_property
     def _body(self) -> Body:
@@ -529,6 +582,35 @@ class UniPose:
                     f"words {words[:80]!r}; say it in other words"
                 )
         return self.pose(torch.stack([said.poses[0] for said in answers]))
+
+
+def _pixels(image: str | Path | np.ndarray, box: Box | None) -> UInt8[np.ndarray, "_ _ 3"]:
+    """Return a picture's pixels; PoseQueryError for what is none, or a box that is not in it."""
+    pixels = image if isinstance(image, np.ndarray) else open_photo(image)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise PoseQueryError(
+            "expected the pixels of a picture as bytes (height, width, 3), got "
+            f"{pixels.dtype} {pixels.shape}"
+        )
+    if box is not None:
+        height, width = pixels.shape[:2]
+        edges = [float(edge) for edge in box]
+        inside = len(edges) == 4 and edges[0] < width and edges[1] < height
+        if not (inside and 0 < edges[2] > edges[0] and 0 < edges[3] > edges[1]):
+            raise PoseQueryError(
+                f"expected a box (left, top, right, bottom) in a picture of {width} x {height} "
+                f"pixels, got {edges}"
+            )
+    return pixels
+
+
+def _edges(box: Box) -> tuple[float, float, float, float]:
+    left, top, right, bottom = (float(edge) for edge in box)
+    return left, top, right, bottom
+
+
+def _area(box: Box | None) -> float:
+    return 0.0 if box is None else (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _side_by_side(poses: list[Pose]) -> Pose:

@@ -210,10 +210,10 @@ def test_a_photo_has_no_seconds(unipose, photo):
     assert "has no seconds" in err
 
 
-def test_the_embedded_model_reads_a_photo(photo, monkeypatch, capsys, tmp_path):
+def test_the_embedded_model_reads_a_photo_with_its_own_eyes(photo, monkeypatch, capsys, tmp_path):
     out = tmp_path / "a.npz"
     for words in (["estimate", photo, "-o", str(out)], ["describe", photo]):
-        monkeypatch.setattr(sys, "argv", ["unipose", *words])
+        monkeypatch.setattr(sys, "argv", ["unipose", *words, "--eyes", "own"])
         with pytest.raises(SystemExit) as left:
             cli.main()
         said = capsys.readouterr()
@@ -241,9 +241,9 @@ def test_the_model_computes_where_and_how_it_was_told(unipose, squat, monkeypatc
     words = [squat if word == "SQUAT" else word for word in words]
     assert unipose(*words)[0] == 0
     assert unipose(*words, "--device", "cuda:1", "--dtype", "bfloat16")[0] == 0
-    assert told == [
-        {"device": "cpu", "dtype": "float32"},
-        {"device": "cuda:1", "dtype": "bfloat16"},
+    assert [(how["device"], how["dtype"]) for how in told] == [
+        ("cpu", "float32"),
+        ("cuda:1", "bfloat16"),
     ]
 
 

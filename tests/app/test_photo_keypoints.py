@@ -16,7 +16,7 @@ from unipose.app.examples import example_pose
 from unipose.body.body import load_body
 from unipose.body.pose import Pose
 from unipose.errors import MissingFileError
-from unipose.files import save_pose
+from unipose.files import open_pose, save_pose
 from unipose.files.film import open_film
 from unipose.files.keypoint_files import read_keypoint_file
 from unipose.render.drawing import draw_pose
@@ -152,3 +152,42 @@ def test_without_the_networks_it_is_said_how_to_get_them(unipose, tmp_path, monk
     status, _, err = unipose("keypoints", "ok.png", "-o", "k.json")
     assert status == 2
     assert "make setup" in err
+
+
+def test_a_body_is_read_off_a_picture_and_talked_about(unipose, networks, stepping):
+    Image.fromarray(stepping).save("step.png")
+    status, out, err = unipose("estimate", "step.png", "-o", "me.npz", "--eyes", "photo")
+    assert (status, out, err) == (0, "me.npz\n", "")
+    pose, true = open_pose("me.npz"), example_pose("step")
+    body = load_body()
+    joints = [
+        body.joints(one.rotations) - body.joints(one.rotations)[:, :1] for one in (pose, true)
+    ]
+    assert float((joints[0] - joints[1]).norm(dim=-1).mean()) < 0.12
+    assert unipose("describe", "step.png")[0] == 0
+    assert unipose("compare", "step.png", "me.npz")[0] == 0
+
+
+def test_nobody_is_made_up_where_nobody_is(unipose, networks):
+    Image.new("RGB", (200, 100), (90, 160, 90)).save("lawn.png")
+    for words in (("estimate", "lawn.png", "-o", "me.npz"), ("describe", "lawn.png")):
+        status, _, err = unipose(*words)
+        assert status == 2
+        assert "nobody was found" in err
+
+
+def test_somebody_is_followed_through_a_film(unipose, networks, tmp_path):
+    step, squat = (example_pose(name).rotations for name in ("step", "squat"))
+    moving = Pose(rotations=torch.cat([step] * 4 + [squat] * 4), fps=8.0)
+    save_pose(moving, tmp_path / "film.mp4")
+    status, out, _ = unipose("track", "film.mp4", "-o", "me.npz", "--overlay", "over.mp4", "--json")
+    assert status == 0
+    (motion,) = json.loads(out)["motions"]
+    assert (motion["person"], motion["start_s"], motion["end_s"]) == (1, 0.0, 1.0)
+    poses = open_pose("me.npz")
+    assert (len(poses), poses.fps) == (8, 8.0)
+    hips = load_body().joints(poses.rotations)
+    legs = (hips[:, 1] - hips[:, 7]).norm(dim=-1)  # left hip to left ankle
+    assert float(legs[:3].mean()) > float(legs[-3:].mean()) + 0.1, "a squat brings them together"
+    assert open_film(tmp_path / "over.mp4").count == 8
+    assert unipose("track", "lawn.gif", "-o", "x.npz")[0] == 2

@@ -202,12 +202,20 @@ def test_what_is_no_picture_is_named(seeing: UniPose, tmp_path: Path):
     (tmp_path / "a.png").write_bytes(b"no picture")
     with pytest.raises(FileError, match="is no whole picture"):
         seeing.estimate(tmp_path / "a.png")
-    with pytest.raises(PoseQueryError, match="pose and a picture"):
-        seeing.compare(some_pose(), PIXELS)
     with pytest.raises(PoseQueryError, match="not with both"):
         seeing.estimate(PIXELS, box=(1, 2, 20, 30), who="the person in red")
     with pytest.raises(PoseQueryError, match="empty request"):
         seeing.estimate(PIXELS, who=" ")
+
+
+def test_a_pose_and_a_picture_are_compared_by_the_pose_in_the_picture(
+    seeing: UniPose, monkeypatch: pytest.MonkeyPatch
+):
+    asked = Ear(monkeypatch, seeing)
+    seeing.compare(some_pose(), PIXELS)
+    kinds = [[type(part) for part in question if not isinstance(part, str)]
+             for question in asked.questions]  # fmt: skip
+    assert kinds == [[Picture], [torch.Tensor, torch.Tensor]]
 
 
 def test_a_box_shows_the_model_something_else(seeing: UniPose):

@@ -23,6 +23,7 @@ from unipose.app.options import (
     BodyFile,
     Device,
     Dtype,
+    EyesOption,
     Fps,
     Frame,
     FrameB,
@@ -63,6 +64,7 @@ def describe(
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
+    eyes: EyesOption = "auto",
     device: Device = "cpu",
     dtype: Dtype = "float32",
 ) -> None:
@@ -74,7 +76,7 @@ def describe(
     shown = read_shown(file, reading, own_body(body))
     from unipose.app import sources
 
-    text = sources.load_assistant(model, device=device, dtype=dtype).describe(shown)
+    text = sources.load_assistant(model, device=device, dtype=dtype, eyes=eyes).describe(shown)
     _answer(text, as_json, file=str(file), at=at, frame=frame, text=text)
 
 
@@ -100,6 +102,7 @@ def estimate(
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
+    eyes: EyesOption = "auto",
     device: Device = "cpu",
     dtype: Dtype = "float32",
 ) -> None:
@@ -117,11 +120,11 @@ def estimate(
 
     asked: dict[str, object] = {"box": box, "who": who}
     if detector is None:
-        assistant = sources.load_assistant(model, device=device, dtype=dtype)
+        assistant = sources.load_assistant(model, device=device, dtype=dtype, eyes=eyes)
         pose = assistant.estimate(pixels, box=box, who=who)
     else:
         boxes = sources.load_detector(detector).find(pixels)
-        assistant = sources.load_assistant(model, device=device, dtype=dtype)
+        assistant = sources.load_assistant(model, device=device, dtype=dtype, eyes=eyes)
         pose = assistant.estimate_people(pixels, boxes)
         asked["boxes"] = boxes
     if out.suffix.lower() not in KEEP_PLACE:
@@ -365,6 +368,7 @@ def compare(
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
+    eyes: EyesOption = "auto",
     device: Device = "cpu",
     dtype: Dtype = "float32",
 ) -> None:
@@ -379,7 +383,7 @@ def compare(
     both = read_shown(first, of_first, shape), read_shown(second, of_second, shape)
     from unipose.app import sources
 
-    text = sources.load_assistant(model, device=device, dtype=dtype).compare(*both)
+    text = sources.load_assistant(model, device=device, dtype=dtype, eyes=eyes).compare(*both)
     _answer(text, as_json, files=[str(first), str(second)], at=at, at_b=at_b, text=text)
 
 
@@ -396,6 +400,7 @@ def ask(
     body: BodyFile = None,
     model: ModelFolder = None,
     adapters: Adapters = None,
+    eyes: EyesOption = "auto",
     device: Device = "cpu",
     dtype: Dtype = "float32",
 ) -> None:
@@ -416,7 +421,7 @@ def ask(
     shown = [read_asked(Path(name), reading, shape) for name in names]
     from unipose.app import sources
 
-    assistant = sources.load_assistant(model, device=device, dtype=dtype)
+    assistant = sources.load_assistant(model, device=device, dtype=dtype, eyes=eyes)
     assistant.speaker = sources.load_speaker(adapters, device=device)
     answered = assistant.answer_fully(question, *shown)
     found = answered.finding
@@ -465,6 +470,7 @@ def chat(
     body: BodyFile = None,
     model: ModelFolder = None,
     adapters: Adapters = None,
+    eyes: EyesOption = "auto",
     device: Device = "cpu",
     dtype: Dtype = "float32",
 ) -> None:
@@ -478,7 +484,7 @@ def chat(
     from unipose.app.terminal import answer_lines, talk
 
     conversation = Conversation(
-        lambda: sources.load_assistant(model, device=device, dtype=dtype),
+        lambda: sources.load_assistant(model, device=device, dtype=dtype, eyes=eyes),
         lambda: sources.load_speaker(adapters, device=device),
         body=own_body(body),
     )

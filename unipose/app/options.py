@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -88,4 +88,12 @@ Device = Annotated[
 ]
 Dtype = Annotated[
     str, typer.Option("--dtype", metavar="DTYPE", help="Of the weights: float32 bfloat16 float16")
+]
+EyesOption = Annotated[
+    Literal["auto", "photo", "own"],
+    typer.Option(
+        "--eyes",
+        metavar="WHICH",
+        help="That poses are read off pictures with: photo, own (the model's), auto.",
+    ),
 ]

@@ -6,15 +6,17 @@ from pathlib import Path
 
 from transformers.utils.logging import disable_progress_bar
 
-from unipose.assistant import UniPose
+from unipose.assistant import Eyes, UniPose
 from unipose.language.conversation_model import ConversationModel
 from unipose.vision.detector import PeopleDetector
 
 
-def load_assistant(folder: Path | None, *, device: str = "cpu", dtype: str = "float32") -> UniPose:
+def load_assistant(
+    folder: Path | None, *, device: str = "cpu", dtype: str = "float32", eyes: Eyes = "auto"
+) -> UniPose:
     """Return the model in `folder`, or the embedded one, loaded without a progress bar."""
     disable_progress_bar()
-    return UniPose.load(folder, device=device, dtype=dtype)
+    return UniPose.load(folder, device=device, dtype=dtype, eyes=eyes)
 
 
 def load_speaker(adapters: Path | None, *, device: str = "cpu") -> ConversationModel:

@@ -117,6 +117,19 @@ def fit(
     return replace(found, rotations=roma.special_gramschmidt(rotations), camera=camera)
 
 
+@torch.no_grad()
+def seen_landmarks(
+    meshes: RecoveredMeshes, body: LandmarkedBody, errors: LifterErrors
+) -> Float[Tensor, "person landmark 2"]:
+    """Return where networks should see the landmarks of bodies, through HMR's long lens.
+
+    In sides of each crop from its middle.
+    """
+    _, _, marked = body.chain(meshes.rotations, meshes.betas, errors.offsets)
+    focal = torch.full_like(meshes.camera[:, 0], LONG_LENS)
+    return _project(marked, logged(meshes.camera), focal)[0]
+
+
 def _expected_errors(
     seen: CropLandmarks, config: FittingConfig
 ) -> Float[Tensor, "person landmark"]:

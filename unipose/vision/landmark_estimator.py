@@ -7,16 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from unipose.body.body import Body, load_body
+from unipose.body.keypoints import Keypoints
 from unipose.body.people import Box, PersonInImage
 from unipose.body.pose import Pose
-from unipose.vision.body_landmarks import LandmarkedBody
+from unipose.metrics.keypoints import object_keypoint_similarity
+from unipose.vision.body_landmarks import COCO, LandmarkedBody
 from unipose.vision.crops import Crops
-from unipose.vision.fitting import FittingConfig, fit
-from unipose.vision.keypoint_detector import DetectedPerson, KeypointDetector
+from unipose.vision.fitting import FittingConfig, fit, seen_landmarks
+from unipose.vision.keypoint_detector import LEAST_SCORE, DetectedPerson, KeypointDetector
 from unipose.vision.landmark_lifter import LandmarkLifter, SeenLandmarks
 from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
+from unipose.vision.tracking import OUTLINE_SHARE
 from unipose.vision.turned_square import Pixels
 
 
@@ -80,6 +85,21 @@ class LandmarkEstimator:
             replace(one.person, pose=other.pose, camera=other.camera)
             for one, other in zip(detected, placed, strict=True)
         )
+
+    def agreement(
+        self, meshes: RecoveredMeshes, crops: Crops, seen: Keypoints
+    ) -> Float[Tensor, " person"]:
+        """Return how well bodies, whoever says them, agree with COCO keypoints that were seen.
+
+        Object keypoint similarity (0 to 1) of each body, seen through its crop's long lens, with
+        the row of `seen` (pixels) beside it; keypoints with a score below LEAST_SCORE do not count.
+        """
+        points = crops.to_picture(seen_landmarks(meshes, self._landmarks, self.lifter.errors))
+        similarity = object_keypoint_similarity(
+            points[:, :COCO], seen.points, present=seen.scores >= LEAST_SCORE,
+            area_px=OUTLINE_SHARE * crops.side.square() / 2, sigmas=seen.keypoint_set.sigmas,
+        )  # fmt: skip
+        return similarity.diagonal()
 
     def estimate(self, image: np.ndarray, *, box: Box) -> Pose:
         """Return the pose of the person in a box, as whoever looks at their crop sees it."""
