@@ -7,15 +7,21 @@ width, height; pixels) and COCO's keypoints by name ([x, y, v]; v 2 visible, 1 h
   whose box is given, the share within 0.2 of the torso's length, which is the person's longest
   marked distance shoulder - hip; `_visible` and `_hidden` ones apart. People without a torso are
   left out.
+- `found`: of all marked people whose box is given, the share that gets a pose.
+- `heights_true`: of pairs of marked joints (hand and shoulder, both feet ...) that differ by more
+  than 0.2 torso lengths in height in the picture, the share that the pose has the same way around;
+  beside it somebody else's pose (`chance_`) and somebody who stands (`mean_pose_`).
+- `described_true`: of what `describe` says is above or below something, where both are marked, the
+  share that is so in the picture; beside it what is said of others (`chance_`).
 - `recall`: of all marked people the share that is found without boxes, with an OKS of at least 0.5.
-- `ms_a_person` from a box to keypoints and landmarks, `ms_a_photo` to find everybody's boxes.
+- `ms_a_person` from a box to a pose, `ms_a_photo` to find everybody's boxes.
 
 Run as `python -m eval.photographs --data FOLDER`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -27,14 +33,18 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 
 from eval.program import print_result, print_table, run, track
+from unipose.assistant import UniPose
+from unipose.body.body import Body, load_body
 from unipose.body.keypoint_sets import COCO_17
 from unipose.body.keypoints import Keypoints
 from unipose.body.people import Box
+from unipose.body.pose import Pose
+from unipose.body.skeletons import SMPL
 from unipose.errors import FileError
 from unipose.files.json_table import read_json_value
 from unipose.files.photo import open_photo
 from unipose.metrics.keypoints import object_keypoint_similarity
-from unipose.vision.keypoint_detector import KeypointDetector
+from unipose.posecodes.reader import read_statements
 
 LIMBS = tuple(
     f"{side}_{joint}"
@@ -43,6 +53,20 @@ LIMBS = tuple(
 )
 NEAR = 0.2
 """Torso lengths within which a joint is right."""
+PAIRS = (
+    *(
+        (f"{side}_{a}", f"{side}_{b}")
+        for side in ("left", "right")
+        for a, b in (
+            ("wrist", "shoulder"), ("wrist", "hip"), ("elbow", "shoulder"), ("knee", "hip"),
+            ("ankle", "knee"), ("ankle", "hip"),
+        )
+    ),
+    *((f"left_{part}", f"right_{part}") for part in ("wrist", "elbow", "knee", "ankle")),
+)  # fmt: skip
+"""Whose heights are compared."""
+MARKED_AS = {"hand": "wrist", "foot": "ankle", "head": "nose"}
+"""What a text speaks of -> the keypoint that stands for it."""
 LEAST_OKS = 0.5
 """From which somebody found is the one that was marked."""
 VISIBLE, HIDDEN = 2, 1
@@ -133,51 +157,118 @@ def alike(found: list[Keypoints], marked: tuple[MarkedPerson, ...]) -> Float[np.
     ).numpy()
 
 
-def measure(photos: list[MarkedPhoto], detector: KeypointDetector) -> dict[str, float]:
-    """Return the figures."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReadPerson:
+    """What was read off a photograph about one person with a torso."""
+
+    marked: MarkedPerson
+    joints: dict[str, float]
+    """How high each joint of the pose is (metres)."""
+    text: str
+
+
+def heights(pose: Pose, body: Body) -> dict[str, float]:
+    """Return how high each of COCO's joints of limbs is, by name (metres, viewer's axes)."""
+    with torch.no_grad():
+        joints = body(pose.rotations.float(), pose.betas).joints[0]
+    return {name: float(joints[SMPL.indices(name)[0], 1]) for name in LIMBS}
+
+
+def heights_right(said: Sequence[dict[str, float]], people: Sequence[MarkedPerson]) -> list[bool]:
+    """Return for all clear differences of height in the picture whether the pose has them so."""
+    right = []
+    for joints, marked in zip(said, people, strict=True):
+        for a, b in PAIRS:
+            lower = float((marked.keypoints.point(a) - marked.keypoints.point(b))[0, 1])
+            if abs(lower) > NEAR * marked.torso_px:  # NaN, where one is not marked, is not
+                right.append((joints[a] < joints[b]) == (lower > 0))
+    return right
+
+
+def words_right(texts: Sequence[str], people: Sequence[MarkedPerson]) -> list[bool]:
+    """Return for all that texts say is above or below something whether the picture has it so."""
+    right = []
+    for text, marked in zip(texts, people, strict=True):
+        for said in read_statements(text):
+            if said.relation not in ("above", "below") or said.second is None:
+                continue
+            names = [_keypoint(part) for part in (said.first, said.second)]
+            if all(name in COCO_17.index for name in names):
+                lower = float(
+                    (marked.keypoints.point(names[0]) - marked.keypoints.point(names[1]))[0, 1]
+                )
+                if np.isfinite(lower):
+                    right.append((lower > 0) == (said.relation == "below"))
+    return right
+
+
+def _keypoint(part: str) -> str:
+    side, _, name = part.rpartition("_")
+    return f"{side}_{MARKED_AS.get(name, name)}".lstrip("_")
+
+
+def measure(photos: list[MarkedPhoto], assistant: UniPose) -> dict[str, float]:
+    """Return the figures. Raises MissingFileError if the eyes for photographs are not there."""
+    eyes, body = assistant.photo_eyes, load_body()
+    assert eyes is not None  # "photo" raises
     right: dict[int, list[int]] = {VISIBLE: [], HIDDEN: []}
     seconds: dict[str, list[float]] = {"person": [], "photo": []}
-    people = recalled = found_people = torsos = 0
+    people = recalled = found_people = posed = 0
     columns = COCO_17.indices(*LIMBS)
+    read: list[ReadPerson] = []
     for photo in track(photos, "photographs"):
         for marked in photo.people:
-            start = perf_counter()
-            (one,) = detector.find(photo.pixels, [marked.box])
-            seconds["person"].append(perf_counter() - start)
             people += 1
+            start = perf_counter()
+            (one,) = eyes.people(photo.pixels, [marked.box])
+            seconds["person"].append(perf_counter() - start)
+            posed += one.pose is not None and bool(one.pose.rotations.isfinite().all())
             if not marked.torso_px:
                 continue
-            torsos += 1
+            assert one.pose is not None and one.keypoints is not None  # noqa: PT018
+            text = assistant.describe(one.pose)
+            read.append(ReadPerson(marked=marked, joints=heights(one.pose, body), text=text))
             values = (marked.keypoints.scores[0, columns] * VISIBLE).int().tolist()
-            for good, value in zip(right_limbs(one.body, marked), values, strict=True):
+            for good, value in zip(right_limbs(one.keypoints, marked), values, strict=True):
                 if value:
                     right[value].append(int(good))
         start = perf_counter()
-        detector.people(photo.pixels)
+        eyes.detector.people(photo.pixels)
         seconds["photo"].append(perf_counter() - start)
-        found = [one.body for one in detector.find(photo.pixels)]
+        found = [one.body for one in eyes.detector.find(photo.pixels)]
         found_people += len(found)
         recalled += int((alike(found, photo.people) >= LEAST_OKS).any(axis=0).sum())
     joints = right[VISIBLE] + right[HIDDEN]
-    return {
-        "photos": len(photos), "people": people, "torsos": torsos, "joints": len(joints),
+    result = {
+        "photos": len(photos), "people": people, "torsos": len(read), "joints": len(joints),
         "pck_02": float(np.mean(joints)),
         "pck_02_visible": float(np.mean(right[VISIBLE])),
         "pck_02_hidden": float(np.mean(right[HIDDEN])),
-        "recall": recalled / people, "found_people": found_people,
+        "found": posed / people, "recall": recalled / people, "found_people": found_people,
         "ms_a_person": 1000 * median(seconds["person"]),
         "ms_a_photo": 1000 * median(seconds["photo"]),
     }  # fmt: skip
+    told = [one.marked for one in read]
+    others = [one.marked for one in read[1:] + read[:1]]
+    standing = heights(Pose(rotations=torch.eye(3).repeat(1, 24, 1, 1)), body)
+    checked = {
+        "heights_true": heights_right([one.joints for one in read], told),
+        "chance_heights_true": heights_right([one.joints for one in read], others),
+        "mean_pose_heights_true": heights_right([standing] * len(read), told),
+        "described_true": words_right([one.text for one in read], told),
+        "chance_described_true": words_right([one.text for one in read], others),
+    }
+    result |= {name: float(np.mean(right)) for name, right in checked.items() if right}
+    counted = {"heights": "heights_true", "statements": "described_true"}
+    return result | {name: len(checked[of]) for name, of in counted.items()}
 
 
 def main(options: PhotographOptions) -> None:
     """Measure how well the networks find people in photographs that were marked by hand."""
-    result = measure(list(read_photos(options.data)), KeypointDetector())
-    print_table(
-        "photographs", ("", "share"),
-        [(name, result[name]) for name in
-         ("pck_02", "pck_02_visible", "pck_02_hidden", "recall")],
-    )  # fmt: skip
+    result = measure(list(read_photos(options.data)), UniPose.load(eyes="photo"))
+    names = ("pck_02", "pck_02_visible", "pck_02_hidden", "found", "recall", "heights_true",
+             "described_true")  # fmt: skip
+    print_table("photographs", ("", "share"), [(n, result[n]) for n in names if n in result])
     print_result(dict(result), as_json=options.json)
 
 

@@ -59,7 +59,7 @@ MOMENTS = 3
 LONGEST_TABLE = 600
 """Text tokens of a table of contacts."""
 Eyes = Literal["auto", "photo", "own"]
-OWN_EYES_AGREE = 0.85
+OWN_EYES_AGREE = 0.8
 """Object keypoint similarity from which the model's own eyes are believed (`eyes` "auto")."""
 DETECTOR = "unipose"
 """Who estimated a person, for those who compare several estimators."""
