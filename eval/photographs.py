@@ -239,7 +239,7 @@ def measure(photos: list[MarkedPhoto], assistant: UniPose) -> dict[str, float]:
         found_people += len(found)
         recalled += int((alike(found, photo.people) >= LEAST_OKS).any(axis=0).sum())
     joints = right[VISIBLE] + right[HIDDEN]
-    result = {
+    result: dict[str, float] = {
         "photos": len(photos), "people": people, "torsos": len(read), "joints": len(joints),
         "pck_02": float(np.mean(joints)),
         "pck_02_visible": float(np.mean(right[VISIBLE])),
