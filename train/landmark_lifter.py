@@ -186,6 +186,7 @@ def main(config: LandmarkTraining) -> None:
     )  # fmt: skip
     for step in progress:
         model.train()
+        torch.manual_seed(step)  # what is left out, also on resume
         set_rate(optimizer, config.rate(step))
         generator = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
         with torch.no_grad():

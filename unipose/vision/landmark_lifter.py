@@ -145,6 +145,8 @@ class LandmarkLifterConfig:
 
     width: int = 512
     blocks: int = 4
+    dropout: float = 0.0
+    """Share of a block's inner numbers left out in training."""
     body: str = OPEN_BODY
     """Whose betas it says."""
 
@@ -160,7 +162,7 @@ class LandmarkLifter(nn.Module):
         super().__init__()
         self.config = config
         self.enter = nn.Linear(NUMBERS, config.width)
-        self.blocks = nn.ModuleList([_Block(config.width) for _ in range(config.blocks)])
+        self.blocks = nn.ModuleList([_Block(config.width, config.dropout) for _ in range(config.blocks)])
         self.norm = nn.LayerNorm(config.width)
         self.answer = nn.Linear(config.width, sum(_ANSWERS))
         self.errors = LifterErrors()
@@ -246,11 +248,12 @@ class LandmarkLifter(nn.Module):
 class _Block(nn.Module):
     """Two layers beside a way around them."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.first = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
         self.second = nn.Linear(width, width)
 
     def forward(self, x: Float[Tensor, "person width"]) -> Float[Tensor, "person width"]:
-        return x + self.second(F.gelu(self.first(self.norm(x))))
+        return x + self.second(self.dropout(F.gelu(self.first(self.norm(x)))))
