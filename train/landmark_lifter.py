@@ -19,7 +19,7 @@ from data_builders.pose_pool import PoolConfig, PosePool
 from data_builders.studio.config import SPLITS, StudioConfig
 from train.landmark_batches import LandmarkBatch, Lenders, draw_batch, make_up_people
 from train.landmark_shards import LandmarkPairs, LandmarkShardConfig, joined, make_pairs
-from train.lifter_errors import measure_errors, wrong_by
+from train.lifter_errors import measure_errors
 from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite, set_rate
@@ -31,9 +31,9 @@ from unipose.vision.crops import project
 from unipose.vision.landmark_lifter import (
     LandmarkLifter,
     LandmarkLifterConfig,
-    LiftedPeople,
     logged,
 )
+from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,6 @@ class LandmarkTraining(RunSettings):
     point_weight: float = 5.0
     camera_weight: float = 1.0
     beta_weight: float = 0.1
-    spread_weight: float = 0.05
 
 
 PRESETS = {
@@ -104,8 +103,7 @@ def train_step(
 ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
     """Return the loss of one batch and its parts."""
     with torch.autocast(batch.rotations.device.type, torch.bfloat16, enabled=config.half):
-        people: LiftedPeople = network(batch.seen)
-    found = people.meshes
+        found: RecoveredMeshes = network(batch.seen)
     joints, landmarks = body(found.rotations, found.betas)
     points = project(torch.cat([joints, landmarks], dim=1), found.camera)
     losses = {
@@ -116,12 +114,6 @@ def train_step(
         "rotations": F.mse_loss(found.rotations, batch.rotations) * 9,
         "camera": F.smooth_l1_loss(logged(found.camera), logged(batch.camera)),
         "betas": F.mse_loss(found.betas, batch.betas),
-        # how far off it is, whatever it says: the answers themselves learn nothing from it
-        "spread": F.gaussian_nll_loss(
-            torch.zeros_like(people.spread),
-            wrong_by(found, batch).detach(),
-            people.spread.square(),
-        ),
     }
     weights = {
         "joints": config.joint_weight,
@@ -130,7 +122,6 @@ def train_step(
         "rotations": config.rotation_weight,
         "camera": config.camera_weight,
         "betas": config.beta_weight,
-        "spread": config.spread_weight,
     }
     return torch.stack([weights[name] * part for name, part in losses.items()]).sum(), losses
 
@@ -141,7 +132,7 @@ def validate(
 ) -> dict[str, float]:
     """Return the errors (mm, pelvis on pelvis) on all people, and those of the mean pose."""
     batch = draw_batch(pairs, body, None)
-    found = network.lift(batch.seen).meshes
+    found = network.lift(batch.seen)
     mean = batch.rotations.mean(0)
     u, _, v = torch.linalg.svd(mean)
     mean = (u @ v).expand_as(batch.rotations)
@@ -186,6 +177,7 @@ def main(config: LandmarkTraining) -> None:
     )  # fmt: skip
     for step in progress:
         model.train()
+        torch.manual_seed(step)  # what is left out, also on resume
         set_rate(optimizer, config.rate(step))
         generator = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
         with torch.no_grad():

@@ -13,11 +13,9 @@ from train.landmark_shards import LandmarkPairs
 from unipose.body.skeletons import SMPL
 from unipose.vision.body_landmarks import LANDMARK_MIRROR, LandmarkedBody
 from unipose.vision.landmark_lifter import LandmarkLifter, LifterErrors, logged
-from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
 
-LEAST_SPREAD = 0.1
-MOST_WRONG = 4.0
-"""Expected standard deviations: nothing is known better, and nothing counts as further off."""
+LEAST_SPREAD, MOST_WRONG = 0.02, 1.0
+"""Radians and metres: nothing is known better, and nothing counts as further off."""
 ROUNDS = 5
 """Of least squares, each with less weight for what was far off in the last one."""
 USUAL_ERROR = 0.02
@@ -30,19 +28,14 @@ def measure_errors(
 ) -> LifterErrors:
     """Return the errors of the lifter in a batch, and those of the networks in real pairs."""
     errors = LifterErrors()
-    people = network.lift(batch.seen)
-    wrong = (wrong_by(people.meshes, batch) / people.spread).double()
+    found = network.lift(batch.seen)
+    turns = roma.rotmat_to_rotvec(found.rotations.mT @ batch.rotations).flatten(1)
+    wrong = torch.cat([turns, logged(batch.camera) - logged(found.camera)], dim=1).double()
     wrong = wrong.clamp(-MOST_WRONG, MOST_WRONG)
     spread = wrong.mT @ wrong / len(wrong) + torch.eye(wrong.shape[1]) * LEAST_SPREAD**2
     errors.precision.copy_(torch.linalg.inv(spread))
     errors.offsets.copy_(_offsets(body, pairs))
     return errors
-
-
-def wrong_by(found: RecoveredMeshes, batch: LandmarkBatch) -> Float[Tensor, "person unknown"]:
-    """Return what would turn the answers into the truth (see `UNKNOWNS`)."""
-    turns = roma.rotmat_to_rotvec(found.rotations.mT @ batch.rotations).flatten(1)
-    return torch.cat([turns, logged(batch.camera) - logged(found.camera)], dim=1)
 
 
 def _offsets(body: LandmarkedBody, pairs: LandmarkPairs) -> Float[Tensor, "landmark 3"]:

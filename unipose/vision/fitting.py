@@ -18,7 +18,7 @@ from torch import Tensor
 from unipose.body.skeletons import SMPL
 from unipose.vision.body_landmarks import BLAZE, COCO, HIPS, LANDMARKS, LandmarkedBody
 from unipose.vision.crops import LONG_LENS
-from unipose.vision.landmark_lifter import CropLandmarks, LiftedPeople, LifterErrors, logged
+from unipose.vision.landmark_lifter import CropLandmarks, LifterErrors, logged
 from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
 
 JOINTS = len(SMPL.joints)
@@ -60,7 +60,7 @@ ABOVE = _above()
 
 @torch.no_grad()
 def fit(
-    people: LiftedPeople,
+    found: RecoveredMeshes,
     seen: CropLandmarks,
     body: LandmarkedBody,
     errors: LifterErrors,
@@ -75,9 +75,7 @@ def fit(
     """
     config = config or FittingConfig()
     if focal is None:
-        focal = torch.full_like(people.meshes.camera[:, 0], LONG_LENS)
-    found = people.meshes
-    precision = errors.precision / people.spread[:, :, None] / people.spread[:, None]
+        focal = torch.full_like(found.camera[:, 0], LONG_LENS)
     start, camera = found.rotations, logged(found.camera)
     rotations, first_camera = start, camera
     expected = _expected_errors(seen, config)
@@ -95,9 +93,9 @@ def fit(
         rows = by_all * weight[..., None, None]
         pull = torch.cat([roma.rotmat_to_rotvec(start.mT @ rotations).flatten(1),
                           camera - first_camera], dim=1)  # fmt: skip
-        matrix = torch.einsum("plai,plaj->pij", rows, by_all) + precision
+        matrix = torch.einsum("plai,plaj->pij", rows, by_all) + errors.precision
         vector = torch.einsum("plai,pla->pi", rows, apart)
-        vector = vector - (precision @ pull[..., None])[..., 0]
+        vector = vector - pull @ errors.precision
         if config.depth_error_m < float("inf"):
             deep = moves[:, COCO:, 2] - moves[:, HIPS, 2].mean(dim=1, keepdim=True)
             depth = marked[:, COCO:, 2] - marked[:, HIPS, 2].mean(dim=1, keepdim=True)

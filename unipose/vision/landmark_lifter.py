@@ -33,8 +33,8 @@ WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights" / "landmark_lifter"
 FURTHEST = 1.5
 """Sides of the crop, and metres: what is seen further away than this is taken to be here."""
 _JOINTS, _BETAS, _CAMERA = len(SMPL.joints), 10, 3
-_ANSWERS = [6 * _JOINTS, _BETAS, _CAMERA, _JOINTS + _CAMERA]
-"""6D rotations, betas, weak camera, and logarithms of how far rotations and camera may be off."""
+_ANSWERS = [6 * _JOINTS, _BETAS, _CAMERA]
+"""6D rotations, betas, weak camera (log of its scale, right, down)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,26 +111,17 @@ UNKNOWNS = 3 * _JOINTS + _CAMERA
 camera (log of its scale; right and down in metres)."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LiftedPeople:
-    """What the lifter says, and how far off it expects to be."""
-
-    meshes: RecoveredMeshes
-    spread: Float[Tensor, "person unknown"]
-    """Standard deviations: a limb that nobody sees may be anywhere."""
-
-
 class LifterErrors(nn.Module):
     """How far lifter and networks are off, measured when training ends: what a fit goes by."""
 
     precision: Float[Tensor, "unknown unknown"]
-    """Inverse covariance of its errors, each counted in its expected standard deviation."""
+    """Inverse covariance of what is wrong about the lifter's answers."""
     offsets: Float[Tensor, "landmark 3"]
     """From the body's landmarks to what the networks mark, in the frame of their joint (metres)."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("precision", torch.eye(UNKNOWNS))
+        self.register_buffer("precision", torch.eye(UNKNOWNS) * 25)
         self.register_buffer("offsets", torch.zeros(LANDMARKS, 3))
 
 
@@ -145,6 +136,8 @@ class LandmarkLifterConfig:
 
     width: int = 512
     blocks: int = 4
+    dropout: float = 0.0
+    """Share of a block's inner numbers left out in training."""
     body: str = OPEN_BODY
     """Whose betas it says."""
 
@@ -160,7 +153,9 @@ class LandmarkLifter(nn.Module):
         super().__init__()
         self.config = config
         self.enter = nn.Linear(NUMBERS, config.width)
-        self.blocks = nn.ModuleList([_Block(config.width) for _ in range(config.blocks)])
+        self.blocks = nn.ModuleList(
+            [_Block(config.width, config.dropout) for _ in range(config.blocks)]
+        )
         self.norm = nn.LayerNorm(config.width)
         self.answer = nn.Linear(config.width, sum(_ANSWERS))
         self.errors = LifterErrors()
@@ -169,26 +164,23 @@ class LandmarkLifter(nn.Module):
             upright = torch.eye(3)[:, :2].mT.flatten().repeat(_JOINTS)
             # somebody who stands before the camera and looks into it
             upright[:6] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))[:, :2].mT.flatten()
-            others = torch.zeros(_BETAS + _CAMERA), torch.full((_JOINTS + _CAMERA,), -1.5)
-            self.answer.bias.copy_(torch.cat([upright, *others]))
+            self.answer.bias.copy_(torch.cat([upright, torch.zeros(_BETAS + _CAMERA)]))
 
-    def forward(self, seen: CropLandmarks) -> LiftedPeople:
+    def forward(self, seen: CropLandmarks) -> RecoveredMeshes:
         """Return what the network says of each person in the axes of their crop's camera."""
         answer = self._say(seen.numbers())
         with torch.autocast(answer.device.type, enabled=False):
-            return self._people(answer)
+            return self._meshes(answer)
 
     @torch.no_grad()
-    def lift(self, seen: CropLandmarks) -> LiftedPeople:
+    def lift(self, seen: CropLandmarks) -> RecoveredMeshes:
         """Return the mean of what it says of people and of their mirror images."""
         plain, mirrored = self._say(seen.numbers()), self._say(seen.mirrored().numbers())
-        sixd, betas, camera, spread = mirrored.split(_ANSWERS, dim=1)
-        joints = list(SMPL.mirror)
+        sixd, betas, camera = mirrored.split(_ANSWERS, dim=1)
         flip = sixd.new_tensor([1.0, -1.0, -1.0, -1.0, 1.0, 1.0])  # of the first two columns
-        sixd = (sixd.unflatten(1, (_JOINTS, 6))[:, joints] * flip).flatten(1)
+        sixd = (sixd.unflatten(1, (_JOINTS, 6))[:, list(SMPL.mirror)] * flip).flatten(1)
         camera = camera * camera.new_tensor([1.0, -1.0, 1.0])
-        spread = torch.cat([spread[:, joints], spread[:, _JOINTS:]], dim=1)
-        return self._people((plain + torch.cat([sixd, betas, camera, spread], dim=1)) / 2)
+        return self._meshes((plain + torch.cat([sixd, betas, camera], dim=1)) / 2)
 
     def _say(self, numbers: Float[Tensor, "person number"]) -> Float[Tensor, "person answer"]:
         x = self.enter(numbers)
@@ -196,21 +188,15 @@ class LandmarkLifter(nn.Module):
             x = block(x)
         return self.answer(self.norm(x)).float()
 
-    def _people(self, answer: Float[Tensor, "person answer"]) -> LiftedPeople:
-        sixd, betas, camera, spread = answer.split(_ANSWERS, dim=1)
+    def _meshes(self, answer: Float[Tensor, "person answer"]) -> RecoveredMeshes:
+        sixd, betas, camera = answer.split(_ANSWERS, dim=1)
         # a scale is a factor: half and twice are as far from one
         scale = camera[:, :1].clamp(-3, 3).exp()
-        spread = spread.clamp(-4, 1).exp()
-        return LiftedPeople(
-            meshes=RecoveredMeshes(
-                rotations=rotations_from_6d(sixd.unflatten(1, (_JOINTS, 6))),
-                betas=betas,
-                camera=torch.cat([scale, camera[:, 1:]], dim=1),
-                body=self.config.body,
-            ),
-            spread=torch.cat(
-                [spread[:, :_JOINTS].repeat_interleave(3, dim=1), spread[:, _JOINTS:]], dim=1
-            ),
+        return RecoveredMeshes(
+            rotations=rotations_from_6d(sixd.unflatten(1, (_JOINTS, 6))),
+            betas=betas,
+            camera=torch.cat([scale, camera[:, 1:]], dim=1),
+            body=self.config.body,
         )
 
     def save_pretrained(self, folder: Path) -> None:
@@ -246,11 +232,12 @@ class LandmarkLifter(nn.Module):
 class _Block(nn.Module):
     """Two layers beside a way around them."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.first = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
         self.second = nn.Linear(width, width)
 
     def forward(self, x: Float[Tensor, "person width"]) -> Float[Tensor, "person width"]:
-        return x + self.second(F.gelu(self.first(self.norm(x))))
+        return x + self.second(self.dropout(F.gelu(self.first(self.norm(x)))))

@@ -5,11 +5,10 @@ import torch
 
 from unipose.body.body import load_body
 from unipose.body.pose import Pose
-from unipose.vision import fitting
 from unipose.vision.body_landmarks import COCO, HIPS, LANDMARKS, LandmarkedBody
 from unipose.vision.crops import project
-from unipose.vision.fitting import FittingConfig
-from unipose.vision.landmark_lifter import UNKNOWNS, CropLandmarks, LiftedPeople, LifterErrors
+from unipose.vision.fitting import FittingConfig, fit
+from unipose.vision.landmark_lifter import CropLandmarks, LifterErrors
 from unipose.vision.mesh_recovery_protocol import LEVEL, RecoveredMeshes
 
 BODY = LandmarkedBody(load_body())
@@ -23,15 +22,6 @@ def made_up_people(count: int, seed: int = 0, turn: float = 0.3) -> RecoveredMes
     camera = torch.tensor([1.0, 0.05, 0.1]).repeat(count, 1)
     betas = 0.5 * torch.randn(count, 10, generator=generator)
     return RecoveredMeshes(rotations=rotations, betas=betas, camera=camera)
-
-
-def fit(
-    people: RecoveredMeshes, seen: CropLandmarks, body: LandmarkedBody, errors: LifterErrors,
-    config: FittingConfig | None = None, spread: float = 0.2,
-) -> RecoveredMeshes:  # fmt: skip
-    """Fit people of whom the lifter expects to be off by `spread` everywhere."""
-    lifted = LiftedPeople(meshes=people, spread=torch.full((len(people), UNKNOWNS), spread))
-    return fitting.fit(lifted, seen, body, errors, config)
 
 
 def seen_exactly(people: RecoveredMeshes) -> CropLandmarks:

@@ -12,7 +12,6 @@ from tests.fakes.keypoint_detector import FakeKeypointDetector
 from unipose.body.body import load_body
 from unipose.body.keypoint_sets import BLAZEPOSE_33, COCO_17
 from unipose.body.pose import Pose
-from unipose.body.skeletons import SMPL
 from unipose.body.whole_body import WHOLE_BODY_NAMES, whole_body_points
 from unipose.errors import ConfigError, MissingFileError, WeightsError
 from unipose.vision.body_landmarks import (
@@ -26,7 +25,6 @@ from unipose.vision.body_landmarks import (
 from unipose.vision.crops import Crops
 from unipose.vision.landmark_estimator import LandmarkEstimator
 from unipose.vision.landmark_lifter import (
-    UNKNOWNS,
     CropLandmarks,
     LandmarkLifter,
     LandmarkLifterConfig,
@@ -78,29 +76,22 @@ def test_landmarks_are_named_as_the_networks_name_them():
 
 
 def test_the_answer_has_a_person_in_each_row(lifter: LandmarkLifter):
-    people = lifter.lift(seen_in_crops())
-    found = people.meshes
-    assert people.spread.shape == (3, UNKNOWNS)
+    found = lifter.lift(seen_in_crops())
     assert found.rotations.shape == (3, 24, 3, 3)
     assert found.betas.shape == (3, 10)
     assert (found.camera[:, 0] > 0).all()
-    assert (
-        len(lifter.lift(SeenLandmarks.of([]).in_crops(Crops.around(torch.zeros(0, 4)))).meshes) == 0
-    )
+    assert len(lifter.lift(SeenLandmarks.of([]).in_crops(Crops.around(torch.zeros(0, 4))))) == 0
 
 
 def test_an_untrained_network_sees_somebody_who_faces_the_camera():
     torch.manual_seed(0)
-    found = LandmarkLifter(LandmarkLifterConfig()).lift(seen_in_crops()).meshes
+    found = LandmarkLifter(LandmarkLifterConfig()).lift(seen_in_crops())
     assert (found.pose().rotations[:, 0] - torch.eye(3)).abs().max() < 0.3
 
 
 def test_the_mirror_image_is_lifted_to_the_mirrored_person(lifter: LandmarkLifter):
     seen = seen_in_crops()
-    plain, reflected = lifter.lift(seen), lifter.lift(seen.mirrored())
-    found, other = plain.meshes.mirrored(), reflected.meshes
-    knees = [3 * joint for joint in SMPL.indices("left_knee", "right_knee")]
-    torch.testing.assert_close(plain.spread[:, knees], reflected.spread[:, knees].flip(1))
+    found, other = lifter.lift(seen).mirrored(), lifter.lift(seen.mirrored())
     torch.testing.assert_close(other.rotations, found.rotations, atol=1e-5, rtol=0)
     torch.testing.assert_close(other.camera, found.camera, atol=1e-5, rtol=0)
     torch.testing.assert_close(seen.mirrored().mirrored().numbers(), seen.numbers())
@@ -109,13 +100,13 @@ def test_the_mirror_image_is_lifted_to_the_mirrored_person(lifter: LandmarkLifte
 def test_where_a_missing_landmark_stands_changes_nothing(lifter: LandmarkLifter):
     seen = seen_in_crops()
     seen.scores[:, 5:30] = 0
-    before = lifter.lift(seen).meshes
+    before = lifter.lift(seen)
     seen.points[:, 5:30] = 1e6
     seen.world[:, : 30 - COCO] = 1e6
-    after = lifter.lift(seen).meshes
+    after = lifter.lift(seen)
     assert torch.equal(before.rotations, after.rotations)
     seen.scores[:] = 0
-    assert torch.isfinite(lifter.lift(seen).meshes.rotations).all()
+    assert torch.isfinite(lifter.lift(seen).rotations).all()
 
 
 def test_weights_are_read_as_they_were_written(lifter: LandmarkLifter, tmp_path: Path):
