@@ -52,6 +52,8 @@ class FilmOptions(EvalOptions):
     """How long each is."""
     fps: float = 15.0
     """Of the films."""
+    alone: bool = False
+    """One person in each film; otherwise one to four, as in the studio's pictures."""
     side_px: int = 384
     """Height and width."""
 
@@ -161,6 +163,7 @@ def measure(options: FilmOptions) -> dict[str, object]:
             seed=HELD_OUT_STUDIO + options.seed, mixed=0.0, fps=options.fps,
             frames=round(options.seconds * options.fps),
             height_px=options.side_px, width_px=options.side_px,
+            **({"people": (1.0,)} if options.alone else {}),
         ),
         Motions.read(options.data, split, fps=options.fps, only=options.only),
         body,

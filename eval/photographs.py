@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
+from PIL import Image
 
 from eval.program import print_result, print_table, run, track
 from unipose.assistant import UniPose
@@ -40,11 +41,15 @@ from unipose.body.keypoints import Keypoints
 from unipose.body.people import Box
 from unipose.body.pose import Pose
 from unipose.body.skeletons import SMPL
-from unipose.errors import FileError
+from unipose.errors import ConfigError, FileError
+from unipose.files.atomic import written_whole
 from unipose.files.json_table import read_json_value
 from unipose.files.photo import open_photo
 from unipose.metrics.keypoints import object_keypoint_similarity
 from unipose.posecodes.reader import read_statements
+from unipose.render.overlay import draw_bodies
+from unipose.render.skeleton import draw_keypoints
+from unipose.vision.landmark_estimator import LandmarkEstimator
 
 LIMBS = tuple(
     f"{side}_{joint}"
@@ -67,6 +72,8 @@ PAIRS = (
 """Whose heights are compared."""
 MARKED_AS = {"hand": "wrist", "foot": "ankle", "head": "nose"}
 """What a text speaks of -> the keypoint that stands for it."""
+TILE_PX = (840, 280)
+"""Of a photograph and the same with bodies."""
 LEAST_OKS = 0.5
 """From which somebody found is the one that was marked."""
 VISIBLE, HIDDEN = 2, 1
@@ -80,6 +87,10 @@ class PhotographOptions:
     """Folder with people.json and the photographs it names."""
     json: bool = False
     """Print one JSON object as the last line."""
+    picture: Path | None = None
+    """Draw photographs with what is found in them and with bodies, instead of measuring."""
+    only: tuple[str, ...] = ()
+    """Names of those that are drawn, without ending; all if there are none."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,6 +116,7 @@ class MarkedPerson:
 class MarkedPhoto:
     """One photograph with everybody that was marked in it."""
 
+    name: str
     pixels: UInt8[np.ndarray, "height width 3"]
     people: tuple[MarkedPerson, ...]
 
@@ -115,7 +127,8 @@ def read_photos(folder: Path) -> Iterator[MarkedPhoto]:
     try:
         for photo in read_json_value(path, largest_bytes=50_000_000)["photos"]:
             people = tuple(_marked(person) for person in photo["people"])
-            yield MarkedPhoto(pixels=open_photo(folder / photo["file"]), people=people)
+            file = folder / photo["file"]
+            yield MarkedPhoto(name=file.stem, pixels=open_photo(file), people=people)
     except (KeyError, TypeError, ValueError) as error:
         raise FileError(path, f"is no list of marked photographs ({error!r}).") from error
 
@@ -263,9 +276,34 @@ def measure(photos: list[MarkedPhoto], assistant: UniPose) -> dict[str, float]:
     return result | {name: len(checked[of]) for name, of in counted.items()}
 
 
+def draw_sheet(photos: Sequence[MarkedPhoto], eyes: LandmarkEstimator, out: Path) -> None:
+    """Write photographs in rows of two, each with keypoints on it and with bodies beside it."""
+    body, tiles = load_body(), []
+    for photo in photos:
+        people = eyes.people(photo.pixels)
+        seen = [one.keypoints for one in people if one.keypoints is not None]
+        halves = draw_keypoints(photo.pixels, seen), draw_bodies(photo.pixels, people, body)
+        tiles.append(Image.fromarray(np.concatenate(halves, axis=1)).resize(TILE_PX))
+    sheet = Image.new("RGB", (2 * TILE_PX[0], -(-len(tiles) // 2) * TILE_PX[1]), "white")
+    for i, tile in enumerate(tiles):
+        sheet.paste(tile, (i % 2 * TILE_PX[0], i // 2 * TILE_PX[1]))
+    with written_whole(out) as temporary:
+        sheet.save(temporary, quality=85)
+
+
 def main(options: PhotographOptions) -> None:
-    """Measure how well the networks find people in photographs that were marked by hand."""
-    result = measure(list(read_photos(options.data)), UniPose.load(eyes="photo"))
+    """Measure how well people are found and read off photographs that were marked by hand."""
+    photos, assistant = list(read_photos(options.data)), UniPose.load(eyes="photo")
+    if options.picture is not None:
+        named = {photo.name: photo for photo in photos}
+        unknown = [name for name in options.only if name not in named]
+        if unknown:
+            raise ConfigError(f"there is no photograph {unknown[0]!r} in {options.data}")
+        assert assistant.photo_eyes is not None
+        shown = [named[name] for name in options.only or named]
+        draw_sheet(shown, assistant.photo_eyes, options.picture)
+        return
+    result = measure(photos, assistant)
     names = ("pck_02", "pck_02_visible", "pck_02_hidden", "found", "recall", "heights_true",
              "described_true")  # fmt: skip
     print_table("photographs", ("", "share"), [(n, result[n]) for n in names if n in result])

@@ -23,7 +23,7 @@ from unipose.files.film_writer import film_writer
 from unipose.files.keypoint_files import read_keypoint_file
 from unipose.files.photo import open_photo
 from unipose.render.skeleton import draw_keypoints
-from unipose.vision.film_people import find_in_frames
+from unipose.vision.film_people import bodies_in_frames
 from unipose.vision.keypoint_detector import DetectedPerson, KeypointDetector
 
 Pixels = UInt8[np.ndarray, "height width 3"]
@@ -74,11 +74,12 @@ class PhotoKeypoints:
             drawn = None
             if self.picture is not None:
                 drawn = stack.enter_context(film_writer(self.picture, fps=film.fps or FOLDER_FPS))
-            frames = find_in_frames(film.frames(), self._detector)
+            frames = bodies_in_frames(film.frames(), self._detector)
             stopped_s = 0.0
             with suppress(KeyboardInterrupt):
-                for frame, found in frames:
+                for frame, bodies in frames:
                     stopped_s = frame.seconds
+                    found = self._detector.landmarks(frame.pixels, bodies)
                     people = self._people(found)
                     if drawn is not None:
                         pixels = draw_keypoints(frame.pixels, _keypoints(people))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import torch
 
-from unipose.body.people import ImagePeople, Track
+from unipose.body.people import ImagePeople, PersonInImage, Track
 from unipose.body.pose import Pose
 from unipose.errors import ConfigError
 from unipose.files.film import FilmFrame
-from unipose.vision.film_people import LOOK_EVERY_S, find_in_frames
+from unipose.vision.film_people import LOOK_EVERY_S, bodies_in_frames
 from unipose.vision.gaps import bridge_poses
 from unipose.vision.landmark_estimator import LandmarkEstimator
 from unipose.vision.side_flips import restore_sides
@@ -57,13 +58,34 @@ class FilmMotion:
 
 def people_in_frames(
     frames: Iterable[FilmFrame], estimator: LandmarkEstimator, config: FilmMotionConfig
-) -> Iterable[tuple[FilmFrame, ImagePeople]]:
+) -> Iterator[tuple[FilmFrame, ImagePeople]]:
     """Give each frame with the people in it: box, keypoints, pose and camera."""
-    found = find_in_frames(frames, estimator.detector, look_every_s=config.look_every_s)
-    for frame, detected in found:
-        height, width = frame.pixels.shape[:2]
-        people = estimator.placed(detected, (width, height))
-        yield frame, ImagePeople(image=str(frame.number), people=people, size_px=(width, height))
+    found = bodies_in_frames(frames, estimator.detector, look_every_s=config.look_every_s)
+    waiting: tuple[FilmFrame, Future[tuple[PersonInImage, ...]]] | None = None
+
+    def lift(frame: FilmFrame, bodies: list[PersonInImage]) -> tuple[PersonInImage, ...]:
+        return estimator.placed(estimator.detector.landmarks(frame.pixels, bodies), _size(frame))
+
+    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as lifting:
+        for frame, bodies in found:
+            # bodies of one frame are lifted while those of the next are looked for
+            job = lifting.submit(lift, frame, bodies)
+            if waiting is not None:
+                yield _placed(*waiting)
+            waiting = frame, job
+        if waiting is not None:
+            yield _placed(*waiting)
+
+
+def _placed(
+    frame: FilmFrame, people: Future[tuple[PersonInImage, ...]]
+) -> tuple[FilmFrame, ImagePeople]:
+    return frame, ImagePeople(image=str(frame.number), people=people.result(), size_px=_size(frame))
+
+
+def _size(frame: FilmFrame) -> tuple[int, int]:
+    height, width = frame.pixels.shape[:2]
+    return width, height
 
 
 def follow_film(

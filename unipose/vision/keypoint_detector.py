@@ -7,7 +7,9 @@ square is turned with the body that MoveNet found, adds hands, feet and a third 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -82,6 +84,10 @@ class KeypointDetector:
         """Open the networks. Raises MissingFileError or WeightsError that say how to get them."""
         self._people, self._keypoints, self._landmarks = NanoDet(), MoveNet(), BlazePose()
         self._hands_and_face = HandsAndFace() if hands_and_face else None
+        # these networks are too small to be shared out: a thread for each person is twice as fast
+        self._pool = ThreadPoolExecutor(
+            torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)
+        )
 
     def find(
         self, pixels: Pixels, boxes: Sequence[Box] | None = None, *, least: float = 0.3
@@ -93,42 +99,49 @@ class KeypointDetector:
         out. Boxes are left, top, right, bottom in pixels, and each gets its person, whatever is in
         it.
         """
-        if boxes is not None:
-            return [self.look(pixels, PersonInImage(box=box, detector="a box")) for box in boxes]
-        return self._different(pixels, self.people(pixels, least=least))
-
-    def follow(self, pixels: Pixels, before: Sequence[DetectedPerson]) -> list[DetectedPerson]:
-        """Return the people of the frame before where they are now: nobody new is looked for.
-
-        Each is looked at where their keypoints were; whoever is gone is left out.
-        """
-        moved = [replace(one.person, box=box_around(one.body)) for one in before]
-        return self._different(pixels, moved)
-
-    def _different(self, pixels: Pixels, people: Sequence[PersonInImage]) -> list[DetectedPerson]:
-        """Return those of the people who are seen, and are not one who came before."""
-        found: list[DetectedPerson] = []
-        for person in people:
-            body = self._keypoints.look(pixels, _square(person))
-            seen = int((body.scores >= LEAST_SCORE).sum())
-            if seen >= LEAST_SEEN and not any(_same(body, other) for other in found):
-                found.append(self._landmarked(pixels, person, body))
-        return found
+        if boxes is None:
+            return self.landmarks(pixels, self.bodies(pixels, least=least))
+        people = [PersonInImage(box=box, detector="a box") for box in boxes]
+        return self.landmarks(pixels, list(self._pool.map(partial(self._body, pixels), people)))
 
     def people(self, pixels: Pixels, *, least: float = 0.3) -> list[PersonInImage]:
         """Return box and confidence of the people in a picture, the surest first."""
         return self._people.find(pixels, least=least)
 
-    def look(self, pixels: Pixels, person: PersonInImage) -> DetectedPerson:
-        """Return the person in a box with keypoints and landmarks."""
-        return self._landmarked(pixels, person, self._keypoints.look(pixels, _square(person)))
+    def bodies(self, pixels: Pixels, *, least: float = 0.3) -> list[PersonInImage]:
+        """Return the people in a picture with COCO's keypoints: the first step of `find`."""
+        return self._different(pixels, self.people(pixels, least=least))
 
-    def _landmarked(self, pixels: Pixels, person: PersonInImage, body: Keypoints) -> DetectedPerson:
-        landmarks = self._landmarks.look(pixels, body_square(body))
+    def follow(self, pixels: Pixels, before: Sequence[PersonInImage]) -> list[PersonInImage]:
+        """Return the bodies of the frame before where they are now: nobody new is looked for.
+
+        Each is looked at where their keypoints were; whoever is gone is left out.
+        """
+        moved = [replace(one, box=box_around(one.keypoints)) for one in before if one.keypoints]
+        return self._different(pixels, moved)
+
+    def landmarks(self, pixels: Pixels, bodies: Sequence[PersonInImage]) -> list[DetectedPerson]:
+        """Return bodies with all their landmarks: the second step of `find`."""
+        return list(self._pool.map(partial(self._landmarked, pixels), bodies))
+
+    def _different(self, pixels: Pixels, people: Sequence[PersonInImage]) -> list[PersonInImage]:
+        """Return those of the people who are seen, and are not one who came before."""
+        kept: list[PersonInImage] = []
+        for one in self._pool.map(partial(self._body, pixels), people):
+            assert one.keypoints is not None
+            seen = int((one.keypoints.scores >= LEAST_SCORE).sum())
+            if seen >= LEAST_SEEN and not any(_same(one.keypoints, other) for other in kept):
+                kept.append(one)
+        return kept
+
+    def _body(self, pixels: Pixels, person: PersonInImage) -> PersonInImage:
+        return replace(person, keypoints=self._keypoints.look(pixels, _square(person)))
+
+    def _landmarked(self, pixels: Pixels, person: PersonInImage) -> DetectedPerson:
+        assert person.keypoints is not None
+        landmarks = self._landmarks.look(pixels, body_square(person.keypoints))
         more = self._hands_and_face.look(pixels, landmarks.seen) if self._hands_and_face else ()
-        return DetectedPerson(
-            person=replace(person, keypoints=body), landmarks=landmarks, hands_and_face=tuple(more)
-        )
+        return DetectedPerson(person=person, landmarks=landmarks, hands_and_face=tuple(more))
 
 
 def box_around(body: Keypoints) -> Box:
@@ -146,13 +159,14 @@ def _square(person: PersonInImage) -> TurnedSquare:
     return TurnedSquare.around_box(person.box, scale=BOX_SCALE)
 
 
-def _same(body: Keypoints, other: DetectedPerson) -> bool:
+def _same(body: Keypoints, other: PersonInImage) -> bool:
     """Whether keypoints are those of somebody who has been found."""
-    assert other.person.box is not None
-    left, top, right, bottom = other.person.box
+    assert other.box is not None and other.keypoints is not None  # noqa: PT018
+    left, top, right, bottom = other.box
+    seen = other.keypoints.scores >= LEAST_SCORE
     alike = object_keypoint_similarity(
-        body.points, other.body.points,
-        present=other.body.scores >= LEAST_SCORE, found_present=body.scores >= LEAST_SCORE,
+        body.points, other.keypoints.points,
+        present=seen, found_present=body.scores >= LEAST_SCORE,
         area_px=torch.tensor([(right - left) * (bottom - top) / 2]), sigmas=COCO_17.sigmas,
     )  # fmt: skip
     return float(alike) >= SAME_OKS
