@@ -35,16 +35,26 @@ def is_film(path: str | Path) -> bool:
 def check_file(path: Path, *, photos: bool = False, poses: bool = True) -> None:
     """Check that a file is there, is not empty, and begins as its ending says.
 
+    `photos` lets photos through, and films where poses are read too.
+
     Raises FileError (MissingFileError) that says which endings are read.
     """
     ending = path.suffix.lower()
-    endings = (POSE_ENDINGS if poses else ()) + (PHOTO_ENDINGS if photos else ())
+    endings = POSE_ENDINGS if poses else ()
+    if photos:
+        endings += PHOTO_ENDINGS + (FILM_ENDINGS if poses else ())
     if poses and ending not in endings:
         if ending in PHOTO_ENDINGS:
             raise FileError(
                 path,
                 "is a photo, and a pose file was expected.",
                 "`unipose estimate` reads the pose off a photo.",
+            )
+        if ending in FILM_ENDINGS:
+            raise FileError(
+                path,
+                "is a film, and a pose file was expected.",
+                "`unipose track` reads the motions off a film.",
             )
         raise FileError(
             path, f"cannot be read: unknown ending {ending!r}.", f"Known are {', '.join(endings)}."

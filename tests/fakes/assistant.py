@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from unipose.body.people import PersonInImage
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError
 
@@ -55,6 +56,15 @@ class FakeAssistant:
         turns[:, 16, 2] = 0.25 if box or who else 0.5
         shape, place = torch.full((1, 10), 0.5), torch.tensor([[0.0, -1.0, -40.0]])
         return Pose.from_axis_angle(turns, betas=shape, translation=place)
+
+    def estimate_person(
+        self,
+        image: Path | np.ndarray,
+        *,
+        box: tuple[float, ...] | None = None,
+        who: str | None = None,
+    ) -> PersonInImage:
+        return PersonInImage(pose=self.estimate(image, box=box, who=who))
 
     def estimate_people(self, image: Path | np.ndarray, boxes: list[tuple[float, ...]]) -> Pose:
         self.asked.append(f"{_name(image)} {len(boxes)}")

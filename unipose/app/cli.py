@@ -99,6 +99,14 @@ def estimate(
             help="Everybody, found by this Hugging Face object detector (folder or name).",
         ),
     ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--picture",
+            metavar="OUT.png",
+            help="The photo with what was seen, and with the body over it.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
@@ -113,7 +121,9 @@ def estimate(
     check_file(image, photos=True, poses=False)
     if detector is not None and (box is not None or who is not None):
         raise PoseQueryError("--detector finds everybody; leave out --box and --who")
-    from unipose.app.pose_input import KEEP_PLACE, open_photo, own_body, write
+    if detector is not None and picture is not None:
+        raise PoseQueryError("--picture shows one person; leave out --detector")
+    from unipose.app.pose_input import KEEP_PLACE, draw_reading, open_photo, own_body, write
 
     shape, pixels = own_body(body), open_photo(image)
     from unipose.app import sources
@@ -121,7 +131,12 @@ def estimate(
     asked: dict[str, object] = {"box": box, "who": who}
     if detector is None:
         assistant = sources.load_assistant(model, device=device, dtype=dtype, eyes=eyes)
-        pose = assistant.estimate(pixels, box=box, who=who)
+        person = assistant.estimate_person(pixels, box=box, who=who)
+        asked["eyes"] = "own" if person.keypoints is None else "photo"
+        assert person.pose is not None
+        pose = person.pose
+        if picture is not None:
+            draw_reading(pixels, person, picture)
     else:
         boxes = sources.load_detector(detector).find(pixels)
         assistant = sources.load_assistant(model, device=device, dtype=dtype, eyes=eyes)
@@ -129,7 +144,7 @@ def estimate(
         asked["boxes"] = boxes
     if out.suffix.lower() not in KEEP_PLACE:
         pose = replace(pose, translation=None)
-    files = write(pose, out, shape)
+    files = write(pose, out, shape) + ([] if picture is None else [str(picture)])
     _answer("\n".join(files), as_json, file=str(image), **asked, files=files)
 
 

@@ -45,7 +45,8 @@ seldom and much, since what follows is then read anew."""
 
 COMMANDS = {
     "/pose FILE [SECONDS]": "read a pose from a file (of a recording: the pose at that time)",
-    "/pose PHOTO": "read a pose off a photo (.jpg .png .bmp .tif ...), if the model can see",
+    "/pose PHOTO": "read a pose off a photo (.jpg .png .bmp .tif ...)",
+    "/pose FILM SECONDS": "read a pose off a frame of a film (.mp4 .mov .gif ...)",
     "/pose NAME": "take an example: " + ", ".join(EXAMPLES),
     "/poses": "list the poses of this conversation",
     "/show [NUMBER]": "draw a pose as a picture and say where it is",

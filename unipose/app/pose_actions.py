@@ -11,16 +11,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import roma
 import torch
 
 from unipose.app.examples import EXAMPLES, example_pose
+from unipose.app.pose_input import read_frame
 from unipose.app.wording import CAPABILITIES, HARDLY_MOVED, problem_in_words
 from unipose.body.body import Body
 from unipose.body.facing import yaw_of
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError, UniPoseError
-from unipose.file_signatures import check_file, is_photo
+from unipose.file_signatures import check_file, is_film, is_photo
 from unipose.files import open_pose, save_pose
 from unipose.files.smpl_parameters import on_body
 from unipose.language.call_loop import CallResult, TextCallback
@@ -51,8 +53,8 @@ class Assistant(Protocol):
         """Return the pose, changed as the words say."""
         ...
 
-    def estimate(self, image: Path) -> Pose:
-        """Return the pose of the person in a photo."""
+    def estimate(self, image: Path | np.ndarray) -> Pose:
+        """Return the pose of the person in a photo, or in its pixels."""
         ...
 
     def compare(self, a: Pose, b: Pose, *, on_text: TextCallback | None = None) -> str:
@@ -271,12 +273,14 @@ class PoseActions:
             return self.held.hold(HeldPose(pose=example_pose(name), origin=f"the example {name!r}"))
         path = Path(name).expanduser()
         check_file(path, photos=True)  # before a model is loaded
-        if is_photo(path):
+        if is_photo(path) or is_film(path):
+            shown = read_frame(path, seconds or 0.0) if is_film(path) else path
             # before a camera there is no floor: here all poses stand on one, around the origin
-            seen = replace(self.assistant.estimate(path), translation=None)
+            seen = replace(self.assistant.estimate(shown), translation=None)
             if self.body is not None:
                 seen = on_body(seen, self.body)
-            origin = f"the person in {name}"
+            when = f" at {seconds or 0.0:g} s" if is_film(path) else ""
+            origin = f"the person in {name}{when}"
             return self.held.hold(HeldPose(pose=seen, origin=origin, from_photo=True))
         recording = open_pose(path, body=self.body)
         whole = recording if len(recording) > 1 and recording.fps else None

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
+from PIL import Image
 
 from unipose.body.body import Body, load_body
+from unipose.body.people import PersonInImage
 from unipose.body.pose import Pose
-from unipose.errors import PoseQueryError
-from unipose.file_signatures import is_photo
+from unipose.errors import FileError, PoseQueryError
+from unipose.file_signatures import is_film, is_photo
 from unipose.files import MOTIONS, open_pose, save_pose
+from unipose.files.atomic import written_whole
 from unipose.files.photo import open_photo
 
 HOLD_SEVERAL = frozenset({".npz", ".json", ".npy", ".png"})
@@ -65,6 +68,8 @@ def read_shown(
     file: Path, reading: ReadOptions, body: Body | None
 ) -> Pose | UInt8[np.ndarray, "_ _ 3"]:
     """Return one pose of the file, or the pixels of a photo."""
+    if is_film(file):
+        return read_frame(file, reading.at)
     if not is_photo(file):
         return read_one(file, reading, body)
     if reading.at is not None or reading.frame is not None:
@@ -72,13 +77,57 @@ def read_shown(
     return open_photo(file)
 
 
+def read_frame(film: Path, seconds: float | None) -> UInt8[np.ndarray, "_ _ 3"]:
+    """Return the frame of a film that is shown then; without a time the first, and say so."""
+    from unipose.files.film import open_film  # 0.2 s, and seldom needed
+
+    if seconds is None:
+        print(f"note: {film} is a film; this is its first frame", file=sys.stderr)
+    return open_film(film).frame_at(seconds or 0.0).pixels
+
+
 def read_asked(
     file: Path, reading: ReadOptions, body: Body | None
 ) -> Pose | UInt8[np.ndarray, "_ _ 3"]:
-    """Return what a question is about: a pose, the pose at a time, a whole recording, a photo."""
-    if is_photo(file):
+    """Return what a question is about: a pose, the pose at a time, a recording, a photo, a film.
+
+    Of a film without a time it is the motion of whoever is seen longest.
+    """
+    if is_film(file) and reading.at is None:
+        return read_motion(file)
+    if is_photo(file) or is_film(file):
         return read_shown(file, reading, body)
     return reading.open(file, body)
+
+
+def read_motion(film: Path) -> Pose:
+    """Return the motion of whoever is seen longest in a film; FileError if nobody is."""
+    from unipose.files.film import FOLDER_FPS, open_film
+    from unipose.vision.film_motion import FilmMotionConfig, follow_film, people_in_frames
+    from unipose.vision.landmark_estimator import LandmarkEstimator
+
+    reader, config = open_film(film), FilmMotionConfig()
+    seen = people_in_frames(reader.frames(), LandmarkEstimator(), config)
+    motions = follow_film(seen, fps=reader.fps or FOLDER_FPS, config=config)
+    if not motions:
+        raise FileError(film, "shows nobody who can be followed.")
+    return max(motions, key=lambda motion: len(motion.poses)).poses
+
+
+def draw_reading(pixels: UInt8[np.ndarray, "_ _ 3"], person: PersonInImage, out: Path) -> None:
+    """Write a photo with the keypoints that were seen, and beside it with the body that was read.
+
+    Eyes that look for no keypoints leave the first half as it is, and those that tell no place the
+    second.
+    """
+    from unipose.render.overlay import draw_bodies
+    from unipose.render.skeleton import draw_keypoints
+
+    seen = pixels if person.keypoints is None else draw_keypoints(pixels, [person.keypoints])
+    placed = person.camera is not None
+    over = draw_bodies(pixels, [person], load_body()) if placed else pixels
+    with written_whole(out) as temporary:
+        Image.fromarray(np.concatenate([seen, over], axis=1)).save(temporary)
 
 
 def write(poses: Pose, out: Path, body: Body | None) -> list[str]:
