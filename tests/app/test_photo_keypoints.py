@@ -68,7 +68,8 @@ def test_somebody_is_found_with_left_and_right(unipose, networks, stepping, tmp_
             for joint in ("shoulder", "elbow", "hip", "knee", "ankle")
         ]
         assert heights == sorted(heights)
-    seen = np.asarray(Image.open("seen.png"))
+    with Image.open("seen.png") as drawn:
+        seen = np.asarray(drawn)
     assert seen.shape == stepping.shape
     assert (seen != stepping).any()
 
@@ -162,7 +163,8 @@ def test_a_body_is_read_off_a_picture_and_talked_about(unipose, networks, steppi
     )
     assert (status, err) == (0, "")
     assert json.loads(out)["eyes"] == "photo"
-    assert Image.open("seen.png").size == (2 * stepping.shape[1], stepping.shape[0])
+    with Image.open("seen.png") as seen:
+        assert seen.size == (2 * stepping.shape[1], stepping.shape[0])
     pose, true = open_pose("me.npz"), example_pose("step")
     body = load_body()
     joints = [body.joints(one.rotations) for one in (pose, true)]
