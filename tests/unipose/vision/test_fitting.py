@@ -53,7 +53,7 @@ def test_keypoints_seen_exactly_are_met_within_a_pixel_of_256():
     truth = made_up_people(5)
     seen, start = seen_exactly(truth), turned_a_little(truth, 0.15)
     assert apart(start, seen).mean() * 256 > 4
-    found = fit(start, seen, BODY, LifterErrors(), FittingConfig(steps=8))
+    found = fit(start, seen, BODY, LifterErrors(), FittingConfig(steps=8, outlier=20.0))
     assert apart(found, seen).mean() * 256 < 1
     assert found.betas is start.betas
 
