@@ -40,7 +40,7 @@ from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
 class LandmarkTraining(RunSettings):
     """One training run."""
 
-    network: LandmarkLifterConfig = field(default_factory=LandmarkLifterConfig)
+    network: LandmarkLifterConfig = field(default_factory=lambda: LandmarkLifterConfig(dropout=0.1))
     studio: StudioConfig = field(
         default_factory=lambda: StudioConfig(
             mixed=0.4, truncated=0.35, people=(0.45, 0.35, 0.15, 0.05)
@@ -56,10 +56,10 @@ class LandmarkTraining(RunSettings):
     """Looked at before training; about 1.3 people in each, 0.1 s a person."""
     held_out: int = 350
     """Pictures of the recordings' val split, and as many of its test split at the end."""
-    pool: PoolConfig = field(default_factory=lambda: PoolConfig(mixed=0.4))
-    made_up: float = 0.75
+    pool: PoolConfig = field(default_factory=lambda: PoolConfig(mixed=0.7, turn=0.3))
+    made_up: float = 0.8
     """Share of a batch that is made up."""
-    steps: int = 16_000
+    steps: int = 13_000
     batch: int = 512
     peak_rate: float = 1e-3
     weight_decay: float = 0.05

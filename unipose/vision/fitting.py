@@ -1,9 +1,9 @@
-"""A few steps from the lifter's answer towards what the keypoint networks saw.
+"""A few steps from the lifter's answer towards what MoveNet saw.
 
-The most likely body given both: the lifter is off by what its errors on held-out people say, seen
-landmarks are off by what their scores say, and some are wrong altogether (Geman-McClure). Each
-step solves the linear problem around the present body (Gauss-Newton): all derivatives of joints by
-turns are cross products, so a step costs a millisecond or two for one person.
+The most likely body given both: the lifter is off by what its errors on people in known poses say,
+keypoints are off by what their scores say, and some are wrong altogether (Geman-McClure). Each step
+solves the linear problem around the present body (Gauss-Newton): all derivatives of joints by turns
+are cross products, so a step costs two milliseconds for one person.
 """
 
 from __future__ import annotations
@@ -16,34 +16,29 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unipose.body.skeletons import SMPL
-from unipose.vision.body_landmarks import BLAZE, COCO, HIPS, LANDMARKS, LandmarkedBody
+from unipose.vision.body_landmarks import COCO, LandmarkedBody
 from unipose.vision.crops import LONG_LENS
 from unipose.vision.landmark_lifter import CropLandmarks, LifterErrors, logged
 from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
 
 JOINTS = len(SMPL.joints)
-LARGEST_TURN = 0.4
-"""Radians that a joint turns in one step."""
+LARGEST_TURN, LARGEST_MOVE = 0.4, 0.5
+"""Radians that a joint turns in one step; metres, and log of the scale, that the camera moves."""
+USUAL_SCORE = 0.7
+"""Of MoveNet's keypoints that are seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FittingConfig:
-    """How much each witness counts. Errors of points are in sides of the crop."""
+    """How much each keypoint counts; errors are in sides of the crop."""
 
-    steps: int = 10
-    coco_error: float = 0.017
-    """Of a keypoint with MoveNet's usual score of 0.7; others by `coco_decay`."""
-    coco_decay: float = 5.7
-    """A keypoint's error falls with its score by exp(-decay * score)."""
-    blaze_error: float = 0.025
-    """Of a landmark with BlazePose's score of 0.95."""
-    blaze_decay: float = 3.8
-    outlier: float = 3.0
-    """Errors from which a landmark counts less and less, in its own expected errors."""
-    witness: float = 0.3
-    """Weight of what is seen beside the lifter's answer, which was made of the same."""
-    depth_error_m: float = 0.3
-    """Of BlazePose's depths beside it; infinite leaves them out."""
+    steps: int = 4
+    error: float = 0.024
+    """Of a keypoint with MoveNet's usual score of 0.7, beside a lifter that has seen it as well."""
+    decay: float = 3.0
+    """A keypoint's expected error falls with its score by exp(-decay * score)."""
+    outlier: float = 2.0
+    """Errors from which a keypoint counts less and less, in its own expected errors."""
 
 
 def _above() -> Float[Tensor, "24 24"]:
@@ -70,47 +65,41 @@ def fit(
 ) -> RecoveredMeshes:
     """Return the people turned and placed so that they agree better with what was seen.
 
-    `focal` is the focal length in sides of each crop; without it HMR's long lens. Betas stay. A
-    person of whom nothing is seen stays as the lifter says.
+    Only COCO's keypoints count: on people whose pose is known a fit to BlazePose's landmarks, or to
+    their depths, was a worse one. `focal` is the focal length in sides of each crop; without it
+    HMR's long lens. Betas stay. A person of whom nothing is seen stays as the lifter says.
     """
     config = config or FittingConfig()
     if focal is None:
         focal = torch.full_like(found.camera[:, 0], LONG_LENS)
-    start, camera = found.rotations, logged(found.camera)
-    rotations, first_camera = start, camera
-    expected = _expected_errors(seen, config)
-    there = seen.scores > 0
+    rotations, camera = found.rotations, logged(found.camera)
+    first_rotations, first_camera = rotations, camera
+    expected = config.error * (config.decay * (USUAL_SCORE - seen.scores[:, :COCO])).exp()
+    there = seen.scores[:, :COCO] > 0
     for _ in range(config.steps):
         turns, joints, marked = body.chain(rotations, found.betas, errors.offsets)
-        moves = _moves(turns, joints, marked, body)  # person landmark 3 turn
+        marked = marked[:, :COCO]
         points, by_place, by_camera = _project(marked, camera, focal)
-        by_turns = by_place @ moves
-        by_all = torch.cat([by_turns, by_camera], dim=-1)  # person landmark 2 unknown
-        apart = torch.where(there[..., None], seen.points - points, 0.0)
-        # Geman-McClure: the weight of a landmark falls with the square of how wrong it seems
+        by_turns = by_place @ _moves(turns, joints, marked, body)
+        by_all = torch.cat([by_turns, by_camera], dim=-1)  # person keypoint 2 unknown
+        apart = torch.where(there[..., None], seen.points[:, :COCO] - points, 0.0)
+        # Geman-McClure: the weight of a keypoint falls with the square of how wrong it seems
         wrong = (apart / expected[..., None]).square().sum(-1) / config.outlier**2
-        weight = config.witness * there / (expected * (1 + wrong)).square()
-        rows = by_all * weight[..., None, None]
-        pull = torch.cat([roma.rotmat_to_rotvec(start.mT @ rotations).flatten(1),
-                          camera - first_camera], dim=1)  # fmt: skip
-        matrix = torch.einsum("plai,plaj->pij", rows, by_all) + errors.precision
-        vector = torch.einsum("plai,pla->pi", rows, apart)
-        vector = vector - pull @ errors.precision
-        if config.depth_error_m < float("inf"):
-            deep = moves[:, COCO:, 2] - moves[:, HIPS, 2].mean(dim=1, keepdim=True)
-            depth = marked[:, COCO:, 2] - marked[:, HIPS, 2].mean(dim=1, keepdim=True)
-            gap = seen.world[..., 2] - depth
-            trust = (gap / config.depth_error_m).square() / config.outlier**2
-            trust = there[:, COCO:] * seen.scores[:, COCO:] / (
-                config.depth_error_m * (1 + trust)
-            ).square() / BLAZE  # fmt: skip
-            matrix[:, :-3, :-3] += torch.einsum("pli,plj->pij", deep * trust[..., None], deep)
-            vector[:, :-3] += torch.einsum("pli,pl->pi", deep, gap * trust)
+        weighted = by_all * (there / (expected * (1 + wrong)).square())[..., None, None]
+        pull = torch.cat(
+            [
+                roma.rotmat_to_rotvec(first_rotations.mT @ rotations).flatten(1),
+                camera - first_camera,
+            ],
+            dim=1,
+        )
+        matrix = torch.einsum("pkai,pkaj->pij", weighted, by_all) + errors.precision
+        vector = torch.einsum("pkai,pka->pi", weighted, apart) - pull @ errors.precision
         step = torch.linalg.solve(matrix, vector)
         turn = step[:, :-3].unflatten(1, (JOINTS, 3))
         turn = turn * (LARGEST_TURN / turn.norm(dim=-1, keepdim=True).clamp(min=LARGEST_TURN))
         rotations = rotations @ roma.rotvec_to_rotmat(turn)
-        camera = camera + step[:, -3:].clamp(-0.5, 0.5)
+        camera = camera + step[:, -3:].clamp(-LARGEST_MOVE, LARGEST_MOVE)
     camera = torch.cat([camera[:, :1].exp(), camera[:, 1:]], dim=1)
     return replace(found, rotations=roma.special_gramschmidt(rotations), camera=camera)
 
@@ -128,16 +117,6 @@ def seen_landmarks(
     return _project(marked, logged(meshes.camera), focal)[0]
 
 
-def _expected_errors(
-    seen: CropLandmarks, config: FittingConfig
-) -> Float[Tensor, "person landmark"]:
-    """Return how far off a landmark with its score usually is (sides of the crop)."""
-    coco, blaze = seen.scores.split([COCO, BLAZE], dim=1)
-    coco = config.coco_error * (config.coco_decay * (0.7 - coco).clamp(min=-0.1)).exp()
-    blaze = config.blaze_error * (config.blaze_decay * (0.95 - blaze)).exp()
-    return torch.cat([coco, blaze], dim=1)
-
-
 def _moves(
     turns: Float[Tensor, "person 24 3 3"],
     joints: Float[Tensor, "person 24 3"],
@@ -145,10 +124,11 @@ def _moves(
     body: LandmarkedBody,
 ) -> Float[Tensor, "person landmark 3 turn"]:
     """Return how landmarks move with each joint's turn about its own three axes."""
+    count = marked.shape[1]
     arm = marked[:, :, None] - joints[:, None]  # person landmark joint 3
     axes = turns.mT[:, None]  # rows: a joint's axes in the crop camera's
-    moves = torch.linalg.cross(axes.expand(-1, LANDMARKS, -1, -1, -1), arm[:, :, :, None])
-    moves = moves * ABOVE.to(arm)[body.joint][None, :, :, None, None]
+    moves = torch.linalg.cross(axes.expand(-1, count, -1, -1, -1), arm[:, :, :, None])
+    moves = moves * ABOVE.to(arm)[body.joint[:count]][None, :, :, None, None]
     return moves.flatten(2, 3).mT
 
 
