@@ -17,7 +17,7 @@ from rich.table import Table
 
 from data_builders.mocap import Recording, choose
 from tokenizer.codec import CodecError
-from unipose.assistant import UniPose
+from unipose.assistant import Eyes, UniPose
 from unipose.errors import ConfigError, UniPoseError
 
 Item = TypeVar("Item")
@@ -59,9 +59,12 @@ class ModelOptions(EvalOptions):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Of its weights."""
 
+    eyes: Eyes = "own"
+    """That it reads pictures with: its own, those for photographs, or auto."""
+
     def load_assistant(self) -> UniPose:
         """Return the model that is asked."""
-        return UniPose.load(self.model, device=self.device, dtype=self.dtype)
+        return UniPose.load(self.model, device=self.device, dtype=self.dtype, eyes=self.eyes)
 
 
 def select(recordings: Sequence[Recording], options: EvalOptions) -> list[Recording]:
