@@ -262,7 +262,7 @@ def track(
             min=0,
             help="What trembles faster is smoothed, without delay; 0 leaves it.",
         ),
-    ] = 6.0,
+    ] = 4.0,
     fps: Fps = None,
     as_json: AsJson = False,
     body: BodyFile = None,
