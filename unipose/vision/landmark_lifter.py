@@ -154,7 +154,7 @@ class LandmarkLifter(nn.Module):
         self.config = config
         self.enter = nn.Linear(NUMBERS, config.width)
         self.blocks = nn.ModuleList(
-            [_LifterBlock(config.width, config.dropout) for _ in range(config.blocks)]
+            [_ResidualLayers(config.width, config.dropout) for _ in range(config.blocks)]
         )
         self.norm = nn.LayerNorm(config.width)
         self.answer = nn.Linear(config.width, sum(_ANSWERS))
@@ -229,7 +229,7 @@ class LandmarkLifter(nn.Module):
         return network.eval()
 
 
-class _LifterBlock(nn.Module):
+class _ResidualLayers(nn.Module):
     """Two layers beside a way around them."""
 
     def __init__(self, width: int, dropout: float) -> None:
