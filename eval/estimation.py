@@ -3,7 +3,8 @@
 Pictures are the studio's, taken of the recordings of a split with a seed of their own, or those of
 a folder that `python -m data_builders.imagescript` wrote (`--pictures FOLDER`). Whoever is asked is
 given a picture and the box of one person: the language model (`UniPose.estimate`), a mesh recovery
-network (`--network FOLDER`), the landmark lifter (`--landmarks`), or several of them.
+network (`--network FOLDER`), or both. `--eyes photo` lets the language model see by the networks
+for photographs, `--eyes auto` by whichever eyes agree with the keypoints.
 
 Errors are means over people in millimetres, pelvis on pelvis, over SMPL's first 22 joints (all
 vertices for MPVPE), in the axes of who looks at the person. The truth has the person's own shape;
@@ -32,7 +33,6 @@ from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import BlindModelError, ConfigError, PoseParseError
 from unipose.metrics import mpjpe, mpvpe, pa_mpjpe, root_aligned
 from unipose.vision.crops import Crops
-from unipose.vision.landmark_estimator import LandmarkEstimator
 from unipose.vision.mesh_recovery import MeshRecoveryNetwork
 from unipose.vision.mesh_recovery_protocol import MeshRecovery, recover_meshes
 
@@ -71,11 +71,9 @@ class EstimationOptions(ModelOptions):
     data: Path = Path()
     """Folder with a manifest.csv and the recordings that the studio's people move by."""
     model: Path | None = None
-    """Folder of a language model that sees; if nobody else is asked the embedded one."""
+    """Folder of a language model that sees; with neither this nor a network the embedded one."""
     network: Path | None = None
     """Folder of a mesh recovery network."""
-    landmarks: bool = False
-    """Ask what photographs are asked, too: keypoint networks, the landmark lifter and a fit."""
     pictures: Path | None = None
     """Folder of a built ImageScript; without it the studio takes the pictures."""
     people: int = 300
@@ -186,12 +184,10 @@ def measure(options: EstimationOptions) -> dict[str, object]:
     """
     body = load_body()
     asked: dict[str, Estimator] = {}
-    if options.model is not None or not (options.network or options.landmarks):
+    if options.model is not None or options.network is None:
         asked["model"] = options.load_assistant()
     if options.network is not None:
         asked["network"] = NetworkEstimator(MeshRecoveryNetwork.from_pretrained(options.network))
-    if options.landmarks:
-        asked["landmarks"] = LandmarkEstimator(body=body)
     return score(asked, options, body)
 
 

@@ -163,7 +163,7 @@ def measure(options: FilmOptions) -> dict[str, object]:
             seed=HELD_OUT_STUDIO + options.seed, mixed=0.0, fps=options.fps,
             frames=round(options.seconds * options.fps),
             height_px=options.side_px, width_px=options.side_px,
-            **({"people": (1.0,)} if options.alone else {}),
+            people=(1.0,) if options.alone else StudioConfig().people,
         ),
         Motions.read(options.data, split, fps=options.fps, only=options.only),
         body,

@@ -179,19 +179,17 @@ def test_a_network_is_asked_as_an_assistant_is(tmp_path: Path, body: Body) -> No
     assert result["mpjpe_mm"] == by["network"]["mpjpe_mm"] > 0
 
 
-def test_the_landmark_lifter_is_asked_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_eyes_for_photographs_are_asked_in_place_of_the_models_own(
+    people: list[SeenPerson],
 ) -> None:
-    looking_people(tmp_path, 2, "test")
-    looking_people(tmp_path, 2, "train")
     lifter = LandmarkLifter(LandmarkLifterConfig(width=16, blocks=1)).eval()
-    monkeypatch.setattr(
-        estimation, "LandmarkEstimator",
-        lambda **known: LandmarkEstimator(FakeKeypointDetector(), lifter, **known),
-    )  # fmt: skip
-    result = estimation.measure(EstimationOptions(pictures=tmp_path, people=2, landmarks=True))
-    assert result["asked"] == "landmarks"
-    assert result["failed"] == 0
+    assistant = seeing_assistant()
+    assistant.eyes = "photo"
+    assistant.photo_eyes = LandmarkEstimator(FakeKeypointDetector(), lifter)
+    (answer,) = estimate_all(assistant, people[:1], "")
+    assert answer is not None
+    expected = assistant.photo_eyes.estimate(people[0].pixels, box=people[0].box)
+    assert torch.allclose(answer.rotations, expected.rotations, atol=1e-5)
 
 
 def test_a_language_model_that_sees_is_asked(people: list[SeenPerson]) -> None:

@@ -292,7 +292,7 @@ _OPERATIONS: dict[str, Callable[..., Value]] = {
     "Relu": _plain(functional.relu), "Relu6": _plain(functional.relu6),
     "LeakyRelu": lambda node, a: functional.leaky_relu(a, node.get("alpha", 0.2)),
     "Prelu": _prelu,
-    "AddN": lambda _, *parts: sum(parts[1:], parts[0]),
+    "AddN": lambda _, *parts: torch.stack(parts).sum(dim=0),
     "_FusedMatMul": _fused_product,
     "Cast": lambda node, a: a.to(_TYPES[node.get("DstT")]),
     "Reshape": lambda _, a, shape: a.reshape(shape.tolist()),
