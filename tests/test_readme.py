@@ -99,11 +99,10 @@ def test_ci_runs_the_test_command_of_the_readme_last():
     assert "make test" in commands("make")
 
 
-def test_the_unipose_lines_work_one_after_the_other(reader_folder, monkeypatch, capsys):
-    lines = [line for line in commands("unipose") if line != "unipose doctor"]
-    if not knows_photographs():
-        lines = [line for line in lines if not re.search(r" (keypoints|track) |walk.mp4", line)]
-    assert len(lines) >= 6
+OF_PICTURES = re.compile(r"photo\.jpg|walk\.mp4")
+
+
+def run_lines(lines: list[str], monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     for line in lines:
         monkeypatch.setattr(sys, "argv", shlex.split(line))
         with pytest.raises(SystemExit) as left:
@@ -111,6 +110,21 @@ def test_the_unipose_lines_work_one_after_the_other(reader_folder, monkeypatch, 
         assert not left.value.code, f"{line}: {capsys.readouterr().err}"
     made = {word for line in lines for word in shlex.split(line) if word.endswith((".glb", ".png"))}
     assert all(Path(name).stat().st_size > 1000 for name in made)
+
+
+def test_the_unipose_lines_work_one_after_the_other(reader_folder, monkeypatch, capsys):
+    lines = [line for line in commands("unipose") if not OF_PICTURES.search(line)]
+    assert len(lines) >= 6
+    run_lines([line for line in lines if line != "unipose doctor"], monkeypatch, capsys)
+
+
+@pytest.mark.slow
+def test_the_unipose_lines_about_photos_and_films_work(reader_folder, monkeypatch, capsys):
+    lines = [line for line in commands("unipose") if OF_PICTURES.search(line)]
+    assert len(lines) >= 6
+    if not knows_photographs():
+        lines = [line for line in lines if not re.search(r" (keypoints|track) |walk.mp4", line)]
+    run_lines(lines, monkeypatch, capsys)
 
 
 @pytest.mark.slow

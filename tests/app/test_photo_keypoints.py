@@ -74,6 +74,7 @@ def test_somebody_is_found_with_left_and_right(unipose, networks, stepping, tmp_
     assert (seen != stepping).any()
 
 
+@pytest.mark.slow
 def test_hands_and_face_are_looked_for_where_the_set_has_them(unipose, networks, stepping):
     Image.fromarray(stepping).save("step.png")
     assert unipose("keypoints", "step.png", "-o", "w.json", "--set", "wholebody133")[0] == 0
@@ -110,6 +111,7 @@ def test_boxes_of_a_file_say_where_people_are(unipose, networks, stepping):
     assert (status, out) == (0, "k.json: people 2, pictures 1\n")
 
 
+@pytest.mark.slow
 def test_a_film_is_looked_at_frame_by_frame(unipose, networks, tmp_path):
     step, squat = (example_pose(name).rotations for name in ("step", "squat"))
     moving = Pose(rotations=torch.cat([step] * 3 + [squat] * 3), fps=6.0)
@@ -156,6 +158,7 @@ def test_without_the_networks_it_is_said_how_to_get_them(unipose, tmp_path, monk
     assert "make setup" in err
 
 
+@pytest.mark.slow
 def test_a_body_is_read_off_a_picture_and_talked_about(unipose, networks, stepping):
     Image.fromarray(stepping).save("step.png")
     status, out, err = unipose(
@@ -175,6 +178,7 @@ def test_a_body_is_read_off_a_picture_and_talked_about(unipose, networks, steppi
     assert unipose("compare", "step.png", "me.npz")[0] == 0
 
 
+@pytest.mark.slow
 def test_a_moment_of_a_film_is_talked_about(unipose, networks, tmp_path):
     rotations = torch.cat([example_pose(name).rotations for name in ("step", "squat")])
     save_pose(Pose(rotations=rotations, fps=1.0), tmp_path / "film.gif")

@@ -184,7 +184,7 @@ def test_what_guessing_eyes_see_is_read_as_a_pose_behind_the_patches(tmp_path: P
     assert torch.equal(after[1], before[1])
     guessing.model.save_pretrained(tmp_path)
     v.text.save_pretrained(tmp_path)
-    again = UniPose.load(tmp_path)
+    again = UniPose.load(tmp_path, eyes="own")
     assert again.model.look(some_pixels()).guess.tolist() == look.guess.tolist()
     assert isinstance(again.describe(some_pixels().numpy()), str)
 

@@ -118,6 +118,7 @@ def test_measured_errors_are_a_precision(pairs: LandmarkPairs):
     assert errors.offsets.shape == (LANDMARKS, 3)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_to_the_same_weights(tmp_path: Path):
     whole = replace(PRESETS["debug"], out=tmp_path / "whole", pairs=tmp_path / "pairs")
     landmark_lifter.main(whole)
