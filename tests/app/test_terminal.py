@@ -77,6 +77,7 @@ def test_a_pipe_gets_an_answer_for_each_line_and_status_0(tmp_path: Path):
     assert second.startswith("turned by")
 
 
+@pytest.mark.slow
 def test_lines_without_an_answer_are_said_and_end_with_status_1(tmp_path: Path):
     hostile = b"/pose \x1b[31mred.npz\n/\xff\xfe\x00\n" + b"a" * 100_000 + b"\n/show 7\n"
     done = ask_through_a_pipe(b"describe the pose\n" + hostile + b"/pose stand\n", tmp_path)
@@ -198,6 +199,7 @@ def test_a_person_talks_clears_a_line_leaves_and_finds_the_old_lines_again(termi
 
 
 @pytest.mark.filterwarnings("ignore:.*forkpty.*:DeprecationWarning")
+@pytest.mark.slow
 def test_ctrl_c_during_an_answer_gives_up_the_answer_and_keeps_the_poses(terminal):
     screen = terminal("slow")
     screen.wait_for("you> ")

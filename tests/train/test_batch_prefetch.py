@@ -78,6 +78,7 @@ def test_an_accident_is_told_with_where_it_was():
         next(prefetch(make, range(2), workers=1))
 
 
+@pytest.mark.slow
 def test_the_global_random_numbers_are_left_alone():
     torch.manual_seed(0)
     known = torch.rand(3)

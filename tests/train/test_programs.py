@@ -181,6 +181,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path):
         pose_codes.main(debug)
 
 
+@pytest.mark.slow
 def test_the_run_folder_says_what_was_started(tmp_path: Path):
     pose_codes.main(replace(pose_codes.PRESETS["debug"], out=tmp_path, steps=2))
     assert '"steps": 2' in (tmp_path / "config.json").read_text()

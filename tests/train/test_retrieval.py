@@ -41,6 +41,7 @@ def final_weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 @KINDS
+@pytest.mark.slow
 def test_a_resumed_run_equals_an_unbroken_one(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
