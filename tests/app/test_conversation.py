@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.speaker import FakeSpeaker
@@ -162,7 +163,7 @@ def test_when_looks_through_the_recording_of_the_pose(fake: FakeAssistant, tmp_p
 
 def test_an_answer_from_a_photo_says_what_the_eyes_are_off_by(fake: FakeAssistant, tmp_path: Path):
     chat = talk(fake, "> measure height left hand", "")
-    (tmp_path / "me.jpg").write_bytes(b"a photo")
+    Image.new("RGB", (8, 8)).save(tmp_path / "me.jpg")
     chat.reply(f"/pose {tmp_path / 'me.jpg'}")
     assert "11 cm" in chat.reply("how high is the left hand?").text
 
@@ -171,7 +172,7 @@ def test_somebody_in_a_photo_keeps_their_shape_and_stands_on_the_floor(
     fake: FakeAssistant, tmp_path: Path
 ):
     chat = talk(fake)
-    (tmp_path / "me.jpg").write_bytes(b"a photo")
+    Image.new("RGB", (8, 8)).save(tmp_path / "me.jpg")
     chat.reply(f"/pose {tmp_path / 'me.jpg'}")
     pose = chat.actions.held[1].pose
     assert pose.betas[0].tolist() == [0.5] * 10

@@ -12,7 +12,9 @@ import torch
 from PIL import Image
 
 from unipose.app import cli
+from unipose.app.conversation import Conversation
 from unipose.app.examples import example_pose
+from unipose.assistant import UniPose
 from unipose.body.body import load_body
 from unipose.body.pose import Pose
 from unipose.body.skeletons import SMPL
@@ -216,3 +218,14 @@ def test_somebody_is_followed_through_a_film(unipose, networks, tmp_path):
     assert float(legs[:3].mean()) > float(legs[-3:].mean()) + 0.1, "a squat brings them together"
     assert open_film(tmp_path / "over.mp4").count == 8
     assert unipose("track", "lawn.gif", "-o", "x.npz")[0] == 2
+
+
+@pytest.mark.slow
+def test_the_chat_shows_what_it_understood_of_a_photo(networks, stepping, tmp_path):
+    Image.fromarray(stepping).save(tmp_path / "step.png")
+    chat = Conversation(lambda: UniPose.load(eyes="photo"))
+    reply = chat.reply(f"/pose {tmp_path / 'step.png'}")
+    assert reply.text.startswith("Read pose 1: the person in")
+    (picture,) = reply.pictures
+    with Image.open(picture) as seen:
+        assert seen.size == (2 * stepping.shape[1], stepping.shape[0])

@@ -236,8 +236,12 @@ class Conversation:
         name, seconds = _split_number(rest)
         number = self.actions.open(name, seconds)
         self._opened = True
-        origin = self.poses[number - 1].origin
-        return Reply(text=f"Read pose {number}: {origin}. /show draws it.", poses=(number,))
+        held = self.poses[number - 1]
+        text = f"Read pose {number}: {held.origin}. /show draws it."
+        if held.understood is None:
+            return Reply(text=text, poses=(number,))
+        text += f" What was understood is in {held.understood}."
+        return Reply(text=text, poses=(number,), pictures=(held.understood,))
 
     def _show(self, rest: str) -> Reply:
         number = self._number(rest)

@@ -16,10 +16,11 @@ import roma
 import torch
 
 from unipose.app.examples import EXAMPLES, example_pose
-from unipose.app.pose_input import read_frame
+from unipose.app.pose_input import draw_reading, open_photo, read_frame
 from unipose.app.wording import CAPABILITIES, HARDLY_MOVED, problem_in_words
 from unipose.body.body import Body
 from unipose.body.facing import yaw_of
+from unipose.body.people import PersonInImage
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError, UniPoseError
 from unipose.file_signatures import check_file, is_film, is_photo
@@ -53,8 +54,8 @@ class Assistant(Protocol):
         """Return the pose, changed as the words say."""
         ...
 
-    def estimate(self, image: Path | np.ndarray) -> Pose:
-        """Return the pose of the person in a photo, or in its pixels."""
+    def estimate_person(self, image: np.ndarray) -> PersonInImage:
+        """Return the person in the pixels of a photo, with their pose."""
         ...
 
     def compare(self, a: Pose, b: Pose, *, on_text: TextCallback | None = None) -> str:
@@ -71,6 +72,8 @@ class HeldPose:
     recording: Pose | None = None
     """The recording that it was taken from; "when" looks through it."""
     from_photo: bool = False
+    understood: Path | None = None
+    """Of a photo: a picture of what was seen in it, and of the body that was read off."""
 
 
 @dataclass(kw_only=True)
@@ -274,14 +277,7 @@ class PoseActions:
         path = Path(name).expanduser()
         check_file(path, photos=True)  # before a model is loaded
         if is_photo(path) or is_film(path):
-            shown = read_frame(path, seconds or 0.0) if is_film(path) else path
-            # before a camera there is no floor: here all poses stand on one, around the origin
-            seen = replace(self.assistant.estimate(shown), translation=None)
-            if self.body is not None:
-                seen = on_body(seen, self.body)
-            when = f" at {seconds or 0.0:g} s" if is_film(path) else ""
-            origin = f"the person in {name}{when}"
-            return self.held.hold(HeldPose(pose=seen, origin=origin, from_photo=True))
+            return self._read_off(path, name, seconds)
         recording = open_pose(path, body=self.body)
         whole = recording if len(recording) > 1 and recording.fps else None
         if seconds is not None:
@@ -293,6 +289,28 @@ class PoseActions:
                 length = f", {(len(recording) - 1) / rate:.1f} s" if rate else ""
                 origin += f" (the first of {len(recording):,} poses{length}; /pose FILE SECONDS picks one)"  # fmt: skip  # noqa: E501
         return self.held.hold(HeldPose(pose=pose, origin=origin, recording=whole))
+
+    def _read_off(self, path: Path, name: str, seconds: float | None) -> int:
+        """Read the pose of the person in a photo, or in a frame of a film, and hold it."""
+        film = is_film(path)
+        pixels = read_frame(path, seconds or 0.0) if film else open_photo(path)
+        person = self.assistant.estimate_person(pixels)
+        assert person.pose is not None
+        # before a camera there is no floor: here all poses stand on one, around the origin
+        pose = replace(person.pose, translation=None)
+        understood = None
+        if person.camera is not None:
+            understood = self._pictures / f"seen-{len(self.held) + 1}.png"
+            draw_reading(pixels, person, understood)
+        when = f" at {seconds or 0.0:g} s" if film else ""
+        return self.held.hold(
+            HeldPose(
+                pose=pose if self.body is None else on_body(pose, self.body),
+                origin=f"the person in {name}{when}",
+                from_photo=True,
+                understood=understood,
+            )
+        )
 
     def list(self) -> str:
         """Return the poses of the conversation, one a line, the current one marked."""
