@@ -26,6 +26,7 @@ from unipose.errors import (
     PoseQueryError,
     WeightsError,
 )
+from unipose.files.notes import add_note
 from unipose.files.photo import open_photo
 from unipose.language.answers import Pair, plain, read_contacts, read_label
 from unipose.language.call_loop import SYSTEM, CallMade, CallResult, Speaker, Turn, take_turn
@@ -203,12 +204,10 @@ class UniPose:
 
         Raises BlindModelError for pictures if the model has no eyes.
         """
-        if not isinstance(a, Pose) and not isinstance(b, Pose):
-            people = [self._read_off(picture, None) for picture in (a, b)]
-            if None in people:  # the model's own eyes see both pictures at once
-                first, second = self._picture(a, None), self._picture(b, None)
-                question = ask(FIXED[Task.IMAGE_DIFF], first=first, second=second)
-                return self._texts([question], on_text=on_text)[0]
+        if not isinstance(a, Pose) and not isinstance(b, Pose) and self.photo_eyes is None:
+            first, second = self._picture(a, None), self._picture(b, None)  # both seen at once
+            question = ask(FIXED[Task.IMAGE_DIFF], first=first, second=second)
+            return self._texts([question], on_text=on_text)[0]
         before, after = (one if isinstance(one, Pose) else self.estimate(one) for one in (a, b))
         return self._texts([self._compare_question(before, after)], on_text=on_text)[0]
 
@@ -470,10 +469,11 @@ class UniPose:
     def _read_off(
         self, image: Photo, box: Box | None, focal_px: float | int | None = None
     ) -> PersonInImage | None:
-        """Return a person as the eyes for photographs see them; None if one's own are to be asked.
+        """Return a person in a picture; None without eyes for photographs.
 
-        Without a box it is who takes up most of the picture, as far as the detector is sure. Raises
-        PoseQueryError if it finds nobody.
+        Without a box it is who takes up most of the picture, as far as the detector is sure. With
+        `eyes` "auto" the model's own eyes say the pose if their body agrees with the keypoints.
+        Raises PoseQueryError if nobody is found.
         """
         if self.photo_eyes is None or isinstance(image, Picture):
             return None
@@ -484,20 +484,21 @@ class UniPose:
         if not people:
             raise PoseQueryError("nobody was found in the picture; a box says where somebody is")
         person = max(people, key=lambda one: one.confidence * _area(one.box))
-        if self.eyes == "auto" and self.model.eyes is not None and self._own_eyes_agree(
-            pixels, person
-        ):  # fmt: skip
-            return None
-        return person
+        own = self._agreeing(pixels, person) if self.eyes == "auto" else None
+        if own is None:
+            return person
+        return self._people([own], [ask(FIXED[Task.ESTIMATE], image=own)], focal)[0]
 
-    def _own_eyes_agree(self, pixels: np.ndarray, person: PersonInImage) -> bool:
-        """Whether the model's eyes see a body that agrees with the keypoints of a person."""
+    def _agreeing(self, pixels: np.ndarray, person: PersonInImage) -> Picture | None:
+        """Return what the model's eyes see of a person if it agrees with the keypoints."""
         assert self.photo_eyes is not None and person.keypoints is not None  # noqa: PT018
+        if self.model.eyes is None:
+            return None
         picture = self._picture(pixels, person.box)
         if picture.meshes is None or picture.crops is None:
-            return False
+            return None
         alike = self.photo_eyes.agreement(picture.meshes, picture.crops, person.keypoints)
-        return float(alike) >= OWN_EYES_AGREE
+        return picture if float(alike) >= OWN_EYES_AGREE else None
 
     def _people(
         self, pictures: list[Picture], questions: list[list[Part]], focal_px: float | None
@@ -526,9 +527,11 @@ class UniPose:
             return None
         try:
             return LandmarkEstimator()
-        except MissingFileError:
+        except (MissingFileError, WeightsError) as error:
             if self.eyes == "photo":
                 raise
+            if isinstance(error, WeightsError):
+                add_note(error.path, f"the model's own eyes are asked instead: {error.problem}")
             return None
 
     @cached_property

@@ -103,6 +103,16 @@ def test_a_folder_goes_on_after_a_broken_photo_and_says_so(unipose, networks, st
     assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["b.png", "c.png"]
 
 
+def test_photos_of_one_name_have_a_picture_each(unipose, networks, stepping, tmp_path):
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(stepping).save(tmp_path / "photos" / "a.png")
+    assert unipose("keypoints", "photos", "-o", "k.json", "--picture", "one")[0] == 0
+    Image.fromarray(stepping).save(tmp_path / "photos" / "a.jpg")
+    assert unipose("keypoints", "photos", "-o", "k.json", "--picture", "two")[0] == 0
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["a.png"]
+    assert sorted(p.name for p in (tmp_path / "two").iterdir()) == ["a.jpg.png", "a.png.png"]
+
+
 def test_boxes_of_a_file_say_where_people_are(unipose, networks, stepping):
     Image.fromarray(stepping).save("step.png")
     height, width = stepping.shape[:2]
@@ -141,6 +151,9 @@ def test_nobody_is_said(unipose, networks):
         (("ok.png", "--boxes", "ok.png", "--detector", "detr"), "leave out --detector"),
         (("film.mp4", "--boxes", "ok.png"), "for photos, not for a film"),
         (("film.mp4",), "there is no such file"),
+        (("ok.png", "--picture", "seen.mp4"), "has to end in"),
+        (("ok.png", "--picture", "ok.png"), "would be written over"),
+        (("ok.png", "--picture", "no/seen.png"), "does not exist"),
     ],
 )
 def test_bad_input_is_named_before_anything_is_loaded(unipose, tmp_path, words, problem):

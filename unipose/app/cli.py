@@ -123,7 +123,18 @@ def estimate(
         raise PoseQueryError("--detector finds everybody; leave out --box and --who")
     if detector is not None and picture is not None:
         raise PoseQueryError("--picture shows one person; leave out --detector")
-    from unipose.app.pose_input import KEEP_PLACE, draw_reading, open_photo, own_body, write
+    from unipose.app.pose_input import (
+        KEEP_PLACE,
+        check_drawn,
+        draw_reading,
+        open_photo,
+        own_body,
+        part_seen,
+        write,
+    )
+
+    if picture is not None:
+        check_drawn(picture, image)
 
     shape, pixels = own_body(body), open_photo(image)
     from unipose.app import sources
@@ -135,6 +146,8 @@ def estimate(
         asked["eyes"] = "own" if person.keypoints is None else "photo"
         assert person.pose is not None
         pose = person.pose
+        if (partly := part_seen(person)) is not None:
+            print(f"note: {partly}", file=sys.stderr)
         if picture is not None:
             draw_reading(pixels, person, picture)
     else:
@@ -187,6 +200,7 @@ def keypoints(
 ) -> None:
     """Find everybody in photos: 2D keypoints with scores, as COCO or OpenPose writes them."""
     from unipose.app.photo_keypoints import PhotoKeypoints, photos_in, read_boxes
+    from unipose.app.pose_input import check_drawn, refuse_own
     from unipose.body.keypoint_sets import keypoint_set as set_of
     from unipose.files.film import open_film
     from unipose.files.keypoint_files import write_people
@@ -198,6 +212,11 @@ def keypoints(
         raise PoseQueryError("--boxes says where people are; leave out --detector")
     if not image.is_dir():
         check_file(image, photos=True, poses=False)
+    refuse_own(out, image)
+    if picture is not None and image.is_dir():
+        refuse_own(picture, image)
+    elif picture is not None:
+        check_drawn(picture, image, ending=".mp4" if film else "")
     paths, wanted = photos_in(image), set_of(keypoint_set)
     given = None if boxes is None else read_boxes(boxes)
     find_boxes = None
@@ -207,7 +226,11 @@ def keypoints(
         find_boxes = sources.load_detector(detector).find
     reader = open_film(image) if film else None
     finder = PhotoKeypoints(
-        keypoint_set=wanted, boxes=given, find_boxes=find_boxes, picture=picture
+        keypoint_set=wanted,
+        boxes=given,
+        find_boxes=find_boxes,
+        picture=None if image.is_dir() else picture,
+        pictures=picture if image.is_dir() else None,
     )
     found = finder.find(paths) if reader is None else finder.find_in_film(reader)
     images = []
@@ -267,16 +290,21 @@ def track(
     as_json: AsJson = False,
     body: BodyFile = None,
 ) -> None:
-    """Follow everybody through a film and write their motions; several people are OUT-1, OUT-2."""
+    """Follow everybody through a film and write their motions; several are OUT-1, OUT-2 ..."""
     if not film.is_dir():
         check_file(film, photos=True, poses=False)
     from unipose.app.film_tracking import draw_film, save_motions, track_film
-    from unipose.app.pose_input import own_body
+    from unipose.app.pose_input import KEEP_MOTION, check_drawn, own_body, refuse_own
     from unipose.body.body import load_body
     from unipose.files.film import open_film
     from unipose.vision.film_motion import FilmMotionConfig
     from unipose.vision.landmark_estimator import LandmarkEstimator
 
+    if out.suffix.lower() not in KEEP_MOTION:
+        raise PoseQueryError(f"a motion is written as {', '.join(KEEP_MOTION)}, not as {out}")
+    refuse_own(out, film)
+    if overlay is not None:
+        check_drawn(overlay, film, ending=".mp4")
     shape, reader = own_body(body), open_film(film, fps=fps)
     config = FilmMotionConfig(longest_gap_s=gap, cutoff_hz=smooth)
     motions = track_film(reader, LandmarkEstimator(), config, _progress)

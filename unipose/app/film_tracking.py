@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from unipose.app.pose_input import KEEP_PLACE
 from unipose.body.body import Body
 from unipose.body.people import PersonInImage
 from unipose.errors import FileError
@@ -42,11 +44,14 @@ def track_film(
 
 def save_motions(motions: Sequence[FilmMotion], out: Path, body: Body | None) -> list[Path]:
     """Write each motion into a file: OUT, or OUT-1, OUT-2 ... if there are several."""
-    if len(motions) == 1:
-        return [save_pose(motions[0].poses, out, body=body)]
+    poses = [motion.poses for motion in motions]
+    if out.suffix.lower() not in KEEP_PLACE:
+        poses = [replace(one, translation=None) for one in poses]
+    if len(poses) == 1:
+        return [save_pose(poses[0], out, body=body)]
     return [
-        save_pose(motion.poses, out.with_stem(f"{out.stem}-{i}"), body=body)
-        for i, motion in enumerate(motions, start=1)
+        save_pose(one, out.with_stem(f"{out.stem}-{i}"), body=body)
+        for i, one in enumerate(poses, start=1)
     ]
 
 

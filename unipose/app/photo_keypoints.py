@@ -39,7 +39,9 @@ class PhotoKeypoints:
     find_boxes: Callable[[Pixels], list[Box]] | None = None
     """Another detector of people."""
     picture: Path | None = None
-    """Where the pictures with what was found go: a file, or a folder of them."""
+    """Where the picture with what was found goes."""
+    pictures: Path | None = None
+    """... or those of several: a folder."""
     failed: list[FileError] = field(default_factory=list)
     """Pictures that could not be read."""
 
@@ -60,8 +62,10 @@ class PhotoKeypoints:
                 self.failed.append(error)
                 continue
             people = self._people(self._detector.find(pixels, self._boxes_of(path, pixels)))
-            if self.picture is not None:
-                self._draw(path, pixels, people, several=len(paths) > 1)
+            drawn = self._drawn(path, paths)
+            if drawn is not None:
+                with written_whole(drawn) as temporary:
+                    Image.fromarray(draw_keypoints(pixels, _keypoints(people))).save(temporary)
             height, width = pixels.shape[:2]
             yield ImagePeople(image=path.name, people=people, size_px=(width, height))
 
@@ -98,18 +102,19 @@ class PhotoKeypoints:
             return self.find_boxes(pixels)
         if self.boxes is None:
             return None
-        return self.boxes.get(path.name, self.boxes.get(path.stem, []))
+        for name in (path.name, path.stem):
+            if name in self.boxes:
+                return self.boxes[name]
+        print(f"note: there are no boxes for {path.name}; nobody is looked for", file=sys.stderr)
+        return []
 
-    def _draw(
-        self, path: Path, pixels: Pixels, people: Sequence[PersonInImage], *, several: bool
-    ) -> None:
-        assert self.picture is not None
-        drawn = draw_keypoints(pixels, _keypoints(people))
-        out = self.picture / f"{path.stem}.png" if several else self.picture
-        if several:
-            out.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(out) as temporary:
-            Image.fromarray(drawn).save(temporary)
+    def _drawn(self, path: Path, paths: Sequence[Path]) -> Path | None:
+        """Return where the picture of a photo goes; two photos of one name keep their endings."""
+        if self.pictures is None:
+            return self.picture
+        self.pictures.mkdir(parents=True, exist_ok=True)
+        alone = sum(other.stem == path.stem for other in paths) == 1
+        return self.pictures / f"{path.stem if alone else path.name}.png"
 
 
 def _keypoints(people: Sequence[PersonInImage]) -> list[Keypoints]:
@@ -135,7 +140,7 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
     Raises FileError if it has none.
     """
     boxes = {
-        image.image: [one.box for one in image.people if one.box is not None]
+        Path(image.image).name: [one.box for one in image.people if one.box is not None]
         for image in read_keypoint_file(path)
     }
     if not any(boxes.values()):

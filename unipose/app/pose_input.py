@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from unipose.body.body import Body, load_body
 from unipose.body.people import PersonInImage
 from unipose.body.pose import Pose
 from unipose.errors import FileError, PoseQueryError
-from unipose.file_signatures import is_film, is_photo
+from unipose.file_signatures import PHOTO_ENDINGS, is_film, is_photo
 from unipose.files import MOTIONS, open_pose, save_pose
 from unipose.files.atomic import written_whole
 from unipose.files.photo import open_photo
@@ -25,6 +25,11 @@ HOLD_SEVERAL = frozenset({".npz", ".json", ".npy", ".png"})
 KEEP_PLACE = frozenset({".npz", ".json"})
 """Endings of files that hold numbers: a body may be anywhere in them. In a scene that somebody
 opens (.glb, .bvh, .obj) a place tens of metres before a camera is out of sight."""
+
+KEEP_MOTION = (".npz", ".json", ".npy", ".bvh", ".glb", ".gif", ".mp4")
+"""Endings of files that hold a motion."""
+WHOLE_ENOUGH = 10
+"""Of 17 keypoints; of somebody of whom fewer are seen much is made up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +74,7 @@ def read_shown(
 ) -> Pose | UInt8[np.ndarray, "_ _ 3"]:
     """Return one pose of the file, or the pixels of a photo."""
     if is_film(file):
+        _refuse_frame(file, reading)
         return read_frame(file, reading.at)
     if not is_photo(file):
         return read_one(file, reading, body)
@@ -94,6 +100,7 @@ def read_asked(
     Of a film without a time it is the motion of whoever is seen longest.
     """
     if is_film(file) and reading.at is None:
+        _refuse_frame(file, reading)
         return read_motion(file)
     if is_photo(file) or is_film(file):
         return read_shown(file, reading, body)
@@ -111,7 +118,52 @@ def read_motion(film: Path) -> Pose:
     motions = follow_film(seen, fps=reader.fps or FOLDER_FPS, config=config)
     if not motions:
         raise FileError(film, "shows nobody who can be followed.")
-    return max(motions, key=lambda motion: len(motion.poses)).poses
+    longest = max(motions, key=lambda motion: len(motion.poses))
+    if longest.start_s > 0:
+        print(
+            f"note: seconds are counted from when the person appears, at {longest.start_s:.1f} s",
+            file=sys.stderr,
+        )
+    return replace(longest.poses, translation=None)  # before a camera there is no floor
+
+
+def part_seen(person: PersonInImage) -> str | None:
+    """Return what there is to say of somebody who is hardly seen; None of others."""
+    from unipose.vision.keypoint_detector import LEAST_SCORE, LEAST_SEEN  # slow to import
+
+    if person.keypoints is None:
+        return None
+    seen = int((person.keypoints.scores >= LEAST_SCORE).sum())
+    if seen >= WHOLE_ENOUGH:
+        return None
+    if seen < LEAST_SEEN:
+        return "hardly anybody is seen there; the pose is made up"
+    return f"{seen} of {len(person.keypoints.keypoint_set)} keypoints are seen; the rest is made up"
+
+
+def _refuse_frame(film: Path, reading: ReadOptions) -> None:
+    if reading.frame is not None:
+        raise PoseQueryError(f"{film} is a film; --at SECONDS names a moment of it, not --frame")
+
+
+def check_drawn(picture: Path, source: Path, *, ending: str = "") -> None:
+    """Check where something is drawn to before any work is done.
+
+    `ending` is the one it must have; without it that of a photo. Raises PoseQueryError, also for
+    the very file that is read, or a folder that does not exist.
+    """
+    endings = (ending,) if ending else PHOTO_ENDINGS
+    if picture.suffix.lower() not in endings:
+        raise PoseQueryError(f"{picture} has to end in {' or '.join(endings)}")
+    refuse_own(picture, source)
+    if not picture.parent.is_dir():
+        raise PoseQueryError(f"the folder of {picture} does not exist; make it first")
+
+
+def refuse_own(out: Path, source: Path) -> None:
+    """Raise PoseQueryError if a result would be written over what is read."""
+    if out.resolve() == source.resolve():
+        raise PoseQueryError(f"{out} would be written over; name another file")
 
 
 def draw_reading(pixels: UInt8[np.ndarray, "_ _ 3"], person: PersonInImage, out: Path) -> None:

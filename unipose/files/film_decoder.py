@@ -145,18 +145,23 @@ def film_moments(path: Path, *, start_s: float = 0.0) -> Generator[Moment, None,
                 add_note(path, f"is cut off: it ends at {clock.last:.2f} of {lasts_s:.2f} s")
 
 
+SHORTEST_S = 1e-3
+"""That a frame is shown at least."""
+
+
 class _Clock:
     """Turns time stamps of a stream into seconds, and knows the shape its frames are shown in."""
 
     def __init__(self, stream: VideoStream) -> None:
         self.step = float(stream.time_base or 0)
         self.start = stream.start_time or 0
-        self.last = 0.0
+        self.last = -SHORTEST_S
         stretch = float(stream.sample_aspect_ratio or 1)  # pixels of old films are not square
         self.shape = (round(stream.width * (stretch if 0.2 < stretch < 5 else 1)), stream.height)
 
     def seconds(self, stamp: int) -> float:
-        self.last = max(self.last, (stamp - self.start) * self.step)
+        """Return when a frame is shown; times go up, also where two have the same stamp."""
+        self.last = max(self.last + SHORTEST_S, (stamp - self.start) * self.step)
         return self.last
 
 

@@ -19,6 +19,11 @@ from unipose.vision.side_flips import restore_sides
 from unipose.vision.smoothing import smooth_poses
 from unipose.vision.tracking import PeopleTracker, TrackerConfig
 
+NO_GAP_FRAMES = 1.5
+"""Sightings so close are neighbours."""
+HIGHEST_CUTOFF = 0.45
+"""Of the frame rate: what smoothing at most lets through of a slow film."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FilmMotionConfig:
@@ -101,16 +106,16 @@ def follow_film(
     """
     config = config or FilmMotionConfig()
     tracker = PeopleTracker(
-        TrackerConfig(sure=config.sure, wait_s=max(1.0, config.longest_gap_s)), fps=fps
+        TrackerConfig(sure=config.sure, wait_s=max(1.0, config.longest_gap_s, 3 / fps)), fps=fps
     )
     end_s = 0.0
     for frame, image in people:
         tracker.update(image, frame.seconds, frame=frame.number)
         end_s = frame.seconds
-    times = torch.arange(round(end_s * fps) + 1) / fps
+    times = torch.arange(round(end_s * fps) + 1, dtype=torch.float64) / fps
     motions = []
     for person, track in enumerate(tracker.tracks()):
-        motions += _motions(person, track, times.double(), fps, config)
+        motions += _motions(person, track, times, fps, config)
     return motions
 
 
@@ -119,22 +124,25 @@ def _motions(
 ) -> list[FilmMotion]:
     assert track.seconds is not None
     _, rows = restore_sides(track.keypoints)
-    kept = [i for i in range(len(track)) if i not in set(rows)]
+    exchanged = set(rows)
+    kept = [i for i in range(len(track)) if i not in exchanged]
     if not kept:
         return []
     seconds = torch.tensor([track.seconds[i] for i in kept], dtype=torch.float64)
     poses = track.poses[torch.tensor(kept)]
     motions = []
-    for start, stretch in bridge_poses(poses, seconds, times, longest_s=config.longest_gap_s):
+    # frames that follow each other are no gap, wherever their times lie between those of the grid
+    longest_s = max(config.longest_gap_s, NO_GAP_FRAMES / fps)
+    for start, stretch in bridge_poses(poses, seconds, times, longest_s=longest_s):
         if len(stretch) < max(2, config.shortest_s * fps):
             continue
         moving = replace(stretch, fps=fps)
-        smooths = 0 < config.cutoff_hz < fps / 2
+        cutoff_hz = min(config.cutoff_hz, HIGHEST_CUTOFF * fps)
         motions.append(
             FilmMotion(
                 person=person,
                 start_s=float(times[start]),
-                poses=smooth_poses(moving, cutoff_hz=config.cutoff_hz) if smooths else moving,
+                poses=smooth_poses(moving, cutoff_hz=cutoff_hz) if cutoff_hz else moving,
                 track=track,
                 exchanged=tuple(track.frames[i] for i in rows),
             )

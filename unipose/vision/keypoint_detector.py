@@ -70,6 +70,8 @@ class DetectedPerson:
         points = seen.points.clone()
         for side in ("left", "right"):
             for joint, parts in _CARRIED.items():
+                if float(self.body.scores[0, COCO_17.index[f"{side}_{joint}"]]) < LEAST_SCORE:
+                    continue
                 moved = self.body.point(f"{side}_{joint}") - seen.point(f"{side}_{joint}")
                 points[:, [index[f"{side}_{part}"] for part in parts]] += moved[:, None]
         seen = replace(seen, points=points)
