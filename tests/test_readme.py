@@ -142,6 +142,7 @@ def test_the_pipe_line_answers(reader_folder):
     assert len(done.stdout.splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_the_python_example_runs(reader_folder, capsys):
     program, conversation, _ = blocks("python")  # the last one needs a built data set: below
     Path("example.py").write_text(program, encoding="utf-8")

@@ -216,6 +216,7 @@ def test_nobody_is_made_up_where_nobody_is(unipose, networks):
         assert "nobody was found" in err
 
 
+@pytest.mark.slow
 def test_somebody_is_followed_through_a_film(unipose, networks, tmp_path):
     step, squat = (example_pose(name).rotations for name in ("step", "squat"))
     moving = Pose(rotations=torch.cat([step] * 4 + [squat] * 4), fps=8.0)

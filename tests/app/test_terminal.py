@@ -173,6 +173,7 @@ def terminal(tmp_path: Path):
 
 
 @pytest.mark.filterwarnings("ignore:.*forkpty.*:DeprecationWarning")
+@pytest.mark.slow
 def test_a_person_talks_clears_a_line_leaves_and_finds_the_old_lines_again(terminal):
     screen = terminal()
     screen.wait_for("you> ")

@@ -36,6 +36,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(tmp_path: Path):
         torch.testing.assert_close(weight, resumed[name], msg=name)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_the_adapters_of_another(tmp_path: Path):
     first = run_to(tmp_path / "first", steps=2)
     second = run_to(tmp_path / "second", steps=2, start=tmp_path / "first" / "model")

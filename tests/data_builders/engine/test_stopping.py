@@ -61,6 +61,7 @@ def middle_of(folder: Path):
     return is_there
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_and_does_nothing_twice(tmp_path):
     arguments = ("--pause-s", "0.25", "--place.workers", "2")
     run = start(tmp_path, *arguments)
