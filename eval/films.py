@@ -33,10 +33,10 @@ from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError
 from unipose.files.film import FilmFrame
 from unipose.metrics import acceleration_error, mpjpe, pa_mpjpe, root_aligned
+from unipose.metrics.boxes import box_overlap
 from unipose.vision.film_motion import FilmMotion, FilmMotionConfig, follow_film, people_in_frames
 from unipose.vision.gaps import runs
 from unipose.vision.landmark_estimator import LandmarkEstimator
-from unipose.vision.nanodet import overlap
 
 LEAST_OVERLAP = 0.3
 """Of boxes, from which somebody found is the true person."""
@@ -87,6 +87,11 @@ def true_people(film: StudioFilm, body: Body) -> list[TruePerson]:
                 body,
             )[0]
     return list(people.values())
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Return the intersection over union of two boxes."""
+    return float(box_overlap(torch.tensor(a), torch.tensor(b)))
 
 
 def _joints(pose: Pose, body: Body) -> Float[Tensor, "pose 22 3"]:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.fakes.photo_networks import fetched
 from unipose.app import cli
 from unipose.app.conversation import Conversation
 from unipose.app.examples import example_pose
@@ -18,20 +19,15 @@ from unipose.assistant import UniPose
 from unipose.body.body import load_body
 from unipose.body.pose import Pose
 from unipose.body.skeletons import SMPL
-from unipose.errors import MissingFileError
 from unipose.files import open_pose, save_pose
 from unipose.files.film import open_film
 from unipose.files.keypoint_files import read_keypoint_file
 from unipose.render.drawing import draw_pose
-from unipose.vision.network_files import network_file
 
 
 @pytest.fixture(scope="session")
 def networks():
-    try:
-        network_file("nanodet")
-    except MissingFileError as error:
-        pytest.skip(str(error))
+    fetched("nanodet")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from unipose.body.keypoints import Keypoints
 from unipose.body.people import Box, PersonInImage
 from unipose.vision.blazepose import BodyLandmarks
 from unipose.vision.keypoint_detector import DetectedPerson, KeypointDetector
-from unipose.vision.turned_square import Pixels, TurnedSquare
+from unipose.vision.turned_square import Pixels
 
 
 class FakeKeypointDetector(KeypointDetector):
@@ -44,6 +44,5 @@ def _person(box: Box) -> DetectedPerson:
             seen=Keypoints.of(BLAZEPOSE_33, blaze, scores=scores),
             world=Keypoints.of(BLAZEPOSE_33, world, scores=scores),
             presence=1.0,
-            next_square=TurnedSquare.around_box(box),
         ),
     )

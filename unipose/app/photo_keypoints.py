@@ -8,8 +8,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import UInt8
 from PIL import Image
 
 from unipose.body.keypoint_sets import COCO_WHOLEBODY_133, KeypointSet
@@ -21,12 +19,10 @@ from unipose.files.atomic import written_whole
 from unipose.files.film import FOLDER_FPS, FilmReader
 from unipose.files.film_writer import film_writer
 from unipose.files.keypoint_files import read_keypoint_file
-from unipose.files.photo import open_photo
+from unipose.files.photo import Pixels, open_photo
 from unipose.render.skeleton import draw_keypoints
 from unipose.vision.film_people import bodies_in_frames
 from unipose.vision.keypoint_detector import DetectedPerson, KeypointDetector
-
-Pixels = UInt8[np.ndarray, "height width 3"]
 
 
 @dataclass(kw_only=True)

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from unipose.body.body import Body, load_body
+from unipose.body.keypoints import LEAST_SCORE
 from unipose.body.people import PersonInImage
 from unipose.body.pose import Pose
 from unipose.errors import FileError, PoseQueryError
@@ -129,7 +130,7 @@ def read_motion(film: Path) -> Pose:
 
 def part_seen(person: PersonInImage) -> str | None:
     """Return what there is to say of somebody who is hardly seen; None of others."""
-    from unipose.vision.keypoint_detector import LEAST_SCORE, LEAST_SEEN  # slow to import
+    from unipose.vision.keypoint_detector import LEAST_SEEN  # slow to import
 
     if person.keypoints is None:
         return None

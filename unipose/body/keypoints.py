@@ -11,6 +11,9 @@ from torch import Tensor
 from unipose.body.keypoint_sets import MIDPOINTS, KeypointSet, Ways
 from unipose.errors import PoseError
 
+LEAST_SCORE = 0.2
+"""From which a detector's keypoint counts as seen (MoveNet's own examples use 0.2 to 0.3)."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Keypoints:

@@ -8,11 +8,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
-from unipose.body.keypoints import Keypoints
+from unipose.body.keypoints import LEAST_SCORE, Keypoints
 
 LEFT, RIGHT, MIDDLE = (60, 140, 240), (245, 120, 50), (90, 200, 110)
 SHADE = (20, 22, 28)
-LEAST_SCORE = 0.2
 _SMOOTH = 2
 """Drawn so many times as large, then made smaller: Pillow's lines have no smooth edges."""
 

@@ -21,8 +21,6 @@ from unipose.vision.turned_square import Pixels, TurnedSquare
 INPUT_PX = 256
 CIRCLE_SCALE = 1.25
 """The square's half side in radii of the circle around the body."""
-_HIPS, _CIRCLE = 33, 34
-"""Auxiliary landmarks: the middle of the hips, and the top of the circle around the body."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,8 +34,6 @@ class BodyLandmarks:
     camera. Depth is the weak axis."""
     presence: float
     """How likely there is a person in the square (0 to 1)."""
-    next_square: TurnedSquare
-    """Around the body as it was found."""
 
 
 class BlazePose:
@@ -61,7 +57,4 @@ class BlazePose:
             seen=Keypoints.of(BLAZEPOSE_33, torch.from_numpy(points)[None, :33], scores=scores),
             world=Keypoints.of(BLAZEPOSE_33, world[None], scores=scores),
             presence=float(presence),
-            next_square=TurnedSquare.around_circle(
-                points[_HIPS], points[_CIRCLE], scale=CIRCLE_SCALE
-            ),
         )

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from unipose.body.keypoint_sets import BLAZEPOSE_33, COCO_17, KeypointSet
-from unipose.body.keypoints import Keypoints
+from unipose.body.keypoints import LEAST_SCORE, Keypoints
 from unipose.body.people import Box, PersonInImage
 from unipose.metrics.keypoints import object_keypoint_similarity
 from unipose.vision.blazepose import CIRCLE_SCALE, BlazePose, BodyLandmarks
@@ -26,8 +26,6 @@ from unipose.vision.turned_square import Pixels, TurnedSquare
 
 BOX_SCALE = 1.1
 """Of the square that MoveNet looks at, to the box's longer side."""
-LEAST_SCORE = 0.2
-"""From which a keypoint counts as seen (MoveNet's own examples use 0.2 to 0.3)."""
 LEAST_SEEN = 3
 """Keypoints that make a person of what the detector of people finds."""
 SAME_OKS = 0.7

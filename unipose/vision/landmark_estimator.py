@@ -11,14 +11,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unipose.body.body import Body, load_body
-from unipose.body.keypoints import Keypoints
+from unipose.body.keypoints import LEAST_SCORE, Keypoints
 from unipose.body.people import Box, PersonInImage
 from unipose.body.pose import Pose
 from unipose.metrics.keypoints import object_keypoint_similarity
 from unipose.vision.body_landmarks import COCO, LandmarkedBody
 from unipose.vision.crops import Crops
 from unipose.vision.fitting import FittingConfig, fit, seen_landmarks
-from unipose.vision.keypoint_detector import LEAST_SCORE, DetectedPerson, KeypointDetector
+from unipose.vision.keypoint_detector import DetectedPerson, KeypointDetector
 from unipose.vision.landmark_lifter import LandmarkLifter, SeenLandmarks
 from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
 from unipose.vision.tracking import OUTLINE_SHARE

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unipose.body.people import Box, PersonInImage
+from unipose.body.people import PersonInImage
+from unipose.metrics.boxes import box_overlap
 from unipose.vision.graph_model import GraphModel
 from unipose.vision.network_files import network_file
 from unipose.vision.turned_square import Pixels, TurnedSquare
@@ -50,7 +51,7 @@ class NanoDet:
             PersonInImage(
                 box=tuple(corners[at].tolist()), confidence=float(sure[at]), detector="NanoDet"
             )
-            for at in _apart(corners, sure, least)
+            for at in _apart(torch.from_numpy(corners), sure, least)
         ]
 
 
@@ -65,26 +66,15 @@ def _boxes(edges: Float[Tensor, "place bins"]) -> Float[Tensor, "place 4"]:
 
 
 def _apart(
-    boxes: Float[np.ndarray, "place 4"], scores: Float[np.ndarray, "place"], least: float
+    boxes: Float[Tensor, "place 4"], scores: Float[np.ndarray, "place"], least: float
 ) -> list[int]:
     """Return the boxes that overlap no surer one, the surest first."""
     found: list[int] = []
     for at in np.argsort(-scores, kind="stable"):
         if scores[at] < least:
             break
-        box: Box = tuple(boxes[at].tolist())
-        if box[0] >= box[2] or box[1] >= box[3]:
+        if bool((boxes[at, :2] >= boxes[at, 2:]).any()):
             continue
-        if all(overlap(box, tuple(boxes[other].tolist())) < MOST_OVERLAP for other in found):
+        if not bool((box_overlap(boxes[at], boxes[found]) >= MOST_OVERLAP).any()):
             found.append(int(at))
     return found
-
-
-def overlap(a: Box, b: Box) -> float:
-    """Return the intersection over the union of two boxes (0 to 1)."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
-    return width * height / (sum(areas) - width * height)

@@ -122,8 +122,8 @@ def take_out(archive: Path) -> None:
 def main() -> None:
     """Fetch the networks if one is missing or damaged."""
     try:
-        for name in SHA256:
-            network_file(Path(name).stem)
+        for name in {Path(file).stem for file in SHA256}:
+            network_file(name)
     except (MissingFileError, WeightsError):
         pass
     else:

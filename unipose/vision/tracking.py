@@ -19,6 +19,7 @@ from torch import Tensor
 from unipose.body.keypoint_sets import COCO_17
 from unipose.body.people import ImagePeople, PersonInImage, Track
 from unipose.errors import ConfigError, PoseError
+from unipose.metrics.boxes import box_overlap
 from unipose.metrics.keypoints import object_keypoint_similarity
 
 FEWEST_KEYPOINTS = 3
@@ -260,7 +261,7 @@ def _similarity(
         found_present=seen_present,
     ).T
     shared = (present[:, None] & seen_present[None]).sum(-1)
-    overlap = _overlap(_grown(boxes[:, None], growth), _grown(seen_boxes[None], growth))
+    overlap = box_overlap(_grown(boxes[:, None], growth), _grown(seen_boxes[None], growth))
     return torch.where(shared >= FEWEST_KEYPOINTS, similarity, overlap)
 
 
@@ -271,14 +272,3 @@ def _grown(
     middle = (boxes[..., :2] + boxes[..., 2:]) / 2
     half = (boxes[..., 2:] - boxes[..., :2]).clamp(min=1) / 2 * growth[:, None, None]
     return torch.cat([middle - half, middle + half], dim=-1)
-
-
-def _overlap(
-    boxes: Float[Tensor, "track 1 4"], others: Float[Tensor, "track person 4"]
-) -> Float[Tensor, "track person"]:
-    """Return the intersection over union of each pair of boxes."""
-    low = torch.maximum(boxes[..., :2], others[..., :2])
-    high = torch.minimum(boxes[..., 2:], others[..., 2:])
-    both = (high - low).clamp(min=0).prod(dim=-1)
-    areas = [(some[..., 2:] - some[..., :2]).prod(dim=-1) for some in (boxes, others)]
-    return both / (areas[0] + areas[1] - both)

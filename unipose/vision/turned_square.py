@@ -10,8 +10,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from unipose.body.people import Box
-
-Pixels = UInt8[np.ndarray, "height width 3"]
+from unipose.files.photo import Pixels
 
 
 @dataclass(frozen=True, kw_only=True)

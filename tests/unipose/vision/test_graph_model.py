@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from unipose.errors import MissingFileError, WeightsError
+from tests.fakes.photo_networks import fetched
+from unipose.errors import WeightsError
 from unipose.vision.graph_model import GraphModel
-from unipose.vision.network_files import network_file
 
 INPUT = {"name": "x", "op": "Placeholder"}
 
@@ -143,14 +143,6 @@ def test_damaged_files_are_refused(tmp_path, damage):
         GraphModel(path)
 
 
-def known(name):
-    """Open a real network, or skip."""
-    try:
-        return GraphModel(network_file(name))
-    except MissingFileError as error:
-        pytest.skip(str(error))
-
-
 def wave(*shape):
     return np.sin(np.arange(np.prod(shape)) * 0.001).reshape(shape)
 
@@ -159,7 +151,7 @@ def test_movenet_answers_as_under_tensorflow_js():
     numbers = np.arange(256 * 256 * 3)
     image = np.floor(128 + 127 * np.sin(numbers * 0.001) * np.cos(numbers * 0.00007))
     image = torch.from_numpy(image.astype(np.int32).reshape(1, 256, 256, 3))
-    found = known("movenet-thunder")(image, "Identity")[0].flatten()
+    found = GraphModel(fetched("movenet-thunder"))(image, "Identity")[0].flatten()
     expected = [0.034996, 0.591878, 0.023254, 0.099961, 0.447881, 0.01204]
     assert found[:6].tolist() == pytest.approx(expected, abs=2e-5)
     assert found[-3:].tolist() == pytest.approx([1.010731, 0.413603, 0.00423], abs=2e-5)
@@ -167,7 +159,7 @@ def test_movenet_answers_as_under_tensorflow_js():
 
 def test_nanodet_answers_as_under_tensorflow_js():
     image = torch.from_numpy(wave(1, 3, 416, 416).astype(np.float32))
-    scores, edges = known("nanodet")(image, "Identity_2", "Identity_5")
+    scores, edges = GraphModel(fetched("nanodet"))(image, "Identity_2", "Identity_5")
     assert edges.flatten()[:4].tolist() == pytest.approx(
         [0.157985, 0.642258, 0.529629, 0.39909], abs=2e-5
     )
@@ -176,7 +168,7 @@ def test_nanodet_answers_as_under_tensorflow_js():
 
 def test_blazepose_answers_as_under_tensorflow_js():
     image = torch.from_numpy((0.5 + 0.5 * wave(1, 256, 256, 3)).astype(np.float32))
-    rows, world = known("blazepose-full")(image, "Identity_2", "Identity_4")
+    rows, world = GraphModel(fetched("blazepose-full"))(image, "Identity_2", "Identity_4")
     expected = [142.37222, 67.28133, -140.02429, 3.18223, 1.18541]
     assert rows.flatten()[:5].tolist() == pytest.approx(expected, abs=0.02)
     assert world.flatten()[:3].tolist() == pytest.approx([0.016396, -0.496928, -0.27692], abs=1e-4)

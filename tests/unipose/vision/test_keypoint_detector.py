@@ -6,19 +6,17 @@ import numpy as np
 import pytest
 import torch
 
+from tests.fakes.photo_networks import fetched
 from unipose.body.keypoint_sets import COCO_17, KeypointSet, keypoint_set
 from unipose.body.keypoints import Keypoints
-from unipose.errors import MissingFileError
 from unipose.vision.keypoint_detector import KeypointDetector, body_square, joined
 from unipose.vision.turned_square import TurnedSquare
 
 
 @pytest.fixture(scope="module")
 def detector():
-    try:
-        return KeypointDetector(hands_and_face=True)
-    except MissingFileError as error:
-        pytest.skip(str(error))
+    fetched("nanodet")
+    return KeypointDetector(hands_and_face=True)
 
 
 def marked_picture():
