@@ -8,9 +8,9 @@ trains these, the embeddings and the output layer, as published.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from transformers import (
@@ -21,12 +21,17 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from data_builders.conversations.pose_bank import bank_of_films, bank_of_poses
+from data_builders.conversations.script import ScriptWriter
+from data_builders.conversations.typing_style import SLIPS
+from data_builders.pose_lessons import LessonsConfig, PoseLessons
 from data_builders.pose_pool import PoolConfig, PosePool
-from data_builders.pose_talk import PoseTalk, TalkConfig, replace_limbs
+from data_builders.pose_talk import Encode, PoseTalk, TalkConfig, replace_limbs
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
+from train.converse import load_adapters
 from train.held_out import HeldOut, read_poses
 from train.program import generator_of, run_program
 from train.run_folder import RunFolder
@@ -43,13 +48,20 @@ from unipose.language.base_checkpoint import (
     stored_dtype,
 )
 from unipose.language.base_forward import layer_dtype
-from unipose.language.config import PoseLanguageConfig
+from unipose.language.base_model import base_folder
+from unipose.language.call_loop import SYSTEM
+from unipose.language.claim_teacher import ClaimTeacher
+from unipose.language.concepts import ConceptPoseModel
+from unipose.language.config import ConceptConfig, PoseLanguageConfig
+from unipose.language.conversation_model import CONVERSATION
 from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import Practice, Row
 from unipose.language.templates import PHRASINGS, Wording
 from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
 from unipose.posecodes.claims import claims
 
+SMOL = "smol"
+"""Stands for the base that `make setup` brings."""
 CHECKED_TEXT = "The left knee is bent at a right angle, and both hands are above the head."
 """By which a base is asked whether its logits are computed here as it computes them."""
 
@@ -84,9 +96,16 @@ class AlignConfig(TrainingLoopConfig):
     lora_rank: int = 64
     lora_alpha: int = 16
     lora_dropout: float = 0.05
+    concepts: bool = True
+    """Train unipose-mini's model with its table of claims; else the plain one."""
     geometry: int = 512
-    """Width of the perceptron that reads the joints of a pose; 0 reads codes alone."""
+    """Of the table's model: width of the perceptron that reads the joints of a pose; 0: codes."""
     digits: bool = True
+    """Of the table's model: codes are read and written by their levels."""
+    pose_projector: int = 0
+    """Width of the perceptron that shows a read pose to the plain model; 0 shows codes alone."""
+    system: str = ""
+    """What a conversation begins with in the base's chat template."""
     read_both_ways: bool = True
     talk: TalkConfig = field(default_factory=TalkConfig)
     data: Path = Path("../shared/mocap")
@@ -94,6 +113,14 @@ class AlignConfig(TrainingLoopConfig):
     out: Path = Path("runs/align")
     practice: int = 64
     """Pairs per step by which reading and writing poses is practised without words."""
+    lessons: LessonsConfig | None = None
+    """Rows in packs in place of `talk`, for the plain model over a real base."""
+    start: Path | None = None
+    """Adapters of the same base and rank to go on from; None begins anew."""
+    without: tuple[str, ...] = ()
+    """Parts of the model (see `train.stages`) that stay as they are."""
+    attention: str | None = None
+    """An implementation of transformers'; on CPUs the backward pass of "eager" is the fastest."""
 
 
 PRESETS = {
@@ -112,11 +139,33 @@ PRESETS = {
         checked=0,
         trackers=(),
     ),
+    "smol": AlignConfig(
+        llm=SMOL,
+        concepts=False,
+        pose_projector=512,
+        system=SYSTEM,
+        lora_rank=16,
+        lora_alpha=32,
+        lora_dropout=0.0,
+        lessons=LessonsConfig(),
+        start=CONVERSATION,
+        without=("embeddings",),
+        attention="eager",
+        out=Path("runs/align_smol"),
+        steps=500,
+        pieces=99,
+        peak_rate=1e-3,
+        warmup=20,
+        claim_weight=1.0,
+        practice=0,
+        save_every=50,
+        log_every=5,
+        checked=0,
+    ),
     "paper": AlignConfig(
         codec=Path("runs/pose_codes_paper/codec"),
         llm="mistralai/Mistral-7B-Instruct-v0.2",
-        geometry=0,
-        digits=False,
+        concepts=False,
         read_both_ways=False,
         talk=TalkConfig(pool=PoolConfig(mixed=0.0), wording=Wording.FIXED),
         out=Path("runs/align_paper"),
@@ -132,6 +181,15 @@ PRESETS = {
         practice=0,
     ),
 }
+
+
+def conversation_writer(pool: PosePool, *, seed: int) -> ScriptWriter:
+    """Return who writes conversations about poses of a pool, in wordings of training."""
+    return ScriptWriter(
+        bank_of_poses(pool, 1000, seed=seed),
+        films=bank_of_films(pool, 12, seed=seed),
+        slips=2 * SLIPS,
+    )
 
 
 def training_texts(
@@ -160,7 +218,8 @@ def build_model(
     sizes = {"codes": codec.config.codes, "length": codec.config.length}
     base = None
     if config.llm:
-        vocabulary = Vocabulary.from_pretrained(config.llm, **sizes)
+        config = replace(config, llm=str(base_folder()) if config.llm == SMOL else config.llm)
+        vocabulary = Vocabulary.from_pretrained(config.llm, system=config.system, **sizes)
         llm = read_text_config(config.llm)
         base = read_base(config, vocabulary)
         llm.dtype = layer_dtype(base)
@@ -180,20 +239,25 @@ def build_model(
     else:
         raise ConfigError("a small model needs a text tokenizer of its own")
     llm.vocab_size = len(vocabulary)
-    model = PoseLanguageModel(
-        PoseLanguageConfig(
-            llm=llm.to_dict(),
-            codec=asdict(codec.config),
-            text_tokens=vocabulary.first_code,
-            geometry=config.geometry,
-            claims=len(claims()) if config.claim_weight else 0,
-            digits=config.digits,
-            read_both_ways=config.read_both_ways,
-        ),
-        llm=base,
-    )
+    described: dict[str, Any] = {
+        "llm": llm.to_dict(), "codec": asdict(codec.config), "text_tokens": vocabulary.first_code,
+        "read_both_ways": config.read_both_ways, "system": config.system,
+    }  # fmt: skip
+    if config.concepts:
+        described |= {
+            "geometry": config.geometry, "digits": config.digits,
+            "claims": len(claims()) if config.claim_weight else 0,
+        }  # fmt: skip
+        model = ConceptPoseModel(ConceptConfig(**described), llm=base)
+    else:
+        described |= {"pose_projector": config.pose_projector}
+        model = PoseLanguageModel(PoseLanguageConfig(**described), llm=base)
+    if model.pose_projector is not None:
+        model.pose_projector.like_words(model.llm.get_input_embeddings().weight)
     model.codec.load_state_dict(codec.state_dict(), strict=True)
     model.joints_at_rest.copy_(joints_at_rest)
+    if config.claim_weight and not config.concepts:
+        model.teacher = ClaimTeacher(len(claims()), width=llm.hidden_size)
     if base is not None:
         remember_quantisation(model)
         model.check_text_logits(torch.tensor(vocabulary.encode(CHECKED_TEXT)))
@@ -201,7 +265,9 @@ def build_model(
             {"r": config.lora_rank, "lora_alpha": config.lora_alpha,
              "lora_dropout": config.lora_dropout}
         )  # fmt: skip
-    choose_what_learns(model, large=bool(config.llm))
+        if config.start is not None:
+            load_adapters(model.llm, config.start)
+    choose_what_learns(model, large=bool(config.llm), without=config.without)
     learn_in_float32(model)
     return model, vocabulary
 
@@ -209,7 +275,7 @@ def build_model(
 def read_base(config: AlignConfig, vocabulary: Vocabulary) -> PreTrainedModel:
     """Return the language model to build on, with rows for all that `vocabulary` adds."""
     dtype = stored_dtype(config.llm) if config.dtype == "stored" else getattr(torch, config.dtype)
-    base = load_base(config.llm, dtype=dtype, bits=config.bits)
+    base = load_base(config.llm, dtype=dtype, bits=config.bits, attention=config.attention)
     known = vocabulary.first_code - vocabulary.markers
     add_rows(base, len(vocabulary), text=known, seed=config.seed)
     return base
@@ -243,10 +309,25 @@ def main(config: AlignConfig) -> None:
         run = RunFolder(config.out, config, accelerator)
         text = None if config.llm else text_tokenizer(config, pool, body.rest_joints)
     model, vocabulary = build_model(config, codec, body.rest_joints, text)
+    encode: Encode = lambda rotations: codec.encode(rotations_to_6d(rotations))  # noqa: E731
+    if config.lessons is not None:
+        lessons = PoseLessons(
+            pool,
+            joints_at_rest=body.rest_joints,
+            encode=encode,
+            vocabulary=vocabulary,
+            config=config.lessons,
+            talks=conversation_writer(pool, seed=config.seed),
+        )
+        run_loop(
+            accelerator, run, model, vocabulary,
+            lambda place: (lessons.draw(seed=config.seed, step=place), None), config, name="align",
+        )  # fmt: skip
+        return
     talk = PoseTalk(
         pool,
         joints_at_rest=body.rest_joints,
-        encode=lambda rotations: codec.encode(rotations_to_6d(rotations)),
+        encode=encode,
         vocabulary=vocabulary,
         config=config.talk,
     )

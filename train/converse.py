@@ -31,15 +31,17 @@ from data_builders.pose_pool import PosePool
 from train.batch_prefetch import prefetch
 from train.engines import save_run
 from train.program import check_engine, run_program, start_accelerator
-from train.row_packing import PackedRows, pack_rows
 from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite, set_rate
 from unipose.errors import ConfigError, WeightsError
+from unipose.language.attention import seen_places
+from unipose.language.base_forward import own_masks
 from unipose.language.base_model import base_folder
 from unipose.language.call_loop import Speaker
 from unipose.language.chat_rendering import ChatTemplate
 from unipose.language.conversation_model import ADAPTER_CONFIG, ADAPTERS, ConversationModel
-from unipose.language.rendering import NOTHING
+from unipose.language.rendering import NOTHING, Batch, collate
+from unipose.language.row_packing import pack
 from unipose.language.vocabulary import train_text_tokenizer
 
 
@@ -127,11 +129,12 @@ class ConverseStep(nn.Module):
         self.model = model
         self.dtype: torch.dtype = model.dtype
 
-    def forward(self, rows: PackedRows) -> Tensor:
+    def forward(self, rows: Batch) -> Tensor:
         """Return the sum of the cross entropies of all that the assistant says."""
+        seen, positions = seen_places(rows, read_both_ways=False)
         hidden = self.model.model(
-            input_ids=rows.ids, position_ids=rows.positions,
-            attention_mask=rows.mask(self.dtype),
+            input_ids=rows.ids, position_ids=positions,
+            attention_mask=own_masks(self.model, seen, positions, self.dtype),
         ).last_hidden_state  # fmt: skip
         said = rows.targets != NOTHING
         logits = self.model.lm_head(hidden[said])
@@ -226,7 +229,7 @@ def main(config: ConverseConfig) -> None:
     )  # fmt: skip
     done = run.resume(model, optimizer)
 
-    def draw(place: int) -> list[PackedRows]:
+    def draw(place: int) -> list[Batch]:
         random = Random(f"{config.seed} {place}")
         packs = []
         for _ in range(config.packs):
@@ -234,12 +237,13 @@ def main(config: ConverseConfig) -> None:
                 random, turns=random.choice(config.turns_before), count=config.pack
             )
             rows = [template.render(script.messages(calls_alone=True)) for script in scripts]
-            packs.append(pack_rows(rows, learn_shared=False))
+            packs.append(pack(rows, learn_shared=False))
         talks = [
             writer.write(random, turns=random.randint(2, config.turns)).messages()
             for _ in range(config.batch)
         ]
-        return [*packs, pack_rows([template.render(talk) for talk in talks])]
+        packs.append(pack([template.render(talk) for talk in talks]))
+        return [collate([rows], pad=template.end) for rows in packs]
 
     here, processes = accelerator.process_index, accelerator.num_processes
     places = range(done * processes + here, config.steps * processes, processes)

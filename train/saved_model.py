@@ -33,6 +33,7 @@ def save_model(
     `weights` are given where the model's own are spread over processes.
     """
     whole = dict(model.state_dict()) if weights is None else dict(weights)
+    whole = {n: w for n, w in whole.items() if not n.startswith("teacher.")}
     for tied in model.all_tied_weights_keys or {}:
         whole.pop(tied, None)
     learning = changing(model)
@@ -40,7 +41,7 @@ def save_model(
     if frozen:
         _save_beside_frozen(model, folder, whole, frozen)
     else:
-        model.save_pretrained(folder, state_dict=weights)
+        model.save_pretrained(folder, state_dict=whole)
     vocabulary.text.save_pretrained(folder)
 
 

@@ -59,8 +59,12 @@ def part_of(parameter: str) -> str:
 _OURS = {
     "hearing": {"hear", "doubt"},
     "writing": {"writer"},
-    "poses": {"slots", "reader", "context", "code_digits", "read_facts", "first_look", "last_look"},
-}
+    "expert": {"expert"},
+    "poses": {
+        "pose_projector", "teacher", "slots", "reader", "context", "code_digits", "read_facts",
+        "first_look", "last_look",
+    },
+}  # fmt: skip
 
 
 def choose_what_learns(

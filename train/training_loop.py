@@ -22,7 +22,7 @@ from train.settings import RunSettings, check_finite, set_rate
 from train.stages import set_modes
 from unipose.assistant import UniPose
 from unipose.errors import ConfigError
-from unipose.language.losses import batch_losses
+from unipose.language.concept_losses import losses_of
 from unipose.language.model import PoseLanguageModel
 from unipose.language.precision import dtype_of
 from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch, Practice, Row, collate
@@ -111,9 +111,12 @@ def shares_of(groups: Sequence[Sequence[Batch]]) -> list[dict[str, torch.Tensor]
             "text": [int((b.targets != NOTHING).sum() - (b.kinds == WRITTEN_POSE).sum())
                      for b in batches],
             "poses": [int(b.writing.sum()) for b in batches],
-            "facts": [int(b.reading.sum()) for b in batches],
+            "facts": [
+                int(b.reading.sum()) if b.true_at is None else len(b.true_at.rows) for b in batches
+            ],
             "told": [
-                int((b.writing if b.telling is None else b.telling).sum()) for b in batches
+                int((b.writing if b.telling is None else b.telling).sum())
+                if b.told_at is None else len(b.told_at.rows) for b in batches
             ],
         }
         for batches in groups
@@ -144,7 +147,7 @@ def train_step(
     shares = shares_of([batches])[0] if shares is None else shares
     parts: dict[str, torch.Tensor] = {name: torch.zeros(()) for name in shares}
     for i, batch in enumerate(batches):
-        losses = batch_losses(model, batch)
+        losses = losses_of(model, batch)
         for name, some in shares.items():
             parts[name] = parts[name] + some[i] * getattr(losses, name)
     weights = {
@@ -156,7 +159,7 @@ def train_step(
         "shown": config.shown_weight,
     }
     if practice is not None:
-        losses = batch_losses(model, practice)
+        losses = losses_of(model, practice)
         for name in ("codes", "geometry", "facts", "shown"):
             parts[f"practised {name}"] = practised * getattr(losses, name)
             weights[f"practised {name}"] = weights[name]
@@ -222,6 +225,13 @@ def start(config: TrainingLoopConfig) -> Accelerator:
     )  # fmt: skip
 
 
+def leave_casting_to_autocast(llm: nn.Module) -> None:
+    """Keep adapters from copying their inputs to float32, which autocast then casts back."""
+    for module in llm.modules():
+        if hasattr(module, "cast_input_dtype_enabled"):
+            module.cast_input_dtype_enabled = False
+
+
 def run_loop(
     accelerator: Accelerator,
     run: RunFolder,
@@ -238,6 +248,8 @@ def run_loop(
     `held_out` is what the main process asks every `check_every` steps and at the end, unless FSDP
     spreads the weights; None in all others.
     """
+    if accelerator.mixed_precision != "no":
+        leave_casting_to_autocast(model.llm)
     if config.checkpointing:
         model.llm.activation_checkpointing_enable()
     optimizer = torch.optim.AdamW(

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Int, UInt8
 from safetensors import SafetensorError
 from torch import Tensor
+from transformers import AutoConfig
 
 from tokenizer.rotations import rotations_from_6d
 from unipose.body.body import Body, load_body
@@ -31,10 +32,10 @@ from unipose.files.photo import open_photo
 from unipose.language.answers import Pair, plain, read_contacts, read_label
 from unipose.language.call_loop import SYSTEM, CallMade, CallResult, Speaker, Turn, take_turn
 from unipose.language.chat_rendering import Message
-from unipose.language.config import PoseLanguageConfig
+from unipose.language.concepts import ConceptPoseModel
 from unipose.language.decoding import Answer, Decoding, answer
 from unipose.language.grammar import OneOf, contact_table
-from unipose.language.model import FLOAT32, LEARNING, PoseLanguageModel
+from unipose.language.model import FLOAT32, PoseLanguageModel
 from unipose.language.pictures import Picture
 from unipose.language.rendering import Part
 from unipose.language.templates import FIXED, Task, ask, body_in, evenly, list_of, motion_in
@@ -48,6 +49,11 @@ from unipose.vision.landmark_estimator import LandmarkEstimator
 
 MINI = Path(__file__).parent / "weights" / "mini"
 """The embedded default model."""
+
+MODELS: dict[type, type[PoseLanguageModel]] = {
+    kind.config_class: kind for kind in (PoseLanguageModel, ConceptPoseModel)
+}
+"""By the configurations that their folders hold."""
 
 LONGEST_TEXT = 2000
 """Characters of one request; far more than any pose needs."""
@@ -140,12 +146,18 @@ class UniPose:
             )
         try:
             options: dict[str, Any] = {}
+            brought = AutoConfig.from_pretrained(folder)
+            kind = MODELS.get(type(brought))
+            if kind is None:
+                raise WeightsError(
+                    folder, f"is a model of type {brought.model_type!r}.",
+                    "Expected one that a training program of unipose wrote.",
+                )  # fmt: skip
             if base_as_stored:
-                brought = PoseLanguageConfig.from_pretrained(folder)
                 if brought.lora:
                     number = _number_type(str(brought.llm.get("dtype") or "float32"))
-                options["in_float32"] = (*FLOAT32, *LEARNING)
-            model, report = PoseLanguageModel.from_pretrained(
+                options["in_float32"] = (*FLOAT32, *kind.learning)
+            model, report = kind.from_pretrained(
                 folder, dtype=number, output_loading_info=True, **options
             )
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
@@ -159,7 +171,7 @@ class UniPose:
             )
         vocabulary = Vocabulary.from_pretrained(
             folder, codes=model.codes, length=model.length,
-            patches=model.patches, pictures=model.pictures,
+            patches=model.patches, pictures=model.pictures, system=model.config.system,
         )  # fmt: skip
         if vocabulary.first_code != model.first_code:
             raise WeightsError(

@@ -25,7 +25,7 @@ from unipose.body.facing import face_front, without_yaw
 from unipose.body.kinematics import forward_kinematics
 from unipose.errors import ConfigError, MissingFileError
 from unipose.language.answers import read_contacts
-from unipose.language.losses import batch_losses
+from unipose.language.concept_losses import losses_of
 from unipose.language.pictures import Picture
 from unipose.language.rendering import PATCH, WRITTEN_POSE, Row, collate
 from unipose.language.templates import Task, Wording
@@ -88,7 +88,7 @@ def said(row: Row) -> str:
 
 
 def asked(row: Row) -> str:
-    return V.decode(row.ids[: row.ids.index(V.model)])
+    return V.decode(row.ids[: row.ids.index(V.turn[-1])])
 
 
 def same(one: list[Row], other: list[Row]) -> bool:
@@ -118,7 +118,7 @@ def test_every_task_becomes_rows_that_a_model_learns_from(source):
     for task in sorted(source.tasks):
         rows = talk(source, **only(task)).draw(3, seed=0, step=0)
         assert len(rows) == 3
-        losses = batch_losses(SEEING.model, collate(rows, pad=V.pad))
+        losses = losses_of(SEEING.model, collate(rows, pad=V.pad))
         assert torch.isfinite(losses.text), task
         poses = sum(WRITTEN_POSE in row.kinds for row in rows)
         assert poses == (3 if task in (Task.ESTIMATE, Task.REASON) else 0), task
@@ -141,7 +141,7 @@ def test_what_the_eyes_guess_is_read_beside_the_picture_with_what_is_true_of_it(
         ).numpy()
         before = joints[-2:-1] if len(joints) > 1 else joints
         assert row.facts.tolist() == true_claims(before, joints[-1:])[0].tolist()
-    losses = batch_losses(guessing.model, collate(rows, pad=V.pad))
+    losses = losses_of(guessing.model, collate(rows, pad=V.pad))
     assert torch.isfinite(losses.text)
     if task == Task.ESTIMATE:
         assert losses.codes > 0
@@ -172,7 +172,7 @@ def test_poses_and_pictures_are_mixed_in_one_batch(source):
     assert len(rows) == 16
     batch = collate(rows, pad=V.pad)
     assert int((batch.kinds == PATCH).sum()) == len(batch.pictures) * V.patches
-    assert torch.isfinite(batch_losses(SEEING.model, batch).text)
+    assert torch.isfinite(losses_of(SEEING.model, batch).text)
 
 
 def test_what_was_looked_at_once_is_kept(studio):

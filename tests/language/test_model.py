@@ -17,8 +17,8 @@ from unipose.errors import (
     PoseQueryError,
     WeightsError,
 )
+from unipose.language.concept_losses import losses_of
 from unipose.language.decoding import Decoding, answer
-from unipose.language.losses import batch_losses
 from unipose.language.rendering import WRITTEN_POSE, collate, render_sample
 from unipose.language.vocabulary import Vocabulary
 
@@ -64,8 +64,8 @@ def test_a_mixed_batch_teaches_what_its_parts_teach(assistant: UniPose):
         render_sample(["Kneel down please"], codes[1], vocabulary),
         render_sample(["Raise a hand ", codes[1]], codes[2], vocabulary),
     ]
-    together = batch_losses(model, collate(rows, pad=vocabulary.pad))
-    alone = [batch_losses(model, collate([row], pad=vocabulary.pad)) for row in rows]
+    together = losses_of(model, collate(rows, pad=vocabulary.pad))
+    alone = [losses_of(model, collate([row], pad=vocabulary.pad)) for row in rows]
     slots = torch.stack([alone[1].codes, alone[2].codes]).mean()
     torch.testing.assert_close(together.codes, slots)
     words = [sum(t >= 0 and k != WRITTEN_POSE for t, k in zip(r.targets, r.kinds)) for r in rows]
@@ -80,7 +80,9 @@ def test_slots_do_not_see_the_codes_they_should_answer(assistant: UniPose):
         collate([render_sample(["Kneel"], codes, vocabulary)], pad=vocabulary.pad)
         for codes in (one, other)
     )
-    torch.testing.assert_close(model.embed(first).embeddings, model.embed(second).embeddings)
+    torch.testing.assert_close(
+        model.read_question(first).embeddings, model.read_question(second).embeddings
+    )
 
 
 def test_the_geometry_loss_moves_the_model_and_leaves_the_codec(assistant: UniPose):
@@ -88,7 +90,7 @@ def test_the_geometry_loss_moves_the_model_and_leaves_the_codec(assistant: UniPo
     codes = assistant.codes(some_pose())[0]
     model.zero_grad()
     batch = collate([render_sample(["Kneel"], codes, vocabulary)], pad=vocabulary.pad)
-    batch_losses(model, batch).geometry.backward()
+    losses_of(model, batch).geometry.backward()
     assert model.slots.grad is not None
     assert model.slots.grad.abs().sum() > 0
     assert all(weight.grad is None for weight in model.codec.parameters())

@@ -26,13 +26,13 @@ CODES = torch.arange(V.length) + 7
 def test_a_pose_to_describe_is_read_and_only_the_answer_is_learned():
     row = render_sample(["Describe ", CODES, "."], "Knees bent", V)
     answer = V.encode("Knees bent")
-    question = [V.user, *V.encode("Describe "), V.pose_start]
+    question = [*V.opening, *V.encode("Describe "), V.pose_start]
     assert row.ids[: len(question)] == question
     assert row.kinds[len(question) : len(question) + V.length] == [READ_POSE] * V.length
     assert row.ids[len(question) : len(question) + V.length] == (CODES + V.first_code).tolist()
     learned = [t for t in row.targets if t != NOTHING]
     assert learned == [*answer, V.answer_end]
-    assert row.ids[-len(answer) - 2 :] == [V.model, *answer, V.answer_end]
+    assert row.ids[-len(answer) - 2 :] == [V.turn[-1], *answer, V.answer_end]
 
 
 def test_slots_hold_queries_and_answer_with_their_own_code():
@@ -43,7 +43,7 @@ def test_slots_hold_queries_and_answer_with_their_own_code():
     before, after = slots[0] - 1, slots[-1] + 1
     assert row.ids[before] == V.pose_start
     assert row.targets[before] == NOTHING
-    assert (row.ids[before - 1], row.targets[before - 1]) == (V.model, V.pose_start)
+    assert (row.ids[before - 1], row.targets[before - 1]) == (V.turn[-1], V.pose_start)
     assert (row.ids[after], row.targets[after]) == (V.pose_end, V.answer_end)
 
 

@@ -14,9 +14,10 @@ from unipose.assistant import UniPose
 from unipose.body.pose import Pose
 from unipose.errors import BlindModelError, ConfigError, PoseQueryError
 from unipose.language.attention import mixed_attention
+from unipose.language.concept_losses import losses_of
 from unipose.language.decoding import Decoding, answer
 from unipose.language.eyes import NEARER, Eyes, EyesConfig, around_box, nearer
-from unipose.language.losses import Losses, batch_losses
+from unipose.language.losses import Losses
 from unipose.language.pictures import Picture, Pictures
 from unipose.language.rendering import (
     PATCH,
@@ -47,8 +48,8 @@ def codes(assistant: UniPose, seed: int = 0) -> torch.Tensor:
     ]
 
 
-def losses_of(assistant: UniPose, rows: list[Row]) -> Losses:
-    return batch_losses(assistant.model, collate(rows, pad=assistant.vocabulary.pad))
+def row_losses(assistant: UniPose, rows: list[Row]) -> Losses:
+    return losses_of(assistant.model, collate(rows, pad=assistant.vocabulary.pad))
 
 
 def rows_of_all_kinds(assistant: UniPose) -> list[Row]:
@@ -70,7 +71,7 @@ def test_a_picture_lies_between_its_markers_and_only_the_answer_is_learned(assis
     assert row.ids[start + v.patches + 1] == v.picture_end
     assert row.kinds.count(PATCH) == v.patches == 4
     assert len(row.pictures) == 1
-    end = row.ids.index(v.model)
+    end = row.ids.index(v.turn[-1])
     assert all(target < 0 for target in row.targets[:end])
 
 
@@ -109,9 +110,9 @@ def test_the_eyes_open_once_and_only_for_the_pictures_that_are_there(
 
         monkeypatch.setattr(part, "forward", counted)
     rows = rows_of_all_kinds(assistant)
-    losses_of(assistant, [rows[0], rows[4]])
+    row_losses(assistant, [rows[0], rows[4]])
     assert calls == {"encoder": [], "projector": []}
-    losses_of(assistant, rows)
+    row_losses(assistant, rows)
     assert calls == {"encoder": [4], "projector": [4]}
     answer(assistant.model, assistant.vocabulary, [["Hi ", picture(assistant)], ["Hi"]], Decoding())
     assert calls == {"encoder": [4, 1], "projector": [4, 1]}
@@ -122,8 +123,8 @@ def test_rows_with_and_without_pictures_teach_side_by_side_what_they_teach_alone
 ):
     model, v = assistant.model.eval(), assistant.vocabulary
     rows = rows_of_all_kinds(assistant)
-    together = batch_losses(model, collate(rows, pad=v.pad))
-    alone = [batch_losses(model, collate([row], pad=v.pad)) for row in rows]
+    together = losses_of(model, collate(rows, pad=v.pad))
+    alone = [losses_of(model, collate([row], pad=v.pad)) for row in rows]
     slots = torch.stack([alone[3].codes, alone[4].codes]).mean()
     torch.testing.assert_close(together.codes, slots)
     words = [sum(t >= 0 for t in row.targets) for row in rows]
@@ -137,7 +138,7 @@ def test_another_picture_gives_another_answer_and_gradients_reach_the_projector_
 ):
     model, v = assistant.model, assistant.vocabulary
     one, other = (
-        losses_of(assistant, [render_sample(["What? ", picture(assistant, i)], "Knees", v)])
+        row_losses(assistant, [render_sample(["What? ", picture(assistant, i)], "Knees", v)])
         for i in (0, 1)
     )
     assert one.text != other.text
@@ -153,7 +154,7 @@ def test_what_the_eyes_saw_once_can_stand_for_the_pixels(assistant: UniPose):
     seen = model.eyes.see(Pictures.stacked([look])).apart()[0]
     assert seen.seen
     one, other = (
-        batch_losses(model, collate([render_sample(["What? ", some], "Knees", v)], pad=v.pad))
+        losses_of(model, collate([render_sample(["What? ", some], "Knees", v)], pad=v.pad))
         for some in (look, seen)
     )
     assert torch.equal(one.text, other.text)
@@ -169,11 +170,11 @@ def test_what_guessing_eyes_see_is_read_as_a_pose_behind_the_patches(tmp_path: P
     end = row.ids.index(v.picture_end)
     assert row.kinds[end : end + v.length + 3] == [TEXT, TEXT, *[READ_POSE] * v.length, TEXT]
     assert row.source == look.guess.tolist()
-    assert all(target < 0 for target in row.targets[: row.ids.index(v.model)])
+    assert all(target < 0 for target in row.targets[: row.ids.index(v.turn[-1])])
     # it is told apart from a pose that was given: what it claims is doubted
     rows = [row, render_sample(["Describe ", look.guess, "."], "Knees bent", v)]
     batch = collate(rows, pad=v.pad)
-    known = model.embed(batch)
+    known = model.read_question(batch)
     hidden = known.embeddings
     before = model.listen(hidden, batch, known)
     torch.testing.assert_close(before[0], known.facts[0])
@@ -200,10 +201,10 @@ def test_a_batch_that_does_not_fit_its_pictures_is_named(assistant: UniPose):
     model, v = assistant.model, assistant.vocabulary
     row = render_sample(["What? ", picture(assistant)], "Knees", replace(v, patches=3))
     with pytest.raises(ConfigError, match="4 places, the batch has 3"):
-        batch_losses(model, collate([row], pad=v.pad))
+        losses_of(model, collate([row], pad=v.pad))
     batch = collate([render_sample(["What? ", picture(assistant)], "Knees", v)], pad=v.pad)
     with pytest.raises(ConfigError, match="0 pictures"):
-        batch_losses(model, Batch(**(vars(batch) | {"pictures": None})))
+        losses_of(model, Batch(**(vars(batch) | {"pictures": None})))
 
 
 def test_a_third_picture_is_refused(assistant: UniPose):
@@ -217,7 +218,7 @@ def test_a_model_without_eyes_says_that_it_cannot_see(assistant: UniPose):
         render_question([picture(assistant)], blind.vocabulary)
     row = render_question([picture(assistant)], assistant.vocabulary)
     with pytest.raises(BlindModelError):
-        losses_of(blind, [row])
+        row_losses(blind, [row])
 
 
 def test_questions_with_pictures_are_answered_alike_alone_and_in_a_batch(assistant: UniPose):
@@ -243,7 +244,7 @@ def test_a_model_with_both_eyes_is_saved_and_loaded_whole(tmp_path: Path):
     assert (loaded.vocabulary.patches, loaded.vocabulary.pictures) == (16, 2)
     look = seeing.model.eyes.prepare(some_pixels())
     one, other = (
-        losses_of(a, [render_sample([look], "Knees", a.vocabulary)]) for a in (seeing, loaded)
+        row_losses(a, [render_sample([look], "Knees", a.vocabulary)]) for a in (seeing, loaded)
     )
     assert torch.equal(one.text, other.text)
 
@@ -260,7 +261,7 @@ def test_eyes_add_nothing_to_a_model_that_is_not_asked_to_see():
     own = blind.model.state_dict()
     assert {n for n in seeing.model.state_dict() if not n.startswith("eyes.")} == set(own)
     rows = [render_sample(["Kneel"], codes(blind), blind.vocabulary)]
-    one, other = (losses_of(a, rows) for a in (blind, seeing))
+    one, other = (row_losses(a, rows) for a in (blind, seeing))
     assert torch.equal(one.codes, other.codes)
     assert torch.equal(one.text, other.text)
 
@@ -275,8 +276,8 @@ def test_what_pictures_show_is_heard_and_believed():
     batch = collate([row, plain], pad=v.pad)
     assert batch.telling.tolist() == [True, False]
     torch.testing.assert_close(
-        batch_losses(model, batch).told,
-        losses_of(seeing, [row]).told,
+        losses_of(model, batch).told,
+        row_losses(seeing, [row]).told,
         rtol=1e-4,
         atol=1e-5,
     )
@@ -285,7 +286,7 @@ def test_what_pictures_show_is_heard_and_believed():
 def test_words_are_told_the_truth_and_pictures_never_are(monkeypatch: pytest.MonkeyPatch):
     seeing = seeing_assistant()
     model, v = seeing.model.train(), seeing.vocabulary
-    monkeypatch.setattr("unipose.language.model.TRUTH", 1.0)
+    monkeypatch.setattr("unipose.language.concepts.TRUTH", 1.0)
     believed: list[torch.Tensor] = []
     real = model.plan
 
@@ -298,7 +299,7 @@ def test_words_are_told_the_truth_and_pictures_never_are(monkeypatch: pytest.Mon
     for parts in (["Kneel"], ["What? ", picture(seeing)]):
         row = render_sample(parts, codes(seeing), v)
         row.told = truth
-        batch_losses(model, collate([row], pad=v.pad))
+        losses_of(model, collate([row], pad=v.pad))
     words, pictures = believed
     assert torch.equal(words[0] == 1, truth)
     assert not bool((pictures == 1).any())
@@ -314,13 +315,13 @@ def test_a_guess_that_is_believed_is_written_down_and_one_that_is_not_is_changed
         losses = {}
         for name, logit in (("kept", 50.0), ("left", -50.0)):
             model.doubt.stay.bias.fill_(logit)
-            losses[name] = batch_losses(model, batch)
+            losses[name] = losses_of(model, batch)
         assert float(losses["kept"].geometry) < 1e-6 < float(losses["left"].geometry)
         assert losses["kept"].codes == losses["left"].codes  # what is likely is learned apart
         blind = render_sample(["Change ", look.guess, " a little"], look.guess, v)
-        before = batch_losses(model, collate([blind], pad=v.pad)).geometry
+        before = losses_of(model, collate([blind], pad=v.pad)).geometry
         model.doubt.stay.bias.fill_(50.0)
-        assert batch_losses(model, collate([blind], pad=v.pad)).geometry == before
+        assert losses_of(model, collate([blind], pad=v.pad)).geometry == before
 
 
 @pytest.mark.parametrize("guess", [True, False], ids=["in one pass", "step by step"])
@@ -394,14 +395,14 @@ def test_a_model_learns_which_picture_it_is_shown():
     learning = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=3e-3)
     for _ in range(60):
-        loss = batch_losses(model, lesson((0, 1))).codes
+        loss = losses_of(model, lesson((0, 1))).codes
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     model.eval()
     with torch.no_grad():
         right, swapped = (
-            float(batch_losses(model, lesson(order)).codes) for order in ((0, 1), (1, 0))
+            float(losses_of(model, lesson(order)).codes) for order in ((0, 1), (1, 0))
         )
     assert right < 1.0
     assert swapped > 2 * right

@@ -30,7 +30,7 @@ def test_ids_follow_each_other_in_the_published_order():
 @given(st.lists(st.one_of(st.text(max_size=20), st.sampled_from(SPECIAL)), max_size=6).map("".join))
 def test_whatever_a_user_types_becomes_text_and_comes_back(text: str):
     ids = VOCABULARY.encode(text)
-    special = {VOCABULARY.user, VOCABULARY.model, VOCABULARY.answer_end, VOCABULARY.pad}
+    special = {*VOCABULARY.opening, *VOCABULARY.turn, VOCABULARY.answer_end, VOCABULARY.pad}
     assert not special & set(ids)
     assert all(i < VOCABULARY.first_code for i in ids)
     assert VOCABULARY.decode(ids) == text.strip()
@@ -40,8 +40,8 @@ def test_a_saved_tokenizer_is_the_same(tmp_path: Path):
     VOCABULARY.text.save_pretrained(tmp_path)
     loaded = Vocabulary.from_pretrained(tmp_path, codes=2048, length=12)
     assert loaded.encode("Raise the left arm.") == VOCABULARY.encode("Raise the left arm.")
-    assert (loaded.user, loaded.pad, len(loaded)) == (
-        VOCABULARY.user,
+    assert (loaded.opening, loaded.pad, len(loaded)) == (
+        VOCABULARY.opening,
         VOCABULARY.pad,
         len(VOCABULARY),
     )
@@ -55,4 +55,4 @@ def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path):
 def test_a_tokenizer_without_turn_markers_is_refused():
     bare = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()))
     with pytest.raises(ConfigError, match="from_pretrained"):
-        _ = Vocabulary(text=bare, codes=4, length=2).user
+        _ = Vocabulary(text=bare, codes=4, length=2).opening

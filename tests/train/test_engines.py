@@ -31,7 +31,7 @@ from train.program import asked_engine, check_engine, start_accelerator
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
 from unipose.errors import ConfigError
-from unipose.language.losses import batch_losses
+from unipose.language.concept_losses import losses_of
 
 Weights = dict[str, torch.Tensor]
 CONFIGS = Path(program.__file__).parent / "configs"
@@ -307,6 +307,6 @@ def test_adapters_learn_beside_a_quantised_base_and_come_back_equal(bits: int, t
     for name, value in before.items():
         assert torch.equal(after[name], value), name
     with torch.no_grad():
-        one, other = (batch_losses(m.eval(), batches[0]) for m in (model, loaded))
+        one, other = (losses_of(m.eval(), batches[0]) for m in (model, loaded))
     assert torch.equal(one.codes, other.codes)
     assert torch.equal(one.text, other.text)

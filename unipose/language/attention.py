@@ -5,7 +5,22 @@ from __future__ import annotations
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from unipose.language.rendering import READ_POSE, WRITTEN_POSE
+from unipose.language.rendering import READ_POSE, WRITTEN_POSE, Batch
+
+
+def seen_places(
+    batch: Batch, *, read_both_ways: bool
+) -> tuple[Bool[Tensor, "row 1 place place"], Int[Tensor, "row place"]]:
+    """Return which places each place of whole rows sees, and all positions."""
+    seen = mixed_attention(
+        kinds=batch.kinds, spans=batch.spans, real=batch.real, new=batch.ids.shape[1],
+        read_both_ways=read_both_ways,
+    )  # fmt: skip
+    if batch.branches is None or batch.positions is None:
+        return seen, (batch.real.cumsum(dim=1) - 1).clamp(min=0)
+    branches = batch.branches
+    own = (branches[:, :, None] == branches[:, None, :]) | (branches[:, None, :] == 0)
+    return seen & own[:, None], batch.positions
 
 
 def mixed_attention(

@@ -95,14 +95,18 @@ def stored_dtype(llm: str | Path) -> torch.dtype:
     return found if isinstance(found, torch.dtype) else torch.float32
 
 
-def load_base(llm: str | Path, *, dtype: torch.dtype, bits: int = 16) -> PreTrainedModel:
+def load_base(
+    llm: str | Path, *, dtype: torch.dtype, bits: int = 16, attention: str | None = None
+) -> PreTrainedModel:
     """Read a language model: built on the meta device, read once, its weights in `dtype`.
+
+    `attention` is one of transformers' implementations; None takes its choice.
 
     With 4 or 8 `bits` its linear layers are quantised by bitsandbytes as they are read, all but the
     output layer, and `dtype` is that of the rest. Raises WeightsError if weights are missing.
     """
     config = read_text_config(llm)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {} if attention is None else {"attn_implementation": attention}
     found: Any
     if bits != 16:
         options["quantization_config"] = BitsAndBytesConfig(

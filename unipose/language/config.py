@@ -11,13 +11,13 @@ class PoseLanguageConfig(PreTrainedConfig):
     """How a language model is made to speak poses.
 
     `llm` is the configuration of any Hugging Face causal language model, `codec` that of the pose
-    tokenizer, `text_tokens` how many ids are text. With `geometry` > 0 a read pose also brings
-    along the joints that its codes decode to, through a perceptron of that width; with `digits`
-    the slots and read codes know the levels that make up a code of finite scalar quantisation, and
-    a pose that is written can keep the codes of the pose that was read. `claims` is how many true
-    or false claims about poses are learned beside (0: none). `lora` is what peft's LoraConfig takes
-    for adapters on the linear layers of the language model. `eyes` is what EyesConfig takes; None
-    is a model that cannot see.
+    tokenizer, `text_tokens` how many ids are text. With `pose_projector` > 0 a pose that is read is
+    shown as the joints that its codes decode to, through a perceptron of that width; without it by
+    rows of the table for its codes. `expert` is what PoseExpertConfig takes; without one a pose is
+    written by slots that run through the language model. `system` is what a conversation begins
+    with in the base's chat template. `lora` is what peft's LoraConfig takes for adapters on the
+    linear layers of the language model. `eyes` is what EyesConfig takes; None is a model that
+    cannot see.
     """
 
     model_type = "unipose"
@@ -28,10 +28,10 @@ class PoseLanguageConfig(PreTrainedConfig):
         llm: dict | None = None,
         codec: dict | None = None,
         text_tokens: int = 0,
-        geometry: int = 0,
-        digits: bool = False,
-        claims: int = 0,
+        pose_projector: int = 0,
+        expert: dict | None = None,
         read_both_ways: bool = False,
+        system: str = "",
         lora: dict | None = None,
         eyes: dict | None = None,
         **known: Any,
@@ -39,13 +39,34 @@ class PoseLanguageConfig(PreTrainedConfig):
         self.llm = llm or {}
         self.codec = codec or {}
         self.text_tokens = text_tokens
-        self.geometry = geometry
-        self.digits = digits
-        self.claims = claims
+        self.pose_projector = pose_projector
+        self.expert = expert
         self.read_both_ways = read_both_ways
+        self.system = system
         self.lora = lora
         self.eyes = eyes
         super().__init__(**known)
 
 
-AutoConfig.register(PoseLanguageConfig.model_type, PoseLanguageConfig)
+class ConceptConfig(PoseLanguageConfig):
+    """The same for a model that looks up claims (`unipose.language.concepts`).
+
+    With `geometry` > 0 a read pose also brings along the joints that its codes decode to, through a
+    perceptron of that width; with `digits` the slots and read codes know the levels that make up a
+    code of finite scalar quantisation, and a pose that is written can keep the codes of the pose
+    that was read. `claims` is how many true or false claims about poses are looked up (0: none).
+    """
+
+    model_type = "unipose-concepts"
+
+    def __init__(
+        self, *, geometry: int = 0, digits: bool = False, claims: int = 0, **known: Any
+    ) -> None:
+        self.geometry = geometry
+        self.digits = digits
+        self.claims = claims
+        super().__init__(**known)
+
+
+for kind in (PoseLanguageConfig, ConceptConfig):
+    AutoConfig.register(kind.model_type, kind)

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import DynamicCache
 
-from unipose.language.attention import mixed_attention
+from unipose.language.attention import mixed_attention, seen_places
 from unipose.language.grammar import Grammar
-from unipose.language.known import Known
 from unipose.language.model import PoseLanguageModel
-from unipose.language.rendering import WRITTEN_POSE, Batch, Part, Row, collate, render_question
+from unipose.language.rendering import (
+    WRITTEN_POSE,
+    Batch,
+    Part,
+    Row,
+    add_read_pose,
+    collate,
+    render_question,
+)
 from unipose.language.vocabulary import Vocabulary
 
 
@@ -58,11 +66,13 @@ class _State:
     spans: Int[Tensor, "row place"]
     real: Bool[Tensor, "row place"]
     cache: DynamicCache
+    question: Any = None
+    """What a model keeps of the question beside the cache (`PoseLanguageModel.hidden_states`)."""
+    states: Float[Tensor, "row place width"] | None = None
+    """Last hidden states of all places, for a model with a pose expert."""
     passes: int = 0
 
-    def extend(
-        self, model: PoseLanguageModel, block: Batch, known: Known
-    ) -> Float[Tensor, "row new width"]:
+    def extend(self, model: PoseLanguageModel, block: Batch) -> Float[Tensor, "row new width"]:
         """Run one forward pass over the places of `block` behind everything so far."""
         self.kinds = torch.cat([self.kinds, block.kinds], dim=1)
         self.spans = torch.cat([self.spans, block.spans], dim=1)
@@ -74,7 +84,12 @@ class _State:
         )  # fmt: skip
         positions = (self.real.cumsum(dim=1) - 1).clamp(min=0)
         self.passes += 1
-        return model.run(known.embeddings, seen, positions, self.cache)
+        hidden, question = model.hidden_states(block, seen, positions, self.cache, self.question)
+        self.question = question if self.question is None else self.question
+        if model.expert is not None:
+            before = [] if self.states is None else [self.states]
+            self.states = torch.cat([*before, hidden], dim=1)
+        return hidden
 
 
 @torch.inference_mode()
@@ -101,10 +116,7 @@ def answer(
     empty = torch.zeros(len(rows), 0, dtype=torch.long, device=model.device)
     state = _State(kinds=empty, spans=empty, real=empty.bool(), cache=DynamicCache())
     answers = [Answer() for _ in rows]
-    known = model.embed(start)
-    hidden = state.extend(model, start, known)
-    told = model.listen(hidden, start, known)
-    last = model.finish(hidden, start, known, told)[:, -1]
+    last = state.extend(model, start)[:, -1]
     said = ""
     for _ in range(decoding.max_tokens):
         logits = model.text_logits(last)
@@ -115,7 +127,12 @@ def answer(
         for i, token in enumerate(tokens.tolist()):
             row = Row(source=rows[i].source)
             if not answers[i].complete:
-                _follow(row, token, answers[i], state.spans[i], vocabulary)
+                if model.expert is not None and token == vocabulary.first_code:
+                    codes = _written_by_expert(model, state, i, decoding, generator)
+                    answers[i].poses.append(codes)
+                    add_read_pose(row, codes, vocabulary, span=int(state.spans[i].max()) + 1)
+                else:
+                    _follow(row, token, answers[i], state.spans[i], vocabulary)
             block.append(row)
         if on_text and answers[0].ids:
             text = vocabulary.decode(answers[0].ids)
@@ -125,7 +142,7 @@ def answer(
         if all(a.complete for a in answers):
             break
         rows_of_block = collate(block, pad=vocabulary.pad).to(model.device)
-        last = _run_block(model, state, rows_of_block, known, told, answers, decoding, generator)
+        last = _run_block(model, state, rows_of_block, answers, decoding, generator)
     return answers, state.passes
 
 
@@ -157,60 +174,68 @@ def _guess_poses(
 ) -> list[Answer] | None:
     """Return one pose for each question, all in one pass; None if any answer is not just a pose."""
     rows = [render_question(parts, vocabulary) for parts in questions]
-    for row in rows:
-        _add_slots(row, max(row.spans) + 1, vocabulary)
+    if model.expert is None:
+        for row in rows:
+            _add_slots(row, max(row.spans) + 1, vocabulary)
     batch = collate(rows, pad=vocabulary.pad, left=True).to(model.device)
-    seen = mixed_attention(
-        kinds=batch.kinds, spans=batch.spans, real=batch.real, new=batch.ids.shape[1],
-        read_both_ways=model.config.read_both_ways,
-    )  # fmt: skip
-    positions = (batch.real.cumsum(dim=1) - 1).clamp(min=0)
-    known = model.embed(batch)
-    hidden = model.run(known.embeddings, seen, positions)
-    hidden = model.finish(hidden, batch, known, model.listen(hidden, batch, known))
+    seen, positions = seen_places(batch, read_both_ways=model.config.read_both_ways)
+    hidden, question = model.hidden_states(batch, seen, positions)
+    if model.expert is not None:
+        if not bool(
+            (model.text_logits(hidden[:, -1]).argmax(dim=-1) == vocabulary.first_code).all()
+        ):
+            return None
+        logits = model.expert(hidden, batch.real)
+        codes = _choose_codes(model, logits, decoding, None)
+        return [Answer(poses=[code.cpu()], complete=True) for code in codes]
     opens = model.text_logits(hidden[:, -vocabulary.length - 3]).argmax(dim=-1)
     ends = model.text_logits(hidden[:, -1]).argmax(dim=-1)
     if not bool(((opens == vocabulary.first_code) & (ends == vocabulary.answer_end)).all()):
         return None
     slots = hidden[:, -vocabulary.length - 1 : -1]
-    guessed = known.looking & batch.reading
-    logits = model.with_guess(
-        model.code_logits(slots, batch.sources), slots, batch.sources, guessed
+    everyone = torch.arange(len(rows), device=slots.device)
+    codes = _choose_codes(
+        model, model.slot_logits(slots, batch, everyone, question), decoding, None
     )
-    codes = _choose_codes(model, logits, decoding, None)
     return [Answer(poses=[some], complete=True) for some in codes.cpu()]
+
+
+def _written_by_expert(
+    model: PoseLanguageModel,
+    state: _State,
+    row: int,
+    decoding: Decoding,
+    generator: torch.Generator | None,
+) -> Int[Tensor, " slot"]:
+    """Return the codes that the expert writes, from the states of one row."""
+    assert model.expert is not None
+    assert state.states is not None
+    logits = model.expert(state.states[row : row + 1], state.real[row : row + 1])
+    return _choose_codes(model, logits, decoding, generator)[0].cpu()
 
 
 def _run_block(
     model: PoseLanguageModel,
     state: _State,
     block: Batch,
-    question: Known,
-    told: Float[Tensor, "row claim"] | None,
     answers: list[Answer],
     decoding: Decoding,
     generator: torch.Generator | None,
 ) -> Float[Tensor, "row width"]:
     """Run the rows' new places, read codes off the slots, return each row's last hidden state."""
-    known = model.embed(block, question)
     step = decoding.slots_per_pass
     has_pose = block.kinds == WRITTEN_POSE
     if step is None or not bool(has_pose.any()):
-        hidden = state.extend(model, block, known)
+        hidden = state.extend(model, block)
     else:
-        pieces = []
-        for begin in range(0, block.ids.shape[1], step):
-            # seen one after the other, a slot cannot look ahead
-            piece = block.places(begin, begin + step)
-            pieces.append(state.extend(model, piece, model.embed(piece, question)))
+        # seen one after the other, a slot cannot look ahead
+        begins = range(0, block.ids.shape[1], step)
+        pieces = [state.extend(model, block.places(begin, begin + step)) for begin in begins]
         hidden = torch.cat(pieces, dim=1)
-    hidden = model.finish(hidden, block, known, told)
     for i in has_pose.any(dim=1).nonzero().flatten().tolist():
-        source = block.sources[i][None] if block.sources is not None else None
         slots = hidden[i][has_pose[i]][None]
-        guessed = (question.looking & block.reading)[i : i + 1]
-        logits = model.code_logits(slots, source)
-        logits = model.with_guess(logits, slots, source, guessed)
+        row = torch.tensor([i], device=hidden.device)
+        logits = model.slot_logits(slots, block, row, state.question)
         answers[i].poses.append(_choose_codes(model, logits, decoding, generator)[0].cpu())
     final = (block.real.sum(dim=1) - 1).clamp(min=0)
     return hidden[torch.arange(len(hidden)), final]

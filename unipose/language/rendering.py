@@ -30,7 +30,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from unipose.errors import BlindModelError, PoseQueryError
+from unipose.errors import BlindModelError, ConfigError, PoseQueryError
 from unipose.language.pictures import Picture, Pictures
 from unipose.language.vocabulary import Vocabulary
 
@@ -66,6 +66,15 @@ class Row:
     of whom they show. To be heard in it."""
     pictures: list[Picture] = field(default_factory=list)
     """In the order of their places."""
+    branches: list[int] = field(default_factory=list)
+    """Of rows that begin alike and were packed into one: which of them a place belongs to, from 1;
+    0 is the shared beginning. Empty: one row."""
+    positions: list[int] = field(default_factory=list)
+    """Where each place stands in its own row, of packed ones."""
+    true_at: list[tuple[int, Tensor]] = field(default_factory=list)
+    """In training, what is true of the pose that ends at a place (booleans, one a claim)."""
+    told_at: list[tuple[int, Tensor]] = field(default_factory=list)
+    """In training, what the request that ends at a place claims."""
 
     def add(
         self,
@@ -91,7 +100,8 @@ def render_question(parts: Sequence[Part], vocabulary: Vocabulary) -> Row:
     for any picture if the model has no eyes.
     """
     row = Row()
-    row.add(vocabulary.user)
+    for identity in vocabulary.opening:
+        row.add(identity)
     for part in parts:
         if isinstance(part, str):
             for identity in vocabulary.encode(part):
@@ -100,7 +110,9 @@ def render_question(parts: Sequence[Part], vocabulary: Vocabulary) -> Row:
             add_picture(row, part, vocabulary)
         else:
             add_read_pose(row, part, vocabulary)
-    row.add(vocabulary.model, answering=True)
+    for identity in vocabulary.turn:
+        row.add(identity)
+    row.answering[-1] = True
     return row
 
 
@@ -132,9 +144,11 @@ def add_written_pose(row: Row, codes: Tensor, vocabulary: Vocabulary) -> None:
     row.add(vocabulary.pose_end)
 
 
-def add_read_pose(row: Row, codes: Tensor, vocabulary: Vocabulary) -> None:
-    """Append the codes of a pose that is read."""
-    span = max(row.spans) + 1
+def add_read_pose(
+    row: Row, codes: Tensor, vocabulary: Vocabulary, *, span: int | None = None
+) -> None:
+    """Append the codes of a pose that is read; `span` is which of its row, the next unless told."""
+    span = max(row.spans) + 1 if span is None else span
     row.add(vocabulary.pose_start)
     row.source = _codes(codes, vocabulary)
     for code in row.source:
@@ -174,6 +188,19 @@ def _codes(codes: Tensor, vocabulary: Vocabulary) -> list[int]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClaimsAtPlaces:
+    """Which claims are to be read off which hidden states."""
+
+    rows: Int[Tensor, " state"]
+    places: Int[Tensor, " state"]
+    claims: Bool[Tensor, "state claim"]
+
+    def to(self, device: torch.device | str) -> ClaimsAtPlaces:
+        """Return the claims on a device."""
+        return ClaimsAtPlaces(**{name: value.to(device) for name, value in vars(self).items()})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """Rows of any tasks side by side, filled up to the longest."""
 
@@ -192,6 +219,11 @@ class Batch:
     """All false in rows that bring none; None if no row brings any."""
     telling: Bool[Tensor, " row"] | None = None
     """Which rows bring what is told."""
+    branches: Int[Tensor, "row place"] | None = None
+    positions: Int[Tensor, "row place"] | None = None
+    """Both None unless a row is packed."""
+    true_at: ClaimsAtPlaces | None = None
+    told_at: ClaimsAtPlaces | None = None
     pictures: Pictures | None = None
     """None if no row has any."""
 
@@ -259,6 +291,9 @@ def collate(rows: Sequence[Row], *, pad: int, left: bool = False) -> Batch:
             result[i, slice(longest - len(values), None) if left else slice(len(values))] = values
         return result
 
+    packed = any(row.branches for row in rows)
+    if packed and (left or not all(row.branches for row in rows)):
+        raise ConfigError("packed rows stand in batches of their own, filled on the right")
     length = max(len(row.source) for row in rows)
     sources = [row.source or [-1] * length for row in rows]
     lengths = torch.tensor([len(row.ids) for row in rows])[:, None]
@@ -274,7 +309,21 @@ def collate(rows: Sequence[Row], *, pad: int, left: bool = False) -> Batch:
         facts=_stacked([row.facts for row in rows]),
         told=_stacked([row.told for row in rows]),
         telling=torch.tensor([row.told is not None for row in rows]),
+        branches=filled("branches", 0) if packed else None,
+        positions=filled("positions", 0) if packed else None,
+        true_at=_at_places([row.true_at for row in rows]),
+        told_at=_at_places([row.told_at for row in rows]),
         pictures=Pictures.stacked([picture for row in rows for picture in row.pictures]),
+    )
+
+
+def _at_places(marked: Sequence[list[tuple[int, Tensor]]]) -> ClaimsAtPlaces | None:
+    found = [(i, place, claims) for i, some in enumerate(marked) for place, claims in some]
+    if not found:
+        return None
+    rows, places, claims = zip(*found, strict=True)
+    return ClaimsAtPlaces(
+        rows=torch.tensor(rows), places=torch.tensor(places), claims=torch.stack(claims)
     )
 
 

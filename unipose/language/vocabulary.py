@@ -14,10 +14,13 @@ tokens split, and the added ids are joined in by us, as numbers.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from jinja2.exceptions import TemplateError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoTokenizer,
@@ -30,6 +33,8 @@ from unipose.errors import ConfigError, WeightsError
 from unipose.language.base_checkpoint import text_config_of
 
 USER, MODEL, ANSWER_END, PAD = "<|user|>", "<|model|>", "<|end|>", "<|pad|>"
+_USER, _ASSISTANT = "\ue000", "\ue001"
+"""Stand for what is said while the template is filled: of the private use area."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,6 +52,8 @@ class Vocabulary:
     """Pictures that one question may hold."""
     markers: int = 0
     """Turn markers that the text tokenizer lacked when it was read: its last ids."""
+    system: str = ""
+    """What a conversation begins with in the chat template; empty: as the template has it."""
 
     @cached_property
     def first_code(self) -> int:
@@ -82,24 +89,46 @@ class Vocabulary:
         return self.first_query + self.length
 
     @cached_property
-    def user(self) -> int:
-        """Id that opens the user's turn."""
-        return self._special(USER)
+    def opening(self) -> list[int]:
+        """Ids before the user's words: those of the chat template, or the marker of a turn."""
+        return self._frame[0]
 
     @cached_property
-    def model(self) -> int:
-        """Id that opens the model's answer."""
-        return self._special(MODEL)
+    def turn(self) -> list[int]:
+        """Ids between the user's words and the model's answer."""
+        return self._frame[1]
 
     @cached_property
     def answer_end(self) -> int:
         """Id that ends the model's answer."""
-        return self._special(ANSWER_END)
+        return self._frame[2]
 
     @cached_property
     def pad(self) -> int:
         """Id that fills short rows; never attended to."""
+        for known in (self.text.pad_token_id, self.text.unk_token_id, self.text.eos_token_id):
+            if isinstance(known, int):
+                return known
         return self._special(PAD)
+
+    @cached_property
+    def _frame(self) -> tuple[list[int], list[int], int]:
+        """Return what stands before, between and behind the words of a turn."""
+        text: Any = self.text
+        if not text.chat_template:
+            return [self._special(USER)], [self._special(MODEL)], self._special(ANSWER_END)
+        turn = [{"role": "user", "content": _USER}, {"role": "assistant", "content": _ASSISTANT}]
+        if self.system:
+            turn.insert(0, {"role": "system", "content": self.system})
+        try:
+            shown = str(text.apply_chat_template(turn, tokenize=False))
+        except (TemplateError, TypeError, ValueError) as error:
+            raise ConfigError(f"the chat template refuses a turn: {error}") from error
+        pieces = re.split(f"{_USER}|{_ASSISTANT}", shown)
+        if len(pieces) != 3 or not pieces[2]:
+            raise ConfigError(f"the chat template does not show a turn: {shown[:80]!r}")
+        opening, between, end = (text.encode(p, add_special_tokens=False) for p in pieces)
+        return opening, between, end[0]
 
     def _special(self, token: str) -> int:
         identity = self.text.convert_tokens_to_ids(token)
@@ -120,9 +149,10 @@ class Vocabulary:
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, *, codes: int, length: int, patches: int = 0, pictures: int = 2
-    ) -> Vocabulary:
-        """Load a Hugging Face tokenizer and add the turn markers it lacks.
+        cls, name: str | Path, *, codes: int, length: int, patches: int = 0, pictures: int = 2,
+        system: str = "",
+    ) -> Vocabulary:  # fmt: skip
+        """Load a Hugging Face tokenizer; one without a chat template gets markers of turns.
 
         Raises WeightsError if there is no tokenizer at `name`.
         """
@@ -130,12 +160,13 @@ class Vocabulary:
             text = _read_tokenizer(name)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise WeightsError(name, f"holds no text tokenizer ({error}).") from error
-        missing = [t for t in (USER, MODEL, ANSWER_END, PAD) if t not in text.get_vocab()]
+        wanted = () if text.chat_template else (USER, MODEL, ANSWER_END, PAD)
+        missing = [marker for marker in wanted if marker not in text.get_vocab()]
         if missing:
             text.add_special_tokens({"additional_special_tokens": missing})
         return cls(
             text=text, codes=codes, length=length, patches=patches, pictures=pictures,
-            markers=len(missing),
+            markers=len(missing), system=system,
         )  # fmt: skip
 
 

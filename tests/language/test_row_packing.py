@@ -7,9 +7,11 @@ import torch
 
 from tests.fakes.tiny_chat_model import tiny_chat_model
 from train.converse import ConverseStep
-from train.row_packing import pack_rows
+from unipose.language.attention import seen_places
+from unipose.language.base_forward import own_masks
 from unipose.language.chat_rendering import Message
-from unipose.language.rendering import NOTHING, Row
+from unipose.language.rendering import NOTHING, Batch, Row, collate
+from unipose.language.row_packing import pack
 
 
 def row_of(text: str, learned: int) -> Row:
@@ -22,23 +24,31 @@ def row_of(text: str, learned: int) -> Row:
     return row
 
 
+def packed_batch(rows: list[Row], *, learn_shared: bool = True) -> Batch:
+    return collate([pack(rows, learn_shared=learn_shared)], pad=0)
+
+
+def seen_by(batch: Batch) -> torch.Tensor:
+    return seen_places(batch, read_both_ways=False)[0][0, 0]
+
+
 def test_three_rows_are_packed_as_the_docstring_shows():
-    packed = pack_rows([row_of("spuab", 2), row_of("spuc", 1), row_of("spudef", 3)])
+    packed = packed_batch([row_of("spuab", 2), row_of("spuc", 1), row_of("spudef", 3)])
     assert "".join(map(chr, packed.ids[0])) == "spuabcdef"
     assert packed.positions[0].tolist() == [0, 1, 2, 3, 4, 3, 3, 4, 5]
     assert packed.branches[0].tolist() == [0, 0, 0, 1, 1, 2, 3, 3, 3]
-    seen = packed.mask(torch.float32)[0, 0] == 0
+    seen = seen_by(packed)
     assert seen[8].tolist() == [True, True, True, False, False, False, True, True, True]
 
 
 def test_what_is_learned_is_never_shared():
-    packed = pack_rows([row_of("abc", 3), row_of("abc", 3)])
+    packed = packed_batch([row_of("abc", 3), row_of("abc", 3)])
     assert int((packed.targets != NOTHING).sum()) == 4
 
 
 def test_shared_turns_can_be_read_without_being_learned():
     rows = [row_of("abcdefg", 4), row_of("abcdxyz", 4)]  # d, e, f and d, x, y teach
-    packed = pack_rows(rows, learn_shared=False)
+    packed = packed_batch(rows, learn_shared=False)
     assert "".join(map(chr, packed.ids[0])) == "abcdefgxyz"
     assert packed.branches[0].tolist() == [0] * 4 + [1] * 3 + [2] * 3
     assert packed.targets[0, :4].tolist() == [NOTHING] * 4
@@ -58,16 +68,16 @@ def test_the_loss_of_packed_rows_is_the_sum_of_the_losses_apart():
             ("why", "> why"),
         )
     ]
-    packed = pack_rows(rows)
+    packed = packed_batch(rows)
     assert packed.ids.shape[1] < sum(len(row.ids) for row in rows)
     with torch.no_grad():
-        apart = sum(float(step(pack_rows([row]))) for row in rows)
+        apart = sum(float(step(packed_batch([row]))) for row in rows)
         assert float(step(packed)) == pytest.approx(apart, rel=1e-5)
 
 
 @pytest.mark.parametrize("learned", [0, 3])
 def test_equal_rows_share_all_that_is_not_learned(learned: int):
-    packed = pack_rows([row_of("abcde", learned)] * 2)
+    packed = packed_batch([row_of("abcde", learned)] * 2)
     own = "cde" if learned else ""
     assert "".join(map(chr, packed.ids[0])) == "abcde" + own
     assert packed.branches[0].tolist() == [0, 0, *[1] * len(own), *[2] * len(own)] + (
@@ -76,8 +86,8 @@ def test_equal_rows_share_all_that_is_not_learned(learned: int):
 
 
 def test_a_row_alone_is_itself():
-    packed = pack_rows([row_of("abcde", 2)])
-    seen = packed.mask(torch.float32)[0, 0] == 0
+    packed = packed_batch([row_of("abcde", 2)])
+    seen = seen_by(packed)
     assert packed.positions[0].tolist() == [0, 1, 2, 3, 4]
     assert torch.equal(seen, torch.ones(5, 5).tril().bool())
 
@@ -91,11 +101,12 @@ def test_what_a_row_says_moves_no_other_row():
     )
     hidden = []
     for other in (why, help_):
-        rows = pack_rows([hello, other])
+        rows = packed_batch([hello, other])
         with torch.no_grad():
+            seen, positions = seen_places(rows, read_both_ways=False)
             found = model.model(
-                input_ids=rows.ids, position_ids=rows.positions,
-                attention_mask=rows.mask(torch.float32),
+                input_ids=rows.ids, position_ids=positions,
+                attention_mask=own_masks(model, seen, positions, torch.float32),
             ).last_hidden_state  # fmt: skip
         hidden.append(found[0, rows.branches[0] == 1])
     torch.testing.assert_close(*hidden)

@@ -1,0 +1,53 @@
+"""A pose that is read becomes input embeddings: what its codes decode to, place by place."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tokenizer.rotations import rotations_to_6d
+
+JOINT_SCALE = 0.5
+"""Metres; brings joint positions to the size of a network's inputs."""
+RANK = 64
+"""Numbers that each place is told of the pose."""
+JOINTS = 22
+
+
+class PoseProjector(nn.Module):
+    """A perceptron from joints and 6D rotations to an embedding for each place of a read pose.
+
+    As a picture's projector: it brings what is known into the language model's input, and the
+    language model has to read it. Its output has the size of word embeddings.
+    """
+
+    def __init__(self, hidden: int, places: int, width: int) -> None:
+        super().__init__()
+        self.perceptron = nn.Sequential(
+            nn.Linear(JOINTS * (3 + 6), hidden),
+            nn.GELU(),
+            nn.LayerNorm(hidden),
+            nn.Linear(hidden, hidden),
+            nn.GELU(),
+            nn.LayerNorm(hidden),
+            nn.Linear(hidden, places * RANK),
+            nn.Unflatten(1, (places, RANK)),
+        )
+        self.up = nn.Linear(RANK, width)
+        self.places = nn.Parameter(torch.randn(places, width) * 0.5)
+        self.norm = nn.LayerNorm(width)
+
+    def like_words(self, table: Float[Tensor, "word width"]) -> None:
+        """Give embeddings the size that words have in the language model's table."""
+        nn.init.constant_(self.norm.weight, float(table.detach().float().std()))
+
+    def forward(
+        self, rotations: Float[Tensor, "pose 22 3 3"], moved: Float[Tensor, "pose 22 3"]
+    ) -> Float[Tensor, "pose place width"]:
+        """Return the embeddings of poses; `moved` is how far joints are from the pose at rest."""
+        sixd = rotations_to_6d(rotations)
+        turned = sixd - rotations_to_6d(torch.eye(3, device=sixd.device))
+        numbers = torch.cat([moved.flatten(1) / JOINT_SCALE, turned.flatten(1)], dim=1)
+        told = self.perceptron(numbers.to(self.up.weight.dtype))
+        return self.norm(self.up(told) + self.places)
