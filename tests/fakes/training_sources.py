@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.fakes.image_talk import write_image_talk
+from tests.fakes.image_talk import make_person, make_row, write_image_talk, write_rows
 from tests.fakes.motion_datasets import write_amass, write_posefix, write_posescript
 from tests.fakes.picture_datasets import write_bedlam
 
@@ -27,6 +27,11 @@ def write_sources(folder: Path) -> dict[str, str]:
     posefix = write_posefix(folder / "posefix", INDEX)
     (posescript / "test_ids_100k.json").write_text(json.dumps([4]))
     write_image_talk(folder / "built")
+    rows = [
+        make_row("imagescript-a", i, person=make_person(i, root_in_camera=[3.14, 0.0, 0.0]))
+        for i in range(4)
+    ]
+    write_rows(folder / "built", "imagescript-a", rows)
     write_bedlam(folder / "bedlam")
     return {
         "amass": f"amass={amass}?fps=20",
