@@ -24,6 +24,7 @@ from data_builders.readers import (
     moyo,
     mpi_inf_3dhp,
     mpii,
+    pose_files,
     posefix,
     posescript,
     recordings,
@@ -38,6 +39,7 @@ SOURCES: dict[str, Source] = {
     source.name: source
     for source in (
         recordings.SOURCE,
+        pose_files.SOURCE,
         amass.SOURCE,
         moyo.SOURCE,
         babel.SOURCE,
