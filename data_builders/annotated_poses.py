@@ -1,14 +1,14 @@
 """Poses and pairs of poses with the texts that their source has for them: drawn, never written.
 
-A text stays with its pose: no limb is replaced and no side mirrored. The body is turned as a whole,
-and of a pair both poses alike: the second faces as it did beside the first where both are of one
-recording (a text may ask for a turn), and as the first does elsewhere.
+A text stays with its pose: no limb is replaced, no side mirrored, nobody tilted. The body is turned
+about the vertical, of a pair both poses alike. The second faces as it did beside the first where
+both are of one recording (a text may ask for a turn), and as the first does elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -58,7 +58,7 @@ class AnnotatedPoses:
         drawn = [self.captions[i] for i in _positions(len(self.captions), count, generator)]
         poses = self.rotations[torch.tensor([pose for pose, _ in drawn])]
         texts = [_one(texts, generator) for _, texts in drawn]
-        return turn_at_random(poses, generator, config), texts
+        return turn_at_random(poses, generator, replace(config, tilt=0.0)), texts
 
     def draw_modifiers(
         self, count: int, generator: torch.Generator, config: PoolConfig
@@ -68,7 +68,7 @@ class AnnotatedPoses:
         first = self.rotations[torch.tensor([pair.first for pair in drawn])]
         second = self.rotations[torch.tensor([pair.second for pair in drawn])]
         texts = [_one(pair.texts, generator) for pair in drawn]
-        turned = turn_at_random(first, generator, config)
+        turned = turn_at_random(first, generator, replace(config, tilt=0.0))
         facing = first[:, 0] @ without_yaw(first[:, 0]).mT
         alike = facing @ without_yaw(second[:, 0])
         related = torch.tensor([pair.same_world for pair in drawn])[:, None, None]

@@ -151,9 +151,9 @@ def main(config: InstructConfig) -> None:
     body = load_body()
     told = [source for source in parse_sources(config.sources) if not source.pictured]
     poses = TrainingPoses.read(config.data, told)
-    shown, drops = read_shown(config)
+    shown, report = read_shown(config)
     if accelerator.is_main_process:
-        sys.stderr.write(poses.report + (f"{drops.summary()}\n" if len(drops) else ""))
+        sys.stderr.write(poses.report + report)
     asks = config.checked > 0 and accelerator.is_main_process
     others = read_poses(config.data, told) if asks else None
     with accelerator.main_process_first():

@@ -97,11 +97,15 @@ class VisionTrainingConfig(TrainingLoopConfig):
         parse_sources(self.sources)
 
 
-def read_shown(config: VisionTrainingConfig) -> tuple[list[tuple[float, OpenPictures]], Drops]:
-    """Return the sources of pictures with their shares, and what was left out of them."""
+def read_shown(config: VisionTrainingConfig) -> tuple[list[tuple[float, OpenPictures]], str]:
+    """Return the sources of pictures with their shares, and lines on them and what was left out."""
     drops = Drops()
     sources = [source for source in parse_sources(config.sources) if source.pictured]
-    return read_pictures(sources, drops, kept=config.kept), drops
+    shown = read_pictures(sources, drops, kept=config.kept)
+    whole = sum(source.share for source in sources)
+    lines = [f"{one.name}: {one.share / whole:.1%} of samples with pictures" for one in sources]
+    lines += [drops.summary()] if len(drops) else []
+    return shown, "".join(f"{line}\n" for line in lines)
 
 
 def open_start(config: VisionTrainingConfig, body: Body) -> tuple[PoseLanguageModel, Vocabulary]:

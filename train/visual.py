@@ -117,9 +117,9 @@ def main(config: VisualConfig) -> None:
     accelerator = start(config)
     torch.manual_seed(config.seed)
     body = load_body()
-    shown, drops = read_shown(config)
-    if len(drops) and accelerator.is_main_process:
-        sys.stderr.write(f"{drops.summary()}\n")
+    shown, report = read_shown(config)
+    if accelerator.is_main_process:
+        sys.stderr.write(report)
     with accelerator.main_process_first():
         run = RunFolder(config.out, config, accelerator)
         model, vocabulary = open_start(config, body)

@@ -231,7 +231,7 @@ def test_the_report_says_shares_counts_and_what_was_left_out(asked):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("amas=/data", "no source is called 'amas'; there are mocap, amass, .*, imagescript"),
+        ("amas=/data", "no source is called 'amas'; there are mocap, .*, imagescript"),
         ("amass", "expected NAME=FOLDER"),
         ("amass=/data?share=0", "share must be a number above 0, got '0'"),
         ("amass=/data?share=-1", "share must be a number above 0"),
