@@ -105,6 +105,7 @@ class PosePool:
         """
         starts = [0]
         for pool in pools:
+            assert len(pool.parts) == 1, "a mixed pool is not mixed again"
             starts.append(starts[-1] + int(pool.recording.max()) + 1)
         mixed = cls(
             torch.cat([pool.rotations for pool in pools]),
