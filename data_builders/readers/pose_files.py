@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from data_builders.mocap import MANIFEST
 from data_builders.readers.motions import motion_records
 from data_builders.readers.source import SPLITS, Drops, Expected, Source, SourceOptions
 from data_builders.records import Record
+from unipose.errors import ConfigError
 from unipose.file_signatures import POSE_ENDINGS
 from unipose.files import open_pose
 
@@ -20,7 +22,12 @@ def split_of(path: str) -> str:
 
 
 def read(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
-    """Yield the poses of each file, sorted by path; what cannot be read is left out."""
+    """Yield the poses of each file, sorted by path; what cannot be read is left out.
+
+    Raises ConfigError for a folder with a manifest, whose splits would be overlooked.
+    """
+    if (folder / MANIFEST).is_file():
+        raise ConfigError(f"{folder} has a {MANIFEST}: ask for it as mocap={folder}")
     for file in sorted(folder.rglob("*")):
         path = file.relative_to(folder).as_posix()
         if file.suffix.lower() not in POSE_ENDINGS or not choice.wants(split_of(path), path):

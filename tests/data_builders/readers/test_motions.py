@@ -220,6 +220,9 @@ def test_files_without_a_manifest_are_of_the_split_that_their_folder_names(tmp_p
     val, _ = read(f"files={tmp_path}?split=val&fps=10")
     assert len(val) == 10
     assert float(val[0].pose.rotations[0, 0, 1, 1]) > 0.99  # y up
+    (tmp_path / "manifest.csv").write_text("path,split,fps\n")
+    with pytest.raises(ConfigError, match="ask for it as mocap="):
+        read(f"files={tmp_path}")
 
 
 def test_our_own_recordings_are_a_source_too(tmp_path):
