@@ -30,6 +30,26 @@ from unipose.language.templates import Task
 from unipose.vision.mesh_recovery_protocol import LEVEL
 
 
+def check_built(folder: Path, split: str, *, refined: bool = False) -> dict[str, list[Any]]:
+    """Return the files of a split by configuration.
+
+    Raises MissingFileError if there are none.
+    """
+    kind = "r" if refined else "a"
+    names = (f"imagescript-{kind}", f"imagediff-{kind}", "reasoning")
+    found = {
+        name: sorted(str(path) for path in (folder / name).glob(f"{split}-*.parquet"))
+        for name in names
+    }
+    if not any(found.values()):
+        raise MissingFileError(
+            folder,
+            f"there are no pictures of the split {split!r} here.",
+            "Build them with python -m data_builders.imagescript.",
+        )
+    return {name: files for name, files in found.items() if files}
+
+
 @dataclass(kw_only=True, eq=False)
 class BuiltPictures:
     """A folder that `python -m data_builders.imagescript` wrote."""
@@ -61,14 +81,8 @@ class BuiltPictures:
         `cache` is where `datasets` keeps its copy of the files (None: where it always does).
         Raises MissingFileError if there are none of this split.
         """
-        kind = "r" if refined else "a"
         tables = {}
-        for name in (f"imagescript-{kind}", f"imagediff-{kind}", "reasoning"):
-            files: list[Any] = sorted(
-                str(path) for path in (folder / name).glob(f"{split}-*.parquet")
-            )
-            if not files:
-                continue
+        for name, files in check_built(folder, split, refined=refined).items():
             where: Any = None if cache is None else str(cache)
             table = Dataset.from_parquet(files, features=FEATURES[name], cache_dir=where)
             assert isinstance(table, Dataset)
@@ -76,12 +90,6 @@ class BuiltPictures:
                 if column in table.column_names:
                     table = table.cast_column(column, Image(decode=False))
             tables[name.partition("-")[0]] = table
-        if not tables:
-            raise MissingFileError(
-                folder,
-                f"there are no pictures of the split {split!r} here.",
-                "Build them with python -m data_builders.imagescript.",
-            )
         tasks: set[Task] = set()
         actions: tuple[str, ...] = ()
         if "imagescript" in tables:

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from data_builders.built_pictures import BuiltPictures
+from data_builders.labelled_pictures import LabelledPictures
 from data_builders.picture_pool import Example, StudioPictures
 from data_builders.posecodes.captions import write_captions_with_codes
 from data_builders.posecodes.modifiers import write_modifiers_with_codes
@@ -40,7 +41,7 @@ from unipose.posecodes.changes import MeasuredPair
 from unipose.posecodes.claims import true_claims
 from unipose.posecodes.measure import Measured
 
-PictureSource = StudioPictures | BuiltPictures
+PictureSource = StudioPictures | BuiltPictures | LabelledPictures
 """What has `tasks`, `actions` (all that its people do, by name) and `example(task, chance)`."""
 
 

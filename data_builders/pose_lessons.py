@@ -45,8 +45,11 @@ from unipose.language.row_packing import pack
 from unipose.language.templates import Task, Wording, ask, choose_phrasing
 from unipose.language.vocabulary import Vocabulary
 from unipose.posecodes.claims import Claim, claimed, true_claims
+from unipose.posecodes.facts import atoms, true_atoms
+from unipose.posecodes.measure import Measured
 from unipose.posecodes.questions import show_pose
 from unipose.posecodes.reader import read_statements
+from unipose.posecodes.statements import Statement
 
 QUESTIONS_ABOUT_ONE = {
     "check": 8, "which": 4, "measure": 5, "where": 2, "between": 1, "posture": 1, "touching": 1,
@@ -63,10 +66,14 @@ PLAIN_TYPING = 0.2
 class LessonsConfig:
     """What a step holds."""
 
-    answer_packs: int = 2
+    checklists: int = 3
+    """Poses that are read in statements, each true or false."""
+    checked: int = 35
+    """Statements of each of these."""
+    answer_packs: int = 1
     questions: int = 12
     """Of each of these packs, to one pose."""
-    descriptions: int = 3
+    descriptions: int = 2
     comparisons: int = 1
     request_packs: int = 1
     requests: int = 12
@@ -76,7 +83,7 @@ class LessonsConfig:
     """Of each of these packs, to one pose."""
     talk_packs: int = 1
     """Packs of turns of conversations (`data_builders.conversations`), lest they be forgotten."""
-    turns: int = 14
+    turns: int = 10
     pool: PoolConfig = field(default_factory=lambda: PoolConfig(mixed=0.4, tilt=0.15))
     few_words: float = 0.7
     """Share of requests that are cut to their first sentences."""
@@ -100,7 +107,6 @@ class PoseLessons:
         """`talks` writes conversations, of which none is forgotten then."""
         self.pool, self.config, self.vocabulary = pool, config, vocabulary
         self.joints_at_rest, self.encode, self.talks = joints_at_rest, encode, talks
-        self.template = ChatTemplate(vocabulary.text)
         self.asker = ScriptWriter([], shares={**QUESTIONS_ABOUT_ONE, "help": 0.01})
 
     def draw(self, *, seed: int, step: int) -> list[Row]:
@@ -108,19 +114,50 @@ class PoseLessons:
         chance = random.Random(f"{seed} {step} lessons")
         generator = torch.Generator().manual_seed(chance.getrandbits(62))
         config = self.config
-        rows = [self.answers(generator, chance) for _ in range(config.answer_packs)]
+        rows = [self.checklist(generator, chance) for _ in range(config.checklists)]
+        rows += [self.answers(generator, chance) for _ in range(config.answer_packs)]
         rows += self.descriptions(config.descriptions, generator, chance)
         rows += self.comparisons(config.comparisons, generator, chance)
-        rows += [self.requests(generator, chance) for _ in range(config.request_packs)]
-        rows += [self.edits(generator, chance) for _ in range(config.edit_packs)]
+        rows += [self.requests(generator, chance)[0] for _ in range(config.request_packs)]
+        rows += [self.edits(generator, chance)[0] for _ in range(config.edit_packs)]
         if self.talks is not None:
+            template = ChatTemplate(self.vocabulary.text)
             for _ in range(config.talk_packs):
                 scripts = self.talks.write_branches(
                     chance, turns=chance.choice((0, 0, 1, 2, 3)), count=config.turns
                 )
-                talk = [self.template.render(s.messages(calls_alone=True)) for s in scripts]
+                talk = [template.render(s.messages(calls_alone=True)) for s in scripts]
                 rows.append(pack(talk, learn_shared=False))
         return rows
+
+    def checklist(self, generator: torch.Generator, chance: random.Random) -> Row:
+        """Return a pose with statements, of which only whether each is true is learned.
+
+            user S c0 .. E Check: assistant left knee straight: no , left hand above head: yes ...
+            target                                           no                           yes
+
+        Half of the statements are true; a dozen words teach two bits where a question teaches one.
+        """
+        pose = self.pool.draw(1, generator, self.config.pool)
+        joints = self._joints(pose)
+        truth = true_atoms(Measured(joints))[0]
+        statements = [fact.members[0] for fact in atoms()]
+        right = [i for i, true in enumerate(truth) if true]
+        wrong = [i for i, true in enumerate(truth) if not true]
+        half = self.config.checked // 2
+        chosen = chance.sample(right, min(half, len(right)))
+        chosen += chance.sample(wrong, min(self.config.checked - len(chosen), len(wrong)))
+        chance.shuffle(chosen)
+        row = render_question([self.encode(pose)[0], CHECK], self.vocabulary)
+        for i in chosen:
+            said = self.vocabulary.encode(f"{in_words(statements[i])}:")
+            answer, *rest = self.vocabulary.encode((YES if truth[i] else NO) + ",")
+            for identity in said:
+                row.add(identity, answering=True)
+            row.targets[-1] = answer
+            for identity in (answer, *rest):
+                row.add(identity, answering=True)
+        return self._with_truth(pack([row]), pose)
 
     def answers(self, generator: torch.Generator, chance: random.Random) -> Row:
         """Return a pose with questions and their answers, half of those that check it "yes"."""
@@ -180,8 +217,8 @@ class PoseLessons:
             rows.append(row)
         return rows
 
-    def requests(self, generator: torch.Generator, chance: random.Random) -> Row:
-        """Return requests to make a pose, up to where the pose is to begin."""
+    def requests(self, generator: torch.Generator, chance: random.Random) -> tuple[Row, Rotations]:
+        """Return requests to make a pose, up to where it is to begin, and the poses asked for."""
         count = self.config.requests
         poses = face_front(self.pool.draw(count, generator, self.config.pool))
         seed = chance.getrandbits(31)
@@ -195,32 +232,37 @@ class PoseLessons:
                 told = read_statements(text)
             parts = ask(self._phrasing(Task.GENERATE, chance), text=as_typed(text, chance))
             rows.append(self._request(parts, told))
-        return pack(rows)
+        return pack(rows), poses
 
-    def edits(self, generator: torch.Generator, chance: random.Random) -> Row:
-        """Return a pose with requests to change it, up to where the new pose is to begin."""
+    def edits(self, generator: torch.Generator, chance: random.Random) -> tuple[Row, Rotations]:
+        """Return a pose with requests to change it, and what each is to make of it."""
         count = self.config.edits
         alone = self.pool.draw(1, generator, self.config.pool)
         first = alone.expand(count, -1, -1, -1)
-        others = [
-            (replace_one if i % 2 else replace_limbs)(alone, self.pool, generator, self.config.pool)
-            for i in range(count)
-        ]
-        joints, after = self._joints(first), self._joints(torch.cat(others))
+        others = torch.cat(
+            [
+                (replace_one if i % 2 else replace_limbs)(
+                    alone, self.pool, generator, self.config.pool
+                )
+                for i in range(count)
+            ]
+        )
+        joints, after = self._joints(first), self._joints(others)
         seed, indices = chance.getrandbits(31), range(count)
         long = write_modifiers_with_codes(joints, after, seed=seed, indices=indices)
         brief = write_brief_modifiers_with_codes(
             joints, after, seed=seed, indices=indices, named_states=NAMED_STATES
         )
         codes = self.encode(alone)[0]
-        rows = []
         phrasing = self._phrasing(Task.EDIT, chance)
+        rows, kept = [], []
         for i in range(count):
             text, said = (brief if i % 2 else long)[i]
             if text:
                 parts = ask(phrasing, pose=codes, text=as_typed(text, chance))
                 rows.append(self._request(parts, said))
-        return self._with_truth(pack(rows), alone)
+                kept.append(i)
+        return self._with_truth(pack(rows), alone), others[kept]
 
     def _request(self, parts: Sequence[Part], said: Iterable[Claim]) -> Row:
         row = render_question(parts, self.vocabulary)
@@ -249,6 +291,27 @@ class PoseLessons:
 
     def _joints(self, rotations: Rotations) -> Joints:
         return forward_kinematics(face_front(rotations), self.joints_at_rest).numpy()
+
+
+RELATIONS = {
+    "close": "close to", "front": "in front of", "at_left": "left of", "at_right": "right of",
+    "on_hip": "on hip", "at_side": "at side", "reach_front": "reaching forward",
+    "out_side": "out to the side", "on_ground": "on the ground", "slightly_bent": "slightly bent",
+    "bent_less": "a bit bent", "bent_more": "bent", "completely_bent": "fully bent",
+    "right_angle": "at a right angle", "shoulder_width": "shoulder width from", "wide": "wide from",
+    "spread": "spread from",
+}  # fmt: skip
+"""Relations in words, where their names are not."""
+WITHOUT_SECOND = {"on_hip", "at_side", "reach_front", "out_side"}
+CHECK, YES, NO = " Check:", " yes", " no"
+
+
+def in_words(statement: Statement) -> str:
+    """Return a statement in the fewest words: "left knee slightly bent"."""
+    words = [statement.first, RELATIONS.get(statement.relation, statement.relation)]
+    if statement.second is not None and statement.relation not in WITHOUT_SECOND:
+        words.append(statement.second)
+    return " ".join(words).replace("_", " ")
 
 
 def as_typed(text: str, chance: random.Random) -> str:

@@ -7,7 +7,8 @@ joint was seen to do, so anatomical limits hold joint by joint, while the combin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import roma
@@ -49,6 +50,18 @@ AS_RECORDED = PoolConfig(mixed=0.0, turn=0.0, tilt=0.0)
 """Poses of recordings, but for left and right and where they face."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PoolPart:
+    """Poses of a pool that follow each other and are drawn alike: those of one source."""
+
+    poses: int
+    share: float = 1.0
+    """How often a pose is drawn here, beside the shares of the other parts."""
+    fps: float
+    moves: bool
+    """Whether any two of them are moments of one recording."""
+
+
 class PosePool:
     """Recorded poses held in memory, and batches drawn from them."""
 
@@ -64,10 +77,50 @@ class PosePool:
         self.rotations = rotations
         self.recording = torch.zeros(len(rotations)) if recording is None else recording
         """Which recording a pose is from; poses of one recording follow each other in time."""
-        self.fps = fps
+        moves = bool((self.recording[1:] == self.recording[:-1]).any())
+        self.parts: tuple[PoolPart, ...] = (PoolPart(poses=len(rotations), fps=fps, moves=moves),)
 
     def __len__(self) -> int:
         return len(self.rotations)
+
+    @property
+    def moves(self) -> bool:
+        """Whether there are two moments of any recording."""
+        return any(part.moves for part in self.parts)
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of all recordings. Raises ConfigError where they differ."""
+        rates = {part.fps for part in self.parts if part.moves or not self.moves}
+        if len(rates) > 1:
+            raise ConfigError(f"these recordings have {rates} frames per second, not all the same")
+        return rates.pop()
+
+    @classmethod
+    def mix(cls, pools: Sequence[PosePool], shares: Sequence[float]) -> PosePool:
+        """Return the poses of several pools; each is drawn from as often as its share says.
+
+        Shares count beside each other: 3 and 1 are three of four and one of four. Moments of
+        recordings are drawn from the pools that have any.
+        """
+        starts = [0]
+        for pool in pools:
+            assert len(pool.parts) == 1, "a mixed pool is not mixed again"
+            starts.append(starts[-1] + int(pool.recording.max()) + 1)
+        mixed = cls(
+            torch.cat([pool.rotations for pool in pools]),
+            torch.cat([pool.recording.long() + start for pool, start in zip(pools, starts)]),
+        )
+        mixed.parts = tuple(
+            replace(pool.parts[0], share=share) for pool, share in zip(pools, shares, strict=True)
+        )
+        return mixed
+
+    def part(self, number: int) -> PosePool:
+        """Return one of the pools that were mixed; it shares their memory."""
+        before = sum(part.poses for part in self.parts[:number])
+        own = slice(before, before + self.parts[number].poses)
+        return PosePool(self.rotations[own], self.recording[own], fps=self.parts[number].fps)
 
     @classmethod
     def read(
@@ -99,7 +152,7 @@ class PosePool:
         self, count: int, generator: torch.Generator, config: PoolConfig
     ) -> Float[Tensor, "count 22 3 3"]:
         """Return `count` poses; the same generator state gives the same poses."""
-        return self._turn(
+        return turn_at_random(
             self._mirror(self._mix(count, generator, config), generator), generator, config
         )
 
@@ -110,26 +163,39 @@ class PosePool:
 
         Where a recording is too short for the drawn distance, the pair is one pose twice.
         """
-        frames = torch.randint(len(self), (count,), generator=generator)
-        apart = (0.2 + 1.8 * torch.rand(count, generator=generator)) * self.fps
+        parts = self._choose_parts(count, generator, moving=True)
+        frames = self._choose_frames(parts, 1, generator)[:, 0]
+        fps = torch.tensor([part.fps for part in self.parts])[parts]
+        apart = (0.2 + 1.8 * torch.rand(count, generator=generator)) * fps
         later = (frames + apart.long()).clamp(max=len(self) - 1)
         later = torch.where(self.recording[later] == self.recording[frames], later, frames)
         pairs = self.rotations[torch.stack([frames, later], dim=1)].flatten(1, 2)
         first, second = self._mirror(pairs, generator).split(POSED_JOINTS, dim=1)
-        first = self._turn(first, generator, config)
+        first = turn_at_random(first, generator, config)
         return first, torch.cat([first[:, :1], second[:, 1:]], dim=1)
 
-    def _turn(
-        self,
-        rotations: Float[Tensor, "count 22 3 3"],
-        generator: torch.Generator,
-        config: PoolConfig,
-    ) -> Float[Tensor, "count 22 3 3"]:
-        turn = torch.rand(len(rotations), 3, generator=generator) * 2 - 1
-        about_y = turn[:, 1:2] * torch.tensor([[0.0, config.yaw, 0.0]])
-        tilted = turn * torch.tensor([config.tilt, 0.0, config.tilt])
-        root = roma.rotvec_to_rotmat(about_y) @ roma.rotvec_to_rotmat(tilted) @ rotations[:, 0]
-        return torch.cat([root[:, None], rotations[:, 1:]], dim=1)
+    def _choose_parts(
+        self, count: int, generator: torch.Generator, *, moving: bool = False
+    ) -> Int[Tensor, " count"]:
+        """Return a part for each of so many poses, by their shares; `moving`: one that moves."""
+        if len(self.parts) == 1:
+            return torch.zeros(count, dtype=torch.long)
+        moving = moving and self.moves
+        shares = [part.share * (part.moves or not moving) for part in self.parts]
+        edges = (torch.tensor(shares, dtype=torch.float64) / sum(shares)).cumsum(0)[:-1]
+        drawn = torch.rand(count, generator=generator, dtype=torch.float64)
+        return torch.bucketize(drawn, edges, right=True)
+
+    def _choose_frames(
+        self, parts: Int[Tensor, " count"], each: int, generator: torch.Generator
+    ) -> Int[Tensor, "count each"]:
+        """Return `each` positions of poses within each of the parts."""
+        if len(self.parts) == 1:
+            return torch.randint(len(self), (len(parts), each), generator=generator)
+        poses = torch.tensor([part.poses for part in self.parts])
+        first = (poses.cumsum(0) - poses)[parts]
+        drawn = torch.rand(len(parts), each, generator=generator, dtype=torch.float64)
+        return first[:, None] + (drawn * poses[parts][:, None]).long()
 
     def _mix(
         self, count: int, generator: torch.Generator, config: PoolConfig
@@ -137,7 +203,8 @@ class PosePool:
         limb_of_joint = torch.zeros(POSED_JOINTS, dtype=torch.long)
         for i, limb in enumerate(LIMBS):
             limb_of_joint[SMPL.indices(*limb)] = i
-        frames = torch.randint(len(self), (count, POSED_JOINTS), generator=generator)
+        parts = self._choose_parts(count, generator)
+        frames = self._choose_frames(parts, POSED_JOINTS, generator)
         kind = torch.rand(count, 1, generator=generator)
         frames = torch.where(kind < config.mixed / 2, frames, frames[:, limb_of_joint])
         frames = torch.where(kind < config.mixed, frames, frames[:, :1])
@@ -157,3 +224,14 @@ class PosePool:
         mirrored = rotations[:, order] * flip[:, None] * flip
         chosen = torch.rand(len(rotations), 1, 1, 1, generator=generator) < 0.5
         return torch.where(chosen, mirrored, rotations)
+
+
+def turn_at_random(
+    rotations: Float[Tensor, "count 22 3 3"], generator: torch.Generator, config: PoolConfig
+) -> Float[Tensor, "count 22 3 3"]:
+    """Return the poses, each turned and tilted as a whole."""
+    turn = torch.rand(len(rotations), 3, generator=generator) * 2 - 1
+    about_y = turn[:, 1:2] * torch.tensor([[0.0, config.yaw, 0.0]])
+    tilted = turn * torch.tensor([config.tilt, 0.0, config.tilt])
+    root = roma.rotvec_to_rotmat(about_y) @ roma.rotvec_to_rotmat(tilted) @ rotations[:, 0]
+    return torch.cat([root[:, None], rotations[:, 1:]], dim=1)

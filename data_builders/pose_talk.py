@@ -8,8 +8,8 @@ or from any other frame; what the text does not speak of stays as it was.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from data_builders.annotated_poses import AnnotatedPoses
 from data_builders.pose_pool import LIMBS, PoolConfig, PosePool
 from data_builders.posecodes.brief import rarity, write_brief_modifiers_with_codes
 from data_builders.posecodes.captions import write_captions_with_codes
@@ -24,17 +25,20 @@ from data_builders.posecodes.modifiers import Modifier, write_modifiers_with_cod
 from unipose.body.facing import face_front, without_yaw
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.skeletons import SMPL
+from unipose.errors import ConfigError
 from unipose.language.rendering import Practice, Row, render_sample
 from unipose.language.templates import Task, Wording, ask, choose_phrasing
 from unipose.language.vocabulary import Vocabulary
 from unipose.posecodes.claims import Claim, claimed, true_claims
-from unipose.posecodes.reader import read_statements
+from unipose.posecodes.reader import read, read_change_text
 
 Rotations = Float[Tensor, "pose 22 3 3"]
 THINGS = ((1,), (2,), (3,), (2, 3), (4,), (5,), (4, 5), (0, 4, 5), (0, 4, 5))
 """Limbs (of LIMBS) that a brief instruction may move: trunk, arms, legs, or the posture."""
 Joints = Float[np.ndarray, "pose 22 3"]
 Encode = Callable[[Rotations], Int[Tensor, "pose code"]]
+Told = tuple[str, Iterable[Claim] | None]
+"""A text and what it claims; None where that has to be read off the text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +82,15 @@ class PoseTalk:
         encode: Encode,
         vocabulary: Vocabulary,
         config: TalkConfig,
+        annotated: AnnotatedPoses | None = None,
     ) -> None:
+        """`annotated` gives samples with texts of their own; without it, they are written here.
+
+        Raises ConfigError if it has texts for none of the tasks.
+        """
+        if annotated is not None:
+            config = replace(config, shares=shares_of_tasks(config.shares, annotated.tasks))
+        self.annotated = annotated
         self.pool, self.config, self.vocabulary = pool, config, vocabulary
         self.joints_at_rest, self.encode = joints_at_rest, encode
 
@@ -140,9 +152,7 @@ class PoseTalk:
     ) -> list[Row]:
         seed = chance.getrandbits(31)
         if task in (Task.DESCRIBE, Task.GENERATE):
-            poses = self.pool.draw(count, generator, self.config.pool)
-            joints = self._joints(poses)
-            texts = write_captions_with_codes(joints, seed=seed, indices=range(count))
+            poses, joints, texts = self._captioned(count, generator, seed)
             if task == Task.GENERATE:
                 codes = self.encode(face_front(poses))
                 pairs = zip(codes, texts, strict=True)
@@ -154,10 +164,7 @@ class PoseTalk:
             ]
         else:
             brief = task == Task.EDIT and chance.random() < self.config.brief
-            first, second = (self._brief_pairs if brief else self._pairs)(count, generator)
-            joints, others = self._joints(first), self._joints(second)
-            write = self._briefly if brief else write_modifiers_with_codes
-            texts = write(joints, others, seed=seed, indices=range(count))
+            first, second, joints, others, texts = self._modified(count, generator, seed, brief)
             newest = others if task == Task.COMPARE else joints
             facts = torch.from_numpy(true_claims(joints, newest))
             rows = []
@@ -170,13 +177,37 @@ class PoseTalk:
                 else:
                     parts = ask(phrasing, pose=a, text=self._as_typed(text, chance))
                     rows.append(render_sample(parts, b, self.vocabulary))
-                    rows[-1].told = torch.from_numpy(claimed([said]))[0]
+                    rows[-1].told = self._told(task, text, said)
         for row, fact in zip(rows, facts, strict=True):
             row.facts = fact
         return rows
 
+    def _captioned(
+        self, count: int, generator: torch.Generator, seed: int
+    ) -> tuple[Rotations, Joints, Sequence[Told]]:
+        if self.annotated is not None:
+            poses, texts = self.annotated.draw_captions(count, generator, self.config.pool)
+            return poses, self._joints(poses), [(text, None) for text in texts]
+        poses = self.pool.draw(count, generator, self.config.pool)
+        joints = self._joints(poses)
+        return poses, joints, write_captions_with_codes(joints, seed=seed, indices=range(count))
+
+    def _modified(
+        self, count: int, generator: torch.Generator, seed: int, brief: bool
+    ) -> tuple[Rotations, Rotations, Joints, Joints, Sequence[Told]]:
+        if self.annotated is not None:
+            config = self.config.pool
+            first, second, texts = self.annotated.draw_modifiers(count, generator, config)
+            joints, others = self._joints(first), self._joints(second)
+            return first, second, joints, others, [(text, None) for text in texts]
+        first, second = (self._brief_pairs if brief else self._pairs)(count, generator)
+        joints, others = self._joints(first), self._joints(second)
+        write = self._briefly if brief else write_modifiers_with_codes
+        written = write(joints, others, seed=seed, indices=range(count))
+        return first, second, joints, others, written
+
     def _pairs(self, count: int, generator: torch.Generator) -> tuple[Rotations, Rotations]:
-        moments = round(count * self.config.moments)
+        moments = round(count * self.config.moments) if self.pool.moves else 0
         one, two = self.pool.draw_moments(moments, generator, self.config.pool)
         first = self.pool.draw(count - moments, generator, self.config.pool)
         second = replace_limbs(first, self.pool, generator, self.config.pool)
@@ -206,24 +237,53 @@ class PoseTalk:
         self,
         codes: Int[Tensor, " code"],
         text: str,
-        said: Iterable[Claim],
+        said: Iterable[Claim] | None,
         chance: random.Random,
     ) -> Row:
         if chance.random() < self.config.few_words:
             sentences = text.split(". ")
             text = ". ".join(sentences[: chance.randint(1, len(sentences))])
-            said = read_statements(text)
+            said = None
         phrasing = choose_phrasing(Task.GENERATE, chance, self.config.wording)
         parts = ask(phrasing, text=self._as_typed(text, chance))
         row = render_sample(parts, codes, self.vocabulary)
-        row.told = torch.from_numpy(claimed([said]))[0]
+        row.told = self._told(Task.GENERATE, text, said)
         return row
+
+    def _told(
+        self, task: Task, text: str, said: Iterable[Claim] | None
+    ) -> Bool[Tensor, " claim"] | None:
+        """Return the claims of a text; None for a source's own that cannot be read as a whole."""
+        unread: Sequence[str] = ()
+        if said is None and task == Task.EDIT:
+            changes = read_change_text(text)
+            said, unread = changes.changes, changes.unread
+        elif said is None:
+            statements = read(text)
+            said, unread = statements.statements, statements.unread
+        told = torch.from_numpy(claimed([said]))[0]
+        if self.annotated is not None and (unread or not bool(told.any())):
+            return None  # what is not understood would be learned as not said
+        return told
 
     def _as_typed(self, text: str, chance: random.Random) -> str:
         return text.lower().rstrip(".") if chance.random() < self.config.plain_typing else text
 
     def _joints(self, rotations: Rotations) -> Joints:
         return forward_kinematics(face_front(rotations), self.joints_at_rest).numpy()
+
+
+def shares_of_tasks(
+    shares: Sequence[tuple[Task, float]], tasks: Collection[Task]
+) -> tuple[tuple[Task, float], ...]:
+    """Return the shares of the tasks that a source has. Raises ConfigError if they are nothing."""
+    found = tuple((task, share) for task, share in shares if task in tasks)
+    if not sum(share for _, share in found):
+        raise ConfigError(
+            f"a source has examples of {', '.join(sorted(tasks))}, but the shares of tasks are "
+            + ", ".join(f"{task} {share:g}" for task, share in shares)
+        )
+    return found
 
 
 def replace_limbs(

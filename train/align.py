@@ -8,6 +8,9 @@ trains these, the embeddings and the output layer, as published.
 
 from __future__ import annotations
 
+import random
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,14 +29,16 @@ from data_builders.conversations.script import ScriptWriter
 from data_builders.conversations.typing_style import SLIPS
 from data_builders.pose_lessons import LessonsConfig, PoseLessons
 from data_builders.pose_pool import PoolConfig, PosePool
-from data_builders.pose_talk import Encode, PoseTalk, TalkConfig, replace_limbs
+from data_builders.pose_talk import Encode, TalkConfig, replace_limbs
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers
+from data_builders.training_sources import TrainingPoses, parse_sources
 from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
 from train.converse import load_adapters
 from train.held_out import HeldOut, read_poses
 from train.program import generator_of, run_program
+from train.projector_warm_up import warm_up_projector
 from train.run_folder import RunFolder
 from train.stages import choose_what_learns, learn_in_float32
 from train.training_loop import TrainingLoopConfig, run_loop, start
@@ -56,7 +61,7 @@ from unipose.language.config import ConceptConfig, PoseLanguageConfig
 from unipose.language.conversation_model import CONVERSATION
 from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import Practice, Row
-from unipose.language.templates import PHRASINGS, Wording
+from unipose.language.templates import PHRASINGS, Task, Wording
 from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
 from unipose.posecodes.claims import claims
 
@@ -110,6 +115,9 @@ class AlignConfig(TrainingLoopConfig):
     talk: TalkConfig = field(default_factory=TalkConfig)
     data: Path = Path("../shared/mocap")
     """Folder with a manifest.csv; "" trains on made-up poses."""
+    sources: tuple[str, ...] = ()
+    """Sources of poses and texts in place of `data`: NAME=FOLDER?share=NUMBER&...
+    (docs/training_data.md)."""
     out: Path = Path("runs/align")
     practice: int = 64
     """Pairs per step by which reading and writing poses is practised without words."""
@@ -119,8 +127,14 @@ class AlignConfig(TrainingLoopConfig):
     """Adapters of the same base and rank to go on from; None begins anew."""
     without: tuple[str, ...] = ()
     """Parts of the model (see `train.stages`) that stay as they are."""
+    warm_up: int = 0
+    """Steps in which the pose projector alone learns to show what is true of a pose."""
     attention: str | None = None
     """An implementation of transformers'; on CPUs the backward pass of "eager" is the fastest."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_sources(self.sources)
 
 
 PRESETS = {
@@ -150,6 +164,7 @@ PRESETS = {
         lessons=LessonsConfig(),
         start=CONVERSATION,
         without=("embeddings",),
+        warm_up=400,
         attention="eager",
         out=Path("runs/align_smol"),
         steps=500,
@@ -167,7 +182,19 @@ PRESETS = {
         llm="mistralai/Mistral-7B-Instruct-v0.2",
         concepts=False,
         read_both_ways=False,
-        talk=TalkConfig(pool=PoolConfig(mixed=0.0), wording=Wording.FIXED),
+        # of one source as published: 70k poses and 93k pairs, each for two tasks
+        talk=TalkConfig(
+            shares=(
+                (Task.DESCRIBE, 70.0),
+                (Task.GENERATE, 70.0),
+                (Task.COMPARE, 93.0),
+                (Task.EDIT, 93.0),
+            ),
+            pool=PoolConfig(mixed=0.0),
+            plain_typing=0.0,
+            few_words=0.0,
+            wording=Wording.FIXED,
+        ),
         out=Path("runs/align_paper"),
         steps=20_466,
         batch=24,
@@ -300,59 +327,58 @@ def main(config: AlignConfig) -> None:
     torch.manual_seed(config.seed)
     codec = open_codec(config)
     body = load_body()
-    pool = (
-        PosePool.random(64, seed=1)
-        if config.data == Path()
-        else PosePool.read(config.data, "train")
-    )
+    sources = parse_sources(config.sources)
+    poses = TrainingPoses.read(config.data, sources)
+    if accelerator.is_main_process:
+        sys.stderr.write(poses.report)
+    asks = config.checked > 0 and accelerator.is_main_process
+    others = read_poses(config.data, sources) if asks else None
     with accelerator.main_process_first():
         run = RunFolder(config.out, config, accelerator)
-        text = None if config.llm else text_tokenizer(config, pool, body.rest_joints)
+        text = None
+        if not config.llm:
+            text = text_tokenizer(config, poses.pool, body.rest_joints, poses.texts)
     model, vocabulary = build_model(config, codec, body.rest_joints, text)
     encode: Encode = lambda rotations: codec.encode(rotations_to_6d(rotations))  # noqa: E731
-    if config.lessons is not None:
-        lessons = PoseLessons(
-            pool,
-            joints_at_rest=body.rest_joints,
-            encode=encode,
-            vocabulary=vocabulary,
-            config=config.lessons,
-            talks=conversation_writer(pool, seed=config.seed),
-        )
-        run_loop(
-            accelerator, run, model, vocabulary,
-            lambda place: (lessons.draw(seed=config.seed, step=place), None), config, name="align",
+    if config.lessons is None:
+        talk = poses.talk(
+            joints_at_rest=body.rest_joints, encode=encode, vocabulary=vocabulary,
+            config=config.talk,
         )  # fmt: skip
-        return
-    talk = PoseTalk(
-        pool,
-        joints_at_rest=body.rest_joints,
-        encode=encode,
-        vocabulary=vocabulary,
-        config=config.talk,
-    )
+    else:
+        talk = PoseLessons(
+            poses.pool, joints_at_rest=body.rest_joints, encode=encode, vocabulary=vocabulary,
+            config=config.lessons, talks=conversation_writer(poses.pool, seed=config.seed),
+        )  # fmt: skip
 
     def draw(place: int) -> tuple[list[Row], Practice | None]:
+        if isinstance(talk, PoseLessons):
+            return talk.draw(seed=config.seed, step=place), None
         rows = talk.draw(config.batch, seed=config.seed, step=place)
         if not config.practice or not config.claim_weight:  # practice is of claims
             return rows, None
         return rows, talk.practise(config.practice, seed=config.seed, step=place)
 
+    if config.warm_up and not run.checkpoints():
+        warm_up_projector(model, vocabulary, poses.pool, encode, steps=config.warm_up)
     held_out = None
-    if config.checked and accelerator.is_main_process:
-        poses = read_poses(config.data)
-        held_out = HeldOut(body.rest_joints, poses=poses, count=config.checked, seed=config.seed)
+    if others is not None:
+        held_out = HeldOut(body.rest_joints, poses=others, count=config.checked, seed=config.seed)
     run_loop(accelerator, run, model, vocabulary, draw, config, name="align", held_out=held_out)
 
 
 def text_tokenizer(
-    config: AlignConfig, pool: PosePool, joints_at_rest: torch.Tensor
+    config: AlignConfig, pool: PosePool, joints_at_rest: torch.Tensor, others: Sequence[str] = ()
 ) -> PreTrainedTokenizerBase:
-    """Return the small model's text tokenizer, learned once per run and kept in its folder."""
+    """Return the small model's text tokenizer, learned once per run and kept in its folder.
+
+    It is learned from texts about poses of the pool, and from some of the others.
+    """
     folder = config.out / "text"
     if not (folder / "tokenizer.json").exists():
         count = min(4000, 4 * len(pool))
         texts = training_texts(pool, joints_at_rest, config.talk, count=count, seed=config.seed)
+        texts += random.Random(config.seed).sample(others, min(len(others), count))
         train_text_tokenizer(texts, size=config.small.text_tokens).save_pretrained(folder)
     return AutoTokenizer.from_pretrained(folder)
 

@@ -17,9 +17,11 @@ from torch import Tensor
 
 from data_builders.picture_pool import PicturedPerson
 from data_builders.pose_pool import AS_RECORDED, PosePool
+from data_builders.pose_talk import replace_limbs
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers
 from data_builders.posecodes.scores import score_changes, score_statements
+from data_builders.training_sources import TrainingPoses, TrainingSource
 from unipose.assistant import UniPose
 from unipose.body.facing import face_front
 from unipose.body.kinematics import forward_kinematics
@@ -54,7 +56,7 @@ class HeldOut:
         if poses is None:
             return
         generator = torch.Generator().manual_seed(seed)
-        drawn = poses.draw_moments(PAIRS * count, generator, AS_RECORDED)
+        drawn = _pairs(poses, PAIRS * count, generator)
         before, after = (self.joints(some) for some in drawn)
         texts = write_modifiers(before, after, seed=seed, indices=range(len(before)))
         kept = [i for i, text in enumerate(texts) if read_changes(text)][:count]
@@ -113,15 +115,23 @@ class HeldOut:
         }
 
 
-def read_poses(data: Path) -> PosePool:
-    """Return the poses of the recordings' validation split, or made-up ones without recordings.
+def _pairs(
+    poses: PosePool, count: int, generator: torch.Generator
+) -> tuple[Float[Tensor, "pose 22 3 3"], Float[Tensor, "pose 22 3 3"]]:
+    """Return two moments of a recording each; where there are none, poses with other limbs."""
+    if poses.moves:
+        return poses.draw_moments(count, generator, AS_RECORDED)
+    first = poses.draw(count, generator, AS_RECORDED)
+    return first, replace_limbs(first, poses, generator, AS_RECORDED)
 
-    Raises ConfigError for recordings without that split.
+
+def read_poses(data: Path, sources: Sequence[TrainingSource] = ()) -> PosePool:
+    """Return the poses of the sources' or recordings' validation split, or made-up ones.
+
+    Raises ConfigError for sources and recordings without that split.
     """
-    if data == Path():
-        return PosePool.random(64, seed=2)
     try:
-        return PosePool.read(data, "val", fps=SPARSE)
+        return TrainingPoses.read(data, sources, split="val", fps=SPARSE).pool
     except ConfigError as error:
         raise ConfigError(f"{error}; --checked 0 trains without asking held-out people") from error
 

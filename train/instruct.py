@@ -7,6 +7,7 @@ those of the first stage and go on learning, they are not merged.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from math import floor
 from pathlib import Path
@@ -14,8 +15,9 @@ from pathlib import Path
 import torch
 
 from data_builders.image_talk import ImageTalkConfig
-from data_builders.pose_pool import PoolConfig, PosePool
-from data_builders.pose_talk import PoseTalk, TalkConfig
+from data_builders.pose_pool import PoolConfig
+from data_builders.pose_talk import TalkConfig
+from data_builders.training_sources import TrainingPoses, parse_sources
 from train import visual
 from train.held_out import read_poses
 from train.program import run_program
@@ -29,6 +31,7 @@ from train.vision_training import (
     held_out_people,
     image_talk,
     open_start,
+    read_shown,
 )
 from unipose.body.body import load_body
 from unipose.errors import ConfigError
@@ -50,7 +53,8 @@ class InstructConfig(VisionTrainingConfig):
     without: tuple[str, ...] = ()
     """Parts of the model (see `train.stages`) that stay as they are."""
     seen: float = 0.5
-    """Share of samples that are about pictures (or ask of poses what is asked of pictures)."""
+    """Share of samples that are about pictures (or ask of poses what is asked of pictures); not
+    asked where `sources` has both kinds: their own shares say it."""
     steps: int = 1800
     peak_rate: float = 5e-4
     warmup: int = 100
@@ -61,6 +65,14 @@ class InstructConfig(VisionTrainingConfig):
         super().__post_init__()
         if not 0.0 <= self.seen <= 1.0:
             raise ConfigError(f"expected a share of samples from 0 to 1, got seen={self.seen}")
+
+    @property
+    def picture_share(self) -> float:
+        """Share of samples that are about pictures."""
+        shares: dict[bool, float] = {True: 0.0, False: 0.0}
+        for source in parse_sources(self.sources):
+            shares[source.pictured] += source.share
+        return shares[True] / sum(shares.values()) if all(shares.values()) else self.seen
 
 
 PRESETS = {
@@ -137,15 +149,19 @@ def main(config: InstructConfig) -> None:
     accelerator = start(config)
     torch.manual_seed(config.seed)
     body = load_body()
-    made_up = config.data == Path()
-    pool = PosePool.random(64, seed=1) if made_up else PosePool.read(config.data, "train")
+    told = [source for source in parse_sources(config.sources) if not source.pictured]
+    poses = TrainingPoses.read(config.data, told)
+    shown, report = read_shown(config)
+    if accelerator.is_main_process:
+        sys.stderr.write(poses.report + report)
+    asks = config.checked > 0 and accelerator.is_main_process
+    others = read_poses(config.data, told) if asks else None
     with accelerator.main_process_first():
         run = RunFolder(config.out, config, accelerator)
         model, vocabulary = open_start(config, body)
-        pictures = image_talk(config, model, vocabulary, body)
+        pictures = image_talk(config, model, vocabulary, body, shown)
     choose_what_learns(model, Stage.INSTRUCT, without=config.without)
-    talk = PoseTalk(
-        pool,
+    talk = poses.talk(
         joints_at_rest=body.rest_joints,
         encode=encoder_of(model),
         vocabulary=vocabulary,
@@ -154,7 +170,7 @@ def main(config: InstructConfig) -> None:
 
     def draw(place: int) -> tuple[list[Row], Practice | None]:
         # over many steps, not in each, the share comes out right
-        wanted = config.batch * config.seen
+        wanted = config.batch * config.picture_share
         seen = floor((place + 1) * wanted) - floor(place * wanted)
         rows = pictures.draw(seen, seed=config.seed, step=place) if seen else []
         if seen < config.batch:
@@ -164,8 +180,8 @@ def main(config: InstructConfig) -> None:
         return rows, talk.practise(config.practice, seed=config.seed, step=place)
 
     held_out = None
-    if config.checked and accelerator.is_main_process:
-        held_out = held_out_people(config, model, body, read_poses(config.data))
+    if others is not None:
+        held_out = held_out_people(config, model, body, others)
     run_loop(accelerator, run, model, vocabulary, draw, config, name="instruct", held_out=held_out)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +20,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from data_builders.training_sources import parse_sources
 from tokenizer.codec import CodecError
 from train.memory import GB, Engine, Load, Memory, plan_memory
 from train.model_sizes import KNOWN, Sizes, count, describe
@@ -64,6 +66,8 @@ class PlanConfig:
     """Of the frozen base; by default all are tried."""
     zero: Literal[0, 2, 3] | None = None
     """DeepSpeed's stage (0: none); by default all engines are tried."""
+    sources: tuple[str, ...] = ()
+    """What is to be trained on (docs/training_data.md), for the command; nothing of it is read."""
     turn_markers: int = 4
     """Ids that train.align adds to the text tokenizer; the published vocabulary has none."""
     json: bool = False
@@ -77,6 +81,7 @@ class PlanConfig:
         for name in ("gpus", "tokens", "lora_rank"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        parse_sources(self.sources)
         if self.batch is not None and self.batch < 1:
             raise ConfigError(f"batch must be at least 1, got {self.batch}")
         if self.gpu_memory_gb <= 0:
@@ -254,7 +259,8 @@ def command(config: PlanConfig, setting: TrainingSetup, batch: int) -> str:
     line += f" --num_processes {config.gpus}" if config.gpus > 1 or file == "zero2.yaml" else ""
     line += f" -m train.{config.stage} --preset paper --llm {config.llm} --batch {batch}"
     line += f" --bits {setting.bits}" if setting.bits < 16 else ""
-    return line + (" --checkpointing" if setting.checkpointing else "")
+    line += " --checkpointing" if setting.checkpointing else ""
+    return line + (f" --sources {shlex.join(config.sources)}" if config.sources else "")
 
 
 def advice(config: PlanConfig, setting: TrainingSetup) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from tqdm import trange
 
 from data_builders.pose_pool import LIMBS, PoolConfig, PosePool
+from data_builders.training_sources import TrainingPoses, parse_sources
 from tokenizer.codec import (
     LEFT_ARM,
     LEFT_LEG,
@@ -57,6 +59,8 @@ class PoseCodesConfig(RunSettings):
     pool: PoolConfig = field(default_factory=PoolConfig)
     data: Path = Path("../shared/mocap")
     """Folder with a manifest.csv; "" trains on made-up poses."""
+    sources: tuple[str, ...] = ()
+    """Sources of poses in place of `data`: NAME=FOLDER?share=NUMBER&... (docs/training_data.md)."""
     out: Path = Path("runs/pose_codes")
     steps: int = 40_000
     batch: int = 256
@@ -70,6 +74,10 @@ class PoseCodesConfig(RunSettings):
     """Vertices drawn per step, by area, for the vertex loss; 0 takes all, weighted by area."""
     joint_noise: float = 0.05
     """Noise on the 6D entries of one limb in half of the batch (input only)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_sources(self.sources)
 
 
 PRESETS = {
@@ -173,9 +181,11 @@ def main(config: PoseCodesConfig) -> None:
     torch.manual_seed(config.seed)
     codec = PoseTokenizer(config.codec)
     body = load_body()
-    made_up = config.data == Path()
-    pool = PosePool.random(64, seed=1) if made_up else PosePool.read(config.data, "train")
-    held_out = PosePool.random(64, seed=2) if made_up else PosePool.read(config.data, "val")
+    sources = parse_sources(config.sources)
+    poses = TrainingPoses.read(config.data, sources)
+    if accelerator.is_main_process:
+        sys.stderr.write(poses.report)
+    pool, held_out = poses.pool, TrainingPoses.read(config.data, sources, split="val").pool
     optimizer = torch.optim.AdamW(
         codec.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
     )

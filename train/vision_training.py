@@ -13,9 +13,14 @@ from torch import Tensor
 
 from data_builders.built_pictures import BuiltPictures
 from data_builders.image_talk import ImageTalk, ImageTalkConfig, PictureSource
+from data_builders.mixed_talk import MixedTalk
 from data_builders.picture_pool import Look, PicturedPerson, StudioPictures
 from data_builders.pose_pool import PosePool
+from data_builders.pose_talk import shares_of_tasks
+from data_builders.readers.source import Drops
 from data_builders.studio import Motions, Studio, StudioConfig
+from data_builders.training_pictures import OpenPictures, read_pictures
+from data_builders.training_sources import parse_sources
 from tokenizer.rotations import rotations_to_6d
 from train import align
 from train.held_out import HeldOut
@@ -28,6 +33,8 @@ from unipose.language.model import PoseLanguageModel
 from unipose.language.pictures import Picture
 from unipose.language.templates import Task
 from unipose.language.vocabulary import Vocabulary
+
+ASK_NOBODY = "--checked 0 trains without asking held-out people"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +75,9 @@ class VisionTrainingConfig(TrainingLoopConfig):
     """Folder of a built ImageScript; "" takes pictures in the studio."""
     refined: bool = False
     """Take the refined texts of a built folder in place of the automatic ones."""
+    sources: tuple[str, ...] = ()
+    """Sources, NAME=FOLDER?share=NUMBER&... (docs/training_data.md). Those with pictures are in
+    place of `pictures` and the studio."""
     data: Path = Path("../shared/mocap")
     """The studio's recordings: a folder with a manifest.csv; "" makes poses up."""
     studio: StudioConfig = field(
@@ -81,6 +91,21 @@ class VisionTrainingConfig(TrainingLoopConfig):
     """Pictures whose features stay in memory, so that none is taken and seen twice; with 0 the
     model is given pixels, and its encoders run on whole batches in every step."""
     image_talk: ImageTalkConfig
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_sources(self.sources)
+
+
+def read_shown(config: VisionTrainingConfig) -> tuple[list[tuple[float, OpenPictures]], str]:
+    """Return the sources of pictures with their shares, and lines on them and what was left out."""
+    drops = Drops()
+    sources = [source for source in parse_sources(config.sources) if source.pictured]
+    shown = read_pictures(sources, drops, kept=config.kept)
+    whole = sum(source.share for source in sources)
+    lines = [f"{one.name}: {one.share / whole:.1%} of samples with pictures" for one in sources]
+    lines += [drops.summary()] if len(drops) else []
+    return shown, "".join(f"{line}\n" for line in lines)
 
 
 def open_start(config: VisionTrainingConfig, body: Body) -> tuple[PoseLanguageModel, Vocabulary]:
@@ -102,17 +127,33 @@ def image_talk(
     model: PoseLanguageModel,
     vocabulary: Vocabulary,
     body: Body,
-) -> ImageTalk:
-    """Return what draws samples about pictures, of a built folder or of the studio."""
-    source = _pictures(config, model, body, "train", stills=config.stills, films=config.films)
-    return ImageTalk(
-        [source],
-        joints_at_rest=body.rest_joints,
-        encode=encoder_of(model),
-        decode=decoder_of(model),
-        vocabulary=vocabulary,
-        config=config.image_talk,
-    )
+    shown: Sequence[tuple[float, OpenPictures]] = (),
+) -> ImageTalk | MixedTalk:
+    """Return what draws samples about pictures.
+
+    They are of the sources that `shown` opens, or without any, of a built folder or the studio.
+    """
+
+    def talk(source: PictureSource, config: ImageTalkConfig) -> ImageTalk:
+        return ImageTalk(
+            [source],
+            joints_at_rest=body.rest_joints,
+            encode=encoder_of(model),
+            decode=decoder_of(model),
+            vocabulary=vocabulary,
+            config=config,
+        )
+
+    if not shown:
+        source = _pictures(config, model, body, "train", stills=config.stills, films=config.films)
+        return talk(source, config.image_talk)
+    look, asked = _look(config, model), config.image_talk
+    talks = []
+    for _, open_pictures in shown:
+        source = open_pictures(look)
+        shares = shares_of_tasks(asked.shares, source.tasks)
+        talks.append(talk(source, replace(asked, shares=shares)))
+    return MixedTalk(talks, [share for share, _ in shown])
 
 
 def held_out_people(
@@ -122,14 +163,27 @@ def held_out_people(
     poses: PosePool | None = None,
 ) -> HeldOut:
     """Return the people in pictures, and in poses if there are any, who are asked about."""
-    try:
-        source = _pictures(config, model, body, "val", stills=10 * config.checked, films=1)
-    except MissingFileError as error:
-        raise ConfigError(f"{error} --checked 0 trains without asking held-out people") from error
+    pictured = [source for source in parse_sources(config.sources) if source.pictured]
+    sources: list[tuple[float, PictureSource]]
+    if pictured:
+        look = _look(config, model)
+        found = read_pictures(pictured, Drops(), split="val", kept=config.kept)
+        sources = [(share, open_pictures(look)) for share, open_pictures in found]
+    else:
+        try:
+            source = _pictures(config, model, body, "val", stills=10 * config.checked, films=1)
+        except MissingFileError as error:
+            raise ConfigError(f"{error} {ASK_NOBODY}") from error
+        sources = [(1.0, source)]
+    if not sources:
+        raise ConfigError(f"no source of pictures has a split 'val'. {ASK_NOBODY}")
+    asked = [(share, source) for share, source in sources if Task.IMAGE_TO_TEXT in source.tasks]
     shown: list[PicturedPerson] = []
-    for i in range(config.checked if Task.IMAGE_TO_TEXT in source.tasks else 0):
-        chance = random.Random(f"{config.seed} held out {i}")
-        shown += source.example(Task.IMAGE_TO_TEXT, chance).shown
+    for i in range(config.checked if asked else 0):
+        place = f"{config.seed} held out {i}"
+        shares = [share for share, _ in asked]
+        ((_, source),) = random.Random(f"{place} source").choices(asked, shares)
+        shown += source.example(Task.IMAGE_TO_TEXT, random.Random(place)).shown
     return HeldOut(
         body.rest_joints, poses=poses, count=config.checked, seed=config.seed, shown=shown
     )
@@ -145,7 +199,7 @@ def _pictures(
     films: int,
 ) -> PictureSource:
     """Return the pictures of a split; those of another split are of other rooms and poses."""
-    look = cached_encoder(model) if config.kept else model.look
+    look = _look(config, model)
     if config.pictures != Path():
         return BuiltPictures.read(
             config.pictures, look, split=split, refined=config.refined, kept=config.kept
@@ -155,6 +209,10 @@ def _pictures(
     people = PosePool.random(64, seed=seed) if made_up else Motions.read(config.data, split)
     studio = Studio(config.studio.of_split(split), people, body)
     return StudioPictures(studio, look, stills=stills, films=films, kept=config.kept)
+
+
+def _look(config: VisionTrainingConfig, model: PoseLanguageModel) -> Look:
+    return cached_encoder(model) if config.kept else model.look
 
 
 def cached_encoder(model: PoseLanguageModel) -> Look:

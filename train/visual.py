@@ -6,6 +6,7 @@ described and compared, always in the same words.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 
 from data_builders.image_talk import ImageTalkConfig
 from data_builders.studio import StudioConfig
+from data_builders.training_sources import parse_sources
 from train.mesh_recovery import MINI as MINI_EYE
 from train.program import run_program
 from train.run_folder import RunFolder
@@ -24,8 +26,10 @@ from train.vision_training import (
     held_out_people,
     image_talk,
     open_start,
+    read_shown,
 )
 from unipose.body.body import load_body
+from unipose.errors import ConfigError
 from unipose.language.eyes import EyesConfig
 from unipose.language.rendering import Row
 from unipose.language.templates import Task, Wording
@@ -53,6 +57,12 @@ class VisualConfig(VisionTrainingConfig):
     steps: int = 3000
     batch: int = 16
     peak_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for source in parse_sources(self.sources):
+            if not source.pictured:
+                raise ConfigError(f"this stage learns from pictures, and {source.name} has none")
 
 
 PRESETS = {
@@ -107,10 +117,13 @@ def main(config: VisualConfig) -> None:
     accelerator = start(config)
     torch.manual_seed(config.seed)
     body = load_body()
+    shown, report = read_shown(config)
+    if accelerator.is_main_process:
+        sys.stderr.write(report)
     with accelerator.main_process_first():
         run = RunFolder(config.out, config, accelerator)
         model, vocabulary = open_start(config, body)
-        pictures = image_talk(config, model, vocabulary, body)
+        pictures = image_talk(config, model, vocabulary, body, shown)
     choose_what_learns(model, Stage.VISUAL)
 
     def draw(place: int) -> tuple[list[Row], None]:

@@ -14,12 +14,12 @@ from unipose.body.pose import Pose
 
 def one_pose(pose: Pose, frame: int) -> Pose:
     """Return one frame as a batch of one that does not hold the whole recording in memory."""
-    single = pose[frame]
-    return replace(
-        single,
-        rotations=single.rotations.clone(),
-        betas=None if single.betas is None else single.betas.clone(),
-        translation=None if single.translation is None else single.translation.clone(),
+    own = slice(frame, frame + 1)
+    return replace(  # once: each new Pose is checked
+        pose,
+        rotations=pose.rotations[own].clone(),
+        betas=None if pose.betas is None else pose.betas[own].clone(),
+        translation=None if pose.translation is None else pose.translation[own].clone(),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from data_builders.readers import (
     moyo,
     mpi_inf_3dhp,
     mpii,
+    pose_files,
     posefix,
     posescript,
     recordings,
@@ -38,6 +39,7 @@ SOURCES: dict[str, Source] = {
     source.name: source
     for source in (
         recordings.SOURCE,
+        pose_files.SOURCE,
         amass.SOURCE,
         moyo.SOURCE,
         babel.SOURCE,
@@ -119,16 +121,16 @@ def _named(record: Record | RecordPair, request: Request) -> Record | RecordPair
     return replace(record, key=key, source=request.called, first=first, second=second)
 
 
-def parse_request(text: str) -> Request:
-    """Return the request that `NAME=FOLDER` or `NAME=FOLDER?option=value&...` makes.
+def split_request(text: str, names: Collection[str]) -> tuple[str, Path, dict[str, str]]:
+    """Return name, folder and options of `NAME=FOLDER?option=value&...`.
 
-    Raises ConfigError for an unknown source or option.
+    Raises ConfigError for what is not written so, and for a name that is none of `names`.
     """
     name, equals, rest = text.partition("=")
     if not equals or not rest:
-        raise ConfigError(f"expected NAME=FOLDER, got {text!r}; names: {', '.join(SOURCES)}")
-    if name not in SOURCES:
-        raise ConfigError(f"no source is called {name!r}; there are {', '.join(SOURCES)}")
+        raise ConfigError(f"expected NAME=FOLDER, got {text!r}; names: {', '.join(names)}")
+    if name not in names:
+        raise ConfigError(f"no source is called {name!r}; there are {', '.join(names)}")
     folder, _, tail = rest.partition("?")
     options = {}
     for option in filter(None, tail.split("&")):
@@ -136,6 +138,20 @@ def parse_request(text: str) -> Request:
         if not equals:
             raise ConfigError(f"expected option=value after the ?, got {option!r}")
         options[key] = value
+    return name, Path(folder), options
+
+
+def parse_request(text: str) -> Request:
+    """Return the request that `NAME=FOLDER` or `NAME=FOLDER?option=value&...` makes.
+
+    Raises ConfigError for an unknown source or option.
+    """
+    return request_of(*split_request(text, SOURCES))
+
+
+def request_of(name: str, folder: Path, options: dict[str, str]) -> Request:
+    """Return the request for a source with its options; see `parse_request`."""
+    options = dict(options)
     called = options.pop("name", name)
     if not re.fullmatch(r"\w[\w.-]*", called) or (called in SOURCES and called != name):
         raise ConfigError(
@@ -144,7 +160,7 @@ def parse_request(text: str) -> Request:
         )
     source = SOURCES[name]
     choice = parse_choice(options, source)
-    return Request(source=source, folder=Path(folder), choice=choice, name=called)
+    return Request(source=source, folder=folder, choice=choice, name=called)
 
 
 def open_source(text: str, drops: Drops) -> Iterator[Record | RecordPair]:

@@ -182,6 +182,16 @@ def test_the_published_recipe_fits_on_the_published_gpus(mistral: Sizes):
     assert "--batch 24 --checkpointing" in line
 
 
+def test_sources_are_checked_and_stand_in_the_command(mistral: Sizes):
+    text = "posescript=/data/posescript?amass=/data/AMASS&share=70"
+    config = PlanConfig(gpus=4, sources=(text, "mocap=/data/mocap"))
+    found, batch = propose(config, mistral, choose(config, mistral))
+    line = command(config, found.setting, batch)
+    assert line.endswith(f"--checkpointing --sources '{text}' mocap=/data/mocap")
+    with pytest.raises(ConfigError, match="share must be a number above 0"):
+        PlanConfig(sources=("mocap=/data/mocap?share=0",))
+
+
 def test_a_small_gpu_gets_a_quantised_base(mistral: Sizes):
     config = PlanConfig(gpus=1, gpu_memory_gb=16.0, batch=2)
     found, batch = propose(config, mistral, choose(config, mistral))

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -84,6 +84,7 @@ class PoseExpert(nn.Module):
             grid = level_grid(codec)
         self.register_buffer("grid", grid, persistent=False)
         self.stages = codec.stages
+        self.counts = list(codec.levels) or [codec.codes]
         positions = codec.length // codec.stages
         self.norm = nn.LayerNorm(context)
         self.context = nn.Linear(context, config.width)
@@ -111,6 +112,39 @@ class PoseExpert(nn.Module):
         """Return logits of the codes."""
         scores = self.levels(states, seen)
         return scores @ self.grid.to(scores)
+
+    def cross_entropy(
+        self, scores: Float[Tensor, "row slot level"], truth: Int[Tensor, "row slot"]
+    ) -> Float[Tensor, ""]:
+        """Return the mean cross entropy of codes, from the scores of their levels.
+
+        A code's logit is the sum of its levels' scores, so its cross entropy is the sum of theirs.
+        """
+        levels = self.grid.T[truth].split(self.counts, dim=-1)
+        return sum(
+            (
+                functional.cross_entropy(part.flatten(0, 1), level.argmax(-1).flatten())
+                for part, level in zip(scores.split(self.counts, dim=-1), levels, strict=True)
+            ),
+            start=scores.sum() * 0,
+        )
+
+    def mixed_latents(
+        self, scores: Float[Tensor, "row slot level"], codebooks: Float[Tensor, "stage code latent"]
+    ) -> Float[Tensor, "row position latent"]:
+        """Return the expected latents of the codes, as `Quantiser.mixed_latents` of their softmax.
+
+        Levels of one dimension are independent of the others', so each has its own expectation.
+        """
+        chances = [part.softmax(-1) for part in scores.split(self.counts, dim=-1)]
+        by_stage = torch.cat(chances, dim=-1).unflatten(1, (-1, self.stages))
+        if len(self.counts) == 1:  # of learned codebooks, a code is one level
+            return torch.einsum("rpsc,scl->rpl", by_stage, codebooks)
+        example = self.grid.argmax(dim=1)  # some code that has the level
+        dimension = torch.arange(len(self.counts)).repeat_interleave(torch.tensor(self.counts))
+        value = codebooks[:, example, dimension]  # stage level
+        parts = (by_stage * value).sum(dim=2).split(self.counts, dim=-1)
+        return torch.stack([part.sum(-1) for part in parts], dim=-1)
 
 
 def level_grid(codec: CodecConfig) -> Float[Tensor, "level code"]:

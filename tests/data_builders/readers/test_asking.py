@@ -19,6 +19,7 @@ from tests.fakes.motion_datasets import (
     write_posefix,
     write_posescript,
 )
+from tests.fakes.motion_files import bvh_text, write_bvh_text
 from tests.fakes.picture_datasets import (
     coco_person,
     coco_whole_body_person,
@@ -150,8 +151,14 @@ def write_two_of_amass(folder):
     (folder / "CMU" / "bad_poses.npz").write_bytes(b"PK")
 
 
+def write_files(folder):
+    write_bvh_text(folder, bvh_text([{"position": (0, 86, i)} for i in range(40)]), "clip.bvh")
+    (folder / "bad.npz").write_bytes(b"PK")
+
+
 WRITERS = {
     "mocap": small_folder,
+    "files": write_files,
     "amass": write_two_of_amass,
     "moyo": write_moyo,
     "babel": lambda folder: write_babel(folder, frame_labels=[babel_label("walk", 0.0, 0.1)]),

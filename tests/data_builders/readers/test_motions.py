@@ -23,6 +23,7 @@ from tests.fakes.motion_datasets import (
     write_posefix,
     write_posescript,
 )
+from tests.fakes.motion_files import bvh_text, write_bvh_text
 from unipose.body.pose import Pose
 from unipose.errors import ConfigError, EmptySourceError, SourceError
 
@@ -199,6 +200,29 @@ def test_a_release_that_is_no_json_is_named(tmp_path):
     (folder / "pair_id_2_pose_ids.json").write_text(json.dumps([[1, 2]])[:-2])
     with pytest.raises(SourceError, match=r"pair_id_2_pose_ids\.json.*Download it again"):
         read(f"posefix={folder}?amass={amass_folder(tmp_path)}")
+
+
+def test_files_without_a_manifest_are_of_the_split_that_their_folder_names(tmp_path):
+    steps = [{"position": (0, 86, i)} for i in range(30)]
+    for split in ("train", "val", "other"):
+        (tmp_path / split).mkdir()
+        write_bvh_text(tmp_path / split, bvh_text(steps), "clip.bvh")
+    write_amass(tmp_path, "test/a_poses.npz", frames=24)
+    (tmp_path / "notes.txt").write_text("not a pose")
+    (tmp_path / "broken.bvh").write_text("HIERARCHY")
+    records, drops = read(f"files={tmp_path}?fps=10")
+    splits = {record.key.rpartition(":")[0]: record.split for record in records}
+    assert splits == {
+        "files/other/clip.bvh": "train", "files/test/a_poses.npz": "test",
+        "files/train/clip.bvh": "train", "files/val/clip.bvh": "val",
+    }  # fmt: skip
+    assert [drop.key for drop in drops.dropped] == ["files/broken.bvh", "files/test/shape.npz"]
+    val, _ = read(f"files={tmp_path}?split=val&fps=10")
+    assert len(val) == 10
+    assert float(val[0].pose.rotations[0, 0, 1, 1]) > 0.99  # y up
+    (tmp_path / "manifest.csv").write_text("path,split,fps\n")
+    with pytest.raises(ConfigError, match="ask for it as mocap="):
+        read(f"files={tmp_path}")
 
 
 def test_our_own_recordings_are_a_source_too(tmp_path):

@@ -1,0 +1,256 @@
+"""Teach an expert to write poses: `accelerate launch -m train.pose_expert --preset smol`.
+
+The language model is frozen, so what it makes of a request is computed once: some thousand requests
+(to make a pose, to change one) are drawn and their hidden states kept, in shards that a run that
+was interrupted goes on with. What is left is a small network over kept states, hundreds of requests
+a second, where a step through the language model would pay for all of it each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from tqdm import trange
+
+from data_builders.pose_lessons import LessonsConfig, PoseLessons
+from data_builders.pose_pool import PosePool
+from tokenizer.codec import PoseTokenizer
+from tokenizer.rotations import rotations_from_6d, rotations_to_6d
+from train import align
+from train.program import generator_of, run_program, start_accelerator
+from train.run_folder import RunFolder
+from train.saved_model import save_model
+from train.settings import RunSettings, check_finite, set_rate
+from train.stages import choose_what_learns
+from unipose.assistant import UniPose
+from unipose.body.body import load_body
+from unipose.errors import ConfigError
+from unipose.language.attention import seen_places
+from unipose.language.model import PoseLanguageModel
+from unipose.language.pose_expert import PoseExpert, PoseExpertConfig
+from unipose.language.rendering import Row, collate
+from unipose.language.vocabulary import Vocabulary
+
+SHARD = 600
+"""Packs whose states are one file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseExpertTraining(RunSettings):
+    """One run."""
+
+    start: Path = Path("runs/align_smol/model")
+    """The frozen language model, as train.align wrote it; "" is an untrained one (debug)."""
+    expert: PoseExpertConfig = field(default_factory=PoseExpertConfig)
+    codec: Path | None = None
+    """A pose tokenizer in place of the model's."""
+    lessons: LessonsConfig = field(default_factory=lambda: LessonsConfig(requests=24, edits=10))
+    packs: int = 1200
+    """Packs of requests, of which every second changes a pose."""
+    data: Path = Path("../shared/mocap")
+    """Folder with a manifest.csv; "" trains on made-up poses."""
+    code_weight: float = 0.3
+    geometry_weight: float = 20.0
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    log_every: int = 20
+
+
+PRESETS = {
+    "smol": PoseExpertTraining(
+        out=Path("runs/pose_expert"), steps=3000, batch=96, peak_rate=1e-3, warmup=50,
+        save_every=500,
+    ),
+    "debug": PoseExpertTraining(
+        start=Path(), expert=PoseExpertConfig(width=16, blocks=1, heads=2, feed_forward=16),
+        lessons=LessonsConfig(requests=2, edits=2), packs=2, data=Path(),
+        out=Path("runs/pose_expert_debug"), steps=4, batch=3, peak_rate=1e-3, warmup=2,
+        save_every=2, trackers=(),
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RequestStates:
+    """Hidden states of requests, one behind the other, and the poses that they ask for."""
+
+    states: Float[Tensor, "place width"]
+    ends: Int[Tensor, " request"]
+    """Where the states of each request end."""
+    rotations: Float[Tensor, "request 22 3 3"]
+
+    @classmethod
+    def joined(cls, parts: Sequence[RequestStates]) -> RequestStates:
+        """Return several as one."""
+        before = np.cumsum([0, *[len(part.states) for part in parts]])
+        return cls(
+            states=torch.cat([part.states for part in parts]),
+            ends=torch.cat([part.ends + int(n) for part, n in zip(parts, before, strict=False)]),
+            rotations=torch.cat([part.rotations for part in parts]),
+        )
+
+    def batch(
+        self, chosen: Int[Tensor, " row"]
+    ) -> tuple[Float[Tensor, "row place width"], Bool[Tensor, "row place"]]:
+        """Return the states of some requests, filled up to the longest, and which are there."""
+        starts = torch.cat([self.ends.new_zeros(1), self.ends[:-1]])[chosen]
+        lengths = self.ends[chosen] - starts
+        places = torch.arange(int(lengths.max()))
+        seen = places < lengths[:, None]
+        taken = (starts[:, None] + places).where(seen, 0)
+        return self.states[taken], seen
+
+
+@torch.inference_mode()
+def states_of_requests(
+    model: PoseLanguageModel, vocabulary: Vocabulary, packed: Row, rotations: Tensor
+) -> RequestStates:
+    """Return what the language model makes of each request of a pack."""
+    batch = collate([packed], pad=vocabulary.pad)
+    seen, positions = seen_places(batch, read_both_ways=model.config.read_both_ways)
+    hidden = model.hidden_states(batch, seen, positions)[0][0].bfloat16()
+    assert batch.branches is not None
+    branches = batch.branches[0]
+    parts = [hidden[(branches == 0) | (branches == i + 1)] for i in range(len(rotations))]
+    return RequestStates(
+        states=torch.cat(parts),
+        ends=torch.tensor([len(part) for part in parts]).cumsum(0),
+        rotations=rotations,
+    )
+
+
+def kept_states(
+    config: PoseExpertTraining, model: PoseLanguageModel, vocabulary: Vocabulary, pool: PosePool
+) -> RequestStates:
+    """Return the states of all requests; what an earlier run computed is read."""
+    lessons = PoseLessons(
+        pool,
+        joints_at_rest=model.joints_at_rest,
+        encode=lambda rotations: model.codec.encode(rotations_to_6d(rotations)),
+        vocabulary=vocabulary,
+        config=config.lessons,
+    )
+    folder = config.out / "states"
+    folder.mkdir(parents=True, exist_ok=True)
+    shards = []
+    for first in range(0, config.packs, SHARD):
+        path = folder / f"{first:06d}.safetensors"
+        if not path.is_file():
+            parts = []
+            for pack in trange(first, min(first + SHARD, config.packs), desc="reading requests"):
+                chance = Random(f"{config.seed} {pack} requests")
+                generator = torch.Generator().manual_seed(chance.getrandbits(62))
+                draw = lessons.edits if pack % 2 else lessons.requests
+                row, rotations = draw(generator, chance)
+                parts.append(states_of_requests(model, vocabulary, row, rotations))
+            unfinished = path.with_suffix(".tmp")
+            save_file(dict(vars(RequestStates.joined(parts))), unfinished)
+            unfinished.rename(path)
+        shards.append(RequestStates(**load_file(path)))
+    return RequestStates.joined(shards)
+
+
+def merge_adapters(model: PoseLanguageModel) -> None:
+    """Add the adapters into the frozen weights beside them: states are computed faster."""
+    from peft.tuners.lora import LoraLayer  # slow to import
+
+    for module in model.llm.modules():
+        if isinstance(module, LoraLayer):
+            module.merge()
+
+
+def main(config: PoseExpertTraining) -> None:
+    """Compute the states, train, log, save; resumes from what is there already."""
+    accelerator = start_accelerator(
+        clip=config.clip, trackers=config.trackers, folder=config.out, threads=config.threads
+    )
+    torch.manual_seed(config.seed)
+    assistant = open_start(config)
+    model, vocabulary = assistant.model, assistant.vocabulary
+    merge_adapters(model)
+    codec = model.codec
+    if config.codec is not None:
+        codec.load_state_dict(PoseTokenizer.from_pretrained(config.codec).state_dict())
+    model.add_expert(config.expert)
+    expert = model.expert
+    assert expert is not None
+    made_up = config.data == Path()
+    pool = PosePool.random(64, seed=1) if made_up else PosePool.read(config.data, "train")
+    model.requires_grad_(requires_grad=False)
+    run = RunFolder(config.out, config, accelerator)
+    known = kept_states(config, model, vocabulary, pool)
+    codes = torch.cat(
+        [model.codec.encode(rotations_to_6d(some)) for some in known.rotations.split(4096)]
+    )
+    expert.requires_grad_(requires_grad=True)
+    optimizer = torch.optim.AdamW(
+        expert.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
+    )
+    done = run.resume(expert, optimizer)
+    books = model.codec.quantiser.codebooks
+    progress = trange(done, config.steps, initial=done, total=config.steps, desc="expert")
+    for step in progress:
+        set_rate(optimizer, config.rate(step))
+        generator = generator_of(seed=config.seed, step=step)
+        chosen = torch.randint(len(codes), (config.batch,), generator=generator)
+        scores = expert.levels(*known.batch(chosen))
+        mixed = rotations_from_6d(model.codec.decoder(expert.mixed_latents(scores, books)))
+        truth = model.codec.rotations(codes[chosen]).detach()
+        apart = (model.joints(mixed) - model.joints(truth)).square().sum(-1).mean()
+        parts = {"codes": expert.cross_entropy(scores, codes[chosen]), "geometry": apart}
+        loss = config.code_weight * parts["codes"] + config.geometry_weight * apart
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(expert.parameters(), config.clip)
+        check_finite(step, [(step, loss.detach(), parts)], norm=norm)
+        optimizer.step()
+        optimizer.zero_grad()
+        if step % config.log_every == 0:
+            run.log(step=step, **{name: round(float(part), 5) for name, part in parts.items()})
+            progress.set_postfix({name: float(part) for name, part in parts.items()})
+        if config.saves(step):
+            run.save(step + 1, expert, optimizer)
+    save_whole(config, expert, codec)
+    run.close()
+
+
+def save_whole(config: PoseExpertTraining, expert: PoseExpert, codec: PoseTokenizer) -> None:
+    """Write the model to begin with, its adapters as they were, with the expert beside it."""
+    assistant = open_start(config)
+    assistant.model.add_expert(config.expert)
+    assert assistant.model.expert is not None
+    assistant.model.expert.load_state_dict(expert.state_dict())
+    assistant.model.codec.load_state_dict(codec.state_dict())
+    choose_what_learns(assistant.model, large=True)  # all but the frozen base is written apart
+    save_model(assistant.model, assistant.vocabulary, config.out / "model")
+
+
+def open_start(config: PoseExpertTraining) -> UniPose:
+    """Return the model to begin with; an untrained one for debugging.
+
+    Raises ConfigError for a model that writes poses in another way.
+    """
+    if config.start == Path():
+        small = replace(
+            align.PRESETS["debug"], concepts=False, pose_projector=16, claim_weight=0.0,
+            out=config.out,
+        )  # fmt: skip
+        body, pool = load_body(), PosePool.random(8, seed=1)
+        text = align.text_tokenizer(small, pool, body.rest_joints)
+        torch.manual_seed(config.seed)
+        return UniPose(*align.build_model(small, align.open_codec(small), body.rest_joints, text))
+    assistant = UniPose.load(config.start, base_as_stored=True, eyes="own")
+    if type(assistant.model) is not PoseLanguageModel or assistant.model.expert is not None:
+        raise ConfigError(f"{config.start} holds a model that writes poses another way")
+    return assistant
+
+
+if __name__ == "__main__":
+    run_program(main, PRESETS)
