@@ -48,9 +48,6 @@ MINI = CodecConfig(
 )
 """unipose-mini: codes belong to one limb each, coarse before fine."""
 
-SMOL = replace(MINI, width=256)
-"""The same codes; smaller perceptrons, so that more steps fit into the same time."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class PoseCodesConfig(RunSettings):
@@ -78,12 +75,11 @@ class PoseCodesConfig(RunSettings):
 PRESETS = {
     "mini": PoseCodesConfig(codec=MINI, steps=4500, peak_rate=1e-3, save_every=500),
     "smol": PoseCodesConfig(
-        codec=SMOL,
-        pool=PoolConfig(free_root=0.3, stretched=0.3, wide=0.1),
+        codec=replace(MINI, search_rounds=3),
         out=Path("runs/pose_codes_smol"),
-        steps=10_000,
-        peak_rate=5e-3,
-        save_every=1000,
+        steps=4500,
+        peak_rate=1e-3,
+        save_every=1500,
     ),
     "debug": PoseCodesConfig(
         codec=replace(MINI, width=32),
