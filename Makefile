@@ -17,7 +17,7 @@ KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000
 TRAIN := PATH="$(CURDIR)/$(BIN):$$PATH" $(KEEP_MEMORY) $(BIN)/accelerate launch --num_processes 1 \
 	--num_machines 1 --mixed_precision no --dynamo_backend no -m
 
-.PHONY: help setup chat test test-slow check lint format types arrows mini converse picture bench lock clean
+.PHONY: help setup chat test test-slow check lint format types arrows mini codes converse picture bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -72,6 +72,10 @@ mini: setup ## train the embedded model again, from the mocap folder (MOCAP=FOLD
 	$(TRAIN) train.instruct --preset mini --data $(MOCAP)
 	$(TRAIN) train.instruct --preset mini_words --data $(MOCAP)
 	$(BIN)/python -m train.export_weights runs/words/model unipose/weights/mini
+
+codes: setup ## train the pose tokenizer in unipose/weights/pose_codes again (MOCAP=FOLDER)
+	$(TRAIN) train.pose_codes --preset smol --data $(MOCAP)
+	$(BIN)/python -m train.export_weights runs/pose_codes_smol/codec unipose/weights/pose_codes
 
 converse: setup ## train the conversation model again, from the mocap folder (MOCAP=FOLDER)
 	$(TRAIN) train.converse --preset smol --data $(MOCAP)

@@ -86,9 +86,16 @@ def main(options: ReconstructionOptions) -> None:
     table = {source: summary(parts) for source, parts in errors.items()}
     print_table(
         f"Pose -> {codec.config.length} codes of {codec.config.codes} -> pose (millimetres)",
-        ["recordings of", "MPJPE", "PA-MPJPE", "95 %", "poses"],
+        ["recordings of", "MPJPE", "PA-MPJPE", "95 %", "% above 50", "poses"],
         [
-            (source, s["mpjpe_mm"], s["pa_mpjpe_mm"], s["mpjpe_p95_mm"], str(s["poses"]))
+            (
+                source,
+                s["mpjpe_mm"],
+                s["pa_mpjpe_mm"],
+                s["mpjpe_p95_mm"],
+                100 * s["above_50_mm"],
+                str(s["poses"]),
+            )
             for source, s in table.items()
         ],
     )
@@ -104,13 +111,14 @@ def main(options: ReconstructionOptions) -> None:
 
 
 def summary(parts: list[Errors]) -> dict[str, float | int]:
-    """Return the mean errors over all poses in millimetres."""
+    """Return the mean errors over all poses in millimetres, and how bad the worst poses are."""
     plain = torch.cat([part.mpjpe for part in parts]) * 1000
     return {
         "mpjpe_mm": float(plain.mean()),
         "pa_mpjpe_mm": float(torch.cat([part.pa_mpjpe for part in parts]).mean()) * 1000,
         "mpjpe_24_mm": float(torch.cat([part.mpjpe_all for part in parts]).mean()) * 1000,
         "mpjpe_p95_mm": float(np.percentile(plain.numpy(), 95)),
+        "above_50_mm": float((plain > 50).float().mean()),
         "poses": len(plain),
     }
 

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from tokenizer.code_search import search_levels
 from tokenizer.networks import ConvolutionDecoder, ConvolutionEncoder, PartDecoder, PartEncoder
 from tokenizer.quantisers import Kind, Quantiser
 from tokenizer.rotations import rotations_from_6d, rotations_to_6d
@@ -25,7 +26,7 @@ class CodecError(ValueError):
 
 @dataclass(frozen=True)
 class JointGroup:
-    """Joints that share codes, and how many positions they get."""
+    """Joints that share codes, from the root outwards, and how many positions they get."""
 
     joints: tuple[int, ...]
     positions: int
@@ -51,6 +52,8 @@ class CodecConfig:
     codes: int = 2048
     levels: tuple[int, ...] = ()
     """Levels per latent dimension of finite scalar quantisation."""
+    search_rounds: int = 0
+    """How often `encode` tries the neighbours of every level of "residual_fsq"; 0 only rounds."""
 
     def __post_init__(self) -> None:
         joints = sorted(joint for group in self.groups for joint in group.joints)
@@ -58,6 +61,8 @@ class CodecConfig:
             raise CodecError(f"each joint belongs to exactly one group, got joints {joints}")
         if self.network == "convolution" and len(self.groups) != 1:
             raise CodecError("the convolutional network codes the whole body as one group")
+        if self.search_rounds and self.quantiser != "residual_fsq":
+            raise CodecError(f"search_rounds need residual_fsq, got {self.quantiser}")
         if self.stages > 1 and not self.quantiser.startswith("residual"):
             raise CodecError(f"{self.stages} stages need a residual quantiser")
         if self.quantiser.endswith("fsq") and (
@@ -134,7 +139,19 @@ class PoseTokenizer(nn.Module):
                 f"expected finite 6D rotations (batch, {self.config.joints}, 6), "
                 f"got {tuple(sixd.shape)}"
             )
-        return self.quantiser(self.encoder(sixd))[1]
+        quantised, codes, _ = self.quantiser(self.encoder(sixd))
+        if not self.config.search_rounds:
+            return codes
+        found = search_levels(
+            quantised,
+            rotations_from_6d(sixd),
+            lambda latents: rotations_from_6d(self.decoder(latents)),
+            groups=[(group.joints, group.positions) for group in self.config.groups],
+            step=self.quantiser.level_step,
+            bound=self.quantiser.codebooks.amax(dim=1).sum(dim=0),
+            rounds=self.config.search_rounds,
+        )
+        return self.quantiser.nearest(found)
 
     @torch.no_grad()
     def decode(self, codes: Int[Tensor, "batch code"]) -> Float[Tensor, "batch joint 6"]:

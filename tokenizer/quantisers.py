@@ -67,6 +67,12 @@ class Quantiser(nn.Module):
             return books * getattr(self.quantise, "scales")[:, None]  # noqa: B009
         return books if self.kind == "residual_ema" else books[None]
 
+    @property
+    def level_step(self) -> Float[Tensor, " latent"]:
+        """Return how far neighbouring levels of residual_fsq are apart, all stages together."""
+        levels = self.codebooks.new_tensor(self.levels)
+        return 2 / (levels - 1) / levels ** (self.stages - 1)
+
     def latents(self, codes: Int[Tensor, "batch code"]) -> Float[Tensor, "batch position latent"]:
         """Return the quantised latents that `codes` stand for."""
         by_stage = codes.unflatten(1, (-1, self.stages))

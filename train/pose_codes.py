@@ -82,6 +82,13 @@ class PoseCodesConfig(RunSettings):
 
 PRESETS = {
     "mini": PoseCodesConfig(codec=MINI, steps=4500, peak_rate=1e-3, save_every=500),
+    "smol": PoseCodesConfig(
+        codec=replace(MINI, search_rounds=3),
+        out=Path("runs/pose_codes_smol"),
+        steps=4500,
+        peak_rate=1e-3,
+        save_every=1500,
+    ),
     "debug": PoseCodesConfig(
         codec=replace(MINI, width=32),
         data=Path(),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import unipose
 from eval.reconstruction import ReconstructionOptions, load_codec, main, measure
 from tests.fakes.tiny_model import TINY_CODEC
 from tokenizer.codec import CodecError, PoseTokenizer
@@ -61,6 +62,34 @@ def test_a_turn_of_the_root_is_an_error_only_without_alignment(body: Body) -> No
     assert float(found.pa_mpjpe[0]) < 1e-5
 
 
+POSE_CODES = Path(unipose.__file__).parent / "weights" / "pose_codes"
+FAR_FROM_RECORDED = {
+    "bent to the floor": {"spine1": (1.9, 0, 0), "left_hip": (-1.0, 0, 0), "right_hip": (-1, 0, 0)},
+    "lying on the back": {"pelvis": (-1.57, 0, 0), "left_hip": (-1.2, 0, 0.8)},
+    "head down": {"pelvis": (3.0, 0, 0), "left_knee": (1.0, 0, 0)},
+    "crouching": {
+        "pelvis": (0.7, 0, 0), "spine1": (1.2, 0, 0), "left_knee": (2.5, 0, 0),
+        "right_knee": (2.5, 0, 0), "left_hip": (-1.9, 0, 0.5), "right_hip": (-1.9, 0, -0.5),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAR_FROM_RECORDED)
+def test_the_shipped_tokenizer_keeps_people_far_from_recorded_ones(body: Body, name: str) -> None:
+    turns = torch.zeros(1, 24, 3)
+    for joint, turn in FAR_FROM_RECORDED[name].items():
+        turns[0, SMPL.index[joint]] = torch.tensor(turn)
+    found = measure(load_codec(POSE_CODES), body, Pose.from_axis_angle(turns))
+    assert float(found.mpjpe) < 0.02
+
+
+def test_the_shipped_tokenizer_does_not_explode_on_impossible_poses(body: Body) -> None:
+    turns = torch.randn(200, 24, 3, generator=torch.Generator().manual_seed(0)) * 0.7
+    found = measure(load_codec(POSE_CODES), body, Pose.from_axis_angle(turns))
+    assert float(found.mpjpe.mean()) < 0.06
+    assert float(found.mpjpe.max()) < 0.2
+
+
 def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:
     with pytest.raises(CodecError, match="is no pose tokenizer"):
         load_codec(tmp_path)
@@ -77,4 +106,5 @@ def test_the_program_reports_its_keys(
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["mpjpe_mm"] >= result["pa_mpjpe_mm"] > 0
     assert 0 < result["codebook_use"] <= 1
+    assert 0 <= result["above_50_mm"] <= 1
     assert result["poses"] == sum(source["poses"] for source in result["sources"].values())

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.fakes.tiny_model import TINY_CODEC
+from tokenizer.code_search import chain_rotations
 from tokenizer.codec import LEFT_ARM, PAPER, CodecConfig, CodecError, JointGroup, PoseTokenizer
 from tokenizer.rotations import rotations_from_6d, rotations_to_6d
 
@@ -78,6 +79,50 @@ def test_codes_of_a_limb_move_that_limb_alone():
     assert set(moved.nonzero().flatten().tolist()) == set(LEFT_ARM)
 
 
+def searching() -> tuple[PoseTokenizer, PoseTokenizer]:
+    """Return one tokenizer that rounds and the same one that searches."""
+    plain = codec_of("residual_fsq")
+    search = PoseTokenizer(replace(plain.config, search_rounds=2)).eval()
+    search.load_state_dict(plain.state_dict())
+    return plain, search
+
+
+def test_searched_codes_decode_nearer_to_every_limb():
+    plain, search = searching()
+    sixd = some_poses(20, seed=3)
+    groups = [(group.joints, group.positions) for group in plain.config.groups]
+    truth = chain_rotations(rotations_from_6d(sixd), [joints for joints, _ in groups])
+    rounded, found = (
+        chain_rotations(
+            codec.rotations(codec.encode(sixd)).detach(), [joints for joints, _ in groups]
+        )
+        for codec in (plain, search)
+    )
+    for joints, _ in groups:
+        before, after = (
+            (turned[:, joints] - truth[:, joints]).square().sum(dim=(1, 2, 3))
+            for turned in (rounded, found)
+        )
+        assert bool((after <= before + 1e-4).all())
+        assert float(after.mean()) < 0.99 * float(before.mean())
+
+
+def test_searched_codes_of_one_pose_are_those_in_a_batch():
+    _, search = searching()
+    sixd = some_poses(4)
+    alone = torch.cat([search.encode(sixd[i : i + 1]) for i in range(4)])
+    torch.testing.assert_close(search.rotations(search.encode(sixd)), search.rotations(alone))
+
+
+def test_a_turned_spine_turns_what_hangs_on_it():
+    quarter = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    turns = torch.eye(3).repeat(1, 4, 1, 1)
+    turns[0, 1] = turns[0, 2] = quarter
+    turned = chain_rotations(turns, [(0,), (1, 2), (3,)])
+    torch.testing.assert_close(turned[0, 2], quarter @ quarter)
+    assert torch.equal(turned[0, 3], torch.eye(3))
+
+
 def test_digits_are_the_levels_of_the_codebook():
     quantiser = codec_of("fsq").quantiser
     digits, book = quantiser.digits, quantiser.codebooks[0]
@@ -138,6 +183,7 @@ def test_a_pose_that_is_not_finite_is_refused():
         {"groups": (JointGroup((0, 1), 1),), "levels": (8, 8, 8, 8)},
         {"groups": (JointGroup((0, 2), 1),)},
         {"quantiser": "fsq"},
+        {"quantiser": "ema", "stages": 1, "search_rounds": 1},
         {"network": "convolution"},
     ],
 )
