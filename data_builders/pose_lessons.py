@@ -51,9 +51,9 @@ from unipose.posecodes.questions import show_pose
 from unipose.posecodes.reader import read_statements
 from unipose.posecodes.statements import Statement
 
-QUESTIONS_ABOUT_ONE = {
-    "check": 8, "which": 4, "measure": 5, "where": 2, "between": 1, "posture": 1, "touching": 1,
-    "count": 1, "assess": 1,
+QUESTIONS_ABOUT_ONE: dict[str, float] = {
+    "check": 8.0, "which": 4.0, "measure": 5.0, "where": 2.0, "between": 1.0, "posture": 1.0,
+    "touching": 1.0, "count": 1.0, "assess": 1.0,
 }  # fmt: skip
 """How often a question about a pose is of which kind."""
 MOST_TRIES = 8

@@ -156,10 +156,15 @@ def add_adapters(model: nn.Module, config: ConverseConfig) -> dict:
             module.cast_input_dtype_enabled = False  # autocast does it, without copies in float32
     for name, weight in model.named_parameters():
         weight.requires_grad_("lora_" in name)
+    return describe_adapters(config.rank, config.alpha, base=config.llm)
+
+
+def describe_adapters(rank: int, alpha: int, *, base: str = "") -> dict:
+    """Return peft's description of adapters on all linear layers but the last."""
     return {
-        "peft_type": "LORA", "task_type": "CAUSAL_LM", "r": config.rank,
-        "lora_alpha": config.alpha, "exclude_modules": ["lm_head"],
-        "target_modules": "all-linear", "base_model_name_or_path": config.llm or None,
+        "peft_type": "LORA", "task_type": "CAUSAL_LM", "r": rank, "lora_alpha": alpha,
+        "exclude_modules": ["lm_head"], "target_modules": "all-linear",
+        "base_model_name_or_path": base or None,
     }  # fmt: skip
 
 

@@ -208,6 +208,7 @@ def main(config: PoseExpertTraining) -> None:
         parts = {"codes": expert.cross_entropy(scores, codes[chosen]), "geometry": apart}
         loss = config.code_weight * parts["codes"] + config.geometry_weight * apart
         loss.backward()
+        parts = {name: part.detach() for name, part in parts.items()}
         norm = torch.nn.utils.clip_grad_norm_(expert.parameters(), config.clip)
         check_finite(step, [(step, loss.detach(), parts)], norm=norm)
         optimizer.step()

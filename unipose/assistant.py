@@ -36,6 +36,7 @@ from unipose.language.concepts import ConceptPoseModel
 from unipose.language.decoding import Answer, Decoding, answer
 from unipose.language.grammar import OneOf, contact_table
 from unipose.language.model import FLOAT32, PoseLanguageModel
+from unipose.language.over_base import is_over_base, load_over_base
 from unipose.language.pictures import Picture
 from unipose.language.rendering import Part
 from unipose.language.templates import FIXED, Task, ask, body_in, evenly, list_of, motion_in
@@ -120,7 +121,7 @@ class UniPose:
         folder: str | Path | None = None,
         *,
         device: str | torch.device = "cpu",
-        dtype: torch.dtype | str = torch.float32,
+        dtype: torch.dtype | str | None = None,
         base_as_stored: bool = False,
         eyes: Eyes = "auto",
     ) -> UniPose:
@@ -131,19 +132,25 @@ class UniPose:
         on; "auto" asks both where they are there, and believes whose body agrees better with the
         keypoints.
 
-        `dtype` (float32, bfloat16, float16) is that of its weights; codes are always turned into
-        rotations in float32. With `base_as_stored`, as training needs it, only the layers of a
-        base that was brought are of the type in which it was brought, all else is in float32.
+        `dtype` (float32, bfloat16, float16) is that of its weights (None: float32, or bfloat16 for
+        the layers of a base beneath it); codes are always turned into rotations in float32. With
+        `base_as_stored`, as training needs it, only the layers of a base that was brought are of
+        the type in which it was brought, all else is in float32.
 
         Raises MissingFileError if there is no model, WeightsError if its files do not fit,
         ConfigError for a device that is not there or a `dtype` that is none of the three.
         """
-        place, number = _usable_device(device), _number_type(dtype)
+        place = _usable_device(device)
         folder = MINI if folder is None else Path(folder)
+        usual = torch.bfloat16 if is_over_base(folder) else torch.float32
+        number = usual if dtype is None else _number_type(dtype)
         if not (folder / "config.json").is_file():
             raise MissingFileError(
                 folder, "there is no model here.", "Expected config.json and model.safetensors."
             )
+        if is_over_base(folder):
+            assistant = cls(*load_over_base(folder, dtype=number), eyes=eyes)
+            return assistant if place.type == "cpu" else assistant.to(place)
         try:
             options: dict[str, Any] = {}
             brought = AutoConfig.from_pretrained(folder)

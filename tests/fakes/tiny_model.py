@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from tokenizer.codec import (
@@ -17,6 +19,7 @@ from tokenizer.codec import (
 from train.align import AlignConfig, SmallLlama, build_model
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
+from unipose.language.pose_expert import PoseExpertConfig
 from unipose.language.templates import PHRASINGS
 from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
 
@@ -37,13 +40,25 @@ TINY = AlignConfig(
 )
 
 
-def tiny_assistant(seed: int = 0) -> UniPose:
+PLAIN = replace(TINY, concepts=False, pose_projector=16, claim_weight=0.0)
+EXPERT = PoseExpertConfig(width=16, blocks=1, heads=2, feed_forward=16)
+
+
+def tiny_plain_assistant(seed: int = 0, *, expert: bool = False) -> UniPose:
+    """Return the same of the plain model; with an expert, poses are written by it."""
+    assistant = tiny_assistant(seed, config=PLAIN)
+    if expert:
+        assistant.model.add_expert(EXPERT)
+    return assistant
+
+
+def tiny_assistant(seed: int = 0, *, config: AlignConfig = TINY) -> UniPose:
     """Return an assistant whose answers are nonsense and whose behaviour is real."""
     torch.manual_seed(seed)
     codec = PoseTokenizer(TINY_CODEC).eval()
     texts = [phrasing for kinds in PHRASINGS.values() for phrasing in kinds]
     text = train_text_tokenizer(texts, size=400)
-    model, vocabulary = build_model(TINY, codec, load_body().rest_joints, text)
+    model, vocabulary = build_model(config, codec, load_body().rest_joints, text)
     with torch.no_grad():  # spread the answers, so that rows and seeds differ
         model.llm.get_input_embeddings().weight.mul_(20)
     return UniPose(model, vocabulary)

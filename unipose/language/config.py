@@ -17,7 +17,8 @@ class PoseLanguageConfig(PreTrainedConfig):
     written by slots that run through the language model. `system` is what a conversation begins
     with in the base's chat template. `lora` is what peft's LoraConfig takes for adapters on the
     linear layers of the language model. `eyes` is what EyesConfig takes; None is a model that
-    cannot see.
+    cannot see. `base` names the language model that a shipped one is read over
+    (`unipose.language.over_base`).
     """
 
     model_type = "unipose"
@@ -34,6 +35,7 @@ class PoseLanguageConfig(PreTrainedConfig):
         system: str = "",
         lora: dict | None = None,
         eyes: dict | None = None,
+        base: str = "",
         **known: Any,
     ) -> None:
         self.llm = llm or {}
@@ -45,6 +47,7 @@ class PoseLanguageConfig(PreTrainedConfig):
         self.system = system
         self.lora = lora
         self.eyes = eyes
+        self.base = base
         super().__init__(**known)
 
 

@@ -40,7 +40,7 @@ from unipose.language.claim_teacher import ClaimTeacher
 from unipose.language.config import PoseLanguageConfig
 from unipose.language.eyes import Eyes, EyesConfig
 from unipose.language.pictures import Picture, Pictures
-from unipose.language.pose_expert import PoseExpert, PoseExpertConfig
+from unipose.language.pose_expert import PoseExpert, PoseExpertConfig, level_grid
 from unipose.language.pose_projector import PoseProjector
 from unipose.language.precision import float32_on
 from unipose.language.rendering import PATCH, READ_POSE, Batch
@@ -132,6 +132,8 @@ class PoseLanguageModel(PreTrainedModel):
     def restore_tables(self) -> None:
         """Compute the tables that are not saved."""
         copy_tables(self.codec, PoseTokenizer(self.codec.config))
+        if self.expert is not None:
+            self.expert.register_buffer("grid", level_grid(self.codec.config), persistent=False)
 
     def train(self, mode: bool = True) -> PoseLanguageModel:
         """Set the training mode of all but the frozen codec, which is not touched."""

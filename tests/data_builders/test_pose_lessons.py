@@ -1,0 +1,79 @@
+"""Lessons: packs of short rows, dense in what is to be learned, with claims at their places."""
+
+from __future__ import annotations
+
+import random
+
+import torch
+
+from data_builders.pose_lessons import LessonsConfig, PoseLessons, in_words
+from data_builders.pose_pool import PosePool
+from tests.fakes.tiny_model import tiny_plain_assistant
+from tokenizer.rotations import rotations_to_6d
+from unipose.body.body import load_body
+from unipose.language.rendering import NOTHING, READ_POSE, collate
+from unipose.posecodes.facts import atoms
+from unipose.posecodes.statements import Statement
+
+ASSISTANT = tiny_plain_assistant()
+V = ASSISTANT.vocabulary
+LESSONS = PoseLessons(
+    PosePool.random(32, seed=0),
+    joints_at_rest=load_body().rest_joints,
+    encode=lambda rotations: ASSISTANT.model.codec.encode(rotations_to_6d(rotations)),
+    vocabulary=V,
+    config=LessonsConfig(checked=8, questions=4, requests=3, edits=4),
+)
+
+
+def drawn(seed: int = 0) -> tuple[torch.Generator, random.Random]:
+    return torch.Generator().manual_seed(seed), random.Random(seed)
+
+
+def test_the_same_step_gives_the_same_rows():
+    one, other, next_step = (LESSONS.draw(seed=0, step=step) for step in (3, 3, 4))
+    assert [row.ids for row in one] == [row.ids for row in other]
+    assert [row.ids for row in one] != [row.ids for row in next_step]
+    batches = [collate([row], pad=V.pad) for row in one]
+    assert all(batch.branches is not None for batch in batches)
+
+
+def test_a_checklist_learns_yes_and_no_alone():
+    row = LESSONS.checklist(*drawn())
+    learned = [V.decode([target]) for target in row.targets if target != NOTHING]
+    assert len(learned) == 8
+    assert set(learned) <= {V.decode([V.encode(word)[0]]) for word in (" yes", " no")}
+    assert row.kinds.count(READ_POSE) == V.length
+    ((place, truth),) = row.true_at
+    assert row.ids[place] == V.pose_end
+    assert truth.any()
+
+
+def test_a_pose_with_questions_is_read_once():
+    row = LESSONS.answers(*drawn())
+    assert row.kinds.count(READ_POSE) == V.length
+    assert max(row.branches) == 4
+    assert all(branch == 0 for branch, kind in zip(row.branches, row.kinds, strict=True) if kind)
+
+
+def test_each_request_ends_where_its_pose_begins():
+    row, poses = LESSONS.requests(*drawn())
+    ends = [i for i, target in enumerate(row.targets) if target != NOTHING]
+    assert len(poses) == len(ends) == 3
+    assert {row.targets[end] for end in ends} == {V.pose_start}
+    assert [place for place, _ in row.told_at] == ends
+    assert all(claims.any() for _, claims in row.told_at)
+
+
+def test_edits_share_the_pose_they_start_from():
+    row, poses = LESSONS.edits(*drawn())
+    assert row.kinds.count(READ_POSE) == V.length
+    assert len(poses) == len(row.told_at) == max(row.branches)
+
+
+def test_statements_are_said_in_few_words_that_tell_them_apart():
+    said = [in_words(fact.members[0]) for fact in atoms()]
+    assert len(set(said)) == len(said)
+    assert (
+        in_words(Statement("left_hand", "front", "right_hip")) == "left hand in front of right hip"
+    )

@@ -1,0 +1,110 @@
+"""Teaching the pose expert over kept states, and a model shipped without its base."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from data_builders.pose_lessons import LessonsConfig
+from tests.fakes.tiny_chat_model import tiny_chat_model
+from tests.fakes.tiny_model import EXPERT, TINY_CODEC
+from tokenizer.codec import PoseTokenizer
+from train import align, pose_expert
+from train.export_weights import export_over_base
+from train.pose_expert import RequestStates
+from unipose.assistant import UniPose
+from unipose.body.body import load_body
+from unipose.errors import WeightsError
+from unipose.language import over_base
+
+
+def test_a_batch_of_states_is_filled_up_to_the_longest():
+    known = RequestStates(
+        states=torch.arange(5.0)[:, None], ends=torch.tensor([2, 5]),
+        rotations=torch.eye(3).repeat(2, 22, 1, 1),
+    )  # fmt: skip
+    joined = RequestStates.joined([known, known])
+    states, seen = joined.batch(torch.tensor([2, 1]))
+    assert states[..., 0].tolist() == [[0.0, 1.0, 0.0], [2.0, 3.0, 4.0]]
+    assert seen.tolist() == [[True, True, False], [True, True, True]]
+    assert joined.ends.tolist() == [2, 5, 7, 10]
+
+
+def test_an_expert_goes_on_where_it_was_stopped_and_keeps_its_states(tmp_path: Path):
+    debug = pose_expert.PRESETS["debug"]
+    pose_expert.main(replace(debug, out=tmp_path / "unbroken"))
+    broken = replace(debug, out=tmp_path / "broken")
+    pose_expert.main(broken)
+    for late in (tmp_path / "broken").glob("step-*4.safetensors"):
+        late.unlink()
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "broken/states").iterdir()}
+    pose_expert.main(broken)
+    assert made == {path: path.stat().st_mtime_ns for path in made}
+    one, other = (
+        load_file(tmp_path / name / "step-00000004.safetensors") for name in ("unbroken", "broken")
+    )
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert UniPose.load(tmp_path / "broken/model", eyes="own").model.expert is not None
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[UniPose, Path]:
+    """A tiny model over a chat model, and what is shipped of it."""
+    llm, template = tiny_chat_model()
+    base = tmp_path / "base"
+    llm.save_pretrained(base)
+    template.text.save_pretrained(base)
+    codec = PoseTokenizer(TINY_CODEC).eval()
+    codec.save_pretrained(tmp_path / "codec")
+    config = replace(
+        align.PRESETS["smol"], llm=str(base), pose_projector=16, lora_rank=2, start=None,
+        claim_weight=0.0, lessons=LessonsConfig(),
+    )  # fmt: skip
+    model, vocabulary = align.build_model(config, codec, load_body().rest_joints, None)
+    model.add_expert(EXPERT)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.1)
+            if weight.requires_grad or "expert" in name:
+                weight.copy_(weight.bfloat16())
+    out = tmp_path / "shipped"
+    export_over_base(UniPose(model, vocabulary), out, base=str(base))
+    monkeypatch.setattr(over_base, "POSE_CODES", tmp_path / "codec")
+    return UniPose(model, vocabulary), out
+
+
+def test_a_model_shipped_without_its_base_says_the_same(shipped: tuple[UniPose, Path]):
+    own, folder = shipped
+    assert {path.name for path in folder.iterdir()} == {
+        "config.json", "model.safetensors", "adapter_model.safetensors", "adapter_config.json",
+    }  # fmt: skip
+    loaded = UniPose.load(folder, dtype="float32", eyes="own")
+    assert loaded.model.config.lora is None, "its adapters are merged"
+    pose = own.pose(torch.randint(2048, (1, own.model.length)))
+    question = [own._describe_question(pose)]
+    from unipose.language.rendering import collate, render_question
+
+    hidden = []
+    for assistant in (own, loaded):
+        row = render_question(question[0], assistant.vocabulary)
+        batch = collate([row], pad=assistant.vocabulary.pad)
+        positions = torch.arange(len(row.ids))[None]
+        seen = torch.ones(1, 1, len(row.ids), len(row.ids), dtype=torch.bool).tril()
+        with torch.inference_mode():
+            hidden.append(assistant.model.hidden_states(batch, seen, positions)[0])
+    torch.testing.assert_close(hidden[0], hidden[1], rtol=1e-2, atol=1e-2)
+
+
+def test_a_shipped_model_with_a_weight_too_many_is_refused(shipped: tuple[UniPose, Path]):
+    _, folder = shipped
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"expert": None}))
+    with pytest.raises(WeightsError, match=r"expert\."):
+        UniPose.load(folder, eyes="own")
