@@ -63,8 +63,8 @@ def search_levels(
 
     for _ in range(rounds):
         turned = chained(torch.cat([latents[:, None], latents[:, None] + moves], dim=1))
-        slopes = (turned[:, 1:] - turned[:, :1]).flatten(-2)  # batch move joint 9
-        rest = (truth - turned[:, 0]).flatten(-2)
+        slopes = (turned[:, 1:] - turned[:, :1]).flatten(-2).float()  # batch move joint 9
+        rest = (truth - turned[:, 0]).flatten(-2).float()
         parts = [slopes[:, :, chain].flatten(2) for chain in chains]
         squares = torch.stack([part @ part.mT for part in parts], dim=1)  # batch group move move
         pulls = torch.stack(
@@ -75,7 +75,7 @@ def search_levels(
             dim=1,
         )
         down, up = (
-            torch.einsum("bpl,mpl,pg->bgm", room, (moves != 0).float(), group_of_position)
+            torch.einsum("bpl,mpl,pg->bgm", room, (moves != 0).to(room), group_of_position)
             for room in (
                 ((-bound - latents) / step).round().clamp(min=-LARGEST_MOVE),
                 ((bound - latents) / step).round().clamp(max=LARGEST_MOVE),
@@ -83,11 +83,13 @@ def search_levels(
         )
         tries = [latents]
         for levels in whole_solutions(squares, pulls, down, up):
-            by_position = torch.einsum("bgm,mpl,pg->bpl", levels, moves, group_of_position)
+            by_position = torch.einsum(
+                "bgm,mpl,pg->bpl", levels.to(latents), moves, group_of_position
+            )
             tries.append(latents + by_position)
         tried = torch.stack(tries, dim=1)
         best = errors(chained(tried)).argmin(dim=1)  # batch group
-        best = best @ group_of_position.mT.long()
+        best = best[:, group_of_position.argmax(dim=1)]
         latents = tried[torch.arange(len(tried))[:, None], best, torch.arange(best.shape[1])]
     return latents
 
