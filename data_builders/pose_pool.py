@@ -16,7 +16,6 @@ import torch
 from jaxtyping import Float, Int
 from rich.progress import track
 from torch import Tensor
-from torch.nn import functional
 
 from data_builders.mocap import read_manifest
 from unipose.body.skeletons import POSED_JOINTS, SMPL
@@ -31,8 +30,6 @@ LIMBS = (
     ("right_hip", "right_knee", "right_ankle", "right_foot"),
 )
 """Joints that a limb-wise mix takes from one frame."""
-LARGEST_STRETCHED_ANGLE = 2.9
-"""Radians; short of pi, where a turn flips to the other side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +44,6 @@ class PoolConfig:
     """The whole body turns about the vertical by up to this angle (radians) either way."""
     tilt: float = 0.35
     """... and about the two horizontal axes by up to this angle (UniPose: 20 degrees)."""
-    free_root: float = 0.0
-    """Share of poses whose root is turned any way at all: lying, falling, head down."""
-    stretched: float = 0.0
-    """Share of poses whose joints are turned further the way they are: bent lower, legs wider."""
-    wide: float = 0.0
-    """Share of poses whose joints turn any way, each by itself and further than a body could."""
-    reach: float = 2.0
-    """Largest extra turn (radians) of a joint of a wide pose; small turns are more frequent."""
 
 
 AS_RECORDED = PoolConfig(mixed=0.0, turn=0.0, tilt=0.0)
@@ -163,12 +152,9 @@ class PosePool:
         self, count: int, generator: torch.Generator, config: PoolConfig
     ) -> Float[Tensor, "count 22 3 3"]:
         """Return `count` poses; the same generator state gives the same poses."""
-        rotations = self._mirror(self._mix(count, generator, config), generator)
-        if config.stretched:
-            rotations = _stretch(rotations, generator, config.stretched)
-        if config.wide:
-            rotations = _widen(rotations, generator, config)
-        return turn_at_random(rotations, generator, config)
+        return turn_at_random(
+            self._mirror(self._mix(count, generator, config), generator), generator, config
+        )
 
     def draw_moments(
         self, count: int, generator: torch.Generator, config: PoolConfig
@@ -248,42 +234,4 @@ def turn_at_random(
     about_y = turn[:, 1:2] * torch.tensor([[0.0, config.yaw, 0.0]])
     tilted = turn * torch.tensor([config.tilt, 0.0, config.tilt])
     root = roma.rotvec_to_rotmat(about_y) @ roma.rotvec_to_rotmat(tilted) @ rotations[:, 0]
-    if config.free_root:
-        quaternions = torch.randn(len(root), 4, generator=generator)
-        free = roma.unitquat_to_rotmat(functional.normalize(quaternions, dim=1))
-        chosen = torch.rand(len(root), 1, 1, generator=generator) < config.free_root
-        root = torch.where(chosen, free, root)
     return torch.cat([root[:, None], rotations[:, 1:]], dim=1)
-
-
-def _stretch(
-    rotations: Float[Tensor, "count 22 3 3"], generator: torch.Generator, share: float
-) -> Float[Tensor, "count 22 3 3"]:
-    """Return the poses; in a share of them each joint goes on the way it is turned, up to twice.
-
-    The root stays, and so does a joint that would come near half a turn.
-    """
-    vectors = roma.rotmat_to_rotvec(rotations[:, 1:])
-    factors = 1 + torch.rand(*vectors.shape[:2], 1, generator=generator)
-    chosen = torch.rand(len(vectors), 1, 1, generator=generator) < share
-    chosen = chosen & (vectors.norm(dim=-1, keepdim=True) * factors < LARGEST_STRETCHED_ANGLE)
-    stretched = roma.rotvec_to_rotmat(vectors * factors)
-    return torch.cat(
-        [rotations[:, :1], torch.where(chosen[..., None], stretched, rotations[:, 1:])], dim=1
-    )
-
-
-def _widen(
-    rotations: Float[Tensor, "count 22 3 3"], generator: torch.Generator, config: PoolConfig
-) -> Float[Tensor, "count 22 3 3"]:
-    """Return the poses; in a share of them each joint but the root turns about a random axis.
-
-    The angle is `reach` times the cube of a uniform number: half of the joints turn by less than an
-    eighth of `reach`, one in thirty by more than nine tenths of it.
-    """
-    count, joints = len(rotations), POSED_JOINTS - 1
-    axes = functional.normalize(torch.randn(count, joints, 3, generator=generator), dim=-1)
-    angles = config.reach * torch.rand(count, joints, 1, generator=generator) ** 3
-    chosen = torch.rand(count, 1, 1, generator=generator) < config.wide
-    turned = rotations[:, 1:] @ roma.rotvec_to_rotmat(axes * angles * chosen)
-    return torch.cat([rotations[:, :1], turned], dim=1)

@@ -1,8 +1,8 @@
-"""Better codes for a pose than rounding gives: try the neighbours of each level, keep what helps.
+"""Better codes for a pose than rounding gives: a search for levels that decode to a nearer pose.
 
 An encoder's latents are rounded one by one, but they describe a pose together, often with more of
-them than the pose has degrees of freedom: other levels close by decode to a nearer pose. A greedy
-search costs no training and works where the encoder has seen nothing like the pose.
+them than the pose has degrees of freedom. The search (Gauss-Newton in whole levels) costs no
+training and works where the encoder has seen nothing like the pose.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
+
+LARGEST_MOVE = 8
+"""Levels in one round: further away the decoder is not what its slopes say."""
 
 
 def chain_rotations(
@@ -43,35 +46,90 @@ def search_levels(
     """Return quantised latents that `decode` to rotations nearer to `rotations`.
 
     `groups` are (joints, positions), in the order of the positions; a group's rotations depend on
-    its own positions alone, so all groups are tried at once and each keeps what is better for it.
+    its own positions alone, so all groups move at once and each keeps what is better for it.
     A level is `step` wide and lies within `bound` either way.
     """
-    chains = [joints for joints, _ in groups]
-    positions = torch.tensor([count for _, count in groups], device=latents.device)
-    first = positions.cumsum(0) - positions
-    group_of_position = torch.arange(len(groups), device=latents.device)
-    group_of_position = group_of_position.repeat_interleave(positions)
-    group_of_joint = torch.zeros(rotations.shape[1], dtype=torch.long, device=latents.device)
-    for i, joints in enumerate(chains):
-        group_of_joint[list(joints)] = i
-    in_group = functional.one_hot(group_of_joint, len(groups)).to(rotations.dtype)
+    chains = [list(joints) for joints, _ in groups]
+    moves, group_of_position = single_moves(groups, step)
     truth = chain_rotations(rotations, chains)
 
-    def errors(tried: Tensor) -> Tensor:
-        off = chain_rotations(decode(tried), chains) - truth
-        return off.square().sum(dim=(-1, -2)) @ in_group  # batch group
+    def chained(tried: Float[Tensor, "batch choice position latent"]) -> Tensor:
+        decoded = decode(tried.flatten(0, 1))
+        return chain_rotations(decoded, chains).unflatten(0, tried.shape[:2])
 
-    least = errors(latents)
+    def errors(turned: Float[Tensor, "batch choice joint 3 3"]) -> Tensor:
+        off = (turned - truth[:, None]).square().sum(dim=(-1, -2))
+        return torch.stack([off[..., chain].sum(dim=-1) for chain in chains], dim=-1)
+
     for _ in range(rounds):
-        for place in range(int(positions.max())):
-            places = first[positions > place] + place
-            for dimension in range(latents.shape[-1]):
-                for way in (-1, 1):
-                    tried = latents.clone()
-                    moved = tried[:, places, dimension] + way * step[dimension]
-                    tried[:, places, dimension] = moved.clamp(-bound[dimension], bound[dimension])
-                    found = errors(tried)
-                    better = found < least
-                    least = torch.where(better, found, least)
-                    latents = torch.where(better[:, group_of_position, None], tried, latents)
+        turned = chained(torch.cat([latents[:, None], latents[:, None] + moves], dim=1))
+        slopes = (turned[:, 1:] - turned[:, :1]).flatten(-2).float()  # batch move joint 9
+        rest = (truth - turned[:, 0]).flatten(-2).float()
+        parts = [slopes[:, :, chain].flatten(2) for chain in chains]
+        squares = torch.stack([part @ part.mT for part in parts], dim=1)  # batch group move move
+        pulls = torch.stack(
+            [
+                (part @ rest[:, chain].flatten(1)[..., None])[..., 0]
+                for part, chain in zip(parts, chains, strict=True)
+            ],
+            dim=1,
+        )
+        down, up = (
+            torch.einsum("bpl,mpl,pg->bgm", room, (moves != 0).to(room), group_of_position)
+            for room in (
+                ((-bound - latents) / step).round().clamp(min=-LARGEST_MOVE),
+                ((bound - latents) / step).round().clamp(max=LARGEST_MOVE),
+            )
+        )
+        tries = [latents]
+        for levels in whole_solutions(squares, pulls, down, up):
+            by_position = torch.einsum(
+                "bgm,mpl,pg->bpl", levels.to(latents), moves, group_of_position
+            )
+            tries.append(latents + by_position)
+        tried = torch.stack(tries, dim=1)
+        best = errors(chained(tried)).argmin(dim=1)  # batch group
+        best = best[:, group_of_position.argmax(dim=1)]
+        latents = tried[torch.arange(len(tried))[:, None], best, torch.arange(best.shape[1])]
     return latents
+
+
+def single_moves(
+    groups: Sequence[tuple[Sequence[int], int]], step: Float[Tensor, " latent"]
+) -> tuple[Float[Tensor, "move position latent"], Float[Tensor, "position group"]]:
+    """Return all moves by one level, the same one of each group at once, and whose positions are.
+
+    Groups of 1 and 2 positions and two latents: 4 moves; the first two move both groups, the last
+    two the second group's second position alone.
+    """
+    counts = torch.tensor([count for _, count in groups])
+    first = counts.cumsum(0) - counts
+    moves = step.new_zeros(int(counts.max()), len(step), int(counts.sum()), len(step))
+    for place in range(len(moves)):
+        for dimension in range(len(step)):
+            moves[place, dimension, first[counts > place] + place, dimension] = step[dimension]
+    groups_of = torch.arange(len(groups)).repeat_interleave(counts)
+    return moves.flatten(0, 1), functional.one_hot(groups_of).to(step)
+
+
+def whole_solutions(
+    squares: Float[Tensor, "batch group move move"],
+    pulls: Float[Tensor, "batch group move"],
+    down: Float[Tensor, "batch group move"],
+    up: Float[Tensor, "batch group move"],
+) -> list[Float[Tensor, "batch group move"]]:
+    """Return two guesses of whole numbers x with a small x' S x - 2 x' p, between two bounds.
+
+    From nothing and from the rounded solution in real numbers, one number after the other takes
+    its best value, three times over.
+    """
+    sizes = squares.diagonal(dim1=-2, dim2=-1)
+    damping = torch.diag_embed((1e-3 * sizes.mean(dim=-1, keepdim=True) + 1e-9).expand_as(sizes))
+    real = torch.linalg.solve(squares + damping, pulls)
+    guesses = torch.stack([torch.zeros_like(real), torch.clamp(real.round(), down, up)])
+    for _ in range(3):
+        for move in range(sizes.shape[-1]):
+            left = pulls[..., move] - (squares[..., move] * guesses).sum(dim=-1)
+            value = guesses[..., move] + left / (sizes[..., move] + 1e-9)
+            guesses[..., move] = torch.clamp(value.round(), down[..., move], up[..., move])
+    return list(guesses)

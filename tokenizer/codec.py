@@ -53,7 +53,7 @@ class CodecConfig:
     levels: tuple[int, ...] = ()
     """Levels per latent dimension of finite scalar quantisation."""
     search_rounds: int = 0
-    """How often `encode` tries the neighbours of every level of "residual_fsq"; 0 only rounds."""
+    """Rounds in which `encode` looks for better levels of "residual_fsq"; 0 only rounds to them."""
 
     def __post_init__(self) -> None:
         joints = sorted(joint for group in self.groups for joint in group.joints)

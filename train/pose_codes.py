@@ -83,7 +83,7 @@ class PoseCodesConfig(RunSettings):
 PRESETS = {
     "mini": PoseCodesConfig(codec=MINI, steps=4500, peak_rate=1e-3, save_every=500),
     "smol": PoseCodesConfig(
-        codec=replace(MINI, search_rounds=3),
+        codec=replace(MINI, search_rounds=2),
         out=Path("runs/pose_codes_smol"),
         steps=4500,
         peak_rate=1e-3,

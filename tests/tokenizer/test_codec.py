@@ -87,6 +87,7 @@ def searching() -> tuple[PoseTokenizer, PoseTokenizer]:
     return plain, search
 
 
+@torch.no_grad()
 def test_searched_codes_decode_nearer_to_every_limb():
     plain, search = searching()
     sixd = some_poses(20, seed=3)
