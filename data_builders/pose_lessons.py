@@ -18,6 +18,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -58,6 +59,8 @@ QUESTIONS_ABOUT_ONE: dict[str, float] = {
 """How often a question about a pose is of which kind."""
 MOST_TRIES = 8
 """Questions that are drawn for one with the answer that is wanted."""
+RATED, RAREST = 1000, 0.02
+"""Poses by which it is estimated how often a statement is true, and the least of it."""
 PLAIN_TYPING = 0.2
 """Share of people who type in lower case and without a full stop."""
 
@@ -66,24 +69,24 @@ PLAIN_TYPING = 0.2
 class LessonsConfig:
     """What a step holds."""
 
-    checklists: int = 3
+    checklists: int = 20
     """Poses that are read in statements, each true or false."""
-    checked: int = 35
+    checked: int = 8
     """Statements of each of these."""
     answer_packs: int = 1
-    questions: int = 12
+    questions: int = 5
     """Of each of these packs, to one pose."""
-    descriptions: int = 2
-    comparisons: int = 1
+    descriptions: int = 1
+    comparisons: int = 0
     request_packs: int = 1
-    requests: int = 12
+    requests: int = 6
     """Of each of these packs: descriptions to make poses of."""
     edit_packs: int = 1
-    edits: int = 6
+    edits: int = 5
     """Of each of these packs, to one pose."""
     talk_packs: int = 1
     """Packs of turns of conversations (`data_builders.conversations`), lest they be forgotten."""
-    turns: int = 10
+    turns: int = 6
     pool: PoolConfig = field(default_factory=lambda: PoolConfig(mixed=0.4, tilt=0.15))
     few_words: float = 0.7
     """Share of requests that are cut to their first sentences."""
@@ -107,6 +110,9 @@ class PoseLessons:
         """`talks` writes conversations, of which none is forgotten then."""
         self.pool, self.config, self.vocabulary = pool, config, vocabulary
         self.joints_at_rest, self.encode, self.talks = joints_at_rest, encode, talks
+        sample = pool.draw(RATED, torch.Generator().manual_seed(0), config.pool)
+        rates = true_atoms(Measured(self._joints(sample))).mean(axis=0)
+        self.often_true = rates.clip(RAREST, 1 - RAREST)
         self.asker = ScriptWriter([], shares={**QUESTIONS_ABOUT_ONE, "help": 0.01})
 
     def draw(self, *, seed: int, step: int) -> list[Row]:
@@ -136,18 +142,16 @@ class PoseLessons:
             user S c0 .. E Check: assistant left knee straight: no , left hand above head: yes ...
             target                                           no                           yes
 
-        Half of the statements are true; a dozen words teach two bits where a question teaches one.
+        Half of the statements are true, and each is about as often true as not, so that none can be
+        guessed without the pose; a dozen words teach two bits where a question teaches one.
         """
         pose = self.pool.draw(1, generator, self.config.pool)
-        joints = self._joints(pose)
-        truth = true_atoms(Measured(joints))[0]
+        truth = true_atoms(Measured(self._joints(pose)))[0]
         statements = [fact.members[0] for fact in atoms()]
-        right = [i for i, true in enumerate(truth) if true]
-        wrong = [i for i, true in enumerate(truth) if not true]
-        half = self.config.checked // 2
-        chosen = chance.sample(right, min(half, len(right)))
-        chosen += chance.sample(wrong, min(self.config.checked - len(chosen), len(wrong)))
-        chance.shuffle(chosen)
+        # a statement that is usually true is asked more often where it is not
+        weights = 1 / np.where(truth, self.often_true, 1 - self.often_true)
+        weights[truth] *= weights[~truth].sum() / max(weights[truth].sum(), 1e-9)
+        chosen = chance.choices(range(len(truth)), weights.tolist(), k=self.config.checked)
         row = render_question([self.encode(pose)[0], CHECK], self.vocabulary)
         for i in chosen:
             said = self.vocabulary.encode(f"{in_words(statements[i])}:")
@@ -202,6 +206,8 @@ class PoseLessons:
         self, count: int, generator: torch.Generator, chance: random.Random
     ) -> list[Row]:
         """Return pairs of poses with what changes between them."""
+        if not count:
+            return []
         rows = []
         first, second = self._pairs(count, generator, chance)
         joints, others = self._joints(first), self._joints(second)

@@ -38,7 +38,6 @@ from tokenizer.rotations import rotations_to_6d
 from train.converse import load_adapters
 from train.held_out import HeldOut, read_poses
 from train.program import generator_of, run_program
-from train.projector_warm_up import warm_up_projector
 from train.run_folder import RunFolder
 from train.stages import choose_what_learns, learn_in_float32
 from train.training_loop import TrainingLoopConfig, run_loop, start
@@ -109,6 +108,8 @@ class AlignConfig(TrainingLoopConfig):
     """Of the table's model: codes are read and written by their levels."""
     pose_projector: int = 0
     """Width of the perceptron that shows a read pose to the plain model; 0 shows codes alone."""
+    pose_places: int = 8
+    """Places of a row in which it is shown."""
     system: str = ""
     """What a conversation begins with in the base's chat template."""
     read_both_ways: bool = True
@@ -127,8 +128,6 @@ class AlignConfig(TrainingLoopConfig):
     """Adapters of the same base and rank to go on from; None begins anew."""
     without: tuple[str, ...] = ()
     """Parts of the model (see `train.stages`) that stay as they are."""
-    warm_up: int = 0
-    """Steps in which the pose projector alone learns to show what is true of a pose."""
     attention: str | None = None
     """An implementation of transformers'; on CPUs the backward pass of "eager" is the fastest."""
 
@@ -164,11 +163,10 @@ PRESETS = {
         lessons=LessonsConfig(),
         start=CONVERSATION,
         without=("embeddings",),
-        warm_up=400,
         attention="eager",
         out=Path("runs/align_smol"),
         steps=500,
-        pieces=99,
+        pieces=13,
         peak_rate=1e-3,
         warmup=20,
         claim_weight=1.0,
@@ -243,15 +241,18 @@ def build_model(
 ) -> tuple[PoseLanguageModel, Vocabulary]:
     """Return the model to train and its vocabulary; `text` is the tokenizer of a small model."""
     sizes = {"codes": codec.config.codes, "length": codec.config.length}
+    places = config.pose_places if config.pose_projector and not config.concepts else 0
     base = None
     if config.llm:
         config = replace(config, llm=str(base_folder()) if config.llm == SMOL else config.llm)
-        vocabulary = Vocabulary.from_pretrained(config.llm, system=config.system, **sizes)
+        vocabulary = Vocabulary.from_pretrained(
+            config.llm, system=config.system, pose_places=places, **sizes
+        )
         llm = read_text_config(config.llm)
         base = read_base(config, vocabulary)
         llm.dtype = layer_dtype(base)
     elif text is not None:
-        vocabulary = Vocabulary(text=text, **sizes)
+        vocabulary = Vocabulary(text=text, pose_places=places, **sizes)
         small = config.small
         llm = LlamaConfig(
             hidden_size=small.hidden,
@@ -277,7 +278,7 @@ def build_model(
         }  # fmt: skip
         model = ConceptPoseModel(ConceptConfig(**described), llm=base)
     else:
-        described |= {"pose_projector": config.pose_projector}
+        described |= {"pose_projector": config.pose_projector, "pose_places": places}
         model = PoseLanguageModel(PoseLanguageConfig(**described), llm=base)
     if model.pose_projector is not None:
         model.pose_projector.like_words(model.llm.get_input_embeddings().weight)
@@ -359,8 +360,6 @@ def main(config: AlignConfig) -> None:
             return rows, None
         return rows, talk.practise(config.practice, seed=config.seed, step=place)
 
-    if config.warm_up and not run.checkpoints():
-        warm_up_projector(model, vocabulary, poses.pool, encode, steps=config.warm_up)
     held_out = None
     if others is not None:
         held_out = HeldOut(body.rest_joints, poses=others, count=config.checked, seed=config.seed)

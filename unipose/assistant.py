@@ -178,7 +178,8 @@ class UniPose:
             )
         vocabulary = Vocabulary.from_pretrained(
             folder, codes=model.codes, length=model.length,
-            patches=model.patches, pictures=model.pictures, system=model.config.system,
+            patches=model.patches, pictures=model.pictures,
+            pose_places=model.config.pose_places, system=model.config.system,
         )  # fmt: skip
         if vocabulary.first_code != model.first_code:
             raise WeightsError(

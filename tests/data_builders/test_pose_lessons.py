@@ -43,7 +43,7 @@ def test_a_checklist_learns_yes_and_no_alone():
     learned = [V.decode([target]) for target in row.targets if target != NOTHING]
     assert len(learned) == 8
     assert set(learned) <= {V.decode([V.encode(word)[0]]) for word in (" yes", " no")}
-    assert row.kinds.count(READ_POSE) == V.length
+    assert row.kinds.count(READ_POSE) == V.pose_places
     ((place, truth),) = row.true_at
     assert row.ids[place] == V.pose_end
     assert truth.any()
@@ -51,7 +51,7 @@ def test_a_checklist_learns_yes_and_no_alone():
 
 def test_a_pose_with_questions_is_read_once():
     row = LESSONS.answers(*drawn())
-    assert row.kinds.count(READ_POSE) == V.length
+    assert row.kinds.count(READ_POSE) == V.pose_places
     assert max(row.branches) == 4
     assert all(branch == 0 for branch, kind in zip(row.branches, row.kinds, strict=True) if kind)
 
@@ -67,7 +67,7 @@ def test_each_request_ends_where_its_pose_begins():
 
 def test_edits_share_the_pose_they_start_from():
     row, poses = LESSONS.edits(*drawn())
-    assert row.kinds.count(READ_POSE) == V.length
+    assert row.kinds.count(READ_POSE) == V.pose_places
     assert len(poses) == len(row.told_at) == max(row.branches)
 
 

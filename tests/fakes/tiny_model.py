@@ -40,7 +40,7 @@ TINY = AlignConfig(
 )
 
 
-PLAIN = replace(TINY, concepts=False, pose_projector=16, claim_weight=0.0)
+PLAIN = replace(TINY, concepts=False, pose_projector=16, pose_places=3, claim_weight=0.0)
 EXPERT = PoseExpertConfig(width=16, blocks=1, heads=2, feed_forward=16)
 
 
@@ -49,6 +49,9 @@ def tiny_plain_assistant(seed: int = 0, *, expert: bool = False) -> UniPose:
     assistant = tiny_assistant(seed, config=PLAIN)
     if expert:
         assistant.model.add_expert(EXPERT)
+        assert assistant.model.expert is not None
+        with torch.no_grad():  # as above
+            assistant.model.expert.head.mul_(50)
     return assistant
 
 

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from tests.fakes.tiny_chat_model import tiny_chat_model
+from tests.fakes.tiny_model import tiny_plain_assistant
 from train.converse import ConverseStep
 from unipose.language.attention import seen_places
 from unipose.language.base_forward import own_masks
 from unipose.language.chat_rendering import Message
-from unipose.language.rendering import NOTHING, Batch, Row, collate
+from unipose.language.rendering import NOTHING, READ_POSE, Batch, Row, collate, render_sample
 from unipose.language.row_packing import pack
 
 
@@ -110,3 +111,13 @@ def test_what_a_row_says_moves_no_other_row():
             ).last_hidden_state  # fmt: skip
         hidden.append(found[0, rows.branches[0] == 1])
     torch.testing.assert_close(*hidden)
+
+
+def test_two_poses_in_places_of_filler_are_not_taken_for_one():
+    v = tiny_plain_assistant().vocabulary
+    one, other = torch.randint(2048, (2, v.length))
+    rows = [render_sample([codes, " it?"], "Yes", v) for codes in (one, one, other)]
+    assert len(pack(rows[:2]).read) == 1
+    packed = pack([rows[0], rows[2]])
+    assert [codes.tolist() for codes in packed.read] == [one.tolist(), other.tolist()]
+    assert packed.branches.index(1) == rows[0].kinds.index(READ_POSE)

@@ -12,8 +12,8 @@ class PoseLanguageConfig(PreTrainedConfig):
 
     `llm` is the configuration of any Hugging Face causal language model, `codec` that of the pose
     tokenizer, `text_tokens` how many ids are text. With `pose_projector` > 0 a pose that is read is
-    shown as the joints that its codes decode to, through a perceptron of that width; without it by
-    rows of the table for its codes. `expert` is what PoseExpertConfig takes; without one a pose is
+    shown as the joints that its codes decode to, through a perceptron of that width, in
+    `pose_places` places; without it by rows of the table for its codes. `expert` is what PoseExpertConfig takes; without one a pose is
     written by slots that run through the language model. `system` is what a conversation begins
     with in the base's chat template. `lora` is what peft's LoraConfig takes for adapters on the
     linear layers of the language model. `eyes` is what EyesConfig takes; None is a model that
@@ -30,6 +30,7 @@ class PoseLanguageConfig(PreTrainedConfig):
         codec: dict | None = None,
         text_tokens: int = 0,
         pose_projector: int = 0,
+        pose_places: int = 0,
         expert: dict | None = None,
         read_both_ways: bool = False,
         system: str = "",
@@ -42,6 +43,7 @@ class PoseLanguageConfig(PreTrainedConfig):
         self.codec = codec or {}
         self.text_tokens = text_tokens
         self.pose_projector = pose_projector
+        self.pose_places = pose_places
         self.expert = expert
         self.read_both_ways = read_both_ways
         self.system = system

@@ -107,7 +107,7 @@ class PoseLanguageModel(PreTrainedModel):
         self.teacher: ClaimTeacher | None = None
         width = llm_config.hidden_size
         if config.pose_projector:
-            self.pose_projector = PoseProjector(config.pose_projector, self.length, width)
+            self.pose_projector = PoseProjector(config.pose_projector, config.pose_places, width)
         if config.expert:
             self.add_expert(PoseExpertConfig(**config.expert))
         if config.eyes:
@@ -238,8 +238,8 @@ class PoseLanguageModel(PreTrainedModel):
         if batch.pictures is not None or bool(batch.looking.any()):
             embeddings = self.with_pictures(embeddings, batch)
         read = batch.kinds == READ_POSE
-        if self.pose_projector is not None and bool(read.any()):
-            codes = (batch.ids[read] - self.first_code).view(-1, self.length)
+        if self.pose_projector is not None and batch.read is not None:
+            codes = batch.read
             with torch.no_grad(), float32_on(codes.device):
                 rotations = self.codec.rotations(codes)
                 rest = self.joints_at_rest[:22] - self.joints_at_rest[:1]

@@ -51,8 +51,9 @@ def load_over_base(
     except (CodecError, OSError, SafetensorError) as error:
         raise WeightsError(folder, f"the model cannot be loaded: {error}.") from error
     vocabulary = Vocabulary.from_pretrained(
-        source, codes=codec.config.codes, length=codec.config.length, system=config.system
-    )
+        source, codes=codec.config.codes, length=codec.config.length,
+        pose_places=config.pose_places, system=config.system,
+    )  # fmt: skip
     base = load_base(source, dtype=dtype)
     add_rows(base, len(vocabulary), text=vocabulary.first_code, seed=0)
     merge_adapters(base, folder)

@@ -10,7 +10,7 @@ from tokenizer.rotations import rotations_to_6d
 
 JOINT_SCALE = 0.5
 """Metres; brings joint positions to the size of a network's inputs."""
-RANK = 64
+RANK = 256
 """Numbers that each place is told of the pose."""
 JOINTS = 22
 
@@ -35,7 +35,7 @@ class PoseProjector(nn.Module):
             nn.Unflatten(1, (places, RANK)),
         )
         self.up = nn.Linear(RANK, width)
-        self.places = nn.Parameter(torch.randn(places, width) * 0.5)
+        self.places = nn.Parameter(torch.randn(places, width) * 0.1)
         self.norm = nn.LayerNorm(width)
 
     def like_words(self, table: Float[Tensor, "word width"]) -> None:

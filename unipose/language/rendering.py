@@ -18,6 +18,9 @@ reads: what the eyes saw takes its place); what is learned is the answer, as abo
     ids     user  Describe  I   0   0   J   model  Knees  bent  .
     kind    0     0         0   3   3   0   0      0      0     0
 
+A model that shows poses through a projector has `pose_places` places of filler for each pose that
+is read, in place of its codes, as for a picture.
+
 If the eyes guess at the pose (a mesh recovery head), S c0 c1 c2 E follows J, a pose that is read.
 """
 
@@ -66,6 +69,8 @@ class Row:
     of whom they show. To be heard in it."""
     pictures: list[Picture] = field(default_factory=list)
     """In the order of their places."""
+    read: list[Tensor] = field(default_factory=list)
+    """Codes of the poses that are read, in the order of their places."""
     branches: list[int] = field(default_factory=list)
     """Of rows that begin alike and were packed into one: which of them a place belongs to, from 1;
     0 is the shared beginning. Empty: one row."""
@@ -151,8 +156,12 @@ def add_read_pose(
     span = max(row.spans) + 1 if span is None else span
     row.add(vocabulary.pose_start)
     row.source = _codes(codes, vocabulary)
-    for code in row.source:
-        row.add(vocabulary.first_code + code, kind=READ_POSE, span=span)
+    row.read.append(codes)
+    places = [vocabulary.first_code + code for code in row.source]
+    if vocabulary.pose_places:
+        places = [vocabulary.pad] * vocabulary.pose_places
+    for identity in places:
+        row.add(identity, kind=READ_POSE, span=span)
     row.add(vocabulary.pose_end)
 
 
@@ -226,6 +235,8 @@ class Batch:
     told_at: ClaimsAtPlaces | None = None
     pictures: Pictures | None = None
     """None if no row has any."""
+    read: Int[Tensor, "pose slot"] | None = None
+    """Codes of all poses that are read, row after row; None if no row reads any."""
 
     @property
     def asking(self) -> Bool[Tensor, "row place"]:
@@ -314,6 +325,7 @@ def collate(rows: Sequence[Row], *, pad: int, left: bool = False) -> Batch:
         true_at=_at_places([row.true_at for row in rows]),
         told_at=_at_places([row.told_at for row in rows]),
         pictures=Pictures.stacked([picture for row in rows for picture in row.pictures]),
+        read=torch.stack(read) if (read := [codes for row in rows for codes in row.read]) else None,
     )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from unipose.language.rendering import NOTHING, Row
+from unipose.language.rendering import NOTHING, READ_POSE, Row
 
 PLACES = ("ids", "kinds", "spans", "targets", "answering")
 
@@ -31,12 +31,16 @@ def pack(rows: Sequence[Row], *, learn_shared: bool = True) -> Row:
         getattr(packed, name).extend(getattr(rows[0], name)[:shared])
     packed.targets[:] = [NOTHING] * shared
     packed.positions, packed.branches = list(range(shared)), [0] * shared
+    poses = len({span for span, kind in zip(packed.spans, packed.kinds, strict=True)
+                 if kind == READ_POSE})  # fmt: skip
+    packed.read = list(rows[0].read[:poses])
     packed.true_at = [(place, claims) for place, claims in rows[0].true_at if place < shared]
     packed.told_at = [(place, claims) for place, claims in rows[0].told_at if place < shared]
     for branch, row in enumerate(rows, start=1):
         moved = len(packed.ids) - shared
         for name in PLACES:
             getattr(packed, name).extend(getattr(row, name)[shared:])
+        packed.read += row.read[poses:]
         packed.positions += range(shared, len(row.ids))
         packed.branches += [branch] * (len(row.ids) - shared)
         for marks, own in ((packed.true_at, row.true_at), (packed.told_at, row.told_at)):
@@ -47,9 +51,24 @@ def pack(rows: Sequence[Row], *, learn_shared: bool = True) -> Row:
 def shared_places(rows: Sequence[Row], *, learned: bool) -> int:
     """Return how many places all rows begin alike with; up to what is learned, unless `learned`."""
     count = 0
-    for column in zip(*(row.ids for row in rows), strict=False):
+    for column in zip(*(_contents(row) for row in rows), strict=False):
         teaches = any(row.targets[count] != NOTHING for row in rows)
         if len(set(column)) > 1 or (teaches and not learned):
             break
         count += 1
     return count
+
+
+def _contents(row: Row) -> list[tuple[int, ...]]:
+    """Return what stands at each place; a pose in places of filler is its codes."""
+    poses = iter(row.read)
+    found: list[tuple[int, ...]] = []
+    codes: tuple[int, ...] = ()
+    for place, (identity, kind) in enumerate(zip(row.ids, row.kinds, strict=True)):
+        if kind != READ_POSE:
+            found.append((identity,))
+            continue
+        if row.kinds[place - 1] != READ_POSE or row.spans[place - 1] != row.spans[place]:
+            codes = tuple(next(poses).tolist())
+        found.append((identity, *codes))
+    return found

@@ -52,6 +52,8 @@ class Vocabulary:
     """Pictures that one question may hold."""
     markers: int = 0
     """Turn markers that the text tokenizer lacked when it was read: its last ids."""
+    pose_places: int = 0
+    """Places that a pose which is read takes, as a picture's patches; 0: one for each code."""
     system: str = ""
     """What a conversation begins with in the chat template; empty: as the template has it."""
 
@@ -150,7 +152,7 @@ class Vocabulary:
     @classmethod
     def from_pretrained(
         cls, name: str | Path, *, codes: int, length: int, patches: int = 0, pictures: int = 2,
-        system: str = "",
+        pose_places: int = 0, system: str = "",
     ) -> Vocabulary:  # fmt: skip
         """Load a Hugging Face tokenizer; one without a chat template gets markers of turns.
 
@@ -166,7 +168,7 @@ class Vocabulary:
             text.add_special_tokens({"additional_special_tokens": missing})
         return cls(
             text=text, codes=codes, length=length, patches=patches, pictures=pictures,
-            markers=len(missing), system=system,
+            markers=len(missing), pose_places=pose_places, system=system,
         )  # fmt: skip
 
 
