@@ -13,12 +13,12 @@ class PoseLanguageConfig(PreTrainedConfig):
     `llm` is the configuration of any Hugging Face causal language model, `codec` that of the pose
     tokenizer, `text_tokens` how many ids are text. With `pose_projector` > 0 a pose that is read is
     shown as the joints that its codes decode to, through a perceptron of that width, in
-    `pose_places` places; without it by rows of the table for its codes. `expert` is what PoseExpertConfig takes; without one a pose is
-    written by slots that run through the language model. `system` is what a conversation begins
-    with in the base's chat template. `lora` is what peft's LoraConfig takes for adapters on the
-    linear layers of the language model. `eyes` is what EyesConfig takes; None is a model that
-    cannot see. `base` names the language model that a shipped one is read over
-    (`unipose.language.over_base`).
+    `pose_places` places; without it by rows of the table for its codes. `expert` is what
+    PoseExpertConfig takes; without one a pose is written by slots that run through the language
+    model. `system` is what a conversation begins with in the base's chat template. `lora` is what
+    peft's LoraConfig takes for adapters on the linear layers of the language model. `eyes` is what
+    EyesConfig takes; None is a model that cannot see. `base` names the language model that a
+    shipped one is read over (`unipose.language.over_base`).
     """
 
     model_type = "unipose"
