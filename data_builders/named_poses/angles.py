@@ -19,14 +19,14 @@ from unipose.body.skeletons import POSED_JOINTS, SMPL
 
 LIMITS: dict[str, dict[str, tuple[float, float]]] = {
     "body": {"pitch": (-200, 200), "roll": (-100, 100), "spin": (-120, 120)},
-    "back": {"bend": (-55, 85), "lean": (-45, 45), "twist": (-55, 55)},
+    "back": {"bend": (-60, 85), "lean": (-45, 45), "twist": (-55, 55)},
     "head": {"nod": (-60, 55), "turn": (-80, 80), "tip": (-45, 45)},
     "arm": {
         "lift": (0, 182), "plane": (-85, 150), "turn": (-95, 105), "elbow": (0, 150),
         "roll": (-90, 90), "wrist": (-80, 85), "shrug": (-15, 30),
     },
     "leg": {
-        "hip": (-35, 140), "out": (-35, 85), "turn": (-50, 70), "knee": (0, 158),
+        "hip": (-45, 140), "out": (-35, 85), "turn": (-60, 80), "knee": (0, 158),
         "ankle": (-35, 60), "toes": (-70, 25),
     },
 }  # fmt: skip

@@ -68,13 +68,13 @@ def _positions(*regions: str) -> list[int]:
 class BodyBalls:
     """Balls along limbs and trunk, each hung on the mean of some vertices.
 
-    Two of them may not overlap if they are well apart in the zero pose. A bent limb's own two parts
-    may: flesh gives way, and the limits of knees and elbows hold there.
+    Two of them may not overlap if they are well apart in the zero pose. The two sides of a bent
+    joint may: flesh gives way, and the limits of knees, elbows and hips hold there.
     """
 
     def __init__(self, body: Body) -> None:
         skin = skin_of(body)
-        groups, radii, limbs = [], [], []
+        groups, radii, parts = [], [], []
         for names, count in _BALLS.items():
             part = np.flatnonzero(np.isin(skin.regions, _positions(*names)))
             place = skin.rest[part]
@@ -86,7 +86,7 @@ class BodyBalls:
                 chosen = part[(along >= low) & (along <= high)]
                 centre = skin.rest[chosen].mean(0)
                 gaps = np.linalg.norm(skin.rest[chosen] - centre, axis=1)
-                limbs.append(_LIMB.get(names[0], names[0]))
+                parts.append(names[0])
                 groups.append(chosen[:: max(1, len(chosen) // 24)])
                 radii.append(np.quantile(gaps, 0.15))
         self.vertices = torch.from_numpy(np.concatenate(groups))
@@ -99,8 +99,8 @@ class BodyBalls:
         rest = self.means @ body.template[self.vertices]
         least = radius[:, None] + radius
         apart = (rest[:, None] - rest).norm(dim=-1)
-        same = torch.tensor([[one == other for other in limbs] for one in limbs])
-        counts = ((apart > least + 0.06) & ~same).triu(1)
+        soft = torch.tensor([[frozenset({a, b}) in _SOFT for b in parts] for a in parts])
+        counts = ((apart > least + 0.06) & ~soft).triu(1)
         self.least = torch.where(counts, least, 0.0)
         """How far apart two balls have to be, metres; 0 for neighbours, and below the diagonal."""
 
@@ -110,12 +110,15 @@ class BodyBalls:
         return (self.least - gaps).clamp(min=0)
 
 
-_LIMB = {
-    f"{side} {part}": f"{side} {limb}"
+_SOFT = frozenset(
+    frozenset({one.replace("~", side), other.replace("~", side)})
     for side in ("left", "right")
-    for part, limb in (("upper arm", "arm"), ("forearm", "arm"), ("thigh", "leg"), ("shin", "leg"))
-}
-"""Region -> the limb whose two parts may press into each other."""
+    for one, other in (
+        ("~ upper arm", "~ forearm"), ("~ thigh", "~ shin"), ("~ thigh", "stomach"),
+        ("~ thigh", "waist"), ("~ thigh", "chest"),
+    )
+)  # fmt: skip
+"""Parts that a bent joint presses into each other, by their first region."""
 _BALLS: dict[tuple[str, ...], int] = {
     ("head",): 2,
     ("neck",): 1,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,10 +21,9 @@ from rich.progress import track
 from safetensors.torch import save_file
 from torch import Tensor
 
-from data_builders.named_poses.angles import LIMITS
 from data_builders.named_poses.entries import FOLDER, Entry, read_entries
 from data_builders.named_poses.holding import faults
-from data_builders.named_poses.solve import UNSAID_DEGREES, Solver, SolverConfig
+from data_builders.named_poses.solve import Solver, SolverConfig
 from tokenizer.rotations import rotations_from_6d, rotations_to_6d
 from unipose.body.body import load_body
 from unipose.errors import ConfigError
@@ -31,8 +31,8 @@ from unipose.files.atomic import written_whole
 from unipose.posecodes.named_poses import FORMAT, NAMED_POSES_FILE, NamedPoses
 
 CONFIG = SolverConfig(variants=10)
-KEPT = 8
-"""Variants that are kept."""
+KEPT, LEAST = 8, 4
+"""Variants that are kept; how many of those tried have to hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class BuildConfig:
     entries: Path = FOLDER
     out: Path = NAMED_POSES_FILE
     again: bool = False
-    """Solve every entry, also those that the file already has."""
+    """Solve every entry, also those that the file already has (after a change of the solver)."""
     faulty: bool = False
     """Write the file although something does not hold (to look at it)."""
 
@@ -52,18 +52,18 @@ def main(config: BuildConfig) -> None:
     entries = read_entries(config.entries)
     known = {} if config.again else _known(config.out)
     solver = NamedPoseSolver()
-    solved, told = [], []
+    solved, wrong = [], {}
     for entry in track([e for e in entries if not e.mirrors], "solving", transient=True):
         mark = fingerprint(entry)
         if mark not in known:
-            known[mark], wrong = solver.poses(entry)
-            told += [f"{entry.where} {entry.name}: {fault}" for fault in wrong]
+            known[mark], told = solver.poses(entry)
+            if told:
+                wrong[entry.name] = told
+                print(f"{entry.where} {entry.name}: {'; '.join(told)}")
         solved.append(known[mark])
-    print("\n".join(told) or "every pose holds")
-    if told and not config.faulty:
-        raise ConfigError(f"{len(told)} faults; mend the entries, or give --faulty")
-    marks = {line.partition(": ")[0].partition(" ")[2] for line in told if "(all)" not in line}
-    write(entries, torch.stack(solved), config.out, unsure=marks)
+    if wrong and not config.faulty:
+        raise ConfigError(f"{len(wrong)} poses do not hold; mend the entries, or give --faulty")
+    write(entries, torch.stack(solved), config.out, unsure=wrong)
 
 
 class NamedPoseSolver:
@@ -75,8 +75,8 @@ class NamedPoseSolver:
     def poses(self, entry: Entry) -> tuple[Float[Tensor, "pose 22 6"], list[str]]:
         """Return centre and variants as they are stored, and the faults.
 
-        Faults are the centre's; of the variants only that too few of them hold. Missing variants
-        are repeated.
+        Faults are the centre's; of the variants only that too few of them hold. Only those that
+        hold are kept; missing ones are repeated.
         """
         seed = int.from_bytes(hashlib.sha256(entry.name.encode()).digest()[:4], "big")
         sixd = rotations_to_6d(self.solver.solve(entry, seed=seed)).half()
@@ -90,7 +90,7 @@ class NamedPoseSolver:
                 bad = wrong[0]
             else:
                 good.append(i)
-        if len(good) < KEPT:
+        if len(good) < LEAST:
             told.append(f"only {len(good)} of {len(sixd) - 1} variants hold: {bad}")
         good = (good or [0]) * KEPT
         return sixd[[0, *good[:KEPT]]], told
@@ -101,9 +101,9 @@ class NamedPoseSolver:
 
 
 def fingerprint(entry: Entry) -> str:
-    """Return a short mark of all that an entry's poses hang on, but for the solver's code."""
+    """Return a short mark of all that an entry says of its poses."""
     bare = replace(entry, where="", family="", learned=(), tested=(), mirrored=True)
-    return hashlib.sha256(repr((bare, LIMITS, UNSAID_DEGREES, CONFIG)).encode()).hexdigest()[:12]
+    return hashlib.sha256(repr(bare).encode()).hexdigest()[:12]
 
 
 def write(
@@ -111,7 +111,7 @@ def write(
     solved: Float[Tensor, "row pose 22 6"],
     out: Path,
     *,
-    unsure: set[str] | frozenset[str] = frozenset(),
+    unsure: Collection[str] = (),
 ) -> None:
     """Write the entries and their poses; those whose name is in `unsure` are solved anew later."""
     rows = {entry.name: row for row, entry in enumerate(e for e in entries if not e.mirrors)}

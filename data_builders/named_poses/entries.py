@@ -29,6 +29,7 @@ from unipose.posecodes.shown_pose import ones, pairs
 FOLDER = Path(__file__).parent / "poses"
 LEAST_WORDINGS, LEAST_TESTED = 8, 2
 _SIGNED_QUANTITIES = frozenset({"side", "twist", "turn", "tip", "slope", "lean left"})
+_SIDE = re.compile(r"\b(left|right)\b(?! (angle|way|form))")
 SPREAD = 5.0
 """An angle without a range is drawn from so many degrees around it."""
 ALIKE = 0.8
@@ -198,40 +199,52 @@ def _blocks(file: Path) -> Iterator[tuple[str, str, list[tuple[str, str]]]]:
         yield block
 
 
+@dataclass(kw_only=True)
+class _Said:
+    """What the lines of one block say."""
+
+    carriers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    aims: dict[Name, Aim] = field(default_factory=dict)
+    relations: list[Relation] = field(default_factory=list)
+    touches: list[tuple[str, str]] = field(default_factory=list)
+    ranges: list[Range] = field(default_factory=list)
+    wordings: dict[str, list[str]] = field(default_factory=lambda: {"-": [], "*": []})
+
+    def read(self, text: str) -> None:
+        """Read one more line; ConfigError if there is no such line."""
+        if text[0] in self.wordings:
+            self.wordings[text[0]].append(text[1:].strip())
+            return
+        key, _, value = text.partition(":")
+        if key in ("on", "held"):
+            carriers = [carrier for word in _split(value, ",") for carrier in _carrier(word)]
+            self.carriers[key] = tuple(carriers)
+        elif key in PARTS or key in BOTH:
+            self.aims |= _aims(key, value)
+        elif key == "is":
+            self.relations += [_relation(said) for said in _split(value, ";")]
+        elif key == "touch":
+            self.touches += [_touch(said) for said in _split(value, ";")]
+        elif key == "measure":
+            self.ranges += [one for said in _split(value, ";") for one in _ranges(said)]
+        else:
+            raise ConfigError(
+                "expected on, held, is, touch, measure, like, a part "
+                f"({', '.join((*PARTS, *BOTH))}), or a wording after - or *, got {text[:60]!r}"
+            )
+
+
 def _entry(
     family: str, where: str, name: str, lines: Sequence[tuple[str, str]], *, mirrors: str = ""
 ) -> Entry:
-    carriers: dict[str, tuple[str, ...]] = {}
-    aims: dict[Name, Aim] = {}
-    relations: list[Relation] = []
-    touches: list[tuple[str, str]] = []
-    ranges: list[Range] = []
-    wordings: dict[str, list[str]] = {"-": [], "*": []}
+    said = _Said()
     for at, text in lines:
-        if text[0] in wordings:
-            wordings[text[0]].append(text[1:].strip())
-            continue
-        key, colon, value = text.partition(":")
-        value = value.strip()
         try:
-            if key in ("on", "held") and colon:
-                carriers[key] = tuple(c for word in _split(value, ",") for c in _carrier(word))
-            elif (key in PARTS or key in BOTH) and colon:
-                aims |= _aims(key, value)
-            elif key == "is" and colon:
-                relations += [_relation(said) for said in _split(value, ";")]
-            elif key == "touch" and colon:
-                touches += [_touch(said) for said in _split(value, ";")]
-            elif key == "measure" and colon:
-                ranges += [one for said in _split(value, ";") for one in _ranges(said)]
-            else:
-                raise ConfigError(
-                    "expected on, held, is, touch, measure, like, a part "
-                    f"({', '.join((*PARTS, *BOTH))}), or a wording after - or *, got {text[:60]!r}"
-                )
+            said.read(text)
         except ConfigError as error:
             raise ConfigError(f"{at}: {error}") from None
-    _check_wordings(where, name, wordings)
+    _check_wordings(where, name, said.wordings)
+    aims, ranges = said.aims, said.ranges
     if mirrors:
         aims = {at: _negated(aim) if at in SIGNED else aim for at, aim in aims.items()}
         ranges = [_negated(one) if one.quantity in _SIGNED_QUANTITIES else one for one in ranges]
@@ -239,16 +252,16 @@ def _entry(
         name=name,
         family=family,
         where=where,
-        on=carriers.get("on", ()),
-        held=carriers.get("held", ()),
+        on=said.carriers.get("on", ()),
+        held=said.carriers.get("held", ()),
         aims=aims,
-        relations=tuple(relations),
-        touches=tuple(touches),
+        relations=tuple(said.relations),
+        touches=tuple(said.touches),
         ranges=tuple(ranges),
-        learned=tuple(wordings["-"]),
-        tested=tuple(wordings["*"]),
+        learned=tuple(said.wordings["-"]),
+        tested=tuple(said.wordings["*"]),
         mirrors=mirrors,
-        mirrored=not set(re.split(r"\W", name)) & set(SIDES),
+        mirrored=not _SIDE.search(name),
     )
 
 
@@ -347,6 +360,9 @@ def _check_wordings(where: str, name: str, wordings: dict[str, list[str]]) -> No
             f"{where}: {name!r} needs at least {LEAST_WORDINGS} wordings, {LEAST_TESTED} of them "
             f"after *; it has {len(learned) + len(tested)} and {len(tested)}"
         )
+    for one in () if _SIDE.search(name) else (*learned, *tested):
+        if _SIDE.search(one):
+            raise ConfigError(f"{where}: {one!r} names a side, and so must the name {name!r}")
     for one in tested:
         for other in learned:
             if _likeness(one, other) > ALIKE:

@@ -20,11 +20,11 @@ from unipose.posecodes.quantities import measure, words
 from unipose.posecodes.relations import judgements
 from unipose.posecodes.shown_pose import ShownPose, show_pose
 
-FLOOR_CM = 3.0
+FLOOR_CM = 4.0
 """What carries is at most so far above the body's lowest point."""
 SWAY_CM = 2.0
 """So far outside of the skin that carries may the centre of mass be."""
-OVERLAP_CM = 3.5
+OVERLAP_CM = 4.5
 """So deep may the balls of two limbs be in each other: flesh gives way."""
 
 

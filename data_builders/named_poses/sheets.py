@@ -17,7 +17,9 @@ from PIL import Image
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.posecodes.named_poses import NAMED_POSES_FILE, NamedPoses
-from unipose.render.drawing import contact_sheet, tile
+from unipose.render.drawing import View, contact_sheet, tile
+
+VIEWS: tuple[View, ...] = ("three-quarter", "side")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +65,11 @@ def _panel(
         poses = Pose.from_rotations(named.poses(name))
         return _drawn(poses, body, config, "three-quarter")
     centre = named.centre(name)
-    both = [_drawn(centre, body, config, view) for view in ("three-quarter", "side")]
+    both = [_drawn(centre, body, config, view) for view in VIEWS]
     return np.concatenate(both, axis=1)
 
 
-def _drawn(poses: Pose, body: Body, config: SheetsConfig, view: str) -> UInt8[np.ndarray, "_ _ 3"]:
+def _drawn(poses: Pose, body: Body, config: SheetsConfig, view: View) -> UInt8[np.ndarray, "_ _ 3"]:
     pictures = [
         _square(contact_sheet(
             poses[i], body, size=config.size, view=view, supersample=config.supersample, columns=1

@@ -43,15 +43,15 @@ class SolverConfig:
 
     variants: int = 8
     """Besides the centre."""
-    steps: int = 100
+    steps: int = 120
     rate_degrees: float = 4.5
     """Of Adam, at the start; it falls to a tenth."""
     firm_degrees: float = 4.5
     """How far an angle that the entry states may leave its aim at the cost of 1."""
     start_degrees: float = 30.0
     """The same for angles that it only starts from."""
-    contact_m: float = 0.009
-    overlap_m: float = 0.012
+    contact_m: float = 0.005
+    overlap_m: float = 0.01
     balance_m: float = 0.01
     margin_m: float = 0.02
     """The centre of mass is wanted so far inside of what carries."""

@@ -19,12 +19,9 @@ def generator(seed: int) -> torch.Generator:
 
 
 def test_the_same_seed_draws_the_same_pose(named):
-    first, again = (named.draw("kneeling on the heels", generator(5)) for _ in range(2))
+    first, again = (named.draw("squat", generator(5)) for _ in range(2))
     assert torch.equal(first, again)
-    drawn = {
-        tuple(named.draw("kneeling on the heels", generator(i)).flatten().tolist())
-        for i in range(40)
-    }
+    drawn = {tuple(named.draw("squat", generator(i)).flatten().tolist()) for i in range(40)}
     assert len(drawn) > 9  # nine poses and their mirror images
 
 
@@ -49,7 +46,7 @@ def test_wordings_of_both_splits_are_apart_and_belong_to_one_pose(named):
         for split in ("train", "test")
         for wording in named.wordings(name, split)
     ]
-    assert len(said) == len(set(said)) > 8 * 50
+    assert len(said) == len(set(said)) > 8 * 150
 
 
 def test_rotations_are_rotations(named):
@@ -63,8 +60,8 @@ def test_a_name_is_found_however_it_is_written(named):
 
 
 def test_an_unknown_name_is_answered_with_near_ones(named):
-    with pytest.raises(PoseQueryError, match=r"near it: .*on all fours"):
-        named.find("on al fours")
+    with pytest.raises(PoseQueryError, match=r"near it: .*downward dog"):
+        named.find("downwrd dog")
     with pytest.raises(PoseQueryError, match="near it"):
         named.wordings("nothing", "train")
 
@@ -77,4 +74,4 @@ def test_a_file_of_something_else_is_refused(tmp_path):
 
 
 def test_the_file_is_small():
-    assert NAMED_POSES_FILE.stat().st_size < 900_000
+    assert NAMED_POSES_FILE.stat().st_size < 700_000

@@ -68,6 +68,7 @@ def test_a_name_with_a_side_makes_two_poses(tmp_path):
         ("colour: blue", r"odd.txt:2: expected on, held, is"),
         ("like: even", r"odd.txt:1: there is no pose 'even' above"),
         ("left arm: lift {side}", r"{side} stands in 'odd' but not in its name"),
+        ("- to the left", r"'to the left' names a side, and so must the name 'odd'"),
         ("- six or so", r"'six or so' is a wording of 'odd' too"),
         ("- eight straight on", r"'eight straight' is too much like"),
     ],
