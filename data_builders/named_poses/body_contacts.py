@@ -87,7 +87,7 @@ class BodyBalls:
                 centre = skin.rest[chosen].mean(0)
                 gaps = np.linalg.norm(skin.rest[chosen] - centre, axis=1)
                 parts.append(names[0])
-                groups.append(chosen[:: max(1, len(chosen) // 24)])
+                groups.append(chosen)
                 radii.append(np.quantile(gaps, 0.15))
         self.vertices = torch.from_numpy(np.concatenate(groups))
         """Vertices of all balls, one ball after the other."""

@@ -26,6 +26,8 @@ from data_builders.named_poses.holding import faults
 from data_builders.named_poses.solve import Solver, SolverConfig
 from tokenizer.rotations import rotations_from_6d, rotations_to_6d
 from unipose.body.body import load_body
+from unipose.body.pose import Pose
+from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError
 from unipose.files.atomic import written_whole
 from unipose.posecodes.named_poses import FORMAT, NAMED_POSES_FILE, NamedPoses
@@ -52,11 +54,12 @@ def main(config: BuildConfig) -> None:
     entries = read_entries(config.entries)
     known = {} if config.again else _known(config.out)
     solver = NamedPoseSolver()
+    others = {entry.mirrors: entry for entry in entries if entry.mirrors}
     solved, wrong = [], {}
     for entry in track([e for e in entries if not e.mirrors], "solving", transient=True):
         mark = fingerprint(entry)
         if mark not in known:
-            known[mark], told = solver.poses(entry)
+            known[mark], told = solver.poses(entry, others.get(entry.name))
             if told:
                 wrong[entry.name] = told
                 print(f"{entry.where} {entry.name}: {'; '.join(told)}")
@@ -72,21 +75,25 @@ class NamedPoseSolver:
     def __init__(self) -> None:
         self.solver = Solver(load_body(), CONFIG)
 
-    def poses(self, entry: Entry) -> tuple[Float[Tensor, "pose 22 6"], list[str]]:
+    def poses(
+        self, entry: Entry, other_side: Entry | None = None
+    ) -> tuple[Float[Tensor, "pose 22 6"], list[str]]:
         """Return centre and variants as they are stored, and the faults.
+
+        What is kept also holds, mirrored, what the entry of the other side says.
 
         Faults are the centre's; of the variants only that too few of them hold. Only those that
         hold are kept; missing ones are repeated.
         """
         seed = int.from_bytes(hashlib.sha256(entry.name.encode()).digest()[:4], "big")
         sixd = rotations_to_6d(self.solver.solve(entry, seed=seed)).half()
-        told = self._faults(entry, sixd[0])
+        told = self._faults(entry, other_side, sixd[0])
         good: list[int] = []
         bad = ""
         for i in range(1, len(sixd)):
             if len(good) == KEPT:
                 break
-            if wrong := self._faults(entry, sixd[i]):
+            if wrong := self._faults(entry, other_side, sixd[i]):
                 bad = wrong[0]
             else:
                 good.append(i)
@@ -95,9 +102,15 @@ class NamedPoseSolver:
         good = (good or [0]) * KEPT
         return sixd[[0, *good[:KEPT]]], told
 
-    def _faults(self, entry: Entry, sixd: Float[Tensor, "22 6"]) -> list[str]:
+    def _faults(
+        self, entry: Entry, other_side: Entry | None, sixd: Float[Tensor, "22 6"]
+    ) -> list[str]:
         rotations = rotations_from_6d(sixd.float())
-        return faults(entry, rotations, self.solver.body, self.solver.balls)
+        found = faults(entry, rotations, self.solver.body, self.solver.balls)
+        if other_side is not None:
+            mirrored = Pose.from_rotations(rotations[None]).mirrored().rotations[0, :POSED_JOINTS]
+            found += faults(other_side, mirrored, self.solver.body, self.solver.balls)
+        return found
 
 
 def fingerprint(entry: Entry) -> str:

@@ -24,7 +24,7 @@ FLOOR_CM = 4.0
 """What carries is at most so far above the body's lowest point."""
 SWAY_CM = 2.0
 """So far outside of the skin that carries may the centre of mass be."""
-OVERLAP_CM = 4.5
+OVERLAP_CM = 5.0
 """So deep may the balls of two limbs be in each other: flesh gives way."""
 
 
