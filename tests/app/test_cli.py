@@ -361,3 +361,17 @@ def test_a_bad_file_is_refused_before_anything_heavy_is_imported(tmp_path, name,
     assert (ran.returncode, ran.stdout) == (2, "[]\n")
     assert ran.stderr.startswith("error: ")
     assert name in ran.stderr
+
+
+def test_named_poses_are_listed_told_and_written(unipose, tmp_path):
+    code, listed, _ = unipose("poses")
+    assert code == 0
+    assert listed.splitlines()[0].startswith("dance: ")
+    code, told, _ = unipose("poses", "standing upright")
+    assert "standing with the arms at the sides" in told.splitlines()
+    code, written, _ = unipose("poses", "lying on the back", "--out", str(tmp_path / "lying.npz"))
+    assert code == 0
+    assert len(open_pose(written.strip())) == 1
+    code, _, wrong = unipose("poses", "standing uprigth")
+    assert code == 2
+    assert "near it: standing upright" in wrong

@@ -342,3 +342,11 @@ def test_every_example_is_one_pose_that_differs_from_the_t_pose(name: str):
     pose = example_pose(name)
     assert len(pose) == 1
     assert float(pose.axis_angle.abs().max()) > 1
+
+
+def test_a_named_pose_opens_by_its_name(fake: FakeAssistant):
+    chat = talk(fake)
+    assert "the pose 'kneeling on the heels'" in chat.reply("/pose Kneeling on the heels").text
+    assert float(chat.poses[0].pose.axis_angle[0, 4, 0]) > 1.5  # the left knee
+    with pytest.raises(PoseQueryError, match=r"no pose 'sitting crosslegged'; .*cross-legged"):
+        chat.reply("/pose sitting crosslegged")

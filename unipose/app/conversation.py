@@ -47,7 +47,9 @@ COMMANDS = {
     "/pose FILE [SECONDS]": "read a pose from a file (of a recording: the pose at that time)",
     "/pose PHOTO": "read a pose off a photo (.jpg .png .bmp .tif ...)",
     "/pose FILM SECONDS": "read a pose off a frame of a film (.mp4 .mov .gif ...)",
-    "/pose NAME": "take an example: " + ", ".join(EXAMPLES),
+    "/pose NAME": "take a pose by its name: "
+    + ", ".join(EXAMPLES)
+    + ", or one of `unipose poses`, such as tree pose",
     "/poses": "list the poses of this conversation",
     "/show [NUMBER]": "draw a pose as a picture and say where it is",
     "/save FILE [NUMBER]": "keep a pose: .npz .json .bvh .glb .obj .png",

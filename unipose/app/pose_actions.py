@@ -29,6 +29,7 @@ from unipose.files.smpl_parameters import on_body
 from unipose.language.call_loop import CallResult, TextCallback
 from unipose.posecodes.calls import QUESTIONS, Call
 from unipose.posecodes.held_poses import HeldPoses
+from unipose.posecodes.named_poses import NamedPoses
 from unipose.posecodes.questions import Film, Finding, ShownPose, answer_call, show_film, show_pose
 from unipose.posecodes.sureness import hangs_on_eyes
 
@@ -270,11 +271,15 @@ class PoseActions:
         return save_pose(self.held[number].pose, path, body=self.body, heading=0.0)
 
     def open(self, name: str, seconds: float | None = None) -> int:
-        """Read a pose from a file, a photo or an example, hold it, and return its number."""
+        """Read a pose from a file, a photo or by its name, hold it, and return its number."""
         name = "wave" if name == "example" and not Path(name).exists() else name
         if name in EXAMPLES and not Path(name).exists():
             return self.held.hold(HeldPose(pose=example_pose(name), origin=f"the example {name!r}"))
         path = Path(name).expanduser()
+        if not path.suffix and path.name == name and not path.exists():
+            named = NamedPoses.load()
+            found = named.find(name)
+            return self.held.hold(HeldPose(pose=named.centre(found), origin=f"the pose {found!r}"))
         check_file(path, photos=True)  # before a model is loaded
         if is_photo(path) or is_film(path):
             return self._read_off(path, name, seconds)

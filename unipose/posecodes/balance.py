@@ -18,7 +18,7 @@ SWAY_M = 0.05
 _LIES_M = 0.30
 """A pelvis below it lies or sits on the ground."""
 
-_SEGMENTS = (
+SEGMENT_MASSES = (
     ("head", None, 0.0, 0.0694),
     ("neck", "pelvis", 0.45, 0.4346),
     ("shoulder", "elbow", 0.577, 0.0271),
@@ -36,7 +36,7 @@ _SUPPORTS = ("foot", "toe", "heel", "knee", "hand", "elbow", "hip")
 def centre_of_mass(pose: ShownPose) -> Place:
     """Return the centre of mass in the own view, metres."""
     total, weight = np.zeros(3), 0.0
-    for upper, lower, share, mass in _SEGMENTS:
+    for upper, lower, share, mass in SEGMENT_MASSES:
         for side in ("",) if upper in ("head", "neck") else ("left ", "right "):
             place = pose.parts[side + upper]
             if lower is not None:
