@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from tokenizer.codec import (
@@ -17,6 +19,7 @@ from tokenizer.codec import (
 from train.align import AlignConfig, SmallLlama, build_model
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
+from unipose.language.pose_expert import PoseExpertConfig
 from unipose.language.templates import PHRASINGS
 from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
 
@@ -37,16 +40,31 @@ TINY = AlignConfig(
 )
 
 
-def tiny_assistant(seed: int = 0) -> UniPose:
+TINY_PLAIN = replace(TINY, concepts=False, pose_projector=16)
+
+
+def tiny_assistant(seed: int = 0, config: AlignConfig = TINY) -> UniPose:
     """Return an assistant whose answers are nonsense and whose behaviour is real."""
     torch.manual_seed(seed)
     codec = PoseTokenizer(TINY_CODEC).eval()
     texts = [phrasing for kinds in PHRASINGS.values() for phrasing in kinds]
     text = train_text_tokenizer(texts, size=400)
-    model, vocabulary = build_model(TINY, codec, load_body().rest_joints, text)
+    model, vocabulary = build_model(config, codec, load_body().rest_joints, text)
     with torch.no_grad():  # spread the answers, so that rows and seeds differ
         model.llm.get_input_embeddings().weight.mul_(20)
     return UniPose(model, vocabulary)
+
+
+def tiny_plain_assistant(*, expert: bool = False) -> UniPose:
+    """Return one whose model has nothing beside its language model, with or without an expert."""
+    assistant = tiny_assistant(config=TINY_PLAIN)
+    if expert:
+        sizes = PoseExpertConfig(width=16, blocks=1, heads=2, feed_forward=16)
+        assistant.model.add_expert(sizes)
+        assert assistant.model.expert is not None
+        with torch.no_grad():
+            assistant.model.expert.head.mul_(50)
+    return assistant
 
 
 def tiny_vocabulary() -> Vocabulary:
