@@ -91,6 +91,7 @@ bench: setup ## measure everything the README claims (MOCAP=FOLDER)
 	$(BIN)/python -m eval.reconstruction --data $(MOCAP) --split test --json
 	$(BIN)/python -m eval.retargeting --data $(MOCAP) --json
 	$(BIN)/python -m eval.truth --data $(MOCAP) --split test --json
+	$(BIN)/python -m eval.grounding --data $(MOCAP) --split test --json
 	$(BIN)/python -m eval.speed --data $(MOCAP) --json
 	$(BIN)/python -m eval.estimation --data $(MOCAP) --split test --json
 	$(BIN)/python -m eval.comprehension --data $(MOCAP) --split test --json
@@ -98,6 +99,7 @@ bench: setup ## measure everything the README claims (MOCAP=FOLDER)
 	$(BIN)/python -m eval.generation --data $(MOCAP) --split test --json
 	$(BIN)/python -m eval.retrieval --data $(MOCAP) --split test --json
 	$(BIN)/python -m eval.answers --data $(MOCAP) --json
+	$(BIN)/python -m eval.answers --data $(MOCAP) --from-codes --json
 	$(BIN)/python -m eval.requests --data $(MOCAP) --json
 	$(BIN)/python -m eval.talk --json
 	$(BIN)/python -m eval.conversation_speed --json

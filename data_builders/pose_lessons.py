@@ -43,7 +43,7 @@ from unipose.body.pose import Pose
 from unipose.language.chat_rendering import ChatTemplate
 from unipose.language.rendering import Part, Row, render_question, render_sample
 from unipose.language.row_packing import pack
-from unipose.language.templates import Task, Wording, ask, choose_phrasing
+from unipose.language.templates import Task, Wording, ask, choose_phrasing, question_about
 from unipose.language.vocabulary import Vocabulary
 from unipose.posecodes.claims import Claim, claimed, true_claims
 from unipose.posecodes.facts import atoms, true_atoms
@@ -172,7 +172,8 @@ class PoseLessons:
         rows = []
         for number in range(self.config.questions):
             exchange = self._question(begin, bool(number % 2), chance)
-            rows.append(render_sample([codes, " ", exchange.said], exchange.words, self.vocabulary))
+            parts = question_about(codes, exchange.said)
+            rows.append(render_sample(parts, exchange.words, self.vocabulary))
         return self._with_truth(pack(rows), rotations)
 
     def _question(self, begin: Script, wanted: bool, chance: random.Random) -> Exchange:

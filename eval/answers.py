@@ -9,6 +9,10 @@ called. The plain figure is of wordings that training has, `held_out_*` of those
 poses are of the test split in both. `chance_*` are the model's own answers to other questions of
 the same kind (of not_shown: of any kind), `frequent_*` the one answer that is right most often,
 both over all wordings. Shares are in percent. Run as `python -m eval.answers --data FOLDER`.
+
+With `--from-codes` the pose language model (`--model`) is asked instead. It reads the codes of the
+pose and answers in words: nothing is called and nothing measured, so a number may be further off
+(20 degrees, 12 cm), and what no pose shows is not asked.
 """
 
 from __future__ import annotations
@@ -17,12 +21,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Protocol, runtime_checkable
+
+import torch
 
 from data_builders.conversations.pose_bank import bank_of_poses
 from data_builders.conversations.script import Script, ScriptWriter
 from data_builders.conversations.wordings import Split
 from eval.conversation_scores import ConversationOptions, most_frequent, percent, write_wrong
 from eval.program import print_result, print_table, run, track
+from unipose.assistant import ROWS
+from unipose.body.pose import Pose
 from unipose.errors import ConfigError, PoseQueryError
 from unipose.language.call_loop import SYSTEM, CallResult, Speaker, Turn, take_turn
 from unipose.language.chat_rendering import Message
@@ -38,8 +47,13 @@ KINDS = {
 """Kind of answer -> the verb of the call that finds it."""
 SPLITS: tuple[Split, ...] = ("train", "test")
 """Wordings of the plain figures, and of the held-out ones."""
-TOLERANCE = {"degrees": 5.0, "cm": 3.0}
-"""A number is right within this."""
+FROM_CODES = tuple(kind for kind in KINDS if kind != "not_shown")
+"""Kinds that are asked from codes."""
+Tolerance = dict[str, float]
+TOLERANCE: Tolerance = {"degrees": 5.0, "cm": 3.0}
+"""A number that was measured is right within this."""
+TOLERANCE_FROM_CODES: Tolerance = {"degrees": 20.0, "cm": 12.0}
+"""And this of one that is read off codes: a band of posecodes is about as wide."""
 MOST_TRIES = 60
 """Poses that are looked at for a pose with the answer that is wanted."""
 
@@ -50,11 +64,22 @@ class AnswersOptions(ConversationOptions):
 
     count: int = 40
     """Questions of each kind in wordings of training, and as many in wordings of the test split."""
+    from_codes: bool = False
+    """Ask the pose language model in `model`, which reads the pose's codes and measures nothing."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.count < 2:
             raise ConfigError(f"--count must be at least 2, got {self.count}")
+
+
+@runtime_checkable
+class CodeReader(Protocol):
+    """A model that answers questions about poses from their codes."""
+
+    def answer_from_codes_batch(self, questions: Sequence[str], poses: Pose) -> list[str]:
+        """Return what is said to each question about the pose beside it."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -161,7 +186,18 @@ def ask(speaker: Speaker, question: PoseQuestion) -> PoseReply:
     )
 
 
-def is_right(question: PoseQuestion, reply: PoseReply) -> bool:
+def ask_from_codes(reader: CodeReader, questions: Sequence[PoseQuestion]) -> list[PoseReply]:
+    """Return what the pose language model says to questions about poses that it reads as codes."""
+    replies: list[PoseReply] = []
+    for start in track(range(0, len(questions), ROWS), "asking"):
+        some = questions[start : start + ROWS]
+        poses = Pose(rotations=torch.cat([one.pose.pose.rotations for one in some]))
+        words = reader.answer_from_codes_batch([one.said for one in some], poses)
+        replies += [PoseReply(calls=(), words=said) for said in words]
+    return replies
+
+
+def is_right(question: PoseQuestion, reply: PoseReply, tolerance: Tolerance = TOLERANCE) -> bool:
     """Return whether a reply answers a question as measuring does."""
     found, words = question.finding, reply.words
     if question.kind == "yes_no":
@@ -171,7 +207,7 @@ def is_right(question: PoseQuestion, reply: PoseReply) -> bool:
     if question.kind == "where":
         return read_places(words) == read_places(str(found.value))
     if question.kind == "how_much":
-        return same_amounts(words, found.sentence, TOLERANCE[found.unit])
+        return same_amounts(words, found.sentence, tolerance[found.unit])
     return refuses(words) or any(call.verb == "unknown" for call in reply.calls)
 
 
@@ -249,23 +285,27 @@ def topic_right(question: PoseQuestion, reply: PoseReply) -> bool:
 
 
 def chance_of(
-    questions: Sequence[PoseQuestion], replies: Sequence[PoseReply], own: Sequence[PoseReply]
+    questions: Sequence[PoseQuestion],
+    replies: Sequence[PoseReply],
+    own: Sequence[PoseReply],
+    tolerance: Tolerance = TOLERANCE,
 ) -> float:
     """Return how often replies to other questions are right; `own` are those to `questions`."""
     return percent(
-        is_right(question, reply)
+        is_right(question, reply, tolerance)
         for question, mine in zip(questions, own, strict=True)
         for reply in replies
         if reply is not mine
     )
 
 
-def frequent_of(questions: Sequence[PoseQuestion]) -> float:
+def frequent_of(questions: Sequence[PoseQuestion], tolerance: Tolerance = TOLERANCE) -> float:
     """Return how often the one answer is right that is right most often."""
     answers = {question.finding.sentence: question.call for question in questions}
     return max(
         percent(
-            is_right(question, PoseReply(calls=(call,), words=sentence)) for question in questions
+            is_right(question, PoseReply(calls=(call,), words=sentence), tolerance)
+            for question in questions
         )
         for sentence, call in answers.items()
     )
@@ -276,6 +316,12 @@ Asked = list[tuple[PoseQuestion, PoseReply]]
 
 def figures(asked: Asked) -> dict[str, object]:
     """Return all shares under the names they are reported by, the primary ones first."""
+    shares, numbers = shares_of(asked, TOLERANCE)
+    return shares | _further(asked) | numbers
+
+
+def shares_of(asked: Asked, tolerance: Tolerance) -> tuple[dict[str, object], dict[str, object]]:
+    """Return how many answers of each kind are right, with chance, and how many were asked."""
     everything = [reply for _, reply in asked]
     found: dict[str, object] = {}
     numbers: dict[str, object] = {}
@@ -287,13 +333,13 @@ def figures(asked: Asked) -> dict[str, object]:
         known, held_out = ([pair for pair in mine if pair[0].split == split] for split in SPLITS)
         pool = everything if kind == "not_shown" else own
         found |= {
-            kind: percent(is_right(*pair) for pair in known),
-            f"chance_{kind}": chance_of(questions, pool, own),
-            f"frequent_{kind}": frequent_of(questions),
-            f"held_out_{kind}": percent(is_right(*pair) for pair in held_out),
+            kind: percent(is_right(*pair, tolerance) for pair in known),
+            f"chance_{kind}": chance_of(questions, pool, own, tolerance),
+            f"frequent_{kind}": frequent_of(questions, tolerance),
+            f"held_out_{kind}": percent(is_right(*pair, tolerance) for pair in held_out),
         }
         numbers |= {f"{kind}_questions": len(known), f"held_out_{kind}_questions": len(held_out)}
-    return found | _further(asked) | numbers
+    return found, numbers
 
 
 def _further(asked: Asked) -> dict[str, object]:
@@ -320,7 +366,7 @@ def _further(asked: Asked) -> dict[str, object]:
     }
 
 
-def wrong_of(asked: Asked) -> list[dict[str, object]]:
+def wrong_of(asked: Asked, tolerance: Tolerance = TOLERANCE) -> list[dict[str, object]]:
     """Return what was asked, called and said where the answer is wrong."""
     return [
         {
@@ -330,20 +376,27 @@ def wrong_of(asked: Asked) -> list[dict[str, object]]:
             "corrected": reply.corrected, "wording": question.wording,
         }
         for question, reply in asked
-        if not is_right(question, reply)
+        if not is_right(question, reply, tolerance)
     ]  # fmt: skip
 
 
-def ask_all(speaker: Speaker, poses: Sequence[ShownPose], *, count: int, seed: int) -> Asked:
-    """Return `count` questions of each kind and split of wordings, and the replies to them."""
-    questions = [
+def draw_all(
+    poses: Sequence[ShownPose], kinds: Sequence[str], *, count: int, seed: int
+) -> list[PoseQuestion]:
+    """Return `count` questions of each kind and split of wordings."""
+    return [
         question
-        for kind in KINDS
+        for kind in kinds
         for split in SPLITS
         for question in draw_questions(
             kind, count, poses, split=split, random=Random(f"answers {kind} {split} {seed}")
         )
     ]
+
+
+def ask_all(speaker: Speaker, poses: Sequence[ShownPose], *, count: int, seed: int) -> Asked:
+    """Return `count` questions of each kind and split of wordings, and the replies to them."""
+    questions = draw_all(poses, tuple(KINDS), count=count, seed=seed)
     return [(question, ask(speaker, question)) for question in track(questions, "asking")]
 
 
@@ -361,15 +414,28 @@ def rows_of(result: dict[str, object]) -> list[tuple[str | float, ...]]:
     ]
 
 
+def measure(options: AnswersOptions, poses: Sequence[ShownPose]) -> tuple[dict[str, object], Asked]:
+    """Return the figures of whom the options ask, and what was asked and said."""
+    if not options.from_codes:
+        asked = ask_all(options.load_speaker(), poses, count=options.count, seed=options.seed)
+        return figures(asked), asked
+    questions = draw_all(poses, FROM_CODES, count=options.count, seed=options.seed)
+    replies = ask_from_codes(options.load_assistant(), questions)
+    asked = list(zip(questions, replies, strict=True))
+    shares, numbers = shares_of(asked, TOLERANCE_FROM_CODES)
+    return shares | numbers, asked
+
+
 def main(options: AnswersOptions) -> None:
-    """Ask the conversation model about recorded poses and check what it says by measuring."""
-    speaker = options.load_speaker()
+    """Ask about recorded poses and check what is said by measuring."""
     poses = bank_of_poses(options.read_people(), options.poses, seed=options.seed)
-    asked = ask_all(speaker, poses, count=options.count, seed=options.seed)
-    result = figures(asked) | {
+    result, asked = measure(options, poses)
+    result |= {
         "split": options.split, "seed": options.seed, "poses": len(poses), "turns": len(asked),
+        "from_codes": options.from_codes,
     }  # fmt: skip
-    write_wrong(options.wrong, wrong_of(asked))
+    tolerance = TOLERANCE_FROM_CODES if options.from_codes else TOLERANCE
+    write_wrong(options.wrong, wrong_of(asked, tolerance))
     if not options.json:
         print_table(
             f"Of answers about poses, how many are right ({len(asked)} questions; %)",

@@ -10,17 +10,21 @@
 - edited briefly: the same of one or two things that are asked for in few words, typed as in a chat
   ("raise your left arm"), of pairs that differ in little else.
 
-Each stands beside its chance: the same texts checked on the other poses. The primary figures allow
-the thresholds' declared noise (see data_builders/posecodes/scores.py); `*_strict` do not. Poses
+Each stands beside its chance, the same texts checked on the other poses, and its ceiling, what the
+rules themselves reach: our writer's caption of the pose that was described; the pose that a prompt
+or an instruction was written for, after the model's tokenizer. The primary figures allow the
+thresholds' declared noise (see data_builders/posecodes/scores.py); `*_strict` do not. Words that
+the rules cannot read count as false; `*_true_of_read` leaves them out, and they are listed. Poses
 face the front when they are spoken of. Run as `python -m eval.truth --data FOLDER`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -33,7 +37,13 @@ from data_builders.pose_talk import replace_limbs, replace_one
 from data_builders.posecodes.brief import write_brief_modifiers
 from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers
-from data_builders.posecodes.scores import Score, drift_mm, score_changes, score_statements
+from data_builders.posecodes.scores import (
+    LISTED,
+    Score,
+    drift_mm,
+    score_changes,
+    score_statements,
+)
 from eval.program import ModelOptions, print_result, print_table, run, select, track
 from unipose.body.body import Body, load_body
 from unipose.body.facing import face_front
@@ -48,6 +58,8 @@ class Edits:
     """What came of instructions."""
 
     score: Score
+    ceiling: Score
+    """Of the poses that the texts were written for, after the tokenizer."""
     drift_mm: float | None
     """Mean movement from the source of the joints that the text leaves alone; a turn of the whole
     body counts as movement."""
@@ -83,6 +95,14 @@ class BatchAssistant(Protocol):
 
     def edit_batch(self, poses: Pose, texts: list[str]) -> Pose:
         """Return a pose per pose and text."""
+        ...
+
+    def codes(self, pose: Pose) -> Any:
+        """Return the codes that stand for poses."""
+        ...
+
+    def pose(self, codes: Any) -> Pose:
+        """Return the poses that codes stand for."""
         ...
 
 
@@ -209,32 +229,57 @@ def measure_descriptions(assistant: BatchAssistant, poses: Pose, body: Body) -> 
     return score_statements(texts, front_joints(body, poses), np.ones(len(poses), dtype=bool))
 
 
-def measure_prompts(assistant: BatchAssistant, poses: Pose, body: Body, *, seed: int) -> Score:
-    """Return how much of what captions of `poses` state is true of the poses made from them."""
+def write_prompts(poses: Pose, body: Body, *, seed: int) -> list[str]:
+    """Return our writer's captions of poses."""
     joints = front_joints(body, poses)
-    prompts = write_captions(joints, seed=OWN_SEEDS + seed, indices=range(len(poses)))
+    return write_captions(joints, seed=OWN_SEEDS + seed, indices=range(len(poses)))
+
+
+def ceiling_of_descriptions(poses: Pose, body: Body, *, seed: int) -> Score:
+    """Return how much of what our writer says of each pose is read, and true of it."""
+    prompts, everything = write_prompts(poses, body, seed=seed), np.ones(len(poses), dtype=bool)
+    return score_statements(prompts, front_joints(body, poses), everything)
+
+
+def measure_prompts(
+    generate: Callable[[list[str]], Pose], poses: Pose, body: Body, *, seed: int
+) -> Score:
+    """Return how much of what captions of `poses` state is true of the poses made from them."""
+    prompts = write_prompts(poses, body, seed=seed)
     answers, made = ask_for_poses(
-        lambda rows: assistant.generate_batch([prompts[i] for i in rows]),
-        len(prompts),
-        "generating",
+        lambda rows: generate([prompts[i] for i in rows]), len(prompts), "generating"
     )
     return score_statements(prompts, front_joints(body, answers), made)
 
 
-def measure_edits(assistant: BatchAssistant, pairs: EditPairs, body: Body) -> Edits:
-    """Return how much happened of what was asked for, and how far the other joints moved."""
-    answers, made = ask_for_poses(
-        lambda rows: assistant.edit_batch(
-            pairs.source[torch.tensor(rows)], [pairs.texts[i] for i in rows]
-        ),
+def ceiling_of_prompts(assistant: BatchAssistant, poses: Pose, body: Body, *, seed: int) -> Score:
+    """Return how much of what captions of `poses` state is true of them after the tokenizer."""
+    prompts, everything = write_prompts(poses, body, seed=seed), np.ones(len(poses), dtype=bool)
+    coded = assistant.pose(assistant.codes(poses))
+    return score_statements(prompts, front_joints(body, coded), everything)
+
+
+def ask_for_edits(
+    edit: Callable[[Pose, list[str]], Pose], pairs: EditPairs
+) -> tuple[Pose, Bool[np.ndarray, " pose"]]:
+    """Return what is made of the sources of pairs, and which of the answers were a pose."""
+    return ask_for_poses(
+        lambda rows: edit(pairs.source[torch.tensor(rows)], [pairs.texts[i] for i in rows]),
         len(pairs.texts),
         "editing",
     )
-    before, after = front_joints(body, pairs.source), front_joints(body, answers)
+
+
+def measure_edits(assistant: BatchAssistant, pairs: EditPairs, body: Body) -> Edits:
+    """Return how much happened of what was asked for, and how far the other joints moved."""
+    answers, made = ask_for_edits(assistant.edit_batch, pairs)
+    coded = assistant.pose(assistant.codes(pairs.target))
+    before, after, reached = (front_joints(body, p) for p in (pairs.source, answers, coded))
     turned = [body.joints(p.rotations).numpy() for p in (pairs.source, answers, pairs.target)]
     everything = np.ones_like(made)
     return Edits(
         score=score_changes(pairs.texts, before, after, made),
+        ceiling=score_changes(pairs.texts, before, reached, everything),
         drift_mm=drift_mm(pairs.texts, turned[0], turned[1], made),
         chance_drift_mm=drift_mm(pairs.texts, before, after, made, elsewhere=True),
         target_drift_mm=drift_mm(pairs.texts, turned[0], turned[2], everything),
@@ -251,16 +296,21 @@ def main(options: TruthOptions) -> None:
     briefly = draw_brief_pairs(recorded, options.pairs, body, seed=options.seed)
     scores = {
         "described": measure_descriptions(assistant, poses, body),
-        "generated": measure_prompts(assistant, poses, body, seed=options.seed),
+        "generated": measure_prompts(assistant.generate_batch, poses, body, seed=options.seed),
+    }
+    ceilings = {
+        "described": ceiling_of_descriptions(poses, body, seed=options.seed),
+        "generated": ceiling_of_prompts(assistant, poses, body, seed=options.seed),
     }
     edits = {
         "moments": measure_edits(assistant, moments, body),
         "limbs": measure_edits(assistant, limbs, body),
     }
     scores["edited"] = together([edit.score for edit in edits.values()])
+    ceilings["edited"] = together([edit.ceiling for edit in edits.values()])
     brief = measure_edits(assistant, briefly, body)
-    scores["edited_briefly"] = brief.score
-    result = figures(scores) | {"brief_edit_drift_mm": brief.drift_mm}
+    scores["edited_briefly"], ceilings["edited_briefly"] = brief.score, brief.ceiling
+    result = figures(scores, ceilings) | {"brief_edit_drift_mm": brief.drift_mm}
     for name in ("drift_mm", "chance_drift_mm", "target_drift_mm"):
         known = [
             (getattr(edits[kind], name), len(pairs.texts))
@@ -275,33 +325,57 @@ def main(options: TruthOptions) -> None:
     result |= {"poses": len(poses), "pairs": pairs, "recordings": len(recordings)}
     print_table(
         f"Of what is said, how much is true ({len(poses)} poses, {pairs} pairs; %)",
-        ["", "true", "by chance", "strictly", "by chance", "statements", "unread"],
-        [_row(name, score) for name, score in scores.items()]
-        + [_row(f"edited, {kind}", edit.score) for kind, edit in edits.items()],
+        [
+            "",
+            "true",
+            "by chance",
+            "the rules reach",
+            "strictly",
+            "by chance",
+            "of what is read",
+            "statements",
+            "unread",
+        ],
+        [_row(name, score, ceilings[name]) for name, score in scores.items()]
+        + [_row(f"edited, {kind}", edit.score, edit.ceiling) for kind, edit in edits.items()],
     )
     print_result(result, as_json=options.json)
 
 
-def figures(scores: dict[str, Score]) -> dict[str, object]:
+def figures(scores: dict[str, Score], ceilings: dict[str, Score]) -> dict[str, object]:
     """Return the scores under the names they are reported by, the primary ones first."""
     found: dict[str, object] = {}
     for name, score in scores.items():
-        found |= {f"{name}_true": score.true, f"chance_{name}_true": score.chance}
+        found |= {
+            f"{name}_true": score.true,
+            f"chance_{name}_true": score.chance,
+            f"ceiling_{name}_true": ceilings[name].true,
+        }
     for name, score in scores.items():
-        found[f"{name}_true_strict"] = score.true_strict
-        found[f"chance_{name}_true_strict"] = score.chance_strict
-        found[f"{name}_statements"], found[f"{name}_unread"] = score.votes, score.unread
+        found |= {
+            f"{name}_true_strict": score.true_strict,
+            f"chance_{name}_true_strict": score.chance_strict,
+            f"ceiling_{name}_true_strict": ceilings[name].true_strict,
+            f"{name}_true_of_read": score.true_of_read,
+            f"{name}_statements": score.votes,
+            f"{name}_unread": score.unread,
+            f"{name}_unread_clauses": list(score.unread_clauses),
+        }
     return found
 
 
-def _row(name: str, score: Score) -> tuple[str | float, ...]:
-    shares = (score.true, score.chance, score.true_strict, score.chance_strict)
+def _row(name: str, score: Score, ceiling: Score) -> tuple[str | float, ...]:
+    shares = (
+        score.true, score.chance, ceiling.true, score.true_strict, score.chance_strict,
+        score.true_of_read,
+    )  # fmt: skip
     return (name, *(100 * share for share in shares), str(score.votes), str(score.unread))
 
 
 def together(scores: list[Score]) -> Score:
     """Return the score of several sets as one, every vote counting alike."""
     votes = sum(score.votes for score in scores)
+    clauses = sum((Counter(dict(score.unread_clauses)) for score in scores), Counter())
 
     def mean(name: str) -> float:
         return sum(getattr(score, name) * score.votes for score in scores) / max(votes, 1)
@@ -313,6 +387,7 @@ def together(scores: list[Score]) -> Score:
         chance_strict=mean("chance_strict"),
         votes=votes,
         unread=sum(score.unread for score in scores),
+        unread_clauses=tuple(clauses.most_common(LISTED)),
     )
 
 

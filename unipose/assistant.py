@@ -39,7 +39,16 @@ from unipose.language.model import FLOAT32, PoseLanguageModel
 from unipose.language.over_base import is_over_base, load_over_base
 from unipose.language.pictures import Picture
 from unipose.language.rendering import Part
-from unipose.language.templates import FIXED, Task, ask, body_in, evenly, list_of, motion_in
+from unipose.language.templates import (
+    FIXED,
+    Task,
+    ask,
+    body_in,
+    evenly,
+    list_of,
+    motion_in,
+    question_about,
+)
 from unipose.language.vocabulary import Vocabulary
 from unipose.posecodes.calls import QUESTIONS, Call
 from unipose.posecodes.finding import Finding
@@ -372,14 +381,36 @@ class UniPose:
         """Return what changes from each pose of `a` to the one beside it in `b`."""
         return self._texts([self._compare_question(a[i], b[i]) for i in range(len(a))])
 
-    def generate_batch(self, texts: Sequence[str]) -> Pose:
-        """Return the likeliest pose of each text."""
-        return self._poses([self._generate_question(t) for t in texts], Decoding(), None)
+    def generate_batch(self, texts: Sequence[str], *, decoding: Decoding | None = None) -> Pose:
+        """Return the likeliest pose of each text, or what `decoding` asks for."""
+        questions = [self._generate_question(text) for text in texts]
+        return self._poses(questions, decoding or Decoding(), None)
 
-    def edit_batch(self, poses: Pose, texts: Sequence[str]) -> Pose:
+    def edit_batch(
+        self, poses: Pose, texts: Sequence[str], *, decoding: Decoding | None = None
+    ) -> Pose:
         """Return each pose of a batch changed as the text beside it says."""
         pairs = [self._edit_question(poses[i], text) for i, text in enumerate(texts)]
-        return _like(self._poses(pairs, Decoding(), None), poses)
+        return _like(self._poses(pairs, decoding or Decoding(), None), poses)
+
+    def answer_from_codes(self, question: str, pose: Pose) -> str:
+        """Return what the model itself says to a question about one pose, read as codes.
+
+        Nothing is measured and nothing is called, as `answer` does. Raises PoseQueryError for an
+        empty or overlong question.
+        """
+        codes = self._codes_of_one(pose)
+        return self._texts([question_about(codes, _request(question))])[0]
+
+    def answer_from_codes_batch(self, questions: Sequence[str], poses: Pose) -> list[str]:
+        """Return what the model says to each question about the pose beside it."""
+        codes = self.codes(poses)
+        return self._texts(
+            [
+                question_about(pose, _request(question))
+                for pose, question in zip(codes, questions, strict=True)
+            ]
+        )
 
     @cached_property
     def speaker(self) -> Speaker:

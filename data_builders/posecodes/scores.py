@@ -5,11 +5,13 @@ false vote; a text without any statement is one false vote too. `true` is the sh
 hold under the declared noise of the thresholds (5 degrees, 0.05 m: the band in which the writer of
 captions itself may choose either word); `true_strict` is the share that holds without any noise.
 `chance` is what the same texts score on all the other poses of the set: the exact mean over every
-wrong pairing, where a shuffle would draw one.
+wrong pairing, where a shuffle would draw one. `true_of_read` leaves out what cannot be read: words
+that a person may well use, but the rules do not know.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +24,8 @@ from unipose.posecodes.measure import Measured
 from unipose.posecodes.reader import read, read_change_text
 
 Joints = Float[np.ndarray, "pose joint 3"]
+LISTED = 20
+"""Unread clauses that are listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,13 @@ class Score:
     votes: int
     unread: int
     """Votes that are false because the words could not be read."""
+    unread_clauses: tuple[tuple[str, int], ...] = ()
+    """The most frequent of these words, and how often they were said."""
+
+    @property
+    def true_of_read(self) -> float:
+        """Share of the votes that could be read; 0 of none."""
+        return self.true * self.votes / max(self.votes - self.unread, 1)
 
 
 def score_statements(
@@ -50,7 +61,7 @@ def score_statements(
     for text in texts:
         reading = read(text)
         rows.append([statement.recipes for statement in reading.statements])
-        unread.append(len(reading.unread))
+        unread.append(_unread(text, reading.statements, reading.unread))
 
     def holds(row: int, vote: int, *, tolerance: bool) -> Bool[np.ndarray, " pose"]:
         return measured.holds(rows[row][vote], tolerance=tolerance)
@@ -75,22 +86,26 @@ def score_changes(
         return pairs[row].holds(rows[row].changes[vote], tolerance=tolerance)
 
     counts = [len(row.changes) for row in rows]
-    return _score(counts, [len(row.unread) for row in rows], made, holds)
+    unread = [_unread(text, row.changes, row.unread) for text, row in zip(texts, rows, strict=True)]
+    return _score(counts, unread, made, holds)
+
+
+def _unread(text: str, found: Sequence[object], unread: list[str]) -> list[str]:
+    """Return the clauses that could not be read: the whole text if nothing else was found."""
+    return unread if found or unread else [text]
 
 
 def _score(
     counts: Sequence[int],
-    unread: Sequence[int],
+    unread: Sequence[list[str]],
     made: Bool[np.ndarray, " pose"],
     holds: Callable[..., Bool[np.ndarray, " pose"]],
 ) -> Score:
-    """Return the score of texts with `counts` readable votes and `unread` unreadable ones."""
+    """Return the score of texts with `counts` readable votes and `unread` clauses."""
     own, others = np.zeros(2), np.zeros(2)  # tolerant, strict
-    votes = false = 0
+    clauses = Counter(clause for some in unread for clause in some)
+    votes = sum(counts) + clauses.total()
     for row, count in enumerate(counts):
-        lost = unread[row] if count or unread[row] else 1
-        votes += count + lost
-        false += lost
         elsewhere = made.copy()
         elsewhere[row] = False
         for vote in range(count):
@@ -105,7 +120,8 @@ def _score(
         chance=float(others[0]),
         chance_strict=float(others[1]),
         votes=votes,
-        unread=false,
+        unread=clauses.total(),
+        unread_clauses=tuple(clauses.most_common(LISTED)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from random import Random
 
@@ -12,13 +13,17 @@ from data_builders.conversations.pose_bank import bank_of_poses
 from data_builders.conversations.wordings import sections, wordings_of
 from data_builders.pose_pool import PosePool
 from eval.answers import (
+    FROM_CODES,
     KINDS,
+    TOLERANCE_FROM_CODES,
     AnswersOptions,
     PoseQuestion,
     PoseReply,
     ask,
     ask_all,
+    ask_from_codes,
     chance_of,
+    draw_all,
     draw_questions,
     figures,
     frequent_of,
@@ -31,11 +36,13 @@ from eval.answers import (
     refuses,
     rows_of,
     same_amounts,
+    shares_of,
     wrong_of,
 )
+from unipose.body.pose import Pose
 from unipose.errors import ConfigError
 from unipose.posecodes.calls import TOPICS, Call, arguments_of, read_call
-from unipose.posecodes.questions import Finding, ShownPose, answer_call
+from unipose.posecodes.questions import Finding, ShownPose, answer_call, show_pose
 
 
 class PreparedSpeaker:
@@ -284,6 +291,58 @@ def test_chance_is_what_answers_to_other_questions_score(poses: list[ShownPose])
     # each of three yes meets two other yes among three; the no meets none
     assert chance_of(asked, own, own) == pytest.approx(100 * 6 / 12)
     assert frequent_of(asked) == 75.0
+
+
+class KnowingReader:
+    """Says what measuring says of the pose, a few degrees or centimetres off."""
+
+    def __init__(self, questions: list[PoseQuestion], *, off: int = 0) -> None:
+        self.questions, self.off = {one.said: one for one in questions}, off
+
+    def answer_from_codes_batch(self, questions, poses: Pose) -> list[str]:
+        found = [
+            answer_call(self.questions[said].call, [show_pose(poses[i])])
+            for i, said in enumerate(questions)
+        ]
+        return [
+            re.sub(r"\d+", lambda number: str(int(number[0]) + self.off), one.sentence)
+            if one.kind == "how_much"
+            else one.sentence
+            for one in found
+        ]
+
+
+def test_a_pose_language_model_is_asked_about_the_codes_and_may_be_further_off(
+    poses: list[ShownPose],
+):
+    questions = draw_all(poses, FROM_CODES, count=5, seed=3)
+    assert {one.kind for one in questions} == {"yes_no", "which", "where", "how_much"}
+    assert len(questions) == 5 * 2 * 4
+    for off, right in ((0, 100.0), (11, 100.0), (25, 0.0)):
+        replies = ask_from_codes(KnowingReader(questions, off=off), questions)
+        shares, numbers = shares_of(
+            list(zip(questions, replies, strict=True)), TOLERANCE_FROM_CODES
+        )
+        assert shares["how_much"] == shares["held_out_how_much"] == right
+        assert shares["yes_no"] == shares["where"] == 100.0
+        assert numbers["held_out_which_questions"] == 5
+    assert "not_shown" not in shares
+
+
+@pytest.mark.slow
+def test_the_program_asks_from_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    class Silent:
+        def answer_from_codes_batch(self, questions, poses: Pose) -> list[str]:
+            return [""] * len(questions)
+
+    monkeypatch.setattr(AnswersOptions, "load_assistant", lambda _: Silent())
+    monkeypatch.setattr(AnswersOptions, "read_people", lambda _: PosePool.random(9, seed=2))
+    main(AnswersOptions(data=tmp_path, count=2, poses=5, from_codes=True, json=True))
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["from_codes"] is True
+    assert result["yes_no"] == result["held_out_where"] == 0.0
+    assert result["turns"] == 16
+    assert "right_call" not in result
 
 
 @pytest.mark.slow

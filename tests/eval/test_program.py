@@ -10,6 +10,7 @@ import torch
 from eval.comprehension import ComprehensionOptions
 from eval.estimation import EstimationOptions
 from eval.generation import GenerationOptions
+from eval.grounding import GroundingOptions
 from eval.program import ModelOptions
 from eval.recognition import RecognitionOptions
 from eval.report import ReportOptions
@@ -20,8 +21,8 @@ from unipose.errors import ConfigError
 
 @pytest.mark.parametrize(
     "options",
-    [ComprehensionOptions, EstimationOptions, GenerationOptions, RecognitionOptions, ReportOptions,
-     SpeedOptions, TruthOptions],
+    [ComprehensionOptions, EstimationOptions, GenerationOptions, GroundingOptions,
+     RecognitionOptions, ReportOptions, SpeedOptions, TruthOptions],
 )  # fmt: skip
 def test_every_benchmark_of_the_model_takes_a_device_and_a_number_type(
     options: type[ModelOptions],

@@ -17,6 +17,8 @@ from eval.truth import (
     OWN_SEEDS,
     EditPairs,
     TruthOptions,
+    ceiling_of_descriptions,
+    ceiling_of_prompts,
     draw_pairs,
     draw_poses,
     front_joints,
@@ -24,8 +26,10 @@ from eval.truth import (
     measure_descriptions,
     measure_edits,
     measure_prompts,
+    together,
 )
 from tests.fakes.honest_assistant import BabblingAssistant, HonestAssistant
+from tests.fakes.tiny_model import tiny_assistant
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.body.skeletons import SMPL
@@ -69,6 +73,31 @@ def test_words_that_cannot_be_read_are_false(body: Body) -> None:
     score = measure_descriptions(BabblingAssistant(), random_poses(5), body)
     assert score.true == score.chance == 0.0
     assert score.unread == score.votes >= 5
+    assert score.unread_clauses[0] == ("weather is fine", 5)
+    assert score.true_of_read == 0.0
+
+
+def test_words_that_cannot_be_read_can_be_left_out(body: Body) -> None:
+    texts = ["The left knee is bent at a right angle. The mood is good."] * 2
+    poses = Pose(rotations=torch.cat([bent(k).rotations for k in (1.6, 0.0)]))
+    score = score_statements(texts, front_joints(body, poses), made(2))
+    assert (score.true, score.true_of_read, score.unread) == (0.25, 0.5, 2)
+    assert score.unread_clauses == (("mood is good", 2),)
+    joined = together([score, score])
+    assert joined.unread_clauses == (("mood is good", 4),)
+
+
+def test_the_rules_reach_all_that_our_writer_says_of_the_pose_itself(body: Body) -> None:
+    poses = random_poses(20)
+    assert ceiling_of_descriptions(poses, body, seed=3).true == 1.0
+    assert ceiling_of_prompts(HonestAssistant(body), poses, body, seed=3).true == 1.0
+
+
+def test_a_tokenizer_that_loses_the_pose_lowers_the_ceiling(body: Body) -> None:
+    assistant = tiny_assistant()  # its tokenizer is untrained
+    poses = random_poses(20)
+    ceiling = ceiling_of_prompts(assistant, poses, body, seed=3)
+    assert ceiling.true < 0.9
 
 
 def test_an_empty_answer_is_one_false_vote(body: Body) -> None:
@@ -97,15 +126,15 @@ def test_prompts_are_checked_on_the_pose_that_was_made(body: Body) -> None:
     prompts = write_captions(front_joints(body, poses), seed=OWN_SEEDS + 3, indices=range(70))
     right = HonestAssistant(body, {text: poses[i] for i, text in enumerate(prompts)})
     wrong = HonestAssistant(body, {text: poses[(i + 1) % 70] for i, text in enumerate(prompts)})
-    assert measure_prompts(right, poses, body, seed=3).true == 1.0
+    assert measure_prompts(right.generate_batch, poses, body, seed=3).true == 1.0
     assert right.batches == [32, 32, 6]
-    score = measure_prompts(wrong, poses, body, seed=3)
+    score = measure_prompts(wrong.generate_batch, poses, body, seed=3)
     assert score.true < 0.95
     assert score.true == pytest.approx(score.chance, abs=0.1)
 
 
 def test_an_answer_without_a_pose_makes_nothing_true(body: Body) -> None:
-    score = measure_prompts(BabblingAssistant(), random_poses(3), body, seed=0)
+    score = measure_prompts(BabblingAssistant().generate_batch, random_poses(3), body, seed=0)
     assert score.true == 0.0
     assert score.votes > 3
 
@@ -119,7 +148,7 @@ def test_edits_that_reach_their_target_have_happened(body: Body) -> None:
     pairs = edited(body)
     remembered = {text: pairs.target[i] for i, text in enumerate(pairs.texts)}
     found = measure_edits(HonestAssistant(body, remembered), pairs, body)
-    assert found.score.true == 1.0
+    assert found.score.true == found.ceiling.true == 1.0
     assert found.score.chance < 0.8
     assert found.drift_mm == pytest.approx(found.target_drift_mm)
     assert found.chance_drift_mm > found.drift_mm
@@ -171,4 +200,6 @@ def test_the_program_reports_every_figure_with_its_chance(
     for name in ("described_true", "generated_true", "edited_true"):
         assert 0.0 <= result[name] <= 1.0
         assert math.isfinite(result[f"chance_{name}"])
+        assert result[f"ceiling_{name}"] == 1.0
+    assert len(result["described_unread_clauses"]) == 2
     assert {"edit_drift_mm", "chance_edit_drift_mm"} <= set(result)

@@ -11,7 +11,17 @@ from unipose.body.pose import Pose
 from unipose.errors import PoseParseError
 
 
-class HonestAssistant:
+class LosslessTokenizer:
+    """Its codes of a pose are the rotations themselves."""
+
+    def codes(self, pose: Pose) -> torch.Tensor:
+        return pose.rotations
+
+    def pose(self, codes: torch.Tensor) -> Pose:
+        return Pose(rotations=codes)
+
+
+class HonestAssistant(LosslessTokenizer):
     """Describes with our writer; makes the poses it was told to remember for each text."""
 
     def __init__(self, body: Body, remembered: dict[str, Pose] | None = None) -> None:
@@ -31,7 +41,7 @@ class HonestAssistant:
         return self.generate_batch(texts)
 
 
-class BabblingAssistant:
+class BabblingAssistant(LosslessTokenizer):
     """Talks about other things, answers requests for a pose with words, and edits nothing."""
 
     def describe_batch(self, poses: Pose) -> list[str]:

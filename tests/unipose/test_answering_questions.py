@@ -12,6 +12,8 @@ from unipose.app.examples import example_pose
 from unipose.assistant import ANSWERED, UniPose
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError
+from unipose.language.decoding import Answer
+from unipose.language.rendering import Part
 from unipose.posecodes.sureness import UNSURE
 
 
@@ -82,3 +84,26 @@ def test_a_moment_of_a_single_pose_cannot_be_asked_for(assistant: UniPose):
     saying(assistant, "> when highest left hand")
     with pytest.raises(PoseQueryError, match="a recording is needed"):
         assistant.answer("when is it highest", example_pose("squat"))
+
+
+def test_an_answer_from_codes_is_to_the_question_behind_the_pose(
+    assistant: UniPose, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[list[Part]] = []
+
+    def note(model, vocabulary, questions, *rest, **more):
+        asked.extend(questions)
+        return [Answer(ids=vocabulary.encode("No."), complete=True) for _ in questions], 1
+
+    monkeypatch.setattr("unipose.assistant.answer", note)
+    poses = Pose(rotations=torch.cat([example_pose(n).rotations for n in ("stand", "squat")]))
+    texts = ["is it standing", "  is it   squatting?"]
+    assert assistant.answer_from_codes_batch(texts, poses) == ["No.", "No."]
+    assert assistant.answer_from_codes(texts[0], poses[0]) == "No."
+    for (codes, space, text), pose, said in zip(
+        asked, (0, 1, 0), ("is it standing", "is it squatting?", "is it standing"), strict=True
+    ):
+        assert torch.equal(codes, assistant.codes(poses)[pose])
+        assert (space, text) == (" ", said)
+    with pytest.raises(PoseQueryError, match="empty"):
+        assistant.answer_from_codes(" ", poses[0])

@@ -40,6 +40,8 @@ class Decoding:
     guess: bool = False
     """Guess that the answer is one pose and write it in the pass that reads the question. The guess
     is checked: where the model would have said something else, the question is read again."""
+    checked: bool = True
+    """False takes the guess as it is: a pose is what is answered."""
     slots_per_pass: int | None = None
     """None fills all slots in one pass; 1 is the plain way, one forward pass per code."""
     grammar: Grammar | None = None
@@ -181,16 +183,16 @@ def _guess_poses(
     seen, positions = seen_places(batch, read_both_ways=model.config.read_both_ways)
     hidden, question = model.hidden_states(batch, seen, positions)
     if model.expert is not None:
-        if not bool(
-            (model.text_logits(hidden[:, -1]).argmax(dim=-1) == vocabulary.first_code).all()
-        ):
+        opens = model.text_logits(hidden[:, -1]).argmax(dim=-1)
+        if decoding.checked and not bool((opens == vocabulary.first_code).all()):
             return None
         logits = model.expert(hidden, batch.real)
         codes = _choose_codes(model, logits, decoding, None)
         return [Answer(poses=[code.cpu()], complete=True) for code in codes]
     opens = model.text_logits(hidden[:, -vocabulary.length - 3]).argmax(dim=-1)
     ends = model.text_logits(hidden[:, -1]).argmax(dim=-1)
-    if not bool(((opens == vocabulary.first_code) & (ends == vocabulary.answer_end)).all()):
+    poses_alone = (opens == vocabulary.first_code) & (ends == vocabulary.answer_end)
+    if decoding.checked and not bool(poses_alone.all()):
         return None
     slots = hidden[:, -vocabulary.length - 1 : -1]
     everyone = torch.arange(len(rows), device=slots.device)

@@ -312,6 +312,14 @@ def ask(phrasing: str, **given: Part | Sequence[Part]) -> list[Part]:
     return parts
 
 
+def question_about(pose: Tensor, question: str) -> list[Part]:
+    """Return a question about the codes of one pose, which stand before it.
+
+    The space is a piece of its own, so that all questions about a pose begin alike.
+    """
+    return [pose, " ", question]
+
+
 def body_in(shown: Tensor | Picture, *, people: int = 1) -> list[Part]:
     """Return the words for somebody who is shown: "the pose ...", "the two people in ..."."""
     if people not in (1, 2) or (people == 2 and isinstance(shown, Tensor)):
