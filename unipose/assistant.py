@@ -172,6 +172,7 @@ class UniPose:
         vocabulary = Vocabulary.from_pretrained(
             folder, codes=model.codes, length=model.length,
             patches=model.patches, pictures=model.pictures, system=model.config.system,
+            pose_tail=model.config.pose_tail,
         )  # fmt: skip
         if vocabulary.first_code != model.first_code:
             raise WeightsError(
