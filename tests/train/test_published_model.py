@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -13,13 +14,19 @@ from tests.fakes.tiny_model import TINY, TINY_CODEC
 from tokenizer.codec import PoseTokenizer
 from train import align, instruct, visual
 from train.align import build_model
-from train.training_loop import by_length, train_step
+from train.settings import set_rate
+from train.stages import set_modes
+from train.training_loop import by_length, leave_casting_to_autocast, train_step
+from unipose.assistant import UniPose
 from unipose.body.body import load_body
+from unipose.body.pose import Pose
+from unipose.errors import MissingFileError
 from unipose.language.attention import seen_places
+from unipose.language.base_model import base_folder
 from unipose.language.decoding import Decoding, answer
 from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import NOTHING, render_sample
-from unipose.language.templates import PHRASINGS
+from unipose.language.templates import FIXED, PHRASINGS, Task, ask
 from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
 
 PAPER = align.PRESETS["paper"]
@@ -147,3 +154,67 @@ def test_the_presets_train_by_the_published_numbers():
     assert visual.PRESETS["paper"].eyes.config.most == 2
     shares = [weight for _, weight in PAPER.talk.shares]
     assert 327_000 * shares[0] / sum(shares) == pytest.approx(70_000, rel=0.01)
+
+
+CAPTIONS = (
+    "standing.", "sitting.", "kneeling.", "squatting.", "lying down.", "jumping.", "waving.",
+    "bowing.", "climbing.", "throwing.",
+)  # fmt: skip
+HEART = replace(PAPER, system="Poses.", attention="eager", steps=140, warmup=5, peak_rate=1.5e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.filterwarnings("ignore")
+def test_the_published_model_learns_ten_poses_by_heart():
+    try:
+        config = replace(HEART, llm=str(base_folder()))
+    except MissingFileError as error:
+        pytest.skip(str(error))
+    codec = UniPose.load(eyes="own").model.codec
+    torch.manual_seed(0)
+    model, v = build_model(config, codec, load_body().rest_joints, None)
+    leave_casting_to_autocast(model.llm)
+    generator = torch.Generator().manual_seed(0)
+    angles = 0.4 * torch.randn(len(CAPTIONS), 22, 3, generator=generator)
+    codes = UniPose(model, v).codes(Pose.from_axis_angle(angles))
+    told = [ask(FIXED[Task.GENERATE], text=caption) for caption in CAPTIONS]
+    shown = [ask(FIXED[Task.DESCRIBE], pose=some) for some in codes]
+    rows = [render_sample(parts, some, v) for parts, some in zip(told, codes, strict=True)]
+    texts = [render_sample(parts, some, v) for parts, some in zip(shown, CAPTIONS, strict=True)]
+
+    def knows_all() -> bool:
+        with torch.autocast("cpu", torch.bfloat16):
+            written, _ = answer(model.eval(), v, told, Decoding(max_tokens=6))
+            described, _ = answer(model, v, shown, Decoding(max_tokens=6))
+        if not all(len(said.poses) == 1 and v.decode(said.ids) == "." for said in written):
+            return False
+        made = torch.stack([said.poses[0] for said in written])
+        same = (made[:, None] == codes).float().mean(dim=2)  # written pose, true pose
+        return (
+            same.argmax(dim=1).tolist() == list(range(len(CAPTIONS)))
+            and float(same.diagonal().min()) > 0.8
+            and [v.decode(said.ids) for said in described] == list(CAPTIONS)
+        )
+
+    assert not knows_all()
+    learning = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(learning, betas=config.betas, weight_decay=0.0, fused=True)
+    chance, order, loss = random.Random(0), [], torch.tensor(torch.nan)
+    for step in range(config.steps):
+        if not order:
+            order = list(range(len(CAPTIONS)))
+            chance.shuffle(order)
+        drawn, order = order[:2], order[2:]
+        batch = [rows[i] for i in drawn] + [texts[(i + 5) % len(texts)] for i in drawn]
+        set_modes(model)
+        set_rate(optimizer, config.rate(step))
+        with torch.autocast("cpu", torch.bfloat16):
+            loss, _ = train_step(model, by_length(batch, 1, pad=v.pad), None, config)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(learning, config.clip)
+        optimizer.step()
+        optimizer.zero_grad()
+        if step % 20 == 19 and knows_all():
+            return
+    pytest.fail(f"{config.steps} steps did not teach ten poses; the last loss is {float(loss):.2f}")
