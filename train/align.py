@@ -228,7 +228,7 @@ def build_model(
     text: PreTrainedTokenizerBase | None,
 ) -> tuple[PoseLanguageModel, Vocabulary]:
     """Return the model to train and its vocabulary; `text` is the tokenizer of a small model."""
-    sizes = {"codes": codec.config.codes, "length": codec.config.length}
+    sizes: dict[str, Any] = {"codes": codec.config.codes, "length": codec.config.length}
     base = None
     if config.llm:
         config = replace(config, llm=str(base_folder()) if config.llm == SMOL else config.llm)

@@ -132,9 +132,9 @@ class Vocabulary:
         except (TemplateError, TypeError, ValueError) as error:
             raise ConfigError(f"the chat template refuses a turn: {error}") from error
         pieces = re.split(f"{_USER}|{_ASSISTANT}", shown)
-        if len(pieces) != 3 or not pieces[2].strip():
+        if len(pieces) != 3 or not pieces[2].strip(" "):
             raise ConfigError(f"the chat template does not show a turn: {shown[:80]!r}")
-        pieces[2] = pieces[2].lstrip()
+        pieces[2] = pieces[2].lstrip(" ")
         if self._adds_space:  # the words between the pieces bring it along
             pieces[:2] = pieces[0].removesuffix(" "), pieces[1].removeprefix(" ").removesuffix(" ")
         opening, between, end = (text.encode(p, add_special_tokens=False) for p in pieces)
