@@ -8,17 +8,16 @@ those of the first stage and go on learning, they are not merged.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import floor
 from pathlib import Path
 
 import torch
 
 from data_builders.image_talk import ImageTalkConfig
-from data_builders.pose_pool import PoolConfig
 from data_builders.pose_talk import TalkConfig
 from data_builders.training_sources import TrainingPoses, parse_sources
-from train import visual
+from train import align, visual
 from train.held_out import read_poses
 from train.program import run_program
 from train.run_folder import RunFolder
@@ -118,10 +117,10 @@ PRESETS = {
             shares=tuple((task, 1 / 3) for task in (Task.IMAGE_TO_TEXT, Task.IMAGE_DIFF,
                                                     Task.ESTIMATE))
         ),
-        talk=TalkConfig(
+        talk=replace(
+            align.PUBLISHED_TALK,
             shares=tuple((task, 0.25) for task in (Task.DESCRIBE, Task.GENERATE, Task.COMPARE,
                                                    Task.EDIT)),
-            pool=PoolConfig(mixed=0.0),
             wording=Wording.INSTRUCT,
         ),
         seen=18_750 / 38_750,
@@ -133,7 +132,8 @@ PRESETS = {
         batch=8,
         pieces=1,
         peak_rate=5e-5,
-        warmup=145,
+        warmup=146,
+        betas=(0.9, 0.999),
         weight_decay=0.0,
         code_weight=1.0,
         geometry_weight=0.0,

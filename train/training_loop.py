@@ -23,6 +23,7 @@ from train.stages import set_modes
 from unipose.assistant import UniPose
 from unipose.errors import ConfigError
 from unipose.language.concept_losses import losses_of
+from unipose.language.concepts import ConceptPoseModel
 from unipose.language.model import PoseLanguageModel
 from unipose.language.precision import dtype_of
 from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch, Practice, Row, collate
@@ -47,6 +48,8 @@ class TrainingLoopConfig(RunSettings):
     pieces: int = 2
     """A step's rows are sorted by length and run in this many pieces: less is filled up."""
     peak_rate: float = 1.5e-3
+    betas: tuple[float, float] = (0.9, 0.98)
+    """Of AdamW."""
     weight_decay: float = 0.01
     clip: float = 1.0
     text_weight: float = 1.0
@@ -130,6 +133,13 @@ def shares_of(groups: Sequence[Sequence[Batch]]) -> list[dict[str, torch.Tensor]
     ]
 
 
+def words_of(groups: Sequence[Sequence[Batch]]) -> float:
+    """Return the share of text in all tokens that a step supervises; the others are codes."""
+    batches = [batch for group in groups for batch in group]
+    learned = sum(int((batch.targets != NOTHING).sum()) for batch in batches)
+    return 1 - sum(int((batch.kinds == WRITTEN_POSE).sum()) for batch in batches) / max(1, learned)
+
+
 def train_step(
     model: PoseLanguageModel,
     batches: list[Batch],
@@ -137,12 +147,15 @@ def train_step(
     config: TrainingLoopConfig,
     *,
     shares: dict[str, torch.Tensor] | None = None,
+    words: float | None = None,
     practised: float = 1.0,
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Return the loss of one step and its parts: means over all that the batches supervise.
 
     Of a step in several groups it is one group's part of them: with its `shares` (see `shares_of`)
-    and the share of its practice in all of it.
+    and the share of its practice in all of it. UniPose has one mean over all tokens, of text and of
+    codes: so do models whose slots run through the language model alone, by the share of `words`
+    in the step (see `words_of`).
     """
     shares = shares_of([batches])[0] if shares is None else shares
     parts: dict[str, torch.Tensor] = {name: torch.zeros(()) for name in shares}
@@ -158,6 +171,10 @@ def train_step(
         "told": config.claim_weight * TOLD,
         "shown": config.shown_weight,
     }
+    if not isinstance(model, ConceptPoseModel) and model.expert is None:
+        words = words_of([batches]) if words is None else words
+        weights["text"] *= words
+        weights["codes"] *= 1 - words
     if practice is not None:
         losses = losses_of(model, practice)
         for name in ("codes", "geometry", "facts", "shown"):
@@ -179,12 +196,14 @@ class PoseLanguageStep(nn.Module):
         batches: list[Batch],
         practice: Practice | None,
         shares: dict[str, torch.Tensor] | None = None,
+        words: float | None = None,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the loss and its parts; see `train_step`."""
         practised = 1 / self.config.accumulate
         return train_step(
-            self.model, batches, practice, self.config, shares=shares, practised=practised
-        )
+            self.model, batches, practice, self.config,
+            shares=shares, words=words, practised=practised,
+        )  # fmt: skip
 
 
 Drawn = tuple[list[Batch], Practice | None]
@@ -201,7 +220,8 @@ def run_backward(
     `drawn` are the groups with the places they were drawn at. Processes exchange gradients once,
     with the last of them.
     """
-    shares = shares_of([batches for _, (batches, _) in drawn])
+    groups = [batches for _, (batches, _) in drawn]
+    shares, words = shares_of(groups), words_of(groups)
     done = []
     for i, (place, (batches, practice)) in enumerate(drawn):
         last = i + 1 == len(drawn)
@@ -210,7 +230,7 @@ def run_backward(
         pairs = None if practice is None else practice.to(accelerator.device)
         torch.manual_seed(config.seed + place)  # dropout, the same after a resume
         with nullcontext() if last else accelerator.no_sync(trained):
-            loss, parts = trained(here, pairs, shares[i])
+            loss, parts = trained(here, pairs, shares[i], words)
             accelerator.backward(loss)
         done.append((place, loss.detach(), parts))
         del loss  # and its graph, before the next one is built
@@ -254,7 +274,7 @@ def run_loop(
         model.llm.activation_checkpointing_enable()
     optimizer = torch.optim.AdamW(
         [parameter for parameter in model.parameters() if parameter.requires_grad],
-        lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True,
+        lr=0.0, betas=config.betas, weight_decay=config.weight_decay, fused=True,
     )  # fmt: skip
     done = run.resume(model, optimizer)
 

@@ -93,7 +93,8 @@ PRESETS = {
     "paper": VisualConfig(
         start=Path("runs/align_paper/model"),
         eyes=VisionEncoderSources(
-            config=EyesConfig(), pose="tokenhmr_model.ckpt", clip="clip_vit_l_14_336.safetensors"
+            config=EyesConfig(), pose="tokenhmr_model.ckpt", clip="clip_vit_l_14_336.safetensors",
+            llava="llava-v1.6-mistral-7b",
         ),
         pictures=Path("runs/imagescript"),
         kept=0,
@@ -103,13 +104,14 @@ PRESETS = {
         pieces=1,
         peak_rate=5e-5,
         warmup=375,
+        betas=(0.9, 0.999),
         weight_decay=0.0,
         code_weight=1.0,
         geometry_weight=0.0,
         claim_weight=0.0,
         shown_weight=0.0,
     ),
-}
+}  # fmt: skip
 
 
 def main(config: VisualConfig) -> None:

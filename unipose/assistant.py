@@ -189,6 +189,7 @@ class UniPose:
             folder, codes=model.codes, length=model.length,
             patches=model.patches, pictures=model.pictures,
             pose_places=model.config.pose_places, system=model.config.system,
+            pose_tail=model.config.pose_tail,
         )  # fmt: skip
         if vocabulary.first_code != model.first_code:
             raise WeightsError(

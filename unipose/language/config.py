@@ -15,9 +15,11 @@ class PoseLanguageConfig(PreTrainedConfig):
     shown as the joints that its codes decode to, through a perceptron of that width, in
     `pose_places` places; without it by rows of the table for its codes. `expert` is what
     PoseExpertConfig takes; without one a pose is written by slots that run through the language
-    model. `system` is what a conversation begins with in the base's chat template. `lora` is what
-    peft's LoraConfig takes for adapters on the linear layers of the language model. `eyes` is what
-    EyesConfig takes; None is a model that cannot see. `base` names the language model that a
+    model. `system` is what a conversation begins with in the base's chat template. `pose_tail` is
+    what is said behind a pose that is the whole answer. With `mix_codes` a pose is written as the
+    codes nearest to the mean under the softmax, without it as the likeliest of each slot. `lora` is
+    what peft's LoraConfig takes for adapters on the linear layers of the language model. `eyes` is
+    what EyesConfig takes; None is a model that cannot see. `base` names the language model that a
     shipped one is read over (`unipose.language.over_base`).
     """
 
@@ -34,6 +36,8 @@ class PoseLanguageConfig(PreTrainedConfig):
         expert: dict | None = None,
         read_both_ways: bool = False,
         system: str = "",
+        pose_tail: str = ".",
+        mix_codes: bool = False,
         lora: dict | None = None,
         eyes: dict | None = None,
         base: str = "",
@@ -47,6 +51,8 @@ class PoseLanguageConfig(PreTrainedConfig):
         self.expert = expert
         self.read_both_ways = read_both_ways
         self.system = system
+        self.pose_tail = pose_tail
+        self.mix_codes = mix_codes
         self.lora = lora
         self.eyes = eyes
         self.base = base
@@ -65,12 +71,19 @@ class ConceptConfig(PoseLanguageConfig):
     model_type = "unipose-concepts"
 
     def __init__(
-        self, *, geometry: int = 0, digits: bool = False, claims: int = 0, **known: Any
+        self,
+        *,
+        geometry: int = 0,
+        digits: bool = False,
+        claims: int = 0,
+        pose_tail: str = "",
+        mix_codes: bool = True,
+        **known: Any,
     ) -> None:
         self.geometry = geometry
         self.digits = digits
         self.claims = claims
-        super().__init__(**known)
+        super().__init__(pose_tail=pose_tail, mix_codes=mix_codes, **known)
 
 
 for kind in (PoseLanguageConfig, ConceptConfig):

@@ -34,9 +34,9 @@ class Decoding:
     """0 takes the likeliest token and code; higher samples."""
     max_tokens: int = 200
     """Text tokens and poses after which an answer is cut."""
-    mix: bool = True
+    mix: bool | None = None
     """Take the codes nearest to the mean under the softmax (TokenHMR's soft decode, as codes);
-    False takes each slot's likeliest code."""
+    False takes each slot's likeliest code, None does as the model's config says."""
     guess: bool = False
     """Guess that the answer is one pose and write it in the pass that reads the question. The guess
     is checked: where the model would have said something else, the question is read again."""
@@ -176,9 +176,12 @@ def _guess_poses(
 ) -> list[Answer] | None:
     """Return one pose for each question, all in one pass; None if any answer is not just a pose."""
     rows = [render_question(parts, vocabulary) for parts in questions]
+    tail = vocabulary.pose_tail_ids
     if model.expert is None:
         for row in rows:
             _add_slots(row, max(row.spans) + 1, vocabulary)
+            for identity in tail:
+                row.add(identity, answering=True)
     batch = collate(rows, pad=vocabulary.pad, left=True).to(model.device)
     seen, positions = seen_places(batch, read_both_ways=model.config.read_both_ways)
     hidden, question = model.hidden_states(batch, seen, positions)
@@ -189,17 +192,19 @@ def _guess_poses(
         logits = model.expert(hidden, batch.real)
         codes = _choose_codes(model, logits, decoding, None)
         return [Answer(poses=[code.cpu()], complete=True) for code in codes]
-    opens = model.text_logits(hidden[:, -vocabulary.length - 3]).argmax(dim=-1)
-    ends = model.text_logits(hidden[:, -1]).argmax(dim=-1)
-    poses_alone = (opens == vocabulary.first_code) & (ends == vocabulary.answer_end)
-    if decoding.checked and not bool(poses_alone.all()):
+    end = hidden.shape[1] - len(tail) - 1  # the place that closes the pose
+    opens = model.text_logits(hidden[:, end - vocabulary.length - 2]).argmax(dim=-1)
+    behind = model.text_logits(hidden[:, end:].flatten(0, 1)).argmax(dim=-1)
+    expected = behind.new_tensor([*tail, vocabulary.answer_end] * len(rows))
+    poses_alone = (opens == vocabulary.first_code).all() and (behind == expected).all()
+    if decoding.checked and not bool(poses_alone):
         return None
-    slots = hidden[:, -vocabulary.length - 1 : -1]
+    slots = hidden[:, end - vocabulary.length : end]
     everyone = torch.arange(len(rows), device=slots.device)
     codes = _choose_codes(
         model, model.slot_logits(slots, batch, everyone, question), decoding, None
     )
-    return [Answer(poses=[some], complete=True) for some in codes.cpu()]
+    return [Answer(ids=[*tail], poses=[some], complete=True) for some in codes.cpu()]
 
 
 def _written_by_expert(
@@ -273,6 +278,7 @@ def _choose_codes(
     generator: torch.Generator | None,
 ) -> Int[Tensor, "pose slot"]:
     """Return one code per slot: the nearest to the mean, the likeliest, or a sample."""
-    if decoding.temperature > 0 or not decoding.mix:
+    mix = model.config.mix_codes if decoding.mix is None else decoding.mix
+    if decoding.temperature > 0 or not mix:
         return _choose(logits, decoding, generator)
     return model.codec.mixed_codes(logits.float().softmax(dim=-1))

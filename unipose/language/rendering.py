@@ -12,6 +12,8 @@ One generate sample; the slots hold queries, and slot i answers with code i, uns
     kind    0     0      0      0   2   2   2   0   0
     target  -     -      S      -   c0  c1  c2  .   -
 
+Some models say something behind such a pose (`Vocabulary.pose_tail`): E then learns its first word.
+
 One sample about a picture of two patches (I and J open and close it; 0 is filler that nobody
 reads: what the eyes saw takes its place); what is learned is the answer, as above:
 
@@ -125,13 +127,14 @@ def render_sample(question: Sequence[Part], answer: str | Tensor, vocabulary: Vo
     """Return the row of a question with its answer, with targets on the answer alone."""
     row = render_question(question, vocabulary)
     if isinstance(answer, str):
-        ids = vocabulary.encode(answer)
-        row.targets[-1] = ids[0] if ids else vocabulary.answer_end
-        for identity, following in zip(ids, [*ids[1:], vocabulary.answer_end], strict=True):
-            row.add(identity, target=following, answering=True)
+        words = vocabulary.encode(answer)
     else:
         add_written_pose(row, answer, vocabulary)
-        row.targets[-1] = vocabulary.answer_end
+        words = vocabulary.pose_tail_ids
+    for identity in words:
+        row.targets[-1] = identity
+        row.add(identity, answering=True)
+    row.targets[-1] = vocabulary.answer_end
     row.add(vocabulary.answer_end)
     return row
 

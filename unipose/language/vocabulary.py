@@ -56,6 +56,8 @@ class Vocabulary:
     """Places that a pose which is read takes, as a picture's patches; 0: one for each code."""
     system: str = ""
     """What a conversation begins with in the chat template; empty: as the template has it."""
+    pose_tail: str = ""
+    """What the model says behind a pose that is its whole answer (UniPose: a full stop)."""
 
     @cached_property
     def first_code(self) -> int:
@@ -106,6 +108,11 @@ class Vocabulary:
         return self._frame[2]
 
     @cached_property
+    def pose_tail_ids(self) -> list[int]:
+        """Ids between the end of a pose that is the whole answer and the end of the answer."""
+        return self.encode(self.pose_tail) if self.pose_tail else []
+
+    @cached_property
     def pad(self) -> int:
         """Id that fills short rows; never attended to."""
         for known in (self.text.pad_token_id, self.text.unk_token_id, self.text.eos_token_id):
@@ -127,10 +134,19 @@ class Vocabulary:
         except (TemplateError, TypeError, ValueError) as error:
             raise ConfigError(f"the chat template refuses a turn: {error}") from error
         pieces = re.split(f"{_USER}|{_ASSISTANT}", shown)
-        if len(pieces) != 3 or not pieces[2]:
+        if len(pieces) != 3 or not pieces[2].strip(" "):
             raise ConfigError(f"the chat template does not show a turn: {shown[:80]!r}")
+        pieces[2] = pieces[2].lstrip(" ")
+        if self._adds_space:  # the words between the pieces bring it along
+            pieces[:2] = pieces[0].removesuffix(" "), pieces[1].removeprefix(" ").removesuffix(" ")
         opening, between, end = (text.encode(p, add_special_tokens=False) for p in pieces)
         return opening, between, end[0]
+
+    @cached_property
+    def _adds_space(self) -> bool:
+        """Whether the tokenizer puts a space before each text it is given (SentencePiece's do)."""
+        text: Any = self.text
+        return str(text.convert_ids_to_tokens(self.encode("a"))[0]).startswith("\u2581")
 
     def _special(self, token: str) -> int:
         identity = self.text.convert_tokens_to_ids(token)
@@ -152,7 +168,7 @@ class Vocabulary:
     @classmethod
     def from_pretrained(
         cls, name: str | Path, *, codes: int, length: int, patches: int = 0, pictures: int = 2,
-        pose_places: int = 0, system: str = "",
+        pose_places: int = 0, system: str = "", pose_tail: str = "",
     ) -> Vocabulary:  # fmt: skip
         """Load a Hugging Face tokenizer; one without a chat template gets markers of turns.
 
@@ -168,7 +184,7 @@ class Vocabulary:
             text.add_special_tokens({"additional_special_tokens": missing})
         return cls(
             text=text, codes=codes, length=length, patches=patches, pictures=pictures,
-            markers=len(missing), pose_places=pose_places, system=system,
+            markers=len(missing), pose_places=pose_places, system=system, pose_tail=pose_tail,
         )  # fmt: skip
 
 
