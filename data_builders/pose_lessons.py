@@ -48,6 +48,7 @@ from unipose.language.vocabulary import Vocabulary
 from unipose.posecodes.claims import Claim, claimed, true_claims
 from unipose.posecodes.facts import atoms, true_atoms
 from unipose.posecodes.measure import Measured
+from unipose.posecodes.named_poses import NamedPoses
 from unipose.posecodes.questions import show_pose
 from unipose.posecodes.reader import read_statements
 from unipose.posecodes.statements import Statement
@@ -88,6 +89,8 @@ class LessonsConfig:
     """Packs of turns of conversations (`data_builders.conversations`), lest they be forgotten."""
     turns: int = 6
     pool: PoolConfig = field(default_factory=lambda: PoolConfig(mixed=0.4, tilt=0.15))
+    named: float = 0.3
+    """Share of requests that name a pose in everyday words ("someone sits cross-legged")."""
     few_words: float = 0.7
     """Share of requests that are cut to their first sentences."""
     fixed: float = 0.5
@@ -113,6 +116,7 @@ class PoseLessons:
         sample = pool.draw(RATED, torch.Generator().manual_seed(0), config.pool)
         rates = true_atoms(Measured(self._joints(sample))).mean(axis=0)
         self.often_true = rates.clip(RAREST, 1 - RAREST)
+        self.named = NamedPoses.load()
         self.asker = ScriptWriter([], shares={**QUESTIONS_ABOUT_ONE, "help": 0.01})
 
     def draw(self, *, seed: int, step: int) -> list[Row]:
@@ -231,7 +235,14 @@ class PoseLessons:
         seed = chance.getrandbits(31)
         captions = write_captions_with_codes(self._joints(poses), seed=seed, indices=range(count))
         rows = []
-        for caption, said in captions:
+        for i, (caption, said) in enumerate(captions):
+            if chance.random() < self.config.named:
+                name = chance.choice(self.named.names)
+                poses[i] = face_front(self.named.draw(name, generator)[None])[0]
+                text = chance.choice((name, *self.named.wordings(name, "train")))
+                parts = ask(self._phrasing(Task.GENERATE, chance), text=as_typed(text, chance))
+                rows.append(self._request(parts))
+                continue
             text, told = caption, list(said)
             if chance.random() < self.config.few_words:
                 sentences = caption.split(". ")
@@ -271,10 +282,12 @@ class PoseLessons:
                 kept.append(i)
         return self._with_truth(pack(rows), alone), others[kept]
 
-    def _request(self, parts: Sequence[Part], said: Iterable[Claim]) -> Row:
+    def _request(self, parts: Sequence[Part], said: Iterable[Claim] | None = None) -> Row:
+        """Return a request; what everyday words claim is not known to the rules (None)."""
         row = render_question(parts, self.vocabulary)
         row.targets[-1] = self.vocabulary.pose_start
-        row.told_at = [(len(row.ids) - 1, torch.from_numpy(claimed([said]))[0])]
+        if said is not None:
+            row.told_at = [(len(row.ids) - 1, torch.from_numpy(claimed([said]))[0])]
         return row
 
     def _with_truth(self, row: Row, pose: Rotations) -> Row:

@@ -56,8 +56,8 @@ class ModelOptions(EvalOptions):
     """Folder of a model; without it the embedded one."""
     device: str = "cpu"
     """Where it computes: cpu, cuda, cuda:1, mps."""
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Of its weights."""
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """Of its weights; None: float32, or bfloat16 for the layers of a base beneath it."""
 
     eyes: Eyes = "own"
     """That it reads pictures with: its own, those for photographs, or auto."""

@@ -38,6 +38,7 @@ from tokenizer.rotations import rotations_to_6d
 from train.converse import load_adapters
 from train.held_out import HeldOut, read_poses
 from train.program import generator_of, run_program
+from train.projector_warm_up import warm_up_projector
 from train.run_folder import RunFolder
 from train.stages import choose_what_learns, learn_in_float32
 from train.training_loop import TrainingLoopConfig, run_loop, start
@@ -139,6 +140,8 @@ class AlignConfig(TrainingLoopConfig):
     """Adapters of the same base and rank to go on from; None begins anew."""
     without: tuple[str, ...] = ()
     """Parts of the model (see `train.stages`) that stay as they are."""
+    warm_up: int = 0
+    """Steps in which the pose projector is taught alone, before the first."""
     attention: str | None = None
     """An implementation of transformers'; on CPUs the backward pass of "eager" is the fastest."""
 
@@ -174,6 +177,7 @@ PRESETS = {
         lessons=LessonsConfig(),
         start=CONVERSATION,
         without=("embeddings",),
+        warm_up=3000,
         attention="eager",
         out=Path("runs/align_smol"),
         steps=500,
@@ -361,6 +365,9 @@ def main(config: AlignConfig) -> None:
             return rows, None
         return rows, talk.practise(config.practice, seed=config.seed, step=place)
 
+    if config.warm_up and not run.checkpoints():
+        missed = warm_up_projector(model, vocabulary, poses.pool, encode, steps=config.warm_up)
+        run.log(step=0, projector=round(missed, 5))
     held_out = None
     if others is not None:
         held_out = HeldOut(body.rest_joints, poses=others, count=config.checked, seed=config.seed)

@@ -22,7 +22,7 @@ LESSONS = PoseLessons(
     joints_at_rest=load_body().rest_joints,
     encode=lambda rotations: ASSISTANT.model.codec.encode(rotations_to_6d(rotations)),
     vocabulary=V,
-    config=LessonsConfig(checked=8, questions=4, requests=3, edits=4),
+    config=LessonsConfig(checked=8, questions=4, requests=3, edits=4, named=0.0),
 )
 
 
@@ -63,6 +63,23 @@ def test_each_request_ends_where_its_pose_begins():
     assert {row.targets[end] for end in ends} == {V.pose_start}
     assert [place for place, _ in row.told_at] == ends
     assert all(claims.any() for _, claims in row.told_at)
+
+
+def test_everyday_words_name_a_pose_and_claim_nothing():
+    everyday = PoseLessons(
+        PosePool.random(8, seed=0),
+        joints_at_rest=load_body().rest_joints,
+        encode=LESSONS.encode,
+        vocabulary=V,
+        config=LessonsConfig(requests=3, named=1.0, fixed=1.0),
+    )
+    row, poses = everyday.requests(*drawn())
+    assert not row.told_at
+    library = torch.cat([everyday.named.poses_and_mirrors(name) for name in everyday.named.names])
+    apart = (library[None] - poses[:, None]).flatten(2).norm(dim=-1).amin(dim=1)
+    assert float(apart.max()) < 1e-2
+    held_out = {w for name in everyday.named.names for w in everyday.named.wordings(name, "test")}
+    assert not any(said in V.decode(row.ids) for said in held_out)
 
 
 def test_edits_share_the_pose_they_start_from():

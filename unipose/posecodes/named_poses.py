@@ -124,6 +124,11 @@ class NamedPoses:
         rotations = rotations_from_6d(self.sixd[pose.row].float())
         return _exchanged(rotations) if pose.other_side else rotations
 
+    def poses_and_mirrors(self, name: str) -> Float[Tensor, "pose 22 3 3"]:
+        """Return all that goes by a name: its poses, and their mirror images where it allows."""
+        poses = self.poses(name)
+        return torch.cat([poses, _exchanged(poses)]) if self._pose(name).mirrored else poses
+
     def centre(self, name: str) -> Pose:
         """Return the pose itself, a batch of one."""
         return Pose.from_rotations(self.poses(name)[:1])
