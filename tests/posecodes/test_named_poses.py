@@ -57,11 +57,16 @@ def test_rotations_are_rotations(named):
 def test_a_name_is_found_however_it_is_written(named):
     assert named.find("Waving with-the LEFT hand") == "waving with the left hand"
     assert named.find("seiza") == "kneeling on the heels"
+    assert named.find("tree pose") == "tree pose on the left leg"
 
 
 def test_an_unknown_name_is_answered_with_near_ones(named):
     with pytest.raises(PoseQueryError, match=r"near it: .*downward dog"):
         named.find("downwrd dog")
+    assert named.nearest("tre pose", 2) == [
+        "tree pose on the left leg",
+        "tree pose on the right leg",
+    ]
     with pytest.raises(PoseQueryError, match="near it"):
         named.wordings("nothing", "train")
 

@@ -93,23 +93,29 @@ class NamedPoses:
     def find(self, said: str) -> str:
         """Return the name that was said, in any case, with - or _ for spaces, or as a wording.
 
-        Raises PoseQueryError with the nearest names if there is none.
+        The beginning of a name is enough if only one pose begins so; of its two sides the left one
+        is meant. Raises PoseQueryError with the nearest names if there is none.
         """
         plain = _plain(said)
         for pose in self.poses_by_name.values():
             if plain == _plain(pose.name) or plain in map(_plain, (*pose.train, *pose.test)):
                 return pose.name
+        begun = [
+            pose for pose in self.poses_by_name.values() if _plain(pose.name).startswith(plain)
+        ]
+        if plain and len({pose.row for pose in begun}) == 1:
+            return begun[0].name
         near = self.nearest(said)
         raise PoseQueryError(f"there is no pose {said!r}; near it: {', '.join(near)}")
 
     def nearest(self, said: str, count: int = 3) -> list[str]:
-        """Return the names most like what was said: those with its words, then like letters."""
+        """Return the names most like what was said, word by word, and then as a whole."""
         plain = _plain(said)
 
         def likeness(name: str) -> float:
             other = _plain(name)
-            shared = len(set(plain.split()) & set(other.split()))
-            return shared + difflib.SequenceMatcher(None, plain, other).ratio()
+            words = (max(_ratio(one, two) for two in other.split()) for one in plain.split())
+            return sum(words) + 0.5 * _ratio(plain, other)
 
         return sorted(self.names, key=likeness, reverse=True)[:count]
 
@@ -154,6 +160,10 @@ class NamedPoses:
 
 def _plain(said: str) -> str:
     return " ".join(re.findall(r"[a-z0-9']+", said.lower().replace("_", " ")))
+
+
+def _ratio(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
 
 
 def _exchanged(rotations: Float[Tensor, "pose 22 3 3"]) -> Float[Tensor, "pose 22 3 3"]:
