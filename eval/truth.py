@@ -325,17 +325,7 @@ def main(options: TruthOptions) -> None:
     result |= {"poses": len(poses), "pairs": pairs, "recordings": len(recordings)}
     print_table(
         f"Of what is said, how much is true ({len(poses)} poses, {pairs} pairs; %)",
-        [
-            "",
-            "true",
-            "by chance",
-            "the rules reach",
-            "strictly",
-            "by chance",
-            "of what is read",
-            "statements",
-            "unread",
-        ],
+        ["", "true", "chance", "ceiling", "strictly", "of read", "unread"],
         [_row(name, score, ceilings[name]) for name, score in scores.items()]
         + [_row(f"edited, {kind}", edit.score, edit.ceiling) for kind, edit in edits.items()],
     )
@@ -365,11 +355,8 @@ def figures(scores: dict[str, Score], ceilings: dict[str, Score]) -> dict[str, o
 
 
 def _row(name: str, score: Score, ceiling: Score) -> tuple[str | float, ...]:
-    shares = (
-        score.true, score.chance, ceiling.true, score.true_strict, score.chance_strict,
-        score.true_of_read,
-    )  # fmt: skip
-    return (name, *(100 * share for share in shares), str(score.votes), str(score.unread))
+    shares = (score.true, score.chance, ceiling.true, score.true_strict, score.true_of_read)
+    return (name, *(100 * share for share in shares), f"{score.unread} of {score.votes}")
 
 
 def together(scores: list[Score]) -> Score:
