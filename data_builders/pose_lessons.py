@@ -182,14 +182,15 @@ class PoseLessons:
 
     def _question(self, begin: Script, wanted: bool, chance: random.Random) -> Exchange:
         """Return a question about one pose; one that checks it is answered as wanted, if may be."""
-        for _ in range(MOST_TRIES):
+        tries = 0
+        while True:
+            tries += 1
             exchange = self.asker.write(chance, turns=1, begin=begin).exchanges[0]
             found = exchange.finding
             if found is None or len(exchange.calls) != 1 or not exchange.words:
                 continue
-            if exchange.kind != "check" or found.value is wanted:
+            if exchange.kind != "check" or found.value is wanted or tries > MOST_TRIES:
                 return exchange
-        return exchange
 
     def descriptions(
         self, count: int, generator: torch.Generator, chance: random.Random

@@ -10,6 +10,7 @@ assistant says. What is shipped are the adapters (peft's two files) in `--out`/m
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,7 +169,7 @@ def describe_adapters(rank: int, alpha: int, *, base: str = "") -> dict:
     }  # fmt: skip
 
 
-def save_adapters(weights: dict[str, Tensor], config: dict, folder: Path) -> None:
+def save_adapters(weights: Mapping[str, Tensor], config: dict, folder: Path) -> None:
     """Write adapters as peft reads them, in bfloat16."""
     folder.mkdir(parents=True, exist_ok=True)
     named = {

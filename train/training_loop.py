@@ -249,7 +249,7 @@ def leave_casting_to_autocast(llm: nn.Module) -> None:
     """Keep adapters from copying their inputs to float32, which autocast then casts back."""
     for module in llm.modules():
         if hasattr(module, "cast_input_dtype_enabled"):
-            module.cast_input_dtype_enabled = False
+            setattr(module, "cast_input_dtype_enabled", False)  # noqa: B010
 
 
 def run_loop(

@@ -33,6 +33,7 @@ from unipose.language.answers import Pair, plain, read_contacts, read_label
 from unipose.language.call_loop import SYSTEM, CallMade, CallResult, Speaker, Turn, take_turn
 from unipose.language.chat_rendering import Message
 from unipose.language.concepts import ConceptPoseModel
+from unipose.language.config import ConceptConfig, PoseLanguageConfig
 from unipose.language.decoding import Answer, Decoding, answer
 from unipose.language.grammar import OneOf, contact_table
 from unipose.language.model import FLOAT32, PoseLanguageModel
@@ -61,8 +62,8 @@ MINI = Path(__file__).parent / "weights" / "mini"
 """The embedded default model."""
 
 MODELS: dict[type, type[PoseLanguageModel]] = {
-    kind.config_class: kind for kind in (PoseLanguageModel, ConceptPoseModel)
-}
+    PoseLanguageConfig: PoseLanguageModel, ConceptConfig: ConceptPoseModel,
+}  # fmt: skip
 """By the configurations that their folders hold."""
 
 LONGEST_TEXT = 2000

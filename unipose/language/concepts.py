@@ -188,7 +188,7 @@ class ConceptPoseModel(PoseLanguageModel):
     """A pose language model with a table of claims beside it."""
 
     config_class = ConceptConfig
-    config: ConceptConfig
+    config: ConceptConfig  # type: ignore[assignment]
     learning = (
         *PoseLanguageModel.learning, "slots", "reader", "context", "code_digits", "read_facts",
         "hear", "first_look", "last_look", "writer", "doubt",

@@ -55,17 +55,20 @@ class ExpertBlock(nn.Module):
         seen: Bool[Tensor, "row 1 1 place"],
     ) -> Float[Tensor, "row query width"]:
         """Return the queries after one block."""
-        inward = self.inward(self.norms[0](queries)).chunk(3, dim=-1)
-        queries = queries + self.mixed(self._attend(*inward))
-        asked = self.asked(self.norms[1](queries))
-        queries = queries + self.told(self._attend(asked, *self.shown(context).chunk(2, -1), seen))
+        asking, keys, values = self.inward(self.norms[0](queries)).chunk(3, dim=-1)
+        queries = queries + self.mixed(self._attend(asking, keys, values))
+        asking = self.asked(self.norms[1](queries))
+        keys, values = self.shown(context).chunk(2, dim=-1)
+        queries = queries + self.told(self._attend(asking, keys, values, seen))
         return queries + self.down(functional.gelu(self.up(self.norms[2](queries))))
 
     def _attend(
         self, queries: Tensor, keys: Tensor, values: Tensor, seen: Tensor | None = None
     ) -> Tensor:
-        apart = [t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (queries, keys, values)]
-        together = functional.scaled_dot_product_attention(*apart, attn_mask=seen)
+        q, k, v = (
+            t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (queries, keys, values)
+        )
+        together = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen)
         return together.transpose(1, 2).flatten(2)
 
 
