@@ -99,7 +99,7 @@ def directions_of_statements(
     for fact in atoms():
         ids = torch.tensor([vocabulary.encode(f" {in_words(fact.members[0])}:")])
         hidden = model.llm(input_ids=ids, output_hidden_states=True, use_cache=False).hidden_states
-        states.append(hidden[LAYER][0, -1].float())
+        states.append(hidden[min(LAYER, len(hidden) - 1)][0, -1].float())
     together = torch.stack(states)
     centred = together - together.mean(dim=0)
     return functional.normalize(centred / centred.std(dim=0).clamp(min=1e-6), dim=1)

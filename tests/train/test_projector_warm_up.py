@@ -1,0 +1,58 @@
+"""The pose projector is taught alone: statements get directions, true ones point along them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from data_builders.pose_pool import PosePool
+from tests.fakes.tiny_model import tiny_plain_assistant
+from tokenizer.rotations import rotations_to_6d
+from train import projector_warm_up
+from train.projector_warm_up import (
+    directions_of_statements,
+    places_of_statements,
+    warm_up_projector,
+)
+from unipose.posecodes.facts import atoms
+
+
+def test_each_statement_has_a_direction_of_its_own():
+    assistant = tiny_plain_assistant()
+    directions = directions_of_statements(assistant.model, assistant.vocabulary)
+    assert directions.shape == (len(atoms()), assistant.model.llm.config.hidden_size)
+    alike = directions @ directions.T - torch.eye(len(directions))
+    assert float(alike.max()) < 0.9999
+
+
+def test_statements_of_the_same_parts_stand_in_one_place():
+    place = places_of_statements(8)
+    statements = [fact.members[0] for fact in atoms()]
+    knees = {
+        int(place[i])
+        for i, some in enumerate(statements)
+        if some.first == "left_knee" and some.second is None
+    }
+    assert len(knees) == 1
+    assert set(place.tolist()) == set(range(8))
+
+
+def test_a_projector_learns_what_is_true_and_nothing_else_does(monkeypatch: pytest.MonkeyPatch):
+    for name, value in (("POSES", 64), ("DRAWN", 32), ("BATCH", 32)):
+        monkeypatch.setattr(projector_warm_up, name, value)
+    assistant = tiny_plain_assistant()
+    model = assistant.model
+    pool = PosePool.random(32, seed=0)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+
+    def missed(steps: int) -> float:
+        return warm_up_projector(
+            model, assistant.vocabulary, pool,
+            lambda rotations: model.codec.encode(rotations_to_6d(rotations)), steps=steps,
+        )  # fmt: skip
+
+    untaught = missed(1)
+    assert missed(40) < 0.7 * untaught
+    changed = {n for n, w in model.state_dict().items() if not torch.equal(w, before[n])}
+    assert changed
+    assert all(name.startswith("pose_projector.") for name in changed)
