@@ -5,7 +5,9 @@ it knows a bent knee, and each of them costs a pass through thirty layers. So it
 first, on tens of thousands of poses and without the language model. Each statement ("left knee
 straight") has a direction: the language model's hidden state of its words, less what all statements
 share. Where a statement is true, the place that shows it points that way, where not, the other way;
-attention that compares a statement's words with the places then finds the answer. Claims teach here
+attention that compares a statement's words with the places then finds the answer. It is as large as
+these states: embeddings of words are a thirtieth of them, and what is that small is drowned by what
+the first layer adds. Claims teach here
 and are thrown away: from then on the projector learns with the language model.
 """
 
@@ -41,7 +43,12 @@ def warm_up_projector(
     """Teach a model's pose projector alone; return its cross entropy at the end."""
     projector = model.pose_projector
     assert projector is not None
-    directions = directions_of_statements(model, vocabulary)
+    states = states_of_statements(model, vocabulary)
+    directions = functional.normalize(states - states.mean(dim=0), dim=1)
+    with torch.no_grad():  # what is shown looks like a state, and is as large
+        size = (states - states.mean(dim=0)).square().mean().sqrt()
+        projector.norm.weight.fill_(float(size))
+        projector.norm.bias.copy_(states.mean(dim=0))
     place = places_of_statements(model.config.pose_places)
     rotations, moved, truth = measured_poses(model, pool, encode)
     sharpness, bias = nn.Parameter(torch.ones(len(place))), nn.Parameter(torch.zeros(len(place)))
@@ -53,8 +60,7 @@ def warm_up_projector(
             group["lr"] = PEAK_RATE * min(1.0, (step + 1) / 50, 1.05 - step / steps)
         generator = generator_of(seed=0, step=step)
         chosen = torch.randint(len(truth), (BATCH,), generator=generator)
-        shown = projector(rotations[chosen], moved[chosen])
-        size = projector.norm.weight.detach().mean()
+        shown = projector(rotations[chosen], moved[chosen]) - projector.norm.bias.detach()
         logits = torch.einsum("psw,sw->ps", shown[:, place], directions) / size
         missed = functional.binary_cross_entropy_with_logits(
             logits * sharpness + bias, truth[chosen]
@@ -91,15 +97,13 @@ def places_of_statements(places: int) -> Int[Tensor, " statement"]:
 
 
 @torch.no_grad()
-def directions_of_statements(
+def states_of_statements(
     model: PoseLanguageModel, vocabulary: Vocabulary
 ) -> Float[Tensor, "statement width"]:
-    """Return the unit direction of each statement: the state of its words, less their mean."""
+    """Return the hidden state of each statement's words, where they have become one."""
     states = []
     for fact in atoms():
         ids = torch.tensor([vocabulary.encode(f" {in_words(fact.members[0])}:")])
         hidden = model.llm(input_ids=ids, output_hidden_states=True, use_cache=False).hidden_states
         states.append(hidden[min(LAYER, len(hidden) - 1)][0, -1].float())
-    together = torch.stack(states)
-    centred = together - together.mean(dim=0)
-    return functional.normalize(centred / centred.std(dim=0).clamp(min=1e-6), dim=1)
+    return torch.stack(states)

@@ -10,19 +10,18 @@ from tests.fakes.tiny_model import tiny_plain_assistant
 from tokenizer.rotations import rotations_to_6d
 from train import projector_warm_up
 from train.projector_warm_up import (
-    directions_of_statements,
     places_of_statements,
+    states_of_statements,
     warm_up_projector,
 )
 from unipose.posecodes.facts import atoms
 
 
-def test_each_statement_has_a_direction_of_its_own():
+def test_each_statement_has_a_state_of_its_own():
     assistant = tiny_plain_assistant()
-    directions = directions_of_statements(assistant.model, assistant.vocabulary)
-    assert directions.shape == (len(atoms()), assistant.model.llm.config.hidden_size)
-    alike = directions @ directions.T - torch.eye(len(directions))
-    assert float(alike.max()) < 0.9999
+    states = states_of_statements(assistant.model, assistant.vocabulary)
+    assert states.shape == (len(atoms()), assistant.model.llm.config.hidden_size)
+    assert len(states.unique(dim=0)) == len(atoms())
 
 
 def test_statements_of_the_same_parts_stand_in_one_place():
