@@ -38,7 +38,7 @@ KEPT, LEAST = 8, 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildConfig:
+class NamedPosesConfig:
     """What is built."""
 
     entries: Path = FOLDER
@@ -49,7 +49,7 @@ class BuildConfig:
     """Write the file although something does not hold (to look at it)."""
 
 
-def main(config: BuildConfig) -> None:
+def main(config: NamedPosesConfig) -> None:
     """Write the file, or say what does not hold."""
     entries = read_entries(config.entries)
     known = {} if config.again else _known(config.out)
@@ -155,4 +155,4 @@ def _known(out: Path) -> dict[str, Float[Tensor, "pose 22 6"]]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(BuildConfig))
+    main(tyro.cli(NamedPosesConfig))

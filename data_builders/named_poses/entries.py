@@ -200,7 +200,7 @@ def _blocks(file: Path) -> Iterator[tuple[str, str, list[tuple[str, str]]]]:
 
 
 @dataclass(kw_only=True)
-class _Said:
+class _SaidWords:
     """What the lines of one block say."""
 
     carriers: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -237,7 +237,7 @@ class _Said:
 def _entry(
     family: str, where: str, name: str, lines: Sequence[tuple[str, str]], *, mirrors: str = ""
 ) -> Entry:
-    said = _Said()
+    said = _SaidWords()
     for at, text in lines:
         try:
             said.read(text)

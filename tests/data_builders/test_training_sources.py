@@ -58,7 +58,7 @@ def said(row: Row) -> str:
 
 
 def question(row: Row) -> str:
-    return V.decode(row.ids[: row.ids.index(V.model)])
+    return V.decode(row.ids[: row.ids.index(V.turn[-1])])
 
 
 def drawn(text: str, config: TalkConfig = PLAIN, *, count: int = 24) -> list[Row]:

@@ -47,6 +47,7 @@ EXPERT = PoseExpertConfig(width=16, blocks=1, heads=2, feed_forward=16)
 def tiny_plain_assistant(seed: int = 0, *, expert: bool = False) -> UniPose:
     """Return the same of the plain model; with an expert, poses are written by it."""
     assistant = tiny_assistant(seed, config=PLAIN)
+    assistant.model.config.mix_codes = True  # of random weights the likeliest codes are all alike
     if expert:
         assistant.model.add_expert(EXPERT)
         assert assistant.model.expert is not None

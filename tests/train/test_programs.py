@@ -192,7 +192,7 @@ def test_the_run_folder_says_what_was_started(tmp_path: Path):
 def test_presets_are_chosen_by_name_and_flags_lie_over_them():
     config = read_config(pose_codes.PRESETS, ["--preset", "paper", "--batch", "8"])
     assert (config.codec.width, config.batch) == (512, 8)
-    with pytest.raises(SystemExit, match="mini, debug, paper"):
+    with pytest.raises(SystemExit, match="mini, smol, debug, paper"):
         read_config(pose_codes.PRESETS, ["--preset", "huge"])
 
 
