@@ -77,6 +77,11 @@ codes: setup ## train the pose tokenizer in unipose/weights/pose_codes again (MO
 	$(TRAIN) train.pose_codes --preset smol --data $(MOCAP)
 	$(BIN)/python -m train.export_weights runs/pose_codes_smol/codec unipose/weights/pose_codes
 
+smol: setup ## teach the model over the base to read and write poses (MOCAP=FOLDER)
+	$(subst --mixed_precision no,--mixed_precision bf16,$(TRAIN)) train.align --preset smol --data $(MOCAP)
+	$(TRAIN) train.pose_expert --preset smol --data $(MOCAP)
+	$(BIN)/python -m train.export_weights runs/pose_expert/model runs/smol
+
 converse: setup ## train the conversation model again, from the mocap folder (MOCAP=FOLDER)
 	$(TRAIN) train.converse --preset smol --data $(MOCAP)
 	mkdir -p unipose/weights/conversation

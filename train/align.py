@@ -60,6 +60,7 @@ from unipose.language.concepts import ConceptPoseModel
 from unipose.language.config import ConceptConfig, PoseLanguageConfig
 from unipose.language.conversation_model import CONVERSATION
 from unipose.language.model import PoseLanguageModel
+from unipose.language.over_base import POSE_CODES
 from unipose.language.rendering import Practice, Row
 from unipose.language.templates import PHRASINGS, Task, Wording
 from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
@@ -167,6 +168,7 @@ PRESETS = {
         trackers=(),
     ),
     "smol": AlignConfig(
+        codec=POSE_CODES,
         llm=SMOL,
         concepts=False,
         pose_projector=512,
