@@ -135,8 +135,9 @@ class AlignConfig(TrainingLoopConfig):
     out: Path = Path("runs/align")
     practice: int = 64
     """Pairs per step by which reading and writing poses is practised without words."""
-    lessons: LessonsConfig | None = None
-    """Rows in packs in place of `talk`, for the plain model over a real base."""
+    in_packs: bool = False
+    """Learn from `lessons`, rows in packs, in place of `talk`: for the plain model over a base."""
+    lessons: LessonsConfig = field(default_factory=LessonsConfig)
     start: Path | None = None
     """Adapters of the same base and rank to go on from; None begins anew."""
     without: tuple[str, ...] = ()
@@ -176,7 +177,7 @@ PRESETS = {
         lora_rank=16,
         lora_alpha=32,
         lora_dropout=0.0,
-        lessons=LessonsConfig(),
+        in_packs=True,
         start=CONVERSATION,
         without=("embeddings",),
         warm_up=3000,
@@ -348,7 +349,7 @@ def main(config: AlignConfig) -> None:
             text = text_tokenizer(config, poses.pool, body.rest_joints, poses.texts)
     model, vocabulary = build_model(config, codec, body.rest_joints, text)
     encode: Encode = lambda rotations: codec.encode(rotations_to_6d(rotations))  # noqa: E731
-    if config.lessons is None:
+    if not config.in_packs:
         talk = poses.talk(
             joints_at_rest=body.rest_joints, encode=encode, vocabulary=vocabulary,
             config=config.talk,

@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from data_builders.pose_lessons import LessonsConfig
 from tests.fakes.tiny_chat_model import tiny_chat_model
 from tests.fakes.tiny_model import EXPERT, TINY_CODEC
 from tokenizer.codec import PoseTokenizer
@@ -65,7 +64,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[UniPose, P
     codec.save_pretrained(tmp_path / "codec")
     config = replace(
         align.PRESETS["smol"], llm=str(base), pose_projector=16, lora_rank=2, start=None,
-        claim_weight=0.0, lessons=LessonsConfig(),
+        claim_weight=0.0,
     )  # fmt: skip
     model, vocabulary = align.build_model(config, codec, load_body().rest_joints, None)
     model.add_expert(EXPERT)
