@@ -52,6 +52,8 @@ def warm_up_projector(
     place = places_of_statements(model.config.pose_places)
     rotations, moved, truth = measured_poses(model, pool, encode)
     sharpness, bias = nn.Parameter(torch.ones(len(place))), nn.Parameter(torch.zeros(len(place)))
+    learns = next(projector.parameters()).requires_grad
+    projector.requires_grad_(requires_grad=True)  # also where it is to stay as it then is
     optimizer = torch.optim.AdamW([*projector.parameters(), sharpness, bias], lr=PEAK_RATE)
     progress = trange(steps, desc="projector")
     missed = torch.zeros(())
@@ -70,6 +72,7 @@ def warm_up_projector(
         optimizer.zero_grad()
         if step % 50 == 0:
             progress.set_postfix(missed=float(missed.detach()))
+    projector.requires_grad_(requires_grad=learns)
     return float(missed.detach())
 
 

@@ -50,8 +50,11 @@ def test_a_projector_learns_what_is_true_and_nothing_else_does(monkeypatch: pyte
             lambda rotations: model.codec.encode(rotations_to_6d(rotations)), steps=steps,
         )  # fmt: skip
 
+    assert model.pose_projector is not None
+    model.pose_projector.requires_grad_(requires_grad=False)  # it is to stay as it is afterwards
     untaught = missed(1)
     assert missed(40) < 0.7 * untaught
     changed = {n for n, w in model.state_dict().items() if not torch.equal(w, before[n])}
     assert changed
     assert all(name.startswith("pose_projector.") for name in changed)
+    assert not any(weight.requires_grad for weight in model.pose_projector.parameters())
