@@ -5,9 +5,9 @@ it knows a bent knee, and each of them costs a pass through thirty layers. So it
 first, on tens of thousands of poses and without the language model. Each statement ("left knee
 straight") has a direction: the language model's hidden state of its words, less what all statements
 share. Where a statement is true, the place that shows it points that way, where not, the other way;
-attention that compares a statement's words with the places then finds the answer. It is as large as
-these states: embeddings of words are a thirtieth of them, and what is that small is drowned by what
-the first layer adds. Claims teach here
+attention that compares a statement's words with the places then finds the answer. It is
+larger than these states: what is as small as the embeddings of words is drowned by what the first
+layers add. Claims teach here
 and are thrown away: from then on the projector learns with the language model.
 """
 
@@ -32,6 +32,9 @@ POSES, DRAWN = 40_000, 1000
 """Poses that are learned from, and how many are drawn at once."""
 BATCH = 512
 PEAK_RATE = 2e-3
+LOUDER = 8.0
+"""Than the states themselves: at their size the third layer has drowned what is shown (its area under
+the curve falls from 0.94 to 0.59), at eight times it lasts through twenty (0.89)."""
 LAYER = 8
 """After which layer a statement's words have become one state."""
 MIXED = PoolConfig(mixed=0.4, tilt=0.15)
@@ -46,7 +49,7 @@ def warm_up_projector(
     states = states_of_statements(model, vocabulary)
     directions = functional.normalize(states - states.mean(dim=0), dim=1)
     with torch.no_grad():  # what is shown looks like a state, and is as large
-        size = (states - states.mean(dim=0)).square().mean().sqrt()
+        size = LOUDER * (states - states.mean(dim=0)).square().mean().sqrt()
         projector.norm.weight.fill_(float(size))
         projector.norm.bias.copy_(states.mean(dim=0))
     place = places_of_statements(model.config.pose_places)
