@@ -5,10 +5,9 @@ it knows a bent knee, and each of them costs a pass through thirty layers. So it
 first, on tens of thousands of poses and without the language model. Each statement ("left knee
 straight") has a direction: the language model's hidden state of its words, less what all statements
 share. Where a statement is true, the place that shows it points that way, where not, the other way;
-attention that compares a statement's words with the places then finds the answer. It is
-larger than these states: what is as small as the embeddings of words is drowned by what the first
-layers add. Claims teach here
-and are thrown away: from then on the projector learns with the language model.
+attention that compares a statement's words with the places then finds the answer. It is larger than
+these states: what is as small as the embeddings of words is drowned by what the first layers add.
+Claims teach here and are thrown away.
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ POSES, DRAWN = 40_000, 1000
 BATCH = 512
 PEAK_RATE = 2e-3
 LOUDER = 8.0
-"""Than the states themselves: at their size the third layer has drowned what is shown (its area under
-the curve falls from 0.94 to 0.59), at eight times it lasts through twenty (0.89)."""
+"""Than the states themselves: at their size the fourth layer has drowned what is shown (the area
+under the curve falls from 0.94 to 0.59), at eight times it lasts through twenty (0.89)."""
 LAYER = 8
 """After which layer a statement's words have become one state."""
 MIXED = PoolConfig(mixed=0.4, tilt=0.15)
