@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from data_builders.conversations.pose_bank import TALKED_ABOUT
@@ -31,6 +31,7 @@ from data_builders.pose_talk import (
     Encode,
     Joints,
     Rotations,
+    as_typed,
     replace_limbs,
     replace_one,
 )
@@ -124,7 +125,7 @@ class PoseLessons:
         chance = random.Random(f"{seed} {step} lessons")
         generator = torch.Generator().manual_seed(chance.getrandbits(62))
         config = self.config
-        rows = [self.checklist(generator, chance) for _ in range(config.checklists)]
+        rows = self.checklists(config.checklists, generator, chance)
         rows += [self.answers(generator, chance) for _ in range(config.answer_packs)]
         rows += self.descriptions(config.descriptions, generator, chance)
         rows += self.comparisons(config.comparisons, generator, chance)
@@ -140,8 +141,10 @@ class PoseLessons:
                 rows.append(pack(talk, learn_shared=False))
         return rows
 
-    def checklist(self, generator: torch.Generator, chance: random.Random) -> Row:
-        """Return a pose with statements, of which only whether each is true is learned.
+    def checklists(
+        self, count: int, generator: torch.Generator, chance: random.Random
+    ) -> list[Row]:
+        """Return poses with statements, of which only whether each is true is learned.
 
             user S c0 .. E Check: assistant left knee straight: no , left hand above head: yes ...
             target                                           no                           yes
@@ -149,14 +152,27 @@ class PoseLessons:
         Half of the statements are true, and each is about as often true as not, so that none can be
         guessed without the pose; a dozen words teach two bits where a question teaches one.
         """
-        pose = self.pool.draw(1, generator, self.config.pool)
-        truth = true_atoms(Measured(self._joints(pose)))[0]
+        if not count:
+            return []
+        poses = self.pool.draw(count, generator, self.config.pool)
+        truths = true_atoms(Measured(self._joints(poses)))
+        return [
+            self._with_truth(self._checklist(codes, truth, chance), pose[None])
+            for pose, codes, truth in zip(poses, self.encode(poses), truths, strict=True)
+        ]
+
+    def _checklist(
+        self,
+        codes: Int[Tensor, " code"],
+        truth: Bool[np.ndarray, " statement"],
+        chance: random.Random,
+    ) -> Row:
         statements = [fact.members[0] for fact in atoms()]
         # a statement that is usually true is asked more often where it is not
         weights = 1 / np.where(truth, self.often_true, 1 - self.often_true)
         weights[truth] *= weights[~truth].sum() / max(weights[truth].sum(), 1e-9)
         chosen = chance.choices(range(len(truth)), weights.tolist(), k=self.config.checked)
-        row = render_question([self.encode(pose)[0], CHECK], self.vocabulary)
+        row = render_question([codes, CHECK], self.vocabulary)
         for i in chosen:
             said = self.vocabulary.encode(f"{in_words(statements[i])}:")
             answer, *rest = self.vocabulary.encode((YES if truth[i] else NO) + ",")
@@ -165,7 +181,7 @@ class PoseLessons:
             row.targets[-1] = answer
             for identity in (answer, *rest):
                 row.add(identity, answering=True)
-        return self._with_truth(pack([row]), pose)
+        return pack([row])
 
     def answers(self, generator: torch.Generator, chance: random.Random) -> Row:
         """Return a pose with questions and their answers, half of those that check it "yes"."""
@@ -241,7 +257,9 @@ class PoseLessons:
                 name = chance.choice(self.named.names)
                 poses[i] = face_front(self.named.draw(name, generator)[None])[0]
                 text = chance.choice((name, *self.named.wordings(name, "train")))
-                parts = ask(self._phrasing(Task.GENERATE, chance), text=as_typed(text, chance))
+                parts = ask(
+                    self._phrasing(Task.GENERATE, chance), text=as_typed(text, chance, PLAIN_TYPING)
+                )
                 rows.append(self._request(parts))
                 continue
             text, told = caption, list(said)
@@ -249,7 +267,9 @@ class PoseLessons:
                 sentences = caption.split(". ")
                 text = ". ".join(sentences[: chance.randint(1, min(3, len(sentences)))])
                 told = read_statements(text)
-            parts = ask(self._phrasing(Task.GENERATE, chance), text=as_typed(text, chance))
+            parts = ask(
+                self._phrasing(Task.GENERATE, chance), text=as_typed(text, chance, PLAIN_TYPING)
+            )
             rows.append(self._request(parts, told))
         return pack(rows), poses
 
@@ -258,14 +278,10 @@ class PoseLessons:
         count = self.config.edits
         alone = self.pool.draw(1, generator, self.config.pool)
         first = alone.expand(count, -1, -1, -1)
-        others = torch.cat(
-            [
-                (replace_one if i % 2 else replace_limbs)(
-                    alone, self.pool, generator, self.config.pool
-                )
-                for i in range(count)
-            ]
-        )
+        limbs = replace_limbs(first, self.pool, generator, self.config.pool)
+        one = replace_one(first, self.pool, generator, self.config.pool)
+        briefly = torch.arange(count) % 2 == 1
+        others = one.where(briefly[:, None, None, None], limbs)
         joints, after = self._joints(first), self._joints(others)
         seed, indices = chance.getrandbits(31), range(count)
         long = write_modifiers_with_codes(joints, after, seed=seed, indices=indices)
@@ -278,9 +294,11 @@ class PoseLessons:
         for i in range(count):
             text, said = (brief if i % 2 else long)[i]
             if text:
-                parts = ask(phrasing, pose=codes, text=as_typed(text, chance))
+                parts = ask(phrasing, pose=codes, text=as_typed(text, chance, PLAIN_TYPING))
                 rows.append(self._request(parts, said))
                 kept.append(i)
+        if not rows:  # nothing can be said of such small changes
+            return self.edits(generator, chance)
         return self._with_truth(pack(rows), alone), others[kept]
 
     def _request(self, parts: Sequence[Part], said: Iterable[Claim] | None = None) -> Row:
@@ -333,8 +351,3 @@ def in_words(statement: Statement) -> str:
     if statement.second is not None and statement.relation not in WITHOUT_SECOND:
         words.append(statement.second)
     return " ".join(words).replace("_", " ")
-
-
-def as_typed(text: str, chance: random.Random) -> str:
-    """Return a text as people type it: one time in five in lower case, without a full stop."""
-    return text.lower().rstrip(".") if chance.random() < PLAIN_TYPING else text

@@ -175,7 +175,9 @@ class PoseTalk:
                     parts = ask(phrasing, first=a, second=b)
                     rows.append(render_sample(parts, text, self.vocabulary))
                 else:
-                    parts = ask(phrasing, pose=a, text=self._as_typed(text, chance))
+                    parts = ask(
+                        phrasing, pose=a, text=as_typed(text, chance, self.config.plain_typing)
+                    )
                     rows.append(render_sample(parts, b, self.vocabulary))
                     rows[-1].told = self._told(task, text, said)
         for row, fact in zip(rows, facts, strict=True):
@@ -245,7 +247,7 @@ class PoseTalk:
             text = ". ".join(sentences[: chance.randint(1, len(sentences))])
             said = None
         phrasing = choose_phrasing(Task.GENERATE, chance, self.config.wording)
-        parts = ask(phrasing, text=self._as_typed(text, chance))
+        parts = ask(phrasing, text=as_typed(text, chance, self.config.plain_typing))
         row = render_sample(parts, codes, self.vocabulary)
         row.told = self._told(Task.GENERATE, text, said)
         return row
@@ -266,9 +268,6 @@ class PoseTalk:
             return None  # what is not understood would be learned as not said
         return told
 
-    def _as_typed(self, text: str, chance: random.Random) -> str:
-        return text.lower().rstrip(".") if chance.random() < self.config.plain_typing else text
-
     def _joints(self, rotations: Rotations) -> Joints:
         return forward_kinematics(face_front(rotations), self.joints_at_rest).numpy()
 
@@ -284,6 +283,11 @@ def shares_of_tasks(
             + ", ".join(f"{task} {share:g}" for task, share in shares)
         )
     return found
+
+
+def as_typed(text: str, chance: random.Random, plain: float) -> str:
+    """Return a text as people type it: a share `plain` in lower case, without a full stop."""
+    return text.lower().rstrip(".") if chance.random() < plain else text
 
 
 def replace_limbs(

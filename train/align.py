@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoTokenizer,
     BitsAndBytesConfig,
@@ -150,6 +151,11 @@ class AlignConfig(TrainingLoopConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         parse_sources(self.sources)
+        if self.warm_up and (self.concepts or not self.pose_projector):
+            raise ConfigError(
+                "warm_up teaches the plain model's pose projector alone; give it a width "
+                "(--no-concepts --pose-projector 512), or --warm-up 0"
+            )
 
 
 PRESETS = {
@@ -368,13 +374,33 @@ def main(config: AlignConfig) -> None:
             return rows, None
         return rows, talk.practise(config.practice, seed=config.seed, step=place)
 
-    if config.warm_up and not run.checkpoints():
-        missed = warm_up_projector(model, vocabulary, poses.pool, encode, steps=config.warm_up)
-        run.log(step=0, projector=round(missed, 5))
+    if config.warm_up:
+        with accelerator.main_process_first():
+            start_projector(config, run, model, vocabulary, poses.pool, encode)
     held_out = None
     if others is not None:
         held_out = HeldOut(body.rest_joints, poses=others, count=config.checked, seed=config.seed)
     run_loop(accelerator, run, model, vocabulary, draw, config, name="align", held_out=held_out)
+
+
+def start_projector(
+    config: AlignConfig,
+    run: RunFolder,
+    model: PoseLanguageModel,
+    vocabulary: Vocabulary,
+    pool: PosePool,
+    encode: Encode,
+) -> None:
+    """Teach the pose projector alone, once per run: checkpoints lack one that then stays."""
+    assert model.pose_projector is not None
+    path = config.out / "projector.safetensors"
+    if not path.exists():
+        missed = warm_up_projector(model, vocabulary, pool, encode, steps=config.warm_up)
+        run.log(step=0, projector=round(missed, 5))
+        unfinished = path.with_suffix(".tmp")
+        save_file(model.pose_projector.state_dict(), unfinished)
+        unfinished.rename(path)
+    model.pose_projector.load_state_dict(load_file(path))
 
 
 def text_tokenizer(

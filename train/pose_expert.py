@@ -16,6 +16,7 @@ from random import Random
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import trange
@@ -26,13 +27,13 @@ from tokenizer.codec import PoseTokenizer
 from tokenizer.rotations import rotations_from_6d, rotations_to_6d
 from train import align
 from train.program import generator_of, run_program, start_accelerator
-from train.run_folder import RunFolder
+from train.run_folder import RunFolder, frozen_mark
 from train.saved_model import save_model
 from train.settings import RunSettings, check_finite, set_rate
 from train.stages import choose_what_learns
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
-from unipose.errors import ConfigError
+from unipose.errors import ConfigError, FileError
 from unipose.language.attention import seen_places
 from unipose.language.model import PoseLanguageModel
 from unipose.language.pose_expert import PoseExpert, PoseExpertConfig
@@ -128,9 +129,18 @@ def states_of_requests(
 
 
 def kept_states(
-    config: PoseExpertTraining, model: PoseLanguageModel, vocabulary: Vocabulary, pool: PosePool
+    config: PoseExpertTraining,
+    model: PoseLanguageModel,
+    vocabulary: Vocabulary,
+    pool: PosePool,
+    *,
+    mark: str,
 ) -> RequestStates:
-    """Return the states of all requests; what an earlier run computed is read."""
+    """Return the states of all requests; what an earlier run computed is read.
+
+    `mark` says of which language model and which requests they are. Raises FileError for states of
+    others.
+    """
     lessons = PoseLessons(
         pool,
         joints_at_rest=model.joints_at_rest,
@@ -152,13 +162,20 @@ def kept_states(
                 row, rotations = draw(generator, chance)
                 parts.append(states_of_requests(model, vocabulary, row, rotations))
             unfinished = path.with_suffix(".tmp")
-            save_file(dict(vars(RequestStates.joined(parts))), unfinished)
+            states = dict(vars(RequestStates.joined(parts)))
+            save_file(states, unfinished, metadata={"mark": mark})
             unfinished.rename(path)
+        with safe_open(path, framework="pt") as file:
+            if (file.metadata() or {}).get("mark") != mark:
+                raise FileError(
+                    path, "holds states of another language model, or of other requests.",
+                    "Choose another --out, or remove it.",
+                )  # fmt: skip
         shards.append(RequestStates(**load_file(path)))
     return RequestStates.joined(shards)
 
 
-def merge_adapters(model: PoseLanguageModel) -> None:
+def merge_lora_layers(model: PoseLanguageModel) -> None:
     """Add the adapters into the frozen weights beside them: states are computed faster."""
     from peft.tuners.lora import LoraLayer  # slow to import
 
@@ -175,18 +192,20 @@ def main(config: PoseExpertTraining) -> None:
     torch.manual_seed(config.seed)
     assistant = open_start(config)
     model, vocabulary = assistant.model, assistant.vocabulary
-    merge_adapters(model)
+    merge_lora_layers(model)
     codec = model.codec
     if config.codec is not None:
         codec.load_state_dict(PoseTokenizer.from_pretrained(config.codec).state_dict())
+    model.requires_grad_(requires_grad=False)
+    asked = (config.lessons, config.packs, config.seed, str(config.data))
+    mark = f"{frozen_mark(model)} {asked}"
     model.add_expert(config.expert)
     expert = model.expert
     assert expert is not None
     made_up = config.data == Path()
     pool = PosePool.random(64, seed=1) if made_up else PosePool.read(config.data, "train")
-    model.requires_grad_(requires_grad=False)
     run = RunFolder(config.out, config, accelerator)
-    known = kept_states(config, model, vocabulary, pool)
+    known = kept_states(config, model, vocabulary, pool, mark=mark)
     codes = torch.cat(
         [model.codec.encode(rotations_to_6d(some)) for some in known.rotations.split(4096)]
     )

@@ -31,7 +31,7 @@ POSES, DRAWN = 40_000, 1000
 """Poses that are learned from, and how many are drawn at once."""
 BATCH = 512
 PEAK_RATE = 2e-3
-LOUDER = 8.0
+SCALE = 8.0
 """Than the states themselves: at their size the fourth layer has drowned what is shown (the area
 under the curve falls from 0.94 to 0.59), at eight times it lasts through twenty (0.89)."""
 LAYER = 8
@@ -48,7 +48,7 @@ def warm_up_projector(
     states = states_of_statements(model, vocabulary)
     directions = functional.normalize(states - states.mean(dim=0), dim=1)
     with torch.no_grad():  # what is shown looks like a state, and is as large
-        size = LOUDER * (states - states.mean(dim=0)).square().mean().sqrt()
+        size = SCALE * (states - states.mean(dim=0)).square().mean().sqrt()
         projector.norm.weight.fill_(float(size))
         projector.norm.bias.copy_(states.mean(dim=0))
     place = places_of_statements(model.config.pose_places)

@@ -39,7 +39,7 @@ def test_the_same_step_gives_the_same_rows():
 
 
 def test_a_checklist_learns_yes_and_no_alone():
-    row = LESSONS.checklist(*drawn())
+    (row,) = LESSONS.checklists(1, *drawn())
     learned = [V.decode([target]) for target in row.targets if target != NOTHING]
     assert len(learned) == 8
     assert set(learned) <= {V.decode([V.encode(word)[0]]) for word in (" yes", " no")}

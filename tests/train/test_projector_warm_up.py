@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from data_builders.pose_pool import PosePool
 from tests.fakes.tiny_model import tiny_plain_assistant
 from tokenizer.rotations import rotations_to_6d
-from train import projector_warm_up
+from train import align, projector_warm_up
 from train.projector_warm_up import (
     places_of_statements,
     states_of_statements,
     warm_up_projector,
 )
+from unipose.errors import ConfigError
 from unipose.posecodes.facts import atoms
 
 
@@ -58,3 +63,27 @@ def test_a_projector_learns_what_is_true_and_nothing_else_does(monkeypatch: pyte
     assert changed
     assert all(name.startswith("pose_projector.") for name in changed)
     assert not any(weight.requires_grad for weight in model.pose_projector.parameters())
+
+
+def test_a_projector_that_stays_is_the_same_after_a_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in (("POSES", 64), ("DRAWN", 32), ("BATCH", 32)):
+        monkeypatch.setattr(projector_warm_up, name, value)
+    config = replace(
+        align.PRESETS["debug"], concepts=False, pose_projector=16, claim_weight=0.0, practice=0,
+        warm_up=3, without=("poses",), workers=0, out=tmp_path,
+    )  # fmt: skip
+    align.main(config)
+    taught = load_file(tmp_path / "projector.safetensors")
+    (tmp_path / "step-00000004.safetensors").unlink()
+    align.main(config)  # from step 2 on
+    written = load_file(tmp_path / "model/model.safetensors")
+    assert taught
+    for name, weight in taught.items():
+        assert torch.equal(written[f"pose_projector.{name}"], weight)
+
+
+def test_a_warm_up_without_a_projector_is_refused():
+    with pytest.raises(ConfigError, match="--warm-up 0"):
+        replace(align.PRESETS["paper"], warm_up=10)

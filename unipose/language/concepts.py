@@ -23,7 +23,7 @@ from unipose.language.claim_teacher import UNHEARD
 from unipose.language.config import ConceptConfig
 from unipose.language.eyes import EyesConfig
 from unipose.language.model import FLOAT32, PoseLanguageModel, copy_tables
-from unipose.language.pose_projector import JOINT_SCALE
+from unipose.language.pose_projector import JOINT_SCALE, perceptron
 from unipose.language.precision import dtype_of, float32_on
 from unipose.language.rendering import READ_POSE, WRITTEN_POSE, Batch
 
@@ -78,20 +78,6 @@ class ClaimMemory(nn.Module):
         scores = torch.einsum("whd,hfd->whf", query, self.keys) / query.shape[-1] ** 0.5
         mask = functional.pad((likely + 1e-4).log(), (0, 1))
         return torch.einsum("whf,hfo->wo", (scores + mask[:, None]).softmax(dim=-1), self.values)
-
-
-def perceptron(inputs: int, width: int, *, groups: int, outputs: int) -> nn.Sequential:
-    """Return two hidden layers of `width`, then `outputs` numbers for each group of joints."""
-    return nn.Sequential(
-        nn.Linear(inputs, width),
-        nn.GELU(),
-        nn.LayerNorm(width),
-        nn.Linear(width, width),
-        nn.GELU(),
-        nn.LayerNorm(width),
-        nn.Linear(width, groups * outputs),
-        nn.Unflatten(1, (groups, outputs)),
-    )
 
 
 def starts_at_zero(layer: nn.Module) -> None:

@@ -52,7 +52,7 @@ def load_over_base(
         raise WeightsError(folder, f"the model cannot be loaded: {error}.") from error
     vocabulary = Vocabulary.from_pretrained(
         source, codes=codec.config.codes, length=codec.config.length,
-        pose_places=config.pose_places, system=config.system,
+        pose_places=config.pose_places, system=config.system, pose_tail=config.pose_tail,
     )  # fmt: skip
     base = load_base(source, dtype=dtype)
     add_rows(base, len(vocabulary), text=vocabulary.first_code, seed=0)

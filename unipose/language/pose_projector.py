@@ -7,33 +7,39 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tokenizer.rotations import rotations_to_6d
+from unipose.body.skeletons import POSED_JOINTS
 
 JOINT_SCALE = 0.5
 """Metres; brings joint positions to the size of a network's inputs."""
 RANK = 256
 """Numbers that each place is told of the pose."""
-JOINTS = 22
+
+
+def perceptron(inputs: int, width: int, *, groups: int, outputs: int) -> nn.Sequential:
+    """Return two hidden layers of `width`, then `outputs` numbers for each of `groups`."""
+    return nn.Sequential(
+        nn.Linear(inputs, width),
+        nn.GELU(),
+        nn.LayerNorm(width),
+        nn.Linear(width, width),
+        nn.GELU(),
+        nn.LayerNorm(width),
+        nn.Linear(width, groups * outputs),
+        nn.Unflatten(1, (groups, outputs)),
+    )
 
 
 class PoseProjector(nn.Module):
     """A perceptron from joints and 6D rotations to an embedding for each place of a read pose.
 
     As a picture's projector: it brings what is known into the language model's input, and the
-    language model has to read it. Its output has the size of word embeddings.
+    language model has to read it. It begins at the size of word embeddings, unless it is taught
+    alone first (`train.projector_warm_up`).
     """
 
     def __init__(self, hidden: int, places: int, width: int) -> None:
         super().__init__()
-        self.perceptron = nn.Sequential(
-            nn.Linear(JOINTS * (3 + 6), hidden),
-            nn.GELU(),
-            nn.LayerNorm(hidden),
-            nn.Linear(hidden, hidden),
-            nn.GELU(),
-            nn.LayerNorm(hidden),
-            nn.Linear(hidden, places * RANK),
-            nn.Unflatten(1, (places, RANK)),
-        )
+        self.perceptron = perceptron(POSED_JOINTS * (3 + 6), hidden, groups=places, outputs=RANK)
         self.up = nn.Linear(RANK, width)
         self.places = nn.Parameter(torch.randn(places, width) * 0.1)
         self.norm = nn.LayerNorm(width)
