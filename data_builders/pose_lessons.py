@@ -61,8 +61,8 @@ QUESTIONS_ABOUT_ONE: dict[str, float] = {
 """How often a question about a pose is of which kind."""
 MOST_TRIES = 8
 """Questions that are drawn for one with the answer that is wanted."""
-RATED, RAREST = 1000, 0.02
-"""Poses by which it is estimated how often a statement is true, and the least of it."""
+RATED = 1000
+"""Poses by which it is estimated how often a statement is true."""
 PLAIN_TYPING = 0.2
 """Share of people who type in lower case and without a full stop."""
 
@@ -75,6 +75,8 @@ class LessonsConfig:
     """Poses that are read in statements, each true or false."""
     checked: int = 8
     """Statements of each of these."""
+    statements: int = 0
+    """How many they are drawn from, those that are true most nearly half of the time; 0: all."""
     answer_packs: int = 1
     questions: int = 5
     """Of each of these packs, to one pose."""
@@ -116,7 +118,8 @@ class PoseLessons:
         self.joints_at_rest, self.encode, self.talks = joints_at_rest, encode, talks
         sample = pool.draw(RATED, torch.Generator().manual_seed(0), config.pool)
         rates = true_atoms(Measured(self._joints(sample))).mean(axis=0)
-        self.often_true = rates.clip(RAREST, 1 - RAREST)
+        balanced = np.abs(rates - 0.5).argsort(stable=True)
+        self.asked = np.isin(np.arange(len(rates)), balanced[: config.statements or None])
         self.named = NamedPoses.load()
         self.asker = ScriptWriter([], shares={**QUESTIONS_ABOUT_ONE, "help": 0.01})
 
@@ -146,42 +149,58 @@ class PoseLessons:
     ) -> list[Row]:
         """Return poses with statements, of which only whether each is true is learned.
 
-            user S c0 .. E Check: assistant left knee straight: no , left hand above head: yes ...
-            target                                           no                           yes
+            user S c0 .. E Is the left knee straight? assistant         target  No
+                           Is the left hand above head? assistant               Yes
+                           ...
 
-        Half of the statements are true, and each is about as often true as not, so that none can be
-        guessed without the pose; a dozen words teach two bits where a question teaches one.
+        Each statement is asked of two poses, one of which it is true of, and none sees another, so
+        that none can be guessed without the pose: a language model learns what answers have in
+        common first, and here they have nothing in common.
         """
         if not count:
             return []
         poses = self.pool.draw(count, generator, self.config.pool)
         truths = true_atoms(Measured(self._joints(poses)))
+        asked = self._statements_in_pairs(truths, chance)
         return [
-            self._with_truth(self._checklist(codes, truth, chance), pose[None])
-            for pose, codes, truth in zip(poses, self.encode(poses), truths, strict=True)
+            self._with_truth(self._checklist(codes, truth, chosen), pose[None])
+            for pose, codes, truth, chosen in zip(
+                poses, self.encode(poses), truths, asked, strict=True
+            )
+            if chosen
         ]
 
+    def _statements_in_pairs(
+        self, truths: Bool[np.ndarray, "pose statement"], chance: random.Random
+    ) -> list[list[int]]:
+        """Return which statements each pose is asked, each of one that has it and one without."""
+        left = [self.config.checked] * len(truths)
+        asked: list[list[int]] = [[] for _ in truths]
+        statements = np.flatnonzero(self.asked & truths.any(axis=0) & ~truths.all(axis=0)).tolist()
+        for _ in range(MOST_TRIES * sum(left) if statements else 0):
+            statement = chance.choice(statements)
+            pair = [
+                [i for i, truth in enumerate(truths[:, statement]) if truth == wanted and left[i]]
+                for wanted in (True, False)
+            ]
+            if all(pair):
+                for some in pair:
+                    pose = max(some, key=lambda i: left[i] + chance.random())
+                    asked[pose].append(statement)
+                    left[pose] -= 1
+        return asked
+
     def _checklist(
-        self,
-        codes: Int[Tensor, " code"],
-        truth: Bool[np.ndarray, " statement"],
-        chance: random.Random,
+        self, codes: Int[Tensor, " code"], truth: Bool[np.ndarray, " statement"], asked: list[int]
     ) -> Row:
         statements = [fact.members[0] for fact in atoms()]
-        # a statement that is usually true is asked more often where it is not
-        weights = 1 / np.where(truth, self.often_true, 1 - self.often_true)
-        weights[truth] *= weights[~truth].sum() / max(weights[truth].sum(), 1e-9)
-        chosen = chance.choices(range(len(truth)), weights.tolist(), k=self.config.checked)
-        row = render_question([codes, CHECK], self.vocabulary)
-        for i in chosen:
-            said = self.vocabulary.encode(f"{in_words(statements[i])}:")
-            answer, *rest = self.vocabulary.encode((YES if truth[i] else NO) + ",")
-            for identity in said:
-                row.add(identity, answering=True)
-            row.targets[-1] = answer
-            for identity in (answer, *rest):
-                row.add(identity, answering=True)
-        return pack([row])
+        rows = []
+        for i in asked:
+            question = question_about(codes, f"Is the {in_words(statements[i])}?")
+            row = render_question(question, self.vocabulary)
+            row.targets[-1] = self.vocabulary.encode(YES if truth[i] else NO)[0]
+            rows.append(row)
+        return pack(rows)
 
     def answers(self, generator: torch.Generator, chance: random.Random) -> Row:
         """Return a pose with questions and their answers, half of those that check it "yes"."""
@@ -261,6 +280,9 @@ class PoseLessons:
                     self._phrasing(Task.GENERATE, chance), text=as_typed(text, chance, PLAIN_TYPING)
                 )
                 rows.append(self._request(parts))
+                joints = self._joints(poses[i : i + 1])
+                facts = torch.from_numpy(true_claims(joints, joints))[0]
+                rows[-1].true_at = [(len(rows[-1].ids) - 1, facts)]
                 continue
             text, told = caption, list(said)
             if chance.random() < self.config.few_words:
@@ -342,12 +364,17 @@ RELATIONS = {
 }  # fmt: skip
 """Relations in words, where their names are not."""
 WITHOUT_SECOND = {"on_hip", "at_side", "reach_front", "out_side"}
-CHECK, YES, NO = " Check:", " yes", " no"
+YES, NO = "Yes", "No"
 
 
 def in_words(statement: Statement) -> str:
     """Return a statement in the fewest words: "left knee slightly bent"."""
-    words = [statement.first, RELATIONS.get(statement.relation, statement.relation)]
+    words = [statement.first, relation_in_words(statement)]
     if statement.second is not None and statement.relation not in WITHOUT_SECOND:
         words.append(statement.second)
     return " ".join(words).replace("_", " ")
+
+
+def relation_in_words(statement: Statement) -> str:
+    """Return the relation of a statement in words: "slightly bent"."""
+    return RELATIONS.get(statement.relation, statement.relation)

@@ -122,7 +122,7 @@ class AlignConfig(TrainingLoopConfig):
     """Of the table's model: codes are read and written by their levels."""
     pose_projector: int = 0
     """Width of the perceptron that shows a read pose to the plain model; 0 shows codes alone."""
-    pose_places: int = 8
+    pose_places: int = 40
     """Places of a row in which it is shown."""
     system: str = ""
     """What a conversation begins with in the base's chat template."""
@@ -376,7 +376,7 @@ def main(config: AlignConfig) -> None:
 
     if config.warm_up:
         with accelerator.main_process_first():
-            start_projector(config, run, model, vocabulary, poses.pool, encode)
+            start_projector(config, run, model, vocabulary, poses.pool)
     held_out = None
     if others is not None:
         held_out = HeldOut(body.rest_joints, poses=others, count=config.checked, seed=config.seed)
@@ -389,13 +389,12 @@ def start_projector(
     model: PoseLanguageModel,
     vocabulary: Vocabulary,
     pool: PosePool,
-    encode: Encode,
 ) -> None:
     """Teach the pose projector alone, once per run: checkpoints lack one that then stays."""
     assert model.pose_projector is not None
     path = config.out / "projector.safetensors"
     if not path.exists():
-        missed = warm_up_projector(model, vocabulary, pool, encode, steps=config.warm_up)
+        missed = warm_up_projector(model, vocabulary, pool, steps=config.warm_up)
         run.log(step=0, projector=round(missed, 5))
         unfinished = path.with_suffix(".tmp")
         save_file(model.pose_projector.state_dict(), unfinished)

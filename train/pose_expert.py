@@ -117,7 +117,8 @@ def states_of_requests(
     """Return what the language model makes of each request of a pack."""
     batch = collate([packed], pad=vocabulary.pad)
     seen, positions = seen_places(batch, read_both_ways=model.config.read_both_ways)
-    hidden = model.hidden_states(batch, seen, positions)[0][0].bfloat16()
+    hidden = model.expert_states(model.hidden_states(batch, seen, positions)[0], batch)
+    hidden = hidden[0].bfloat16()
     assert batch.branches is not None
     branches = batch.branches[0]
     parts = [hidden[(branches == 0) | (branches == i + 1)] for i in range(len(rotations))]

@@ -38,15 +38,26 @@ def test_the_same_step_gives_the_same_rows():
     assert all(batch.branches is not None for batch in batches)
 
 
-def test_a_checklist_learns_yes_and_no_alone():
-    (row,) = LESSONS.checklists(1, *drawn())
-    learned = [V.decode([target]) for target in row.targets if target != NOTHING]
-    assert len(learned) == 8
-    assert set(learned) <= {V.decode([V.encode(word)[0]]) for word in (" yes", " no")}
-    assert row.kinds.count(READ_POSE) == V.pose_places
-    ((place, truth),) = row.true_at
-    assert row.ids[place] == V.pose_end
-    assert truth.any()
+def test_each_statement_of_a_checklist_is_true_of_one_pose_and_not_of_another():
+    rows = LESSONS.checklists(6, *drawn())
+    yes, no = (V.encode(word)[0] for word in ("Yes", "No"))
+    asked: dict[str, list[int]] = {}
+    for row in rows:
+        assert row.kinds.count(READ_POSE) == V.pose_places
+        ((place, truth),) = row.true_at
+        assert row.ids[place] == V.pose_end
+        assert truth.any()
+        for branch in range(1, max(row.branches) + 1):
+            places = [i for i, b in enumerate(row.branches) if b in (0, branch)]
+            said = V.decode([row.ids[i] for i in places])
+            asked.setdefault(said, []).append(row.targets[places[-1]])
+    assert asked
+    assert all(sorted(set(answers)) == sorted({yes, no}) for answers in asked.values())
+    assert all(answers.count(yes) == answers.count(no) for answers in asked.values())
+
+
+def test_a_pose_alone_makes_no_checklist():
+    assert not LESSONS.checklists(1, *drawn())
 
 
 def test_a_pose_with_questions_is_read_once():
@@ -65,7 +76,7 @@ def test_each_request_ends_where_its_pose_begins():
     assert all(claims.any() for _, claims in row.told_at)
 
 
-def test_everyday_words_name_a_pose_and_claim_nothing():
+def test_everyday_words_name_a_pose_whose_facts_are_learned():
     everyday = PoseLessons(
         PosePool.random(8, seed=0),
         joints_at_rest=load_body().rest_joints,
@@ -75,6 +86,7 @@ def test_everyday_words_name_a_pose_and_claim_nothing():
     )
     row, poses = everyday.requests(*drawn())
     assert not row.told_at
+    assert len(row.true_at) == 3
     library = torch.cat([everyday.named.poses_and_mirrors(name) for name in everyday.named.names])
     apart = (library[None] - poses[:, None]).flatten(2).norm(dim=-1).amin(dim=1)
     assert float(apart.max()) < 1e-2

@@ -104,12 +104,23 @@ def test_without_states_a_plain_model_is_exactly_at_chance(plain: UniPose, body:
     assert found["generated_without_llm"] == pytest.approx(
         found["chance_generated_without_llm"], abs=1e-9
     )
+
+
+def test_without_states_edits_through_slots_are_exactly_at_chance(slots: UniPose, body: Body):
     recorded = [some_poses(9, seed).rotations[:, :22] for seed in range(2)]
     a, b, texts = draw_both_kinds(recorded, 6, body, seed=0)
-    found |= measure_edited(plain, EditPairs(source=a, target=b, texts=texts), body)
+    found = measure_edited(slots, EditPairs(source=a, target=b, texts=texts), body)
     assert found["edited_without_llm"] == pytest.approx(
         found["chance_edited_without_llm"], abs=1e-9
     )
+
+
+def test_without_states_an_expert_changes_a_pose_alike_whatever_is_asked(expert: UniPose):
+    one = Pose.from_rotations(some_poses(1).rotations.expand(len(TEXTS), -1, -1, -1))
+    assert not alike(expert.edit_batch(one, TEXTS, decoding=A_POSE).rotations)
+    equally_long = ["Bend it by 1.", "Bend it by 2.", "Bend it by 7."]
+    with states_erased(expert.model):
+        assert alike(expert.edit_batch(one, equally_long, decoding=A_POSE).rotations)
 
 
 def test_without_the_states_of_its_slots_a_plain_model_writes_the_same(slots: UniPose):

@@ -1,4 +1,4 @@
-"""The pose projector is taught alone: statements get directions, true ones point along them."""
+"""The pose projector is taught alone: it shows a pose in the words of what is true of it."""
 
 from __future__ import annotations
 
@@ -9,36 +9,48 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from data_builders.pose_lessons import in_words
 from data_builders.pose_pool import PosePool
 from tests.fakes.tiny_model import tiny_plain_assistant
-from tokenizer.rotations import rotations_to_6d
 from train import align, projector_warm_up
 from train.projector_warm_up import (
-    places_of_statements,
-    states_of_statements,
+    WordsOfPoses,
+    parts_of,
+    statement_groups,
     warm_up_projector,
 )
 from unipose.errors import ConfigError
 from unipose.posecodes.facts import atoms
 
 
-def test_each_statement_has_a_state_of_its_own():
-    assistant = tiny_plain_assistant()
-    states = states_of_statements(assistant.model, assistant.vocabulary)
-    assert states.shape == (len(atoms()), assistant.model.llm.config.hidden_size)
-    assert len(states.unique(dim=0)) == len(atoms())
-
-
-def test_statements_of_the_same_parts_stand_in_one_place():
-    place = places_of_statements(8)
+def test_statements_about_the_same_parts_stand_in_one_place():
+    groups = statement_groups()
+    assert len(groups) == align.PRESETS["smol"].pose_places
     statements = [fact.members[0] for fact in atoms()]
-    knees = {
-        int(place[i])
-        for i, some in enumerate(statements)
-        if some.first == "left_knee" and some.second is None
+    assert {parts_of(s) for s in statements if s.first == "left_knee" and not s.second} == {
+        ("left_knee", "")
     }
-    assert len(knees) == 1
-    assert set(place.tolist()) == set(range(8))
+    touched = {s.second for s in statements if parts_of(s) == ("left_hand", "near")}
+    assert {"left_ankle", "right_foot"} <= touched
+
+
+def test_a_pose_is_shown_in_the_words_of_what_is_true():
+    assistant = tiny_plain_assistant()
+    words = WordsOfPoses(assistant.model, assistant.vocabulary)
+    truth = torch.zeros(2, len(atoms()))
+    straight = next(
+        i for i, fact in enumerate(atoms()) if in_words(fact.members[0]) == "left knee straight"
+    )
+    truth[1, straight] = 1.0
+    nothing, said = words.shown(truth)
+    place = int(words.place[straight])
+    moved = (said - nothing).abs().amax(dim=1)
+    assert float(moved[place]) > 0.1
+    assert float(moved[[i for i in range(len(moved)) if i != place]].max()) == 0
+    expected = torch.nn.functional.layer_norm(
+        words.parts[place] + words.states[straight], said.shape[-1:]
+    )
+    assert torch.allclose(said[place], expected, atol=1e-6)
 
 
 def test_a_projector_learns_what_is_true_and_nothing_else_does(monkeypatch: pytest.MonkeyPatch):
@@ -50,10 +62,7 @@ def test_a_projector_learns_what_is_true_and_nothing_else_does(monkeypatch: pyte
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
 
     def missed(steps: int) -> float:
-        return warm_up_projector(
-            model, assistant.vocabulary, pool,
-            lambda rotations: model.codec.encode(rotations_to_6d(rotations)), steps=steps,
-        )  # fmt: skip
+        return warm_up_projector(model, assistant.vocabulary, pool, steps=steps)
 
     assert model.pose_projector is not None
     model.pose_projector.requires_grad_(requires_grad=False)  # it is to stay as it is afterwards

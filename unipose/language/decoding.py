@@ -71,7 +71,7 @@ class _State:
     question: Any = None
     """What a model keeps of the question beside the cache (`PoseLanguageModel.hidden_states`)."""
     states: Float[Tensor, "row place width"] | None = None
-    """Last hidden states of all places, for a model with a pose expert."""
+    """What a pose expert attends to at all places, for a model that has one."""
     passes: int = 0
 
     def extend(self, model: PoseLanguageModel, block: Batch) -> Float[Tensor, "row new width"]:
@@ -90,7 +90,7 @@ class _State:
         self.question = question if self.question is None else self.question
         if model.expert is not None:
             before = [] if self.states is None else [self.states]
-            self.states = torch.cat([*before, hidden], dim=1)
+            self.states = torch.cat([*before, model.expert_states(hidden, block)], dim=1)
         return hidden
 
 
@@ -189,7 +189,7 @@ def _guess_poses(
         opens = model.text_logits(hidden[:, -1]).argmax(dim=-1)
         if decoding.checked and not bool((opens == vocabulary.first_code).all()):
             return None
-        logits = model.expert(hidden, batch.real)
+        logits = model.expert(model.expert_states(hidden, batch), batch.real)
         codes = _choose_codes(model, logits, decoding, None)
         return [Answer(poses=[code.cpu()], complete=True) for code in codes]
     end = hidden.shape[1] - len(tail) - 1  # the place that closes the pose

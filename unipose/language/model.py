@@ -237,16 +237,34 @@ class PoseLanguageModel(PreTrainedModel):
         embeddings = self.llm.get_input_embeddings()(batch.ids)
         if batch.pictures is not None or bool(batch.looking.any()):
             embeddings = self.with_pictures(embeddings, batch)
-        read = batch.kinds == READ_POSE
-        if self.pose_projector is not None and batch.read is not None:
-            codes = batch.read
-            with torch.no_grad(), float32_on(codes.device):
-                rotations = self.codec.rotations(codes)
-                rest = self.joints_at_rest[:22] - self.joints_at_rest[:1]
-                moved = self.joints(rotations, facing=True) - rest
-            shown = self.pose_projector(rotations, moved)
+        shown = self.shown_poses(batch)
+        if shown is not None:
+            read = batch.kinds == READ_POSE
             embeddings = embeddings.masked_scatter(read[..., None], shown.to(embeddings.dtype))
         return embeddings
+
+    def shown_poses(self, batch: Batch) -> Float[Tensor, "pose place width"] | None:
+        """Return the embeddings of all poses that are read, row after row; None without any."""
+        if self.pose_projector is None or batch.read is None:
+            return None
+        with torch.no_grad(), float32_on(batch.read.device):
+            rotations = self.codec.rotations(batch.read)
+            rest = self.joints_at_rest[:22] - self.joints_at_rest[:1]
+            moved = self.joints(rotations, facing=True) - rest
+        return self.pose_projector(rotations, moved)
+
+    def expert_states(
+        self, hidden: Float[Tensor, "row place width"], batch: Batch
+    ) -> Float[Tensor, "row place width"]:
+        """Return what the expert attends to: last hidden states, at the places of poses the first.
+
+        Thirty layers keep of a pose what words are about; its embedding still holds all of it.
+        """
+        shown = self.shown_poses(batch)
+        if shown is None:
+            return hidden
+        read = batch.kinds == READ_POSE
+        return hidden.masked_scatter(read[..., None], shown.to(hidden.dtype))
 
     def with_pictures(
         self, embeddings: Float[Tensor, "row place width"], batch: Batch

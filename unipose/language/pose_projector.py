@@ -11,7 +11,7 @@ from unipose.body.skeletons import POSED_JOINTS
 
 JOINT_SCALE = 0.5
 """Metres; brings joint positions to the size of a network's inputs."""
-RANK = 256
+RANK = 64
 """Numbers that each place is told of the pose."""
 
 
@@ -52,8 +52,14 @@ class PoseProjector(nn.Module):
         self, rotations: Float[Tensor, "pose 22 3 3"], moved: Float[Tensor, "pose 22 3"]
     ) -> Float[Tensor, "pose place width"]:
         """Return the embeddings of poses; `moved` is how far joints are from the pose at rest."""
-        sixd = rotations_to_6d(rotations)
-        turned = sixd - rotations_to_6d(torch.eye(3, device=sixd.device))
-        numbers = torch.cat([moved.flatten(1) / JOINT_SCALE, turned.flatten(1)], dim=1)
-        told = self.perceptron(numbers.to(self.up.weight.dtype))
+        told = self.perceptron(numbers_of_pose(rotations, moved).to(self.up.weight.dtype))
         return self.norm(self.up(told) + self.places)
+
+
+def numbers_of_pose(
+    rotations: Float[Tensor, "pose 22 3 3"], moved: Float[Tensor, "pose 22 3"]
+) -> Float[Tensor, "pose number"]:
+    """Return joints and 6D rotations as a network takes them, all 0 at rest."""
+    sixd = rotations_to_6d(rotations)
+    turned = sixd - rotations_to_6d(torch.eye(3, device=sixd.device))
+    return torch.cat([moved.flatten(1) / JOINT_SCALE, turned.flatten(1)], dim=1)
