@@ -18,7 +18,18 @@ from unipose.files.motion import Motion
 from unipose.files.retarget import retarget
 
 MANIFEST = "manifest.csv"
-COLUMNS = ("path", "source", "group", "label", "split", "fps", "frames", "skeleton", "note")
+COLUMNS = (
+    "path",
+    "source",
+    "subject",
+    "group",
+    "label",
+    "split",
+    "fps",
+    "frames",
+    "skeleton",
+    "note",
+)
 NEEDED = ("path", "split", "fps")
 """The others may be missing: frames are then counted, and each recording is a group of its own."""
 RUN_IN_NOTE = "run-in, skip them"
@@ -36,6 +47,8 @@ class Recording:
     split: str
     """train, val or test."""
     source: str
+    subject: str = ""
+    """Who moves; "" if nobody knows."""
     group: str
     label: str
     fps: float

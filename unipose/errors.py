@@ -17,6 +17,10 @@ class PoseError(UniPoseError, ValueError):
     """An array that should be a pose is not one (shape, not finite, not a rotation)."""
 
 
+class LiftingError(PoseError):
+    """Keypoints or poses that no lifter can use; the message names the first frame that is wrong."""
+
+
 class SkeletonError(UniPoseError, ValueError):
     """A skeleton lacks a joint that is needed, or names one that is unknown."""
 

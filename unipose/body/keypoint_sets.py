@@ -266,6 +266,13 @@ HUMAN36M_17 = KeypointSet(
                   "neck left_shoulder", "neck right_shoulder"),
 )  # fmt: skip
 """Also called root, RFoot, spine, thorax, neck/nose and head in places."""
+HUMAN36M_16 = KeypointSet(
+    name="human36m-16",
+    names=tuple(name for name in HUMAN36M_17.names if name != "jaw"),
+    bones=_chains("pelvis right_hip", "pelvis left_hip", *_LIMBS, "pelvis back neck head_top",
+                  "neck left_shoulder", "neck right_shoulder"),
+)  # fmt: skip
+"""The same without the jaw: what SemGCN (Zhao et al. 2019) and SEAL-Pose learn."""
 HUMAN36M_17_OF_32 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
 """Where the 17 lie among the 32 of the recordings."""
 MPI_INF_3DHP_28 = KeypointSet(
@@ -328,7 +335,7 @@ KEYPOINT_SETS: dict[str, KeypointSet] = {
     one.name: one
     for one in (
         COCO_17, COCO_WHOLEBODY_133, H3WB_133, CROWDPOSE_14, OPENPOSE_18, OPENPOSE_25, OPENPOSE_67,
-        OPENPOSE_137, HALPE_26, HALPE_136, MPII_16, HUMAN36M_17, MPI_INF_3DHP_17, MPI_INF_3DHP_28,
+        OPENPOSE_137, HALPE_26, HALPE_136, MPII_16, HUMAN36M_16, HUMAN36M_17, MPI_INF_3DHP_17, MPI_INF_3DHP_28,
         BLAZEPOSE_33, SMPL_22, SMPL_24,
     )
 }  # fmt: skip

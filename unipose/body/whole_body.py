@@ -69,15 +69,15 @@ PARTS = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WholeBodyPoints:
-    """Where the 133 keypoints are on one body: rows of shares of its joints and vertices."""
+    """Where keypoints (the 133, or others) are on one body: shares of its joints and vertices."""
 
-    of_joints: Float[Tensor, "133 24"]
-    of_vertices: Float[Tensor, "133 vertex"]
+    of_joints: Float[Tensor, "keypoint 24"]
+    of_vertices: Float[Tensor, "keypoint vertex"]
     """Together each row sums to 1."""
 
     def places(
         self, joints: Float[Tensor, "*batch 24 3"], vertices: Float[Tensor, "*batch vertex 3"]
-    ) -> Float[Tensor, "*batch 133 3"]:
+    ) -> Float[Tensor, "*batch keypoint 3"]:
         """Return the keypoints of posed bodies (metres)."""
         return self.of_joints.to(joints) @ joints + self.of_vertices.to(vertices) @ vertices
 

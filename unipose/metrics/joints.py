@@ -70,6 +70,46 @@ def pa_mpjpe(
     return mpjpe(procrustes_aligned(joints, truth, present), truth, present)
 
 
+def pck(
+    joints: Float[Tensor, "batch joint 3"],
+    truth: Float[Tensor, "batch joint 3"],
+    present: Bool[Tensor, "batch joint"] | None = None,
+    *,
+    within: float = 0.15,
+) -> Float[Tensor, " batch"]:
+    """Return the share of correct keypoints of each pose, 0 to 1: those off by less than `within`.
+
+    Metres; nothing is aligned (Mehta et al. 2017). Raises PoseError for a pose without joints.
+    """
+    return _shares_within(joints, truth, present, torch.tensor([within]))[:, 0]
+
+
+def auc(
+    joints: Float[Tensor, "batch joint 3"],
+    truth: Float[Tensor, "batch joint 3"],
+    present: Bool[Tensor, "batch joint"] | None = None,
+) -> Float[Tensor, " batch"]:
+    """Return the area under the PCK curve of each pose, 0 to 1: its mean at 0, 5, ..., 150 mm.
+
+    As MPI-INF-3DHP's evaluation has it: 31 thresholds, "less than" at each. Raises as `pck`.
+    """
+    return _shares_within(joints, truth, present, torch.arange(31) * 0.005).mean(dim=1)
+
+
+def _shares_within(
+    joints: Float[Tensor, "batch joint 3"],
+    truth: Float[Tensor, "batch joint 3"],
+    present: Bool[Tensor, "batch joint"] | None,
+    thresholds: Float[Tensor, " threshold"],
+) -> Float[Tensor, "batch threshold"]:
+    apart = (joints - truth).norm(dim=-1)
+    near = apart[..., None] < thresholds.to(apart)
+    if present is None:
+        return near.to(apart).mean(dim=1)
+    _refuse_fewer(present, 1)
+    return (near & present[..., None]).sum(dim=1) / present.sum(dim=-1, keepdim=True)
+
+
 def mpvpe(
     vertices: Float[Tensor, "batch vertex 3"], truth: Float[Tensor, "batch vertex 3"]
 ) -> Float[Tensor, " batch"]:

@@ -6,6 +6,8 @@ the joints' places and turns, and its place is differentiable in rotations and b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from unipose.body.body import Body
 from unipose.body.keypoint_sets import BLAZEPOSE_33, COCO_17
 from unipose.body.kinematics import chain
 from unipose.body.skeletons import SMPL
-from unipose.body.whole_body import WHOLE_BODY_NAMES, whole_body_points
+from unipose.body.whole_body import WHOLE_BODY_NAMES, WholeBodyPoints, whole_body_points
 
 COCO, BLAZE = len(COCO_17), len(BLAZEPOSE_33)
 LANDMARKS = COCO + BLAZE
@@ -43,7 +45,7 @@ HIPS: list[int] = [COCO + i for i in BLAZEPOSE_33.indices("left_hip", "right_hip
 
 
 class LandmarkedBody(nn.Module):
-    """Where the landmarks are on one body."""
+    """Where the landmarks, or other points that move with one joint each, are on one body."""
 
     joint: Int[Tensor, " landmark"]
     """To which each is fixed."""
@@ -54,13 +56,20 @@ class LandmarkedBody(nn.Module):
     rest_joints: Float[Tensor, "24 3"]
     joint_directions: Float[Tensor, "24 3 10"]
 
-    def __init__(self, body: Body) -> None:
+    def __init__(
+        self,
+        body: Body,
+        rows: Sequence[int] = WHOLE_BODY_ROWS,
+        points: WholeBodyPoints | None = None,
+    ) -> None:
+        """Take the landmarks that stand in these rows of COCO-WholeBody's 133 (or of `points`)."""
         super().__init__()
-        points = whole_body_points(body)
-        of_joints = points.of_joints[WHOLE_BODY_ROWS].to(body.template)
-        of_vertices = points.of_vertices[WHOLE_BODY_ROWS].to(body.template)
+        rows = list(rows)
+        points = points or whole_body_points(body)
+        of_joints = points.of_joints[rows].to(body.template)
+        of_vertices = points.of_vertices[rows].to(body.template)
         joint = (of_joints + of_vertices @ body.weights).argmax(dim=1)
-        places = points.places(body.rest_joints, body.template)[WHOLE_BODY_ROWS]
+        places = points.places(body.rest_joints, body.template)[rows]
         directions = torch.einsum("lj,jck->lck", of_joints, body.joint_directions)
         directions = directions + torch.einsum("lv,vck->lck", of_vertices, body.shape_directions)
         for name, value in {

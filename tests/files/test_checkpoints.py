@@ -12,7 +12,7 @@ from torch import nn
 
 from tests.fakes.checkpoints import pickled, rewrite_pickle, save_hostile, save_lightning
 from unipose.errors import MissingFileError, WeightsError
-from unipose.vision.checkpoints import load_strictly, part_of, read_checkpoint
+from unipose.files.checkpoints import load_strictly, part_of, read_checkpoint
 
 
 def weights() -> dict[str, torch.Tensor]:

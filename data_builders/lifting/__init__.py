@@ -1,0 +1,1 @@
+"""Where lifters learn from: recordings seen by published cameras, and public data sets."""
