@@ -14,12 +14,16 @@ from unipose.body.keypoint_sets import COCO_17
 from unipose.errors import ConfigError, PoseError
 from unipose.metrics import (
     acceleration_error,
+    auc,
+    limb_symmetry_error,
     mpjpe,
     mpvpe,
     object_keypoint_similarity,
     pa_mpjpe,
+    pck,
     procrustes_aligned,
     root_aligned,
+    segment_length_error,
 )
 
 
@@ -185,3 +189,39 @@ def test_acceleration_error_is_in_metres_per_second_squared() -> None:
     )
     with pytest.raises(PoseError, match="three frames"):
         acceleration_error(still[:2], falling[:2], fps=10.0)
+
+
+def test_correct_keypoints_and_the_area_under_their_curve_are_counted_one_by_one() -> None:
+    truth = skeletons(0) * 0.1
+    said = truth + 0.05 * skeletons(1)
+    present = torch.rand(8, 22, generator=torch.Generator().manual_seed(2)) < 0.8
+    for kept in (None, present):
+        shares, areas = pck(said, truth, kept), auc(said, truth, kept)
+        for i in range(len(truth)):
+            off = [
+                math.dist(a, b)
+                for j, (a, b) in enumerate(zip(said[i].tolist(), truth[i].tolist(), strict=True))
+                if kept is None or kept[i, j]
+            ]
+            assert shares[i].item() == pytest.approx(sum(d < 0.15 for d in off) / len(off))
+            curve = [sum(d < t / 1000 for d in off) / len(off) for t in range(0, 151, 5)]
+            assert areas[i].item() == pytest.approx(sum(curve) / 31)
+
+
+def test_lengths_of_segments_are_off_by_so_many_percent_of_the_papers_definition() -> None:
+    truth, said = skeletons(0), skeletons(3)
+    left, right = ((0, 1), (4, 5)), ((2, 3), (6, 7))
+    for i in range(len(said)):
+
+        def length(pose: torch.Tensor, pair: tuple[int, int]) -> float:
+            return math.dist(pose[pair[0]].tolist(), pose[pair[1]].tolist())
+
+        pairs = [(length(said[i], a), length(said[i], b)) for a, b in zip(left, right, strict=True)]
+        lse = sum(100 * abs((a - b) / ((a + b) / 2)) for a, b in pairs) / 2
+        lengths = [(length(said[i], p), length(truth[i], p)) for p in left + right]
+        bsle = sum(100 * abs(1 - a / b) for a, b in lengths) / 4
+        assert limb_symmetry_error(said, left, right)[i].item() == pytest.approx(lse)
+        assert segment_length_error(said, truth, left + right)[i].item() == pytest.approx(bsle)
+    assert float(segment_length_error(truth, truth, left).abs().max()) == 0.0
+    worked = torch.tensor([[[0.0, 0, 0], [0.3, 0, 0], [0, 0, 0], [0.2, 0, 0]]])
+    assert limb_symmetry_error(worked, ((0, 1),), ((2, 3),)).item() == pytest.approx(40.0)

@@ -23,10 +23,12 @@ from torch import Tensor, nn
 from tqdm import trange
 
 from data_builders.lifting.lifting_splits import DataName, LiftingSource, Split, read_split
-from train.lifter_losses import task_loss
+from train.detected_people import DetectedPeopleConfig, detected_people
+from train.lifter_losses import say_and_lose
 from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite
+from unipose.body.keypoint_sets import KeypointSet
 from unipose.errors import ConfigError
 from unipose.lifting.lifting_data import LiftingData
 from unipose.lifting.lifting_scores import lift_all, mean_scores
@@ -47,13 +49,17 @@ class LifterTraining(RunSettings):
     """One training run; Adam without decay of its rate, as SEAL-Pose has it."""
 
     task_net: TaskNetName = "simple"
-    changes: dict[str, int] = field(default_factory=dict)
+    changes: dict[str, float] = field(default_factory=dict)
     """Settings of the network that are not the published ones: `--changes width 256`."""
     seal: Literal["none", "margin", "nce"] = "none"
     """How the trainable loss learns; none: the task's own loss alone."""
-    data: DataName = "mocap"
+    data: DataName | Literal["detected"] = "mocap"
+    """detected: people as our detector finds them, with its errors; shards in `pairs`."""
     folder: Path = Path("../shared/mocap")
-    """Of the data set."""
+    """Of the data set (detected: of the recordings that people are made up from)."""
+    pairs: Path = Path("runs/landmarks")
+    made_up: int = 60_000
+    """How many people are made up of the errors of those in `pairs`."""
     keypoints: str = "human36m-17"
     fps: float = 10.0
     """Of the recordings' frames that are taken."""
@@ -87,12 +93,14 @@ class LifterTraining(RunSettings):
         """Return which network it is."""
         return LifterConfig(
             task_net=self.task_net, keypoints=self.keypoints, fps=self.fps,
-            changes=dict(self.changes),
+            changes={n: int(v) if v == int(v) else v for n, v in self.changes.items()},
         )  # fmt: skip
 
     @property
     def source(self) -> LiftingSource:
         """Return where the frames come from."""
+        if self.data == "detected":
+            raise ConfigError("detected people are no split of a data set")
         return LiftingSource(
             data=self.data, folder=self.folder, keypoints=self.keypoints, fps=self.fps
         )
@@ -106,8 +114,13 @@ SPLITS: tuple[Split, Split] = ("train", "val")
 PRESETS = {
     "paper": LifterTraining(save_every=1000),
     "reduced": LifterTraining(
-        steps=1500, batch=128, save_every=300, loss_width=256, loss_rate=1e-3, extra=0.5,
+        steps=1000, batch=128, save_every=200, loss_width=256, loss_rate=1e-3, extra=0.5,
         changes={"width": 256},
+    ),
+    "product": LifterTraining(
+        data="detected", keypoints="coco-17", fps=30.0, steps=3000, batch=256, peak_rate=2e-3,
+        warmup=200, decay=True, save_every=1000, loss_width=256, loss_rate=1e-3, extra=0.5,
+        changes={"width": 512, "dropout": 0.1}, out=Path("runs/keypoint_lifter"),
     ),
     "debug": LifterTraining(
         folder=Path(), out=Path("runs/lifter_debug"), steps=4, batch=8, save_every=2, loss_width=16,
@@ -119,13 +132,14 @@ PRESETS = {
 class LifterRun(nn.Module):
     """The lifter and its trainable loss, one optimiser with a rate for each."""
 
-    def __init__(self, config: LifterTraining, joints: int) -> None:
+    def __init__(self, config: LifterTraining, keypoint_set: KeypointSet) -> None:
         super().__init__()
+        self.keypoint_set = keypoint_set
         self.net = make_task_net(config.lifter)
         self.seal: TrainableLoss | None = None
         if config.seal != "none":
             loss_net = LossNetConfig(
-                joints=joints, width=config.loss_width, stages=config.loss_stages
+                joints=len(keypoint_set), width=config.loss_width, stages=config.loss_stages
             )
             self.seal = TrainableLoss(
                 SealConfig(net=loss_net, loss=config.seal, energy_weight=config.energy_weight)
@@ -165,8 +179,8 @@ def lifter_step(
 ) -> dict[str, Float[Tensor, ""]]:
     """Teach the lifter from rows of frames; return the parts of its loss."""
     seen, truth = rows
-    said = run.net(seen)
-    losses = {"task": task_loss(config.task_net, said, truth)}
+    said, loss = say_and_lose(config.task_net, run.net, seen, truth, run.keypoint_set)
+    losses = {"task": loss}
     if run.seal is not None:
         losses["energy"] = run.seal(of_frames_said(seen, said), said.flatten(0, 1))
     _step(torch.stack(list(losses.values())).sum(), optimizer)
@@ -202,7 +216,7 @@ def train(
     """Train one lifter; a run that was stopped goes on."""
     folder = RunFolder(config.out, config, accelerator if config.trackers else None)
     torch.manual_seed(config.seed)  # first weights, the same in every process
-    run = LifterRun(config, len(learn.keypoint_set)).to(accelerator.device)
+    run = LifterRun(config, learn.keypoint_set).to(accelerator.device)
     optimizer = run.optimizer(config)
     done = folder.resume(run, optimizer)
     frames = int(run.net.frames)  # type: ignore[arg-type]
@@ -268,12 +282,22 @@ def set_rate_of_lifter(optimizer: torch.optim.Optimizer, rate: float) -> None:
     optimizer.param_groups[0]["lr"] = rate
 
 
+def read_frames(config: LifterTraining, split: Split) -> LiftingData:
+    """Return the frames that a run learns from, or is checked on."""
+    if config.data != "detected":
+        return read_split(config.source, split)
+    people = DetectedPeopleConfig(
+        pairs=config.pairs, recordings=config.folder, made_up=config.made_up, seed=config.seed
+    )
+    return detected_people(people, split)
+
+
 def main(config: LifterTraining) -> None:
     """Read the splits, train, keep the last and the chosen model."""
     accelerator = start_accelerator(
         trackers=config.trackers, folder=config.out, threads=config.threads
     )
-    train(config, *(read_split(config.source, split) for split in SPLITS), accelerator)
+    train(config, *(read_frames(config, split) for split in SPLITS), accelerator)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from data_builders.lifting.lifting_splits import read_split
 from train.lifter import PRESETS, SPLITS, LifterTraining, train
@@ -23,12 +24,18 @@ class LifterRuns:
     out: Path = Path("runs/lifting")
     """A folder for each run: NET.LOSS.SEED."""
     nets: tuple[TaskNetName, ...] = ("simple", "semgcn", "videopose")
-    seals: tuple[str, ...] = ("none", "margin", "nce")
+    seals: tuple[Literal["none", "margin", "nce"], ...] = ("none", "margin", "nce")
     seeds: int = 5
+    first_seed: int = 0
+    """Several processes can share the seeds of one bench."""
     widths: dict[str, int] = field(
         default_factory=lambda: {"simple": 256, "semgcn": 32, "videopose": 256}
     )
     """Of networks that are not as wide as published."""
+    rates: dict[str, float] = field(
+        default_factory=lambda: {"simple": 3e-3, "semgcn": 1e-2, "videopose": 3e-3}
+    )
+    """Of each network, chosen on validation without the trainable loss."""
     training: LifterTraining = field(default_factory=lambda: PRESETS["reduced"])
     """Settings of every run."""
 
@@ -39,11 +46,12 @@ class LifterRuns:
                 self.training,
                 task_net=net,
                 seal=seal,
-                seed=seed,  # type: ignore[arg-type]
+                seed=seed,
                 out=self.out / f"{net}.{'plain' if seal == 'none' else seal}.{seed}",
                 changes={"width": self.widths[net]} if net in self.widths else {},
-            )  # fmt: skip
-            for seed in range(self.seeds)
+                peak_rate=self.rates.get(net, self.training.peak_rate),
+            )
+            for seed in range(self.first_seed, self.first_seed + self.seeds)
             for net in self.nets
             for seal in self.seals
         ]
@@ -61,7 +69,7 @@ def main(config: LifterRuns) -> None:
 if __name__ == "__main__":
     run_program(main, {
         "reduced": LifterRuns(),
-        "paper": LifterRuns(training=PRESETS["paper"], widths={}),
+        "paper": LifterRuns(training=PRESETS["paper"], widths={}, rates={}),
         "debug": LifterRuns(
             out=Path("runs/lifting_debug"), seeds=1, training=PRESETS["debug"],
             widths={"simple": 16, "semgcn": 8, "videopose": 16},

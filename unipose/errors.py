@@ -18,7 +18,7 @@ class PoseError(UniPoseError, ValueError):
 
 
 class LiftingError(PoseError):
-    """Keypoints or poses that no lifter can use; the message names the first frame that is wrong."""
+    """Keypoints or poses that no lifter can use; the message names the first such frame."""
 
 
 class SkeletonError(UniPoseError, ValueError):

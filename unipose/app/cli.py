@@ -254,6 +254,60 @@ def keypoints(
 
 
 @app.command()
+def lift(
+    keypoints: Annotated[
+        Path,
+        typer.Argument(
+            metavar="KEYPOINTS",
+            show_default=False,
+            help="A detector's file: OpenPose, COCO, AlphaPose, MMPose, ultralytics, .npz .npy.",
+        ),
+    ],
+    out: Out,
+    keypoint_set: Annotated[
+        str | None,
+        typer.Option("--set", metavar="NAME", help="Whose keypoints, if the file does not tell."),
+    ] = None,
+    film: Annotated[
+        bool,
+        typer.Option("--film", help="Pictures are frames of a film with one person, in order."),
+    ] = False,
+    joints: Annotated[
+        bool, typer.Option("--joints", help="Write the 3D joints themselves (.npz), no pose.")
+    ] = False,
+    lifter: Annotated[
+        Path | None,
+        typer.Option("--lifter", metavar="FOLDER", help="Another lifter than the embedded one."),
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--picture", "--image", metavar="OUT.png", help="What was seen and lifted."),
+    ] = None,
+    fps: Fps = None,
+    as_json: AsJson = False,
+    body: BodyFile = None,
+) -> None:
+    """Lift 2D keypoints of any detector to 3D joints, and to poses of the body."""
+    from unipose.app.lifting import draw_lifted, lift_people, save_lifted
+    from unipose.app.pose_input import check_drawn, own_body, refuse_own
+    from unipose.files.keypoint_files import read_keypoint_file
+    from unipose.lifting.keypoint_lifter import WEIGHTS_FOLDER, KeypointLifter
+
+    refuse_own(out, keypoints)
+    if picture is not None:
+        check_drawn(picture, keypoints)
+    shape = own_body(body)
+    images = read_keypoint_file(keypoints, of=keypoint_set, third="score")
+    network = KeypointLifter.from_pretrained(lifter or WEIGHTS_FOLDER)
+    lifted = lift_people(images, keypoints, network, film=film)
+    files = save_lifted(lifted, out, shape, joints=joints, fps=fps or network.config.fps or 30.0)
+    if picture is not None:
+        draw_lifted(lifted, picture)
+        files.append(str(picture))
+    _answer("\n".join(files), as_json, file=str(keypoints), poses=len(lifted.joints), files=files)
+
+
+@app.command()
 def track(
     film: Annotated[
         Path,

@@ -129,8 +129,10 @@ def _read_old(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
 
 
 def _state_dict(content: object) -> dict[str, object]:
-    """Return what lies under names, in a checkpoint's `state_dict` or in the file itself."""
-    found = content.get("state_dict", content) if isinstance(content, dict) else None
+    """Return what lies under names: in a checkpoint's `state_dict`, `model_pos`, or the file."""
+    found = content if isinstance(content, dict) else None
+    for entry in ("state_dict", "model_pos"):  # the second is VideoPose3D's
+        found = found.get(entry, found) if isinstance(found, dict) else None
     if not isinstance(found, dict):
         return {}
     return {name: value for name, value in found.items() if isinstance(name, str)}

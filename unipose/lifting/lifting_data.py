@@ -24,19 +24,61 @@ class SequenceName:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LiftingData:
-    """All frames of one split in memory, those of a sequence behind each other.
+class SeenFrames:
+    """Keypoints frame by frame, those of a sequence behind each other."""
+
+    seen: Float[Tensor, "frame joint 2"]
+    """On the screen."""
+    sequence: Int[Tensor, " frame"]
+    """Which sequence a frame is of; never falls."""
+
+    def __len__(self) -> int:
+        return len(self.seen)
+
+    def frames_of_windows(
+        self, middles: Int[Tensor, " row"], frames: int
+    ) -> Int[Tensor, "row frame"]:
+        """Return which frames `windows` are made of."""
+        if frames == 1:
+            return middles[:, None]
+        rows = middles[:, None] + torch.arange(frames) - frames // 2
+        first, last = self._ends()
+        own = self.sequence[middles]
+        return rows.clamp(first[own][:, None], last[own][:, None])
+
+    def middles(self, frames: int) -> Int[Tensor, " row"]:
+        """Return the middles of windows that cover each sequence without overlap but the last one.
+
+        a sequence of frames 0 to 6, windows of three  ->  1 4 5
+        """
+        first, last = (ends.tolist() for ends in self._ends())
+        half = frames // 2
+        rows: list[int] = []
+        for start, end in zip(first, last, strict=True):
+            if end - start + 1 <= frames:
+                rows += [(start + end + 1) // 2] if end >= start else []
+                continue
+            rows += range(start + half, end - half + 1, frames)
+            if rows[-1] + half < end:
+                rows.append(end - half)
+        return torch.tensor(rows)
+
+    def _ends(self) -> tuple[Int[Tensor, " sequence"], Int[Tensor, " sequence"]]:
+        counts = torch.bincount(self.sequence, minlength=int(self.sequence[-1]) + 1)
+        ends = counts.cumsum(0)
+        return ends - counts, ends - 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LiftingData(SeenFrames):
+    """All frames of one split in memory, with the joints that were seen.
 
     Raises LiftingError for frames that cannot be learned from, and names the first one.
     """
 
     keypoint_set: KeypointSet
-    seen: Float[Tensor, "frame joint 2"]
-    """On the screen."""
     truth: Float[Tensor, "frame joint 3"]
     """From the root (metres): x right, y down, z ahead."""
-    sequence: Int[Tensor, " frame"]
-    """Which of `names` a frame is of; never falls."""
     names: tuple[SequenceName, ...]
     fps: float
     valid: Bool[Tensor, " frame"] | None = None
@@ -51,9 +93,6 @@ class LiftingData:
         if int(self.sequence.max()) >= len(self.names):
             raise LiftingError(f"frames of {int(self.sequence.max()) + 1} sequences, but "
                                f"{len(self.names)} names")  # fmt: skip
-
-    def __len__(self) -> int:
-        return len(self.seen)
 
     @classmethod
     def joined(cls, parts: Sequence[LiftingData]) -> LiftingData:
@@ -86,36 +125,3 @@ class LiftingData:
         """
         rows = self.frames_of_windows(middles, frames)
         return self.seen[rows], self.truth[rows]
-
-    def frames_of_windows(
-        self, middles: Int[Tensor, " row"], frames: int
-    ) -> Int[Tensor, "row frame"]:
-        """Return which frames `windows` are made of."""
-        if frames == 1:
-            return middles[:, None]
-        rows = middles[:, None] + torch.arange(frames) - frames // 2
-        first, last = self._ends()
-        own = self.sequence[middles]
-        return rows.clamp(first[own][:, None], last[own][:, None])
-
-    def middles(self, frames: int) -> Int[Tensor, " row"]:
-        """Return the middles of windows that cover each sequence without overlap but the last one.
-
-        a sequence of frames 0 to 6, windows of three  ->  1 4 5
-        """
-        first, last = (ends.tolist() for ends in self._ends())
-        half = frames // 2
-        rows: list[int] = []
-        for start, end in zip(first, last, strict=True):
-            if end - start + 1 <= frames:
-                rows += [(start + end + 1) // 2] if end >= start else []
-                continue
-            rows += range(start + half, end - half + 1, frames)
-            if rows[-1] + half < end:
-                rows.append(end - half)
-        return torch.tensor(rows)
-
-    def _ends(self) -> tuple[Int[Tensor, " sequence"], Int[Tensor, " sequence"]]:
-        counts = torch.bincount(self.sequence, minlength=len(self.names))
-        ends = counts.cumsum(0)
-        return ends - counts, ends - 1

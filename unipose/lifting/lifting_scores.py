@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from unipose.body.keypoint_sets import H3WB_133, KeypointSet
 from unipose.errors import LiftingError
-from unipose.lifting.lifting_data import LiftingData
+from unipose.lifting.lifting_data import LiftingData, SeenFrames
 from unipose.lifting.segments import segments_of
 from unipose.lifting.task_net import TaskNet
 from unipose.metrics import (
@@ -46,7 +46,7 @@ def protocol_of(keypoint_set: KeypointSet) -> LiftingProtocol:
 
 
 @torch.no_grad()
-def lift_all(net: nn.Module, data: LiftingData) -> Float[Tensor, "frame joint 3"]:
+def lift_all(net: nn.Module, data: LiftingData | SeenFrames) -> Float[Tensor, "frame joint 3"]:
     """Return what a lifter says of every frame (metres), in eval mode.
 
     A network that says all frames of a window is given windows that do not overlap; the last one
@@ -56,11 +56,10 @@ def lift_all(net: nn.Module, data: LiftingData) -> Float[Tensor, "frame joint 3"
     frames = int(net.frames)
     training = net.training
     net.eval()
-    said = torch.full_like(data.truth, torch.nan)
+    said = data.seen.new_full((*data.seen.shape[:2], 3), torch.nan)
     middles = data.middles(frames) if says_all(net) else torch.arange(len(data))
     for some in middles.split(max(1, ROWS // frames)):
-        rows, _ = data.windows(some, frames)
-        answer = net(rows)
+        answer = net(data.seen[data.frames_of_windows(some, frames)])
         if answer.shape[1] == 1:
             said[some] = answer[:, 0]
         else:

@@ -1,4 +1,4 @@
-"""P-STMO: a pre-trained encoder of frames, then a strided one to the middle frame (Shan et al. 2022).
+"""P-STMO: a pre-trained encoder of frames, then strides to the middle one (Shan et al. 2022).
 
 Pre-training takes most frames and a few joints away and asks for all keypoints ("masked pose
 modelling"); the encoder it leaves is where lifting starts. The published code never applies the

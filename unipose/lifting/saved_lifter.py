@@ -13,7 +13,7 @@ from torch import nn
 
 from unipose.body.keypoint_sets import HUMAN36M_17, keypoint_set
 from unipose.errors import ConfigError, MissingFileError, SkeletonError, WeightsError
-from unipose.files.checkpoints import load_strictly, read_checkpoint
+from unipose.files.checkpoints import load_strictly, part_of, read_checkpoint
 from unipose.lifting.mixste import MixSte, MixSteConfig
 from unipose.lifting.p_stmo import PStmo, PStmoConfig
 from unipose.lifting.sem_gcn import SemGcn, SemGcnConfig
@@ -96,3 +96,16 @@ def load_lifter(folder: Path) -> tuple[nn.Module, LifterConfig]:
         raise WeightsError(path, f"is no config of a lifter ({error}).") from error
     load_strictly(net, read_checkpoint(folder / "model.safetensors"), folder)
     return net.eval(), config
+
+
+def load_published(net: nn.Module, path: Path) -> None:
+    """Load a checkpoint of the network's own repository, strictly.
+
+    VideoPose3D and MixSTE keep weights under `model_pos`, SemGCN under `state_dict`; names may
+    begin with `module.`. Raises MissingFileError or WeightsError.
+    """
+    weights = read_checkpoint(path)
+    for prefix in ("model_pos.", "module."):
+        if all(name.startswith(prefix) for name in weights):
+            weights = part_of(weights, prefix)
+    load_strictly(net, weights, path)

@@ -19,6 +19,8 @@ from unipose.lifting.task_net import SaidRows, SeenRows
 
 FAR_BELOW = -9e15
 """Logit of two joints that no bone joins."""
+Joined = tuple[tuple[bool, ...], ...]
+"""Whether a bone joins two joints; each joins itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,28 +59,25 @@ class SemGcn(nn.Module):
         return self.gconv_output(x).unflatten(0, seen.shape[:2])
 
 
-def neighbours(name: str) -> Bool[Tensor, "joint joint"]:
+def neighbours(name: str) -> Joined:
     """Return which joints of a keypoint set a bone joins; each joint is its own neighbour."""
     chosen = keypoint_set(name)
-    joined = torch.eye(len(chosen), dtype=torch.bool)
-    for a, b in chosen.edges:
-        joined[a, b] = joined[b, a] = True
-    return joined
+    edges = {*chosen.edges, *((b, a) for a, b in chosen.edges)}
+    rows = range(len(chosen))
+    return tuple(tuple(a == b or (a, b) in edges for b in rows) for a in rows)
 
 
 class SemanticGraphConvolution(nn.Module):
-    """Equation 2: X -> S_self X W0 + S_others X W1 + b, where S = softmax of learned edge logits."""
+    """Equation 2: X -> S_self X W0 + S_others X W1 + b; S is the softmax of learned edge logits."""
 
     joined: Bool[Tensor, "joint joint"]
 
-    def __init__(
-        self, joined: Bool[Tensor, "joint joint"], channels: int, out_channels: int
-    ) -> None:
+    def __init__(self, joined: Joined, channels: int, out_channels: int) -> None:
         super().__init__()
-        self.register_buffer("joined", joined, persistent=False)
+        self.register_buffer("joined", torch.tensor(joined), persistent=False)
         self.W = nn.Parameter(torch.empty(2, channels, out_channels))
         nn.init.xavier_uniform_(self.W, gain=1.414)
-        self.e = nn.Parameter(torch.ones(1, int(joined.sum())))
+        self.e = nn.Parameter(torch.ones(1, sum(map(sum, joined))))
         bound = 1 / sqrt(out_channels)
         self.bias = nn.Parameter(torch.empty(out_channels).uniform_(-bound, bound))
 
@@ -99,9 +98,7 @@ class SemanticGraphConvolution(nn.Module):
 class _Block(nn.Module):
     """Graph convolution, batch norm, ReLU (and dropout, as the published code has it)."""
 
-    def __init__(
-        self, joined: Bool[Tensor, "joint joint"], channels: int, out_channels: int, dropout: float
-    ) -> None:
+    def __init__(self, joined: Joined, channels: int, out_channels: int, dropout: float) -> None:
         super().__init__()
         self.gconv = SemanticGraphConvolution(joined, channels, out_channels)
         self.bn = nn.BatchNorm1d(out_channels)
@@ -118,7 +115,7 @@ class _Block(nn.Module):
 class _Unit(nn.Module):
     """Two blocks beside a way around them."""
 
-    def __init__(self, joined: Bool[Tensor, "joint joint"], width: int, dropout: float) -> None:
+    def __init__(self, joined: Joined, width: int, dropout: float) -> None:
         super().__init__()
         self.gconv1 = _Block(joined, width, width, dropout)
         self.gconv2 = _Block(joined, width, width, dropout)

@@ -1,6 +1,6 @@
-"""SEAL-Pose: a loss that learns. The loss-net learns to tell true poses from a lifter's, the lifter
-learns to say poses that it takes for true (Do and Lee, Algorithm 1).
+"""SEAL-Pose: a loss that learns (Do and Lee, Algorithm 1).
 
+The loss-net learns to tell true poses from a lifter's, the lifter to say poses of low energy.
 With any network and any skeleton:
 
     seal = TrainableLoss(SealConfig(net=LossNetConfig(joints=17)))

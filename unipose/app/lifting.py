@@ -1,0 +1,128 @@
+"""`unipose lift`: keypoints of any detector's file to 3D joints, and to poses of the body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from unipose.body.body import Body, load_body
+from unipose.body.keypoint_sets import KeypointSet
+from unipose.body.keypoints import Keypoints
+from unipose.body.people import ImagePeople
+from unipose.body.pose import Pose
+from unipose.errors import FileError, PoseQueryError
+from unipose.files import save_pose
+from unipose.files.atomic import written_whole
+from unipose.files.keypoint_files import write_keypoints
+from unipose.lifting.keypoint_lifter import KeypointLifter
+from unipose.render.skeleton import draw_keypoints
+from unipose.vision.joint_fitting import JointFittingConfig, fit_joints
+
+JOINTS_ENDING = ".npz"
+FILM_SMOOTHNESS = 0.02
+TILE_PX = 320
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LiftedPeople:
+    """What was lifted, one row a person or frame."""
+
+    seen: Keypoints
+    joints: Float[Tensor, "row joint 3"]
+    """Metres from the root: x right, y down, z ahead."""
+    keypoint_set: KeypointSet
+    images: tuple[str, ...]
+    """Of each row."""
+    film: bool
+    """Whether rows follow each other in time."""
+
+    def poses(self, body: Body | None, *, fps: float | None = None) -> Pose:
+        """Return the rows as poses of the body, found by inverse kinematics."""
+        config = JointFittingConfig(smooth_weight=FILM_SMOOTHNESS if self.film else 0.0)
+        pose = fit_joints(self.joints, self.keypoint_set, body=body or load_body(), config=config)
+        return Pose(rotations=pose.rotations, body=pose.body, fps=fps if self.film else None)
+
+
+def lift_people(
+    images: Sequence[ImagePeople], path: Path, lifter: KeypointLifter, *, film: bool = False
+) -> LiftedPeople:
+    """Return everybody in a keypoint file lifted; of a `film` the first person of each frame.
+
+    Raises FileError if nobody is in it, or the people are of several keypoint sets, LiftingError
+    for keypoints that cannot be lifted, naming the row.
+    """
+    rows = [
+        (image.image, person.keypoints)
+        for image in images
+        for person in (image.people[:1] if film else image.people)
+        if person.keypoints is not None
+    ]
+    if not rows:
+        raise FileError(path, "holds nobody with keypoints.")
+    sets = {keypoints.keypoint_set.name for _, keypoints in rows}
+    if len(sets) > 1:
+        raise FileError(path, f"holds keypoints of several sets ({', '.join(sorted(sets))}).")
+    seen = Keypoints(
+        keypoint_set=rows[0][1].keypoint_set,
+        points=torch.cat([keypoints.points for _, keypoints in rows]),
+        scores=torch.cat([keypoints.scores for _, keypoints in rows]),
+        present=torch.cat([keypoints.present for _, keypoints in rows]),
+    )
+    return LiftedPeople(
+        seen=seen,
+        joints=lifter.lift(seen),
+        keypoint_set=lifter.keypoint_set,
+        images=tuple(name for name, _ in rows),
+        film=film,
+    )
+
+
+def save_lifted(
+    lifted: LiftedPeople, out: Path, body: Body | None, *, joints: bool, fps: float | None
+) -> list[str]:
+    """Write the joints as an .npz of keypoints, or the poses in any format that holds them."""
+    if joints:
+        if out.suffix.lower() != JOINTS_ENDING:
+            raise PoseQueryError(f"joints are written as {JOINTS_ENDING}, not as {out}")
+        return [str(write_keypoints(Keypoints.of(lifted.keypoint_set, lifted.joints), out))]
+    poses = lifted.poses(body, fps=fps)
+    if lifted.film or len(poses) == 1:
+        return [str(save_pose(poses, out, body=body))]
+    from unipose.app.pose_input import write
+
+    return write(poses, out, body)
+
+
+def draw_lifted(lifted: LiftedPeople, out: Path, *, most: int = 8) -> None:
+    """Write a picture: a row per person with what was seen, and the joints from front and side."""
+    rows = []
+    for row in range(min(len(lifted.joints), most)):
+        seen = lifted.seen[row]
+        views = [
+            seen.points[0, :, :2],
+            lifted.joints[row][:, [0, 1]],
+            lifted.joints[row][:, [2, 1]],
+        ]
+        sets = [lifted.seen.keypoint_set, lifted.keypoint_set, lifted.keypoint_set]
+        names = [lifted.images[row], "3D, as the camera sees it", "3D, from the side"]
+        tiles = [_tile(*view) for view in zip(views, sets, names, strict=True)]
+        rows.append(np.concatenate(tiles, axis=1))
+    with written_whole(out) as temporary:
+        Image.fromarray(np.concatenate(rows)).save(temporary)
+
+
+def _tile(points: Float[Tensor, "joint 2"], of: KeypointSet, text: str) -> np.ndarray:
+    low, high = points.amin(0), points.amax(0)
+    scale = 0.8 * TILE_PX / float((high - low).max().clamp(min=1e-6))
+    placed = (points - (low + high) / 2) * scale + TILE_PX / 2
+    paper = np.full((TILE_PX, TILE_PX, 3), 250, dtype=np.uint8)
+    picture = Image.fromarray(draw_keypoints(paper, [Keypoints.of(of, placed[None].float())]))
+    ImageDraw.Draw(picture).text((8, 6), text, fill=(40, 44, 52))
+    return np.asarray(picture)
