@@ -49,7 +49,7 @@ class LifterTraining(RunSettings):
     """One training run; Adam without decay of its rate, as SEAL-Pose has it."""
 
     task_net: TaskNetName = "simple"
-    changes: dict[str, float] = field(default_factory=dict)
+    changes: dict[str, int | float] = field(default_factory=dict)
     """Settings of the network that are not the published ones: `--changes width 256`."""
     seal: Literal["none", "margin", "nce"] = "none"
     """How the trainable loss learns; none: the task's own loss alone."""

@@ -16,6 +16,18 @@ from train.lifter import PRESETS, SPLITS, LifterTraining, train
 from train.program import run_program, start_accelerator
 from unipose.lifting.saved_lifter import TaskNetName
 
+REDUCED: dict[str, dict[str, int | float]] = {
+    "simple": {"width": 256}, "semgcn": {"width": 32}, "videopose": {"width": 256},
+    "videopose243": {"width": 128, "levels": 3}, "mixste": {"width": 32, "depth": 2, "frames": 27},
+    "pstmo": {"width": 64, "inner": 128, "levels": 3},
+}  # fmt: skip
+"""Networks that a core can teach in a minute; see docs/log.md."""
+TINY: dict[str, dict[str, int | float]] = {
+    "simple": {"width": 8}, "semgcn": {"width": 4}, "videopose": {"width": 8},
+}  # fmt: skip
+RATES = {"simple": 3e-3, "semgcn": 1e-2, "videopose": 3e-3}
+"""Of the reduced networks, chosen on validation without the trainable loss."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LifterRuns:
@@ -28,19 +40,15 @@ class LifterRuns:
     seeds: int = 5
     first_seed: int = 0
     """Several processes can share the seeds of one bench."""
-    widths: dict[str, int] = field(
-        default_factory=lambda: {"simple": 256, "semgcn": 32, "videopose": 256}
-    )
-    """Of networks that are not as wide as published."""
-    rates: dict[str, float] = field(
-        default_factory=lambda: {"simple": 3e-3, "semgcn": 1e-2, "videopose": 3e-3}
-    )
-    """Of each network, chosen on validation without the trainable loss."""
+    size: Literal["reduced", "published", "tiny"] = "reduced"
+    """Of the networks."""
     training: LifterTraining = field(default_factory=lambda: PRESETS["reduced"])
     """Settings of every run."""
 
     def runs(self) -> list[LifterTraining]:
         """Return the runs, seed by seed."""
+        sizes = {"reduced": REDUCED, "published": {}, "tiny": TINY}[self.size]
+        rates = RATES if self.size == "reduced" else {}
         return [
             replace(
                 self.training,
@@ -48,8 +56,8 @@ class LifterRuns:
                 seal=seal,
                 seed=seed,
                 out=self.out / f"{net}.{'plain' if seal == 'none' else seal}.{seed}",
-                changes={"width": self.widths[net]} if net in self.widths else {},
-                peak_rate=self.rates.get(net, self.training.peak_rate),
+                changes=sizes.get(net, {}),
+                peak_rate=rates.get(net, self.training.peak_rate),
             )
             for seed in range(self.first_seed, self.first_seed + self.seeds)
             for net in self.nets
@@ -69,9 +77,12 @@ def main(config: LifterRuns) -> None:
 if __name__ == "__main__":
     run_program(main, {
         "reduced": LifterRuns(),
-        "paper": LifterRuns(training=PRESETS["paper"], widths={}, rates={}),
+        "paper": LifterRuns(training=PRESETS["paper"], size="published"),
+        "sequences": LifterRuns(
+            nets=("videopose243", "mixste", "pstmo"), seals=("none", "margin"), seeds=1,
+            training=replace(PRESETS["reduced"], steps=400, batch=16, save_every=100, extra=0.5),
+        ),
         "debug": LifterRuns(
-            out=Path("runs/lifting_debug"), seeds=1, training=PRESETS["debug"],
-            widths={"simple": 16, "semgcn": 8, "videopose": 16},
+            out=Path("runs/lifting_debug"), seeds=1, training=PRESETS["debug"], size="tiny",
         ),
     })  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -74,29 +76,26 @@ def test_negatives_are_said_without_dropout_and_leave_the_mode_as_it_was():
     assert net.training
 
 
-def test_the_example_of_the_docs_lowers_the_loss_of_somebodys_own_lifter():
+@pytest.mark.slow
+def test_the_example_of_the_docs_teaches_somebodys_own_lifter():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Flatten(), nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, 15),
                         nn.Unflatten(1, (5, 3)))  # fmt: skip
     truth = torch.randn(64, 5, 3) * 0.2
-    batches = [(truth[..., :2], truth)] * 60
-    seal = TrainableLoss(SealConfig(net=LossNetConfig(joints=5, width=32)))
-    its = torch.optim.Adam(seal.parameters(), lr=1e-3)
-    own = torch.optim.Adam(net.parameters(), lr=1e-2)
-    losses = []
-    for seen, wanted in batches:
-        its.zero_grad()
-        seal.contrast(seen, wanted, predicted(net, seen)).backward()
-        its.step()
-        said = net(seen)
-        own.zero_grad()
-        loss = mse_loss(said, wanted) + seal(seen, said)
-        loss.backward()
-        own.step()
-        losses.append(mse_loss(said, wanted).item())
-    assert losses[-1] < 0.3 * losses[0]
-    energies = seal.energy(truth[..., :2], truth), seal.energy(truth[..., :2], net(truth[..., :2]))
-    assert energies[0].mean() < energies[1].mean()  # what is said is still told from the truth
+    seen = truth[..., :2]
+    before = mse_loss(net(seen), truth).item()
+    text = (Path(__file__).parents[2] / "docs" / "lifting.md").read_text("utf-8")
+    example = text.split("```python")[1].split("```")[0]
+    names = {
+        "torch": torch, "net": net, "own": torch.optim.Adam(net.parameters(), lr=1e-2),
+        "batches": [(seen, truth)] * 60,
+    }  # fmt: skip
+    exec(compile(example, "docs/lifting.md", "exec"), names)
+    assert mse_loss(net(seen), truth).item() < 0.3 * before
+    seal = names["seal"]
+    assert isinstance(seal, TrainableLoss)
+    # what is said is still told from the truth
+    assert seal.energy(seen, truth).mean() < seal.energy(seen, net(seen)).mean()
 
 
 def test_frames_are_matched_with_what_is_said_of_them():

@@ -169,7 +169,7 @@ def test_p_stmo_learns_by_the_middle_frame_and_by_every_frame():
 def test_a_bench_trains_what_is_missing_and_only_that(tmp_path: Path, monkeypatch):
     config = LifterRuns(
         out=tmp_path, nets=("simple",), seals=("none", "nce"), seeds=1, training=PRESETS["debug"],
-        widths={"simple": 8},
+        size="tiny",
     )  # fmt: skip
     lifter_runs.main(config)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["simple.nce.0", "simple.plain.0"]

@@ -288,7 +288,7 @@ def lift(
     body: BodyFile = None,
 ) -> None:
     """Lift 2D keypoints of any detector to 3D joints, and to poses of the body."""
-    from unipose.app.lifting import draw_lifted, lift_people, save_lifted
+    from unipose.app.keypoint_lifting import draw_lifted, lift_people, save_lifted
     from unipose.app.pose_input import check_drawn, own_body, refuse_own
     from unipose.files.keypoint_files import read_keypoint_file
     from unipose.lifting.keypoint_lifter import WEIGHTS_FOLDER, KeypointLifter
