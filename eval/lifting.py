@@ -20,7 +20,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -101,9 +101,14 @@ class LiftingRun:
         rows = (self.folder / "metrics.jsonl").read_text("utf-8").splitlines()
         return json.loads(rows[-1])["mpjpe_mm"]
 
+    @property
+    def config(self) -> dict[str, Any]:
+        """Return the settings of the run."""
+        return json.loads((self.folder / "config.json").read_text("utf-8"))
+
     def loss_net(self, joints: int) -> TrainableLoss:
         """Return the loss-net that was trained beside the lifter."""
-        config = json.loads((self.folder / "config.json").read_text("utf-8"))
+        config = self.config
         sizes = LossNetConfig(
             joints=joints, width=config["loss_width"], stages=config["loss_stages"]
         )
@@ -164,8 +169,8 @@ def measure(options: LiftingOptions, data: LiftingData | None = None) -> dict[st
                 some = torch.arange(0, len(data), max(1, len(data) // 2000))
                 part = _rows(data, some)
                 curves[f"{one.net}.{one.loss}"] = follow_gradient(
-                    one.loss_net(len(data.keypoint_set)), part.seen, said[some], part,
-                    options.gbi_steps,
+                    one.loss_net(len(data.keypoint_set)), part.seen,
+                    _judged(one, part, said[some]), part, options.gbi_steps,
                 )  # fmt: skip
         by_seed[one.net, one.loss][one.seed] = own["mpjpe_mm"][-1]
         own["step_cpu_s"].append(one.summary["step_cpu_s"])
@@ -190,6 +195,12 @@ def measure(options: LiftingOptions, data: LiftingData | None = None) -> dict[st
             for one in runs if one.seed == 0
         }  # fmt: skip
     return result | {"frames": len(data), "split": options.split}
+
+
+def _judged(run: LiftingRun, part: LiftingData, said: Tensor) -> Tensor:
+    """Return the poses that a run's loss-net has learned to judge: SEAL-static's are another's."""
+    other = run.config.get("static_from")
+    return said if other is None else lift_all(load_lifter(Path(other))[0], part)
 
 
 def _rows(data: LiftingData, some: Tensor) -> LiftingData:

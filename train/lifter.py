@@ -51,7 +51,7 @@ class LifterTraining(RunSettings):
     task_net: TaskNetName = "simple"
     changes: dict[str, int | float] = field(default_factory=dict)
     """Settings of the network that are not the published ones: `--changes width 256`."""
-    seal: Literal["none", "margin", "nce"] = "none"
+    seal: Literal["none", "margin", "nce", "difference"] = "none"
     """How the trainable loss learns; none: the task's own loss alone."""
     data: DataName | Literal["detected"] = "mocap"
     """detected: people as our detector finds them, with its errors; shards in `pairs`."""
@@ -114,8 +114,8 @@ SPLITS: tuple[Split, Split] = ("train", "val")
 PRESETS = {
     "paper": LifterTraining(save_every=1000),
     "reduced": LifterTraining(
-        steps=1000, batch=128, save_every=200, loss_width=256, loss_rate=1e-3, extra=0.5,
-        changes={"width": 256},
+        steps=1000, batch=128, save_every=200, decay=True, loss_width=256, loss_rate=1e-3,
+        extra=0.5, changes={"width": 256},
     ),
     "product": LifterTraining(
         data="detected", keypoints="coco-17", fps=30.0, steps=3000, batch=256, peak_rate=2e-3,

@@ -22,8 +22,8 @@ from unipose.errors import PoseError, SkeletonError
 SIZES = {
     "coco-17": 17, "coco-wholebody-133": 133, "h3wb-133": 133, "crowdpose-14": 14,
     "openpose-18": 18, "openpose-25": 25, "openpose-67": 67, "openpose-137": 137, "halpe-26": 26,
-    "halpe-136": 136, "mpii-16": 16, "human36m-17": 17, "mpi-inf-3dhp-17": 17,
-    "mpi-inf-3dhp-28": 28, "blazepose-33": 33, "smpl-22": 22, "smpl-24": 24,
+    "halpe-136": 136, "mpii-16": 16, "human36m-16": 16, "human36m-17": 17,
+    "mpi-inf-3dhp-17": 17, "mpi-inf-3dhp-28": 28, "blazepose-33": 33, "smpl-22": 22, "smpl-24": 24,
 }  # fmt: skip
 EVERY = pytest.mark.parametrize("one", KEYPOINT_SETS.values(), ids=lambda one: one.name)
 

@@ -92,6 +92,7 @@ def test_the_two_protocols_of_3dhp_are_kept_apart(tmp_path: Path):
     assert counts == [14, 0]
 
 
+@pytest.mark.slow
 def test_h3wb_is_read_from_its_archive_and_from_samples(tmp_path: Path):
     write_h3wb(tmp_path / "npz")
     learn, val = (read_h3wb(tmp_path / "npz", split) for split in ("train", "val"))

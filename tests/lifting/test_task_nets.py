@@ -165,6 +165,7 @@ def test_too_few_and_too_many_frames_are_named():
         PStmo(PStmoConfig(strides=(3, 3), width=8, inner=8))(torch.zeros(1, 8, 17, 2))
 
 
+@pytest.mark.slow
 def test_masked_pre_training_learns_what_the_lifter_then_starts_from():
     config = PStmoConfig(strides=(3, 3), width=16, inner=16, layers=1, dropout=0.0)
     torch.manual_seed(0)

@@ -53,6 +53,7 @@ def test_a_resumed_run_equals_an_unbroken_one(tmp_path: Path, monkeypatch: pytes
     assert json.loads(rows[-1])["energy_said"] != json.loads(rows[-1])["energy_truth"]
 
 
+@pytest.mark.slow
 def test_the_loss_learns_nothing_into_the_lifters_graph():
     """What is lifted with costs the same: SEAL leaves no module, no buffer and no operation."""
     plain = LifterRun(PRESETS["debug"], HUMAN36M_17).net
@@ -155,6 +156,7 @@ def test_mixstes_loss_is_its_three_printed_parts():
     torch.testing.assert_close(mixste_loss(said, truth, HUMAN36M_17), parts)
 
 
+@pytest.mark.slow
 def test_p_stmo_learns_by_the_middle_frame_and_by_every_frame():
     config = LifterConfig(task_net="pstmo", changes={"width": 16, "inner": 8, "levels": 2})
     net = make_task_net(config).eval()

@@ -90,7 +90,9 @@ class PStmo(nn.Module):
         """Return the middle frame's joints. Raises LiftingError for another number of frames."""
         return self._say_middle(self._encoded(seen))
 
-    def both(self, seen: SeenRows) -> tuple[SaidRows, SaidRows]:
+    def both(
+        self, seen: SeenRows
+    ) -> tuple[Float[Tensor, "row 1 joint 3"], Float[Tensor, "row frame joint 3"]]:
         """Return the joints of the middle frame, and of every frame, which training asks for."""
         x = self._encoded(seen)
         return self._say_middle(x), _poses(self.every(x.mT))

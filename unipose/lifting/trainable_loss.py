@@ -17,7 +17,6 @@ With any network and any skeleton:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -30,7 +29,7 @@ from torch.nn import functional as F
 from unipose.errors import ConfigError
 from unipose.lifting.loss_net import LossNet, LossNetConfig
 
-ContrastiveLoss = Literal["margin", "nce"]
+ContrastiveLoss = Literal["margin", "nce", "difference"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +38,8 @@ class SealConfig:
 
     net: LossNetConfig = field(default_factory=LossNetConfig)
     loss: ContrastiveLoss = "margin"
-    """Equation 4 with the MPJPE of each pose as its margin, or equation 5."""
+    """Equation 4 with the MPJPE of each pose as its margin, equation 5, or (to infer by gradients,
+    Algorithm 2) the plain difference, which has no lower bound."""
     energy_weight: float = 1e-3
     """Alpha of equation 2, beside the mean squared error per coordinate (metres^2)."""
 
@@ -69,6 +69,8 @@ class TrainableLoss(nn.Module):
         ).chunk(2)  # fmt: skip
         if self.config.loss == "nce":
             return nce_loss(of_truth, of_said)
+        if self.config.loss == "difference":
+            return (of_truth - of_said).mean()
         return margin_loss(of_truth, of_said, (truth - said).norm(dim=-1).mean(dim=-1))
 
     def forward(
@@ -105,13 +107,11 @@ def nce_loss(
 
 
 @torch.no_grad()
-def predicted(
-    net: nn.Module, seen: Tensor, call: Callable[[Tensor], Tensor] | None = None
-) -> Tensor:
+def predicted(net: nn.Module, seen: Tensor) -> Tensor:
     """Return what a network says in eval mode (no dropout, kept statistics): negative examples."""
     training = net.training
     net.eval()
     try:
-        return (call or net)(seen)
+        return net(seen)
     finally:
         net.train(training)
