@@ -114,7 +114,7 @@ SPLITS: tuple[Split, Split] = ("train", "val")
 PRESETS = {
     "paper": LifterTraining(save_every=1000),
     "reduced": LifterTraining(
-        steps=1000, batch=128, save_every=200, decay=True, loss_width=256, loss_rate=1e-3,
+        steps=700, batch=128, save_every=140, decay=True, loss_width=256, loss_rate=1e-3,
         extra=0.5, changes={"width": 256},
     ),
     "product": LifterTraining(
