@@ -10,13 +10,20 @@ import torch
 
 from data_builders.lifting.h3wb_lifting import read_h3wb
 from data_builders.lifting.human36m_lifting import read_human36m
-from data_builders.lifting.mocap_lifting import MocapLiftingConfig, read_mocap
+from data_builders.lifting.mocap_lifting import (
+    HUMAN36M_CAMERAS,
+    MPI_INF_3DHP_CAMERAS,
+    MocapLiftingConfig,
+    read_mocap,
+)
 from data_builders.lifting.mpi_inf_3dhp_lifting import PROTOCOLS, read_mpi_inf_3dhp
 from unipose.body.keypoint_sets import keypoint_set
 from unipose.lifting.lifting_data import LiftingData, SequenceName
 from unipose.lifting.lifting_scores import LiftingProtocol, protocol_of
 
-DataName = Literal["mocap", "human36m", "mpi_inf_3dhp", "mpi_inf_3dhp_single_frame", "h3wb"]
+DataName = Literal[
+    "mocap", "mocap_3dhp", "human36m", "mpi_inf_3dhp", "mpi_inf_3dhp_single_frame", "h3wb"
+]
 Split = Literal["train", "val", "test"]
 
 
@@ -44,9 +51,9 @@ def read_split(source: LiftingSource, split: Split) -> LiftingData:
         return read_mpi_inf_3dhp(source.folder, split, "official" if official else "single-frame")
     if source.data == "h3wb":
         return read_h3wb(source.folder, split)
-    return read_mocap(
-        source.folder, split, MocapLiftingConfig(keypoints=source.keypoints, fps=source.fps)
-    )
+    cameras = MPI_INF_3DHP_CAMERAS if source.data == "mocap_3dhp" else HUMAN36M_CAMERAS
+    config = MocapLiftingConfig(keypoints=source.keypoints, fps=source.fps, cameras=cameras)
+    return read_mocap(source.folder, split, config)
 
 
 def protocol_of_source(source: LiftingSource) -> LiftingProtocol:

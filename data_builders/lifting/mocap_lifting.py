@@ -1,7 +1,8 @@
-"""Our lifting benchmark: recorded motion on bodies of drawn shapes, seen by Human3.6M's cameras.
+"""Our lifting benchmark: recorded motion on bodies of drawn shapes, seen by published cameras.
 
 Everybody (an actor of a manifest) has one shape and all their recordings; actors of the validation
-and test splits are seen by nobody who learns. Each recording is filmed by four cameras at once.
+and test splits are seen by nobody who learns. Each recording is filmed by Human3.6M's four cameras
+(or others) at once.
 The recordings are retargeted, so that they all have the joints of one skeleton.
 """
 
@@ -19,6 +20,7 @@ from rich.progress import track
 from torch import Tensor
 
 from data_builders.mocap import Recording, choose, read_manifest
+from data_builders.readers.mpi_inf_3dhp import TEST_CAMERAS
 from unipose.body.body import Body, load_body
 from unipose.body.camera import Camera, CameraTrack
 from unipose.body.keypoint_points import keypoint_points
@@ -51,6 +53,14 @@ HUMAN36M_CAMERAS = (
                   centre_px=(514.968, 501.882)),
 )  # fmt: skip
 """Human3.6M's four (its lenses' distortion is left out)."""
+MPI_INF_3DHP_CAMERAS = tuple(
+    LiftingCamera(
+        name=name, size_px=size_px, focal_px=tuple(camera.focal_px[0].tolist()),
+        centre_px=tuple(camera.centre_px[0].tolist()),
+    )
+    for name, (camera, size_px) in zip(("TS1-4", "TS5-6"), TEST_CAMERAS, strict=True)
+)  # fmt: skip
+"""The two of MPI-INF-3DHP's test set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,15 +69,14 @@ class MocapLiftingConfig:
 
     keypoints: str = HUMAN36M_17.name
     fps: float = 10.0
-    cameras: int = 4
-    """Of Human3.6M's."""
+    cameras: tuple[LiftingCamera, ...] = HUMAN36M_CAMERAS
     shape: float = 0.8
     """Standard deviation of an actor's betas."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.cameras <= len(HUMAN36M_CAMERAS):
-            raise ConfigError(f"expected 1 to 4 cameras, got {self.cameras}")
+        if not self.cameras:
+            raise ConfigError("expected at least one camera")
 
 
 def read_mocap(
@@ -102,7 +111,7 @@ def _filmed(
     random = np.random.default_rng([config.seed, zlib.crc32(recording.path.encode())])
     start = random.uniform(-pi, pi)
     parts = []
-    for number, camera in enumerate(HUMAN36M_CAMERAS[: config.cameras]):
+    for number, camera in enumerate(config.cameras):
         azimuth = start + number * pi / 2 + random.normal(0.0, 0.25)
         film = _placed(camera, way, azimuth, random)
         seen = on_screen(film.project(places + way[:, None]).nan_to_num(nan=1e6), camera.size_px)

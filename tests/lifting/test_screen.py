@@ -16,7 +16,7 @@ from unipose.lifting.lifting_scores import (
     scores_by_action,
     spread,
 )
-from unipose.lifting.screen import check_frames, check_seen, in_pixels, on_screen, usable
+from unipose.lifting.screen import check_frames, check_seen, on_screen, usable
 from unipose.lifting.segments import segments_of
 
 
@@ -30,7 +30,6 @@ def frames(count: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
 def test_the_screen_keeps_the_pictures_aspect():
     corners = torch.tensor([[0.0, 0.0], [1000.0, 500.0], [500.0, 250.0]])
     assert on_screen(corners, (1000, 500)).tolist() == [[-1.0, -0.5], [1.0, 0.5], [0.0, 0.0]]
-    torch.testing.assert_close(in_pixels(on_screen(corners, (1000, 500)), (1000, 500)), corners)
     with pytest.raises(LiftingError, match="0 x 5 pixels"):
         on_screen(corners, (0, 5))
 
@@ -42,7 +41,7 @@ def test_the_screen_keeps_the_pictures_aspect():
         (lambda seen, truth: seen[1, 3].fill_(9.0), "frame 1 has a keypoint far off the screen"),
         (
             lambda seen, truth: truth[3, 5].fill_(float("inf")),
-            "frame 3 has a joint that is m",
+            "frame 3 has a joint that is missing",
         ),
         (lambda seen, truth: truth[1].mul_(1000), "frame 1 has .*millimetres for metres"),
         (lambda seen, truth: truth[0].mul_(0.01), "frame 0 has all joints within"),

@@ -23,25 +23,11 @@ SMALLEST_M = 0.05
 def on_screen(
     points_px: Float[Tensor, "*batch 2"], size_px: tuple[int, int]
 ) -> Float[Tensor, "*batch 2"]:
-    """Return pixels in units of a screen of this width and height."""
-    width, height = _checked(size_px)
-    return points_px * (2 / width) - points_px.new_tensor([1.0, height / width])
-
-
-def in_pixels(
-    points: Float[Tensor, "*batch 2"], size_px: tuple[int, int]
-) -> Float[Tensor, "*batch 2"]:
-    """Return pixels of points in units of the screen: `on_screen` undone."""
-    width, height = _checked(size_px)
-    return (points + points.new_tensor([1.0, height / width])) * (width / 2)
-
-
-def _checked(size_px: tuple[int, int]) -> tuple[int, int]:
+    """Return pixels in units of a screen of this width and height; LiftingError if it has none."""
+    width, height = size_px
     if min(size_px) < 1:
-        raise LiftingError(
-            f"expected a picture's width and height, got {size_px[0]} x {size_px[1]} pixels"
-        )
-    return size_px
+        raise LiftingError(f"expected a picture's width and height, got {width} x {height} pixels")
+    return points_px * (2 / width) - points_px.new_tensor([1.0, height / width])
 
 
 def usable(
