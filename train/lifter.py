@@ -25,6 +25,7 @@ from tqdm import trange
 from data_builders.lifting.lifting_splits import DataName, LiftingSource, Split, read_split
 from train.detected_people import DetectedPeopleConfig, detected_people
 from train.lifter_losses import say_and_lose
+from train.masked_poses import pre_train
 from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite
@@ -76,6 +77,8 @@ class LifterTraining(RunSettings):
     energy_weight: float = 1e-3
     extra: float = 1.0
     """Rows that only the loss-net learns from, beside those of the task's batch."""
+    masked_steps: int = 0
+    """Steps of P-STMO's pre-training on masked poses, before its first step here."""
     static_from: Path | None = None
     """SEAL-static: folder of a trained lifter; the loss-net first learns from what that one says,
     for as many steps as the lifter then learns, and stays as it is."""
@@ -163,7 +166,7 @@ def contrast_step(
     """Teach the loss-net from rows of frames: true poses against what the lifter says."""
     assert run.seal is not None
     seen, truth = rows
-    said = predicted(run.teacher or run.net, seen)
+    said = predicted(run.net if run.teacher is None else run.teacher, seen)
     loss = run.seal.contrast(
         of_frames_said(seen, said), of_frames_said(truth, said), said.flatten(0, 1)
     )
@@ -219,6 +222,8 @@ def train(
     run = LifterRun(config, learn.keypoint_set).to(accelerator.device)
     optimizer = run.optimizer(config)
     done = folder.resume(run, optimizer)
+    if config.masked_steps and not done:
+        pre_train(run.net, learn, steps=config.masked_steps, seed=config.seed)
     frames = int(run.net.frames)  # type: ignore[arg-type]
     # SEAL-static: as many steps for the loss-net before the lifter's own
     before = config.steps if config.static_from is not None else 0
@@ -233,16 +238,11 @@ def train(
         started = time.process_time()
         torch.manual_seed(hash((config.seed, step, accelerator.process_index)))  # dropout
         draw = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
-
-        def rows(count: int, draw: torch.Generator = draw) -> tuple[Tensor, Tensor]:
-            chosen = torch.randint(len(learn), (count,), generator=draw)
-            seen, truth = learn.windows(chosen, frames)
-            return seen.to(accelerator.device), truth.to(accelerator.device)
-
         losses: dict[str, Tensor] = {}
-        batch = rows(config.batch)
+        batch = draw_rows(learn, config.batch, frames, draw, accelerator.device)
         if run.seal is not None and (config.static_from is None or step < before):
-            more = rows(round(config.batch * config.extra))
+            extra = round(config.batch * config.extra)
+            more = draw_rows(learn, extra, frames, draw, accelerator.device)
             both = torch.cat([batch[0], more[0]]), torch.cat([batch[1], more[1]])
             losses["contrast"] = contrast_step(run, both, optimizer)
         if step >= before:
@@ -250,7 +250,7 @@ def train(
             losses |= lifter_step(run, batch, optimizer, config)
         check_finite(step, [(step, torch.stack(list(losses.values())).sum(), losses)])
         spent_s += time.process_time() - started
-        if config.saves(step) and main:
+        if main and ((step + 1) % config.save_every == 0 or step + 1 == before + config.steps):
             scores = validate(run, val)
             folder.log(step=step + 1, **{k: v.item() for k, v in losses.items()}, **scores)
             progress.set_postfix(mpjpe_mm=f"{scores['mpjpe_mm']:.1f}")
@@ -275,6 +275,19 @@ def _keep_best(config: LifterTraining, run: LifterRun, scores: dict[str, float],
         return
     save_lifter(config.out / "chosen", run.net, config.lifter)
     path.write_text(json.dumps({"step": step, **scores}) + "\n")
+
+
+def draw_rows(
+    data: LiftingData,
+    count: int,
+    frames: int,
+    generator: torch.Generator,
+    device: torch.device,
+) -> tuple[Float[Tensor, "row frame joint 2"], Float[Tensor, "row frame joint 3"]]:
+    """Return windows around drawn frames: keypoints, and the true joints."""
+    middles = torch.randint(len(data), (count,), generator=generator)
+    seen, truth = data.windows(middles, frames)
+    return seen.to(device), truth.to(device)
 
 
 def set_rate_of_lifter(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -142,4 +142,9 @@ def test_segments_are_the_six_pairs_that_are_compared():
     ]
     assert len(segments_of(MPI_INF_3DHP_17).left) == 6
     whole = segments_of(COCO_WHOLEBODY_133)
+    of_bodies = [pair for pair in whole.left if max(pair) < 17]
+    assert [tuple(COCO_WHOLEBODY_133.names[i] for i in pair) for pair in of_bodies] == [
+        ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"), ("left_hip", "left_knee"),
+        ("left_knee", "left_ankle"),
+    ]  # fmt: skip
     assert not any(23 <= joint < 91 for pair in whole.bones for joint in pair)

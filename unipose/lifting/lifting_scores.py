@@ -46,7 +46,7 @@ def protocol_of(keypoint_set: KeypointSet) -> LiftingProtocol:
 
 
 @torch.no_grad()
-def lift_all(net: nn.Module, data: LiftingData | SeenFrames) -> Float[Tensor, "frame joint 3"]:
+def lift_all(net: nn.Module, data: SeenFrames) -> Float[Tensor, "frame joint 3"]:
     """Return what a lifter says of every frame (metres), in eval mode.
 
     A network that says all frames of a window is given windows that do not overlap; the last one

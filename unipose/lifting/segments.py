@@ -9,7 +9,9 @@ from unipose.body.whole_body import FACE_NAMES
 from unipose.errors import SkeletonError
 
 _HEAD = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", *FACE_NAMES)
-"""Keypoints between which there are no limbs."""
+"""Keypoints that move against the trunk."""
+_TRUNK_SIDES = [{f"{side}_shoulder", f"{side}_hip"} for side in ("left", "right")]
+"""Lines that sets draw, but which get shorter as somebody bends."""
 
 Segments = tuple[tuple[int, int], ...]
 
@@ -35,13 +37,16 @@ def segments_of(keypoint_set: KeypointSet) -> BodySegments:
     """Return the segments of a set: of Human3.6M's the six pairs that SEAL-Pose compares.
 
     A limb is a bone whose mirror image is another bone of the set: pelvis to hip, hip to knee,
-    knee to ankle, neck to shoulder, and so on; fingers and feet where there are any. The published
+    knee to ankle, neck to shoulder, and so on; fingers and feet where there are any. Lines to the
+    face, and from shoulders to hips, have no fixed length and are left out. The published
     code counts bones for BSLE by triplets of joints, some five times; here each counts once.
     Raises SkeletonError for a set without bones.
     """
     if not keypoint_set.bones:
         raise SkeletonError(f"{keypoint_set.name} has no bones, so segments have no lengths")
-    bones = [bone for bone in keypoint_set.bones if not (bone[0] in _HEAD and bone[1] in _HEAD)]
+    bones = [
+        bone for bone in keypoint_set.bones if not ({*bone} & {*_HEAD} or {*bone} in _TRUNK_SIDES)
+    ]
     index = keypoint_set.index
     left, right = [], []
     for a, b in bones:
