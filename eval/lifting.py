@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -147,35 +148,48 @@ def follow_gradient(
     return dict(curves)
 
 
-def measure(options: LiftingOptions, data: LiftingData | None = None) -> dict[str, object]:
-    """Return the figures of all finished runs."""
-    runs = finished_runs(options.runs)
-    data = data or read_split(options.source, options.split)
-    protocol = protocol_of_source(options.source)
+def score_run(
+    one: LiftingRun, data: LiftingData, options: LiftingOptions
+) -> dict[str, float | dict[str, list[float]]]:
+    """Return what one run is measured by: figures of both models, costs, inference by gradients.
+
+    Raises ConfigError for a lifter of other keypoints than the data's.
+    """
+    protocol, found = protocol_of_source(options.source), {}
+    for kind, prefix in (("last", ""), ("chosen", "chosen.")):
+        net, config = load_lifter(one.folder / kind)
+        if config.keypoints != data.keypoint_set.name:
+            raise ConfigError(
+                f"{one.folder} lifts {config.keypoints}, the data has {data.keypoint_set.name}"
+            )
+        said = lift_all(net, data)
+        scores = mean_scores(said, data, protocol)
+        found |= {f"{prefix}{name}": value for name, value in scores.items()}
+        if kind == "last" and one.loss != "plain" and options.gbi_steps and one.seed == 0:
+            some = torch.arange(0, len(data), max(1, len(data) // 2000))
+            part = _rows(data, some)
+            found["gbi"] = follow_gradient(
+                one.loss_net(len(data.keypoint_set)), part.seen, _judged(one, part, said[some]),
+                part, options.gbi_steps,
+            )  # fmt: skip
+    return found | one.summary | {"validation_mm": one.on_validation}
+
+
+def summarise(
+    scored: Sequence[tuple[LiftingRun, dict[str, float | dict[str, list[float]]]]],
+) -> dict[str, object]:
+    """Return the figures of all runs by network and loss: means, deviations, gains, costs."""
     rows: dict[tuple[str, str], dict[str, list[float]]] = {}
     by_seed: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
     curves: dict[str, dict[str, list[float]]] = {}
-    for one in track(runs, "measuring"):
+    for one, found in scored:
         own = rows.setdefault((one.net, one.loss), defaultdict(list))
-        for kind, prefix in (("last", ""), ("chosen", "chosen.")):
-            net, config = load_lifter(one.folder / kind)
-            if config.keypoints != data.keypoint_set.name:
-                raise ConfigError(f"{one.folder} lifts {config.keypoints}, the data has "
-                                  f"{data.keypoint_set.name}")  # fmt: skip
-            said = lift_all(net, data)
-            for name, value in mean_scores(said, data, protocol).items():
-                own[f"{prefix}{name}"].append(value)
-            if kind == "last" and one.loss != "plain" and options.gbi_steps and one.seed == 0:
-                some = torch.arange(0, len(data), max(1, len(data) // 2000))
-                part = _rows(data, some)
-                curves[f"{one.net}.{one.loss}"] = follow_gradient(
-                    one.loss_net(len(data.keypoint_set)), part.seen,
-                    _judged(one, part, said[some]), part, options.gbi_steps,
-                )  # fmt: skip
+        for name, value in found.items():
+            if isinstance(value, dict):
+                curves[f"{one.net}.{one.loss}"] = value
+            else:
+                own[name].append(value)
         by_seed[one.net, one.loss][one.seed] = own["mpjpe_mm"][-1]
-        own["step_cpu_s"].append(one.summary["step_cpu_s"])
-        own["poses_per_s"].append(one.summary["poses_per_s"])
-        own["validation_mm"].append(one.on_validation)
     result: dict[str, object] = {}
     for (net, loss), own in rows.items():
         for name in (*FIGURES, *(f"chosen.{name}" for name in FIGURES)):
@@ -186,11 +200,19 @@ def measure(options: LiftingOptions, data: LiftingData | None = None) -> dict[st
     result |= _gains(rows, by_seed)
     for name, curve in curves.items():
         result |= {f"{name}.gbi_{f}": curve[f][-1] - curve[f][0] for f in (*GBI_FIGURES, "energy")}
-    result["gbi"] = curves
+    return result | {"gbi": curves}
+
+
+def measure(options: LiftingOptions, data: LiftingData | None = None) -> dict[str, object]:
+    """Return the figures of all finished runs."""
+    runs = finished_runs(options.runs)
+    data = data or read_split(options.source, options.split)
+    result = summarise([(one, score_run(one, data, options)) for one in track(runs, "measuring")])
     if options.actions:
         result["actions"] = {
             f"{one.net}.{one.loss}": scores_by_action(
-                lift_all(load_lifter(one.folder / "last")[0], data), data, protocol
+                lift_all(load_lifter(one.folder / "last")[0], data), data,
+                protocol_of_source(options.source),
             )
             for one in runs if one.seed == 0
         }  # fmt: skip
