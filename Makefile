@@ -17,7 +17,7 @@ KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000
 TRAIN := PATH="$(CURDIR)/$(BIN):$$PATH" $(KEEP_MEMORY) $(BIN)/accelerate launch --num_processes 1 \
 	--num_machines 1 --mixed_precision no --dynamo_backend no -m
 
-.PHONY: help setup chat test test-slow check lint format types arrows mini codes converse lifter lifting picture bench lock clean
+.PHONY: help setup chat test test-slow check lint format types arrows mini codes converse lifting picture bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -86,11 +86,6 @@ converse: setup ## train the conversation model again, from the mocap folder (MO
 	$(TRAIN) train.converse --preset smol --data $(MOCAP)
 	mkdir -p unipose/weights/conversation
 	cp runs/converse/model/adapter_*.* unipose/weights/conversation/
-
-lifter: setup ## train the embedded keypoint lifter again, after train.landmark_lifter (MOCAP=FOLDER)
-	$(TRAIN) train.lifter --preset product --seal margin --folder $(MOCAP)
-	mkdir -p unipose/weights/keypoint_lifter
-	cp runs/keypoint_lifter/chosen/{config.json,model.safetensors} unipose/weights/keypoint_lifter/
 
 lifting: setup ## train and measure lifters with and without the trainable loss (MOCAP=FOLDER)
 	$(KEEP_MEMORY) $(BIN)/python -m train.lifter_runs --training.folder $(MOCAP)

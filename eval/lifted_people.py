@@ -1,8 +1,9 @@
-"""Whose 3D joints are better: the keypoint lifter's, BlazePose's own, or the landmark lifter's?
+"""Whose 3D joints are better: those of keypoints alone, BlazePose's own, or of all landmarks?
 
-The same people are found by the same detector; three ways lead from there to joints. `keypoints`
+The same people are found by the same detector; several ways lead from there to joints. `keypoints`
 lifts COCO's 17 keypoints (`unipose lift`), `blazepose` is that network's own depth, `landmarks` the
-lifter of all landmarks with its fit (`unipose estimate` and `track`).
+lifter of all landmarks with its fit (`unipose estimate` and `track`), `lifter` one that
+`train.lifter` taught (`--lifter FOLDER`).
 
 On the studio's people, whose truth is known (mm, over shoulders, elbows, wrists, hips, knees and
 ankles, hips' middle on hips' middle): `WAY.mpjpe_mm`, `.p_mpjpe_mm`, `.bsle` and, without a truth,
@@ -29,19 +30,19 @@ from eval.pictures import SeenPerson, studio_people
 from eval.program import print_result, print_table, run, track
 from unipose.body.body import load_body
 from unipose.body.keypoint_sets import COCO_17, KeypointSet
-from unipose.lifting.keypoint_lifter import WEIGHTS_FOLDER, KeypointLifter
+from unipose.lifting.keypoint_lifter import KeypointLifter
 from unipose.lifting.segments import segments_of
 from unipose.metrics import limb_symmetry_error, mpjpe, pa_mpjpe, segment_length_error
 from unipose.vision.body_landmarks import COCO, LandmarkedBody
 from unipose.vision.keypoint_detector import DetectedPerson, KeypointDetector
+from unipose.vision.keypoints_alone import KeypointsAlone
 from unipose.vision.landmark_estimator import LandmarkEstimator
 
 LIMBS = KeypointSet(
     name="limbs", names=COCO_17.names[5:],
     bones=tuple((a, b) for a, b in COCO_17.bones if {a, b} <= set(COCO_17.names[5:])),
 )  # fmt: skip
-"""The twelve joints of arms and legs, which all three ways say."""
-WAYS = ("keypoints", "blazepose", "landmarks")
+"""The twelve joints of arms and legs, which all ways say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,8 @@ class LiftedPeopleOptions:
     people: int = 200
     photos: Path | None = None
     """Folder with people.json and photographs."""
-    lifter: Path = WEIGHTS_FOLDER
+    lifter: Path | None = None
+    """Folder of a lifter of COCO's keypoints that is measured too."""
     side_px: int = 256
     seed: int = 0
     json: bool = False
@@ -65,21 +67,28 @@ class WaysToJoints:
     """From detected people to the limbs' joints, in each way."""
 
     def __init__(
-        self, lifter: KeypointLifter, estimator: LandmarkEstimator, body: LandmarkedBody
+        self, lifter: KeypointLifter | None, estimator: LandmarkEstimator, body: LandmarkedBody
     ) -> None:
         self.lifter, self.estimator, self.body = lifter, estimator, body
+        self.alone = KeypointsAlone(estimator.lifter)
+        self.names = ["keypoints", "blazepose", "landmarks", *(["lifter"] if lifter else [])]
 
     def joints(self, people: Sequence[DetectedPerson]) -> dict[str, Float[Tensor, "person 12 3"]]:
         """Return metres from the middle of the hips: x right, y down, z ahead."""
         found, _ = self.estimator.recover(people)
         _, landmarks = self.body(found.rotations, found.betas)
         said = {
-            "keypoints": torch.cat([self.lifter.lift(person.body) for person in people])[:, 5:],
+            "keypoints": torch.cat(
+                [self.alone.joints(self.alone.recover(person.body)) for person in people]
+            )[:, 5:],
             "blazepose": torch.cat(
                 [person.landmarks.world.mapped_to(LIMBS).points.float() for person in people]
             ),
             "landmarks": landmarks[:, :COCO][:, 5:],
         }
+        if self.lifter is not None:
+            lifted = [self.lifter.lift(person.body) for person in people]
+            said["lifter"] = torch.cat(lifted)[:, 5:]
         return {way: from_hips(joints) for way, joints in said.items()}
 
 
@@ -109,7 +118,7 @@ def measure_studio(
     ways: WaysToJoints, detector: KeypointDetector, people: Sequence[SeenPerson]
 ) -> dict[str, float]:
     """Return the figures on people whose truth is known."""
-    said: dict[str, list[Tensor]] = {way: [] for way in WAYS}
+    said: dict[str, list[Tensor]] = {way: [] for way in ways.names}
     truth = []
     for person in track(people, "studio"):
         assert person.pixels is not None
@@ -120,7 +129,7 @@ def measure_studio(
         truth.append(from_hips(landmarks[:, 5:COCO]))
     segments, true = segments_of(LIMBS), torch.cat(truth)
     result = {}
-    for way in WAYS:
+    for way in ways.names:
         joints = torch.cat(said[way])
         figures = {
             "mpjpe_mm": 1000 * mpjpe(joints, true),
@@ -137,8 +146,8 @@ def measure_photos(
     ways: WaysToJoints, detector: KeypointDetector, folder: Path
 ) -> dict[str, float]:
     """Return the figures on people marked by hand."""
-    near: dict[str, list[Tensor]] = {way: [] for way in WAYS}
-    lse: dict[str, list[Tensor]] = {way: [] for way in WAYS}
+    near: dict[str, list[Tensor]] = {way: [] for way in ways.names}
+    lse: dict[str, list[Tensor]] = {way: [] for way in ways.names}
     segments = segments_of(LIMBS)
     for photo in track(list(read_photos(folder)), "photographs"):
         for person in photo.people:
@@ -151,7 +160,7 @@ def measure_photos(
                 lse[way].append(limb_symmetry_error(joints, segments.left, segments.right))
     return {
         name: float(value)
-        for way in WAYS
+        for way in ways.names
         for name, value in (
             (f"{way}.photo_pck_02", 100 * torch.cat(near[way]).float().mean()),
             (f"{way}.photo_lse", torch.cat(lse[way]).mean()),
@@ -163,8 +172,8 @@ def measure(options: LiftedPeopleOptions) -> dict[str, object]:
     """Return the figures of the three ways."""
     body, detector = load_body(), KeypointDetector()
     ways = WaysToJoints(
-        KeypointLifter.from_pretrained(options.lifter), LandmarkEstimator(detector, body=body),
-        LandmarkedBody(body),
+        None if options.lifter is None else KeypointLifter.from_pretrained(options.lifter),
+        LandmarkEstimator(detector, body=body), LandmarkedBody(body),
     )  # fmt: skip
     config = StudioConfig(
         seed=HELD_OUT_STUDIO + options.seed, mixed=0.0, height_px=options.side_px,
@@ -179,14 +188,15 @@ def measure(options: LiftedPeopleOptions) -> dict[str, object]:
 
 
 def main(options: LiftedPeopleOptions) -> None:
-    """Compare three ways from keypoints to 3D joints."""
+    """Compare ways from keypoints to 3D joints."""
     result = measure(options)
     if not options.json:
         names = list(dict.fromkeys(n.split(".")[1] for n in result if "." in n))
+        ways = dict.fromkeys(n.split(".")[0] for n in result if "." in n)
         print_table(
             f"Joints of arms and legs ({options.people} people of the studio, {options.split})",
             ["", *names],
-            [(way, *(float(str(result[f"{way}.{n}"])) for n in names)) for way in WAYS],
+            [(way, *(float(str(result[f"{way}.{n}"])) for n in names)) for way in ways],
         )
     print_result(result, as_json=options.json)
 

@@ -1,4 +1,4 @@
-"""People as a detector finds them, beside their true joints: what the shipped lifter learns from.
+"""People as a detector finds them, beside their true joints: for lifters of a detector's keypoints.
 
 The studio's people with the keypoints that our detector really found (`landmark_shards`), and any
 number of people made up in recorded poses with the errors of those (`landmark_batches`).

@@ -120,7 +120,7 @@ PRESETS = {
         steps=700, batch=128, save_every=140, decay=True, loss_width=256, loss_rate=1e-3,
         extra=0.5, changes={"width": 256},
     ),
-    "product": LifterTraining(
+    "detected": LifterTraining(
         data="detected", keypoints="coco-17", fps=30.0, steps=3000, batch=256, peak_rate=2e-3,
         warmup=200, decay=True, save_every=1000, loss_width=256, loss_rate=1e-3, extra=0.5,
         changes={"width": 512, "dropout": 0.1}, out=Path("runs/keypoint_lifter"),
@@ -310,7 +310,8 @@ def main(config: LifterTraining) -> None:
     accelerator = start_accelerator(
         trackers=config.trackers, folder=config.out, threads=config.threads
     )
-    train(config, *(read_frames(config, split) for split in SPLITS), accelerator)
+    learn, val = (read_frames(config, split) for split in SPLITS)
+    train(config, learn, val, accelerator)
 
 
 if __name__ == "__main__":

@@ -114,6 +114,26 @@ def test_the_command_lifts_a_detectors_file(folder: Path, capsys: pytest.Capture
     assert joints.keypoint_set == COCO_17
 
 
+def test_without_a_lifter_of_ones_own_keypoints_are_lifted_by_the_embedded_one():
+    alone = KeypointsAlone()
+    seen = people(3)
+    present = seen.present.clone()
+    present[:, 15:] = False  # the feet are beyond the picture
+    somebody = PersonInImage(keypoints=replace(seen, present=present)[0])
+    lifted = lift_people([ImagePeople(image="1", people=(somebody,))], Path("a.json"), alone)
+    assert lifted.joints.shape == (1, 17, 3)
+    hips = lifted.joints[:, COCO_17.indices("left_hip", "right_hip")]
+    assert float(hips.mean(1).abs().max()) < 1e-6
+    assert (len(lifted.poses), lifted.poses.fps) == (1, None)
+    moved = alone.recover(replace(seen, points=seen.points * 3 + 40))
+    torch.testing.assert_close(
+        alone.joints(moved), alone.joints(alone.recover(seen)), atol=1e-4, rtol=0
+    )
+    present[1, 4:] = False
+    with pytest.raises(LiftingError, match="frame 1 has 4 of COCO's 17 keypoints"):
+        alone.recover(replace(seen, present=present))
+
+
 def test_a_file_without_anybody_or_of_several_sets_is_named(folder: Path):
     lifter = KeypointLifter.from_pretrained(folder / "lifter")
     with pytest.raises(FileError, match="nobody with keypoints"):

@@ -277,7 +277,7 @@ def lift(
     ] = False,
     lifter: Annotated[
         Path | None,
-        typer.Option("--lifter", metavar="FOLDER", help="Another lifter than the embedded one."),
+        typer.Option("--lifter", metavar="FOLDER", help="A lifter that train.lifter taught."),
     ] = None,
     picture: Annotated[
         Path | None,
@@ -291,16 +291,17 @@ def lift(
     from unipose.app.keypoint_lifting import draw_lifted, lift_people, save_lifted
     from unipose.app.pose_input import check_drawn, own_body, refuse_own
     from unipose.files.keypoint_files import read_keypoint_file
-    from unipose.lifting.keypoint_lifter import WEIGHTS_FOLDER, KeypointLifter
+    from unipose.lifting.keypoint_lifter import KeypointLifter
+    from unipose.vision.keypoints_alone import KeypointsAlone
 
     refuse_own(out, keypoints)
     if picture is not None:
         check_drawn(picture, keypoints)
     shape = own_body(body)
     images = read_keypoint_file(keypoints, of=keypoint_set, third="score")
-    network = KeypointLifter.from_pretrained(lifter or WEIGHTS_FOLDER)
-    lifted = lift_people(images, keypoints, network, film=film)
-    files = save_lifted(lifted, out, shape, joints=joints, fps=fps or network.config.fps or 30.0)
+    network = KeypointsAlone() if lifter is None else KeypointLifter.from_pretrained(lifter)
+    lifted = lift_people(images, keypoints, network, film=film, fps=fps or 30.0)
+    files = save_lifted(lifted, out, shape, joints=joints)
     if picture is not None:
         draw_lifted(lifted, picture)
         files.append(str(picture))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,9 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from unipose.body.body import Body, load_body
-from unipose.body.keypoint_sets import KeypointSet
+from unipose.app.pose_input import write
+from unipose.body.body import Body
+from unipose.body.keypoint_sets import COCO_17, KeypointSet
 from unipose.body.keypoints import Keypoints
 from unipose.body.people import ImagePeople
 from unipose.body.pose import Pose
@@ -24,6 +25,7 @@ from unipose.files.keypoint_files import write_keypoints
 from unipose.lifting.keypoint_lifter import KeypointLifter
 from unipose.render.skeleton import draw_keypoints
 from unipose.vision.joint_fitting import JointFittingConfig, fit_joints
+from unipose.vision.keypoints_alone import KeypointsAlone
 
 JOINTS_ENDING = ".npz"
 FILM_SMOOTHNESS = 0.02
@@ -38,20 +40,21 @@ class LiftedPeople:
     joints: Float[Tensor, "row joint 3"]
     """Metres from the root: x right, y down, z ahead."""
     keypoint_set: KeypointSet
+    poses: Pose
+    """In the viewer's axes."""
     images: tuple[str, ...]
     """Of each row."""
     film: bool
     """Whether rows follow each other in time."""
 
-    def poses(self, body: Body | None, *, fps: float | None = None) -> Pose:
-        """Return the rows as poses of the body, found by inverse kinematics."""
-        config = JointFittingConfig(smooth_weight=FILM_SMOOTHNESS if self.film else 0.0)
-        pose = fit_joints(self.joints, self.keypoint_set, body=body or load_body(), config=config)
-        return Pose(rotations=pose.rotations, body=pose.body, fps=fps if self.film else None)
-
 
 def lift_people(
-    images: Sequence[ImagePeople], path: Path, lifter: KeypointLifter, *, film: bool = False
+    images: Sequence[ImagePeople],
+    path: Path,
+    lifter: KeypointLifter | KeypointsAlone,
+    *,
+    film: bool = False,
+    fps: float | None = None,
 ) -> LiftedPeople:
     """Return everybody in a keypoint file lifted; of a `film` the first person of each frame.
 
@@ -75,29 +78,32 @@ def lift_people(
         scores=torch.cat([keypoints.scores for _, keypoints in rows]),
         present=torch.cat([keypoints.present for _, keypoints in rows]),
     )
+    if isinstance(lifter, KeypointsAlone):
+        found = lifter.recover(seen)
+        joints, of, poses = lifter.joints(found), COCO_17, found.pose()
+    else:
+        joints, of = lifter.lift(seen), lifter.keypoint_set
+        smooth = FILM_SMOOTHNESS if film else 0.0
+        poses = fit_joints(joints, of, config=JointFittingConfig(smooth_weight=smooth))
     return LiftedPeople(
         seen=seen,
-        joints=lifter.lift(seen),
-        keypoint_set=lifter.keypoint_set,
+        joints=joints,
+        keypoint_set=of,
+        poses=replace(poses, fps=fps if film else None),
         images=tuple(name for name, _ in rows),
         film=film,
     )
 
 
-def save_lifted(
-    lifted: LiftedPeople, out: Path, body: Body | None, *, joints: bool, fps: float | None
-) -> list[str]:
+def save_lifted(lifted: LiftedPeople, out: Path, body: Body | None, *, joints: bool) -> list[str]:
     """Write the joints as an .npz of keypoints, or the poses in any format that holds them."""
     if joints:
         if out.suffix.lower() != JOINTS_ENDING:
             raise PoseQueryError(f"joints are written as {JOINTS_ENDING}, not as {out}")
         return [str(write_keypoints(Keypoints.of(lifted.keypoint_set, lifted.joints), out))]
-    poses = lifted.poses(body, fps=fps)
-    if lifted.film or len(poses) == 1:
-        return [str(save_pose(poses, out, body=body))]
-    from unipose.app.pose_input import write
-
-    return write(poses, out, body)
+    if lifted.film:
+        return [str(save_pose(lifted.poses, out, body=body))]
+    return write(lifted.poses, out, body)
 
 
 def draw_lifted(lifted: LiftedPeople, out: Path, *, most: int = 8) -> None:

@@ -1,4 +1,4 @@
-"""2D keypoints of any detector to 3D joints: the shipped lifter, and any other that was trained.
+"""2D keypoints of any detector to 3D joints, by a lifter that `train.lifter` taught.
 
 A detector's picture is of any size and its camera unknown, so keypoints are counted from the middle
 of the person, in sizes of the person (`on_person`); a lifter says joints from the root, seen along
@@ -21,7 +21,6 @@ from unipose.lifting.lifting_scores import lift_all
 from unipose.lifting.saved_lifter import LifterConfig, load_lifter
 from unipose.lifting.screen import check_seen
 
-WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights" / "keypoint_lifter"
 PERSON = 1.6
 """Size of a person (the longer side of the box of the keypoints) in units of the screen."""
 
@@ -46,7 +45,7 @@ class KeypointLifter:
         self.net, self.config = net.eval(), config
 
     @classmethod
-    def from_pretrained(cls, folder: Path = WEIGHTS_FOLDER) -> KeypointLifter:
+    def from_pretrained(cls, folder: Path) -> KeypointLifter:
         """Read a folder that `train.lifter` wrote; MissingFileError or WeightsError."""
         return cls(*load_lifter(folder))
 
