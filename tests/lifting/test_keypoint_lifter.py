@@ -26,6 +26,7 @@ from unipose.lifting.saved_lifter import LifterConfig, make_task_net, save_lifte
 from unipose.metrics import pa_mpjpe
 from unipose.vision.body_landmarks import LandmarkedBody
 from unipose.vision.joint_fitting import fit_joints
+from unipose.vision.keypoints_alone import KeypointsAlone
 from unipose.vision.mesh_recovery_protocol import LEVEL
 
 
