@@ -111,24 +111,24 @@ def draw_lifted(lifted: LiftedPeople, out: Path, *, most: int = 8) -> None:
     rows = []
     for row in range(min(len(lifted.joints), most)):
         seen = lifted.seen[row]
+        said = lifted.joints[row]
         views = [
-            seen.points[0, :, :2],
-            lifted.joints[row][:, [0, 1]],
-            lifted.joints[row][:, [2, 1]],
+            replace(seen, points=seen.points[..., :2]),
+            *(Keypoints.of(lifted.keypoint_set, said[None, :, axes]) for axes in ([0, 1], [2, 1])),
         ]
-        sets = [lifted.seen.keypoint_set, lifted.keypoint_set, lifted.keypoint_set]
         names = [lifted.images[row], "3D, as the camera sees it", "3D, from the side"]
-        tiles = [_tile(*view) for view in zip(views, sets, names, strict=True)]
+        tiles = [_tile(*view) for view in zip(views, names, strict=True)]
         rows.append(np.concatenate(tiles, axis=1))
     with written_whole(out) as temporary:
         Image.fromarray(np.concatenate(rows)).save(temporary)
 
 
-def _tile(points: Float[Tensor, "joint 2"], of: KeypointSet, text: str) -> np.ndarray:
-    low, high = points.amin(0), points.amax(0)
+def _tile(person: Keypoints, text: str) -> np.ndarray:
+    there = person.points[0][person.present[0]]
+    low, high = there.amin(0), there.amax(0)
     scale = 0.8 * TILE_PX / float((high - low).max().clamp(min=1e-6))
-    placed = (points - (low + high) / 2) * scale + TILE_PX / 2
+    placed = replace(person, points=(person.points - (low + high) / 2) * scale + TILE_PX / 2)
     paper = np.full((TILE_PX, TILE_PX, 3), 250, dtype=np.uint8)
-    picture = Image.fromarray(draw_keypoints(paper, [Keypoints.of(of, placed[None].float())]))
+    picture = Image.fromarray(draw_keypoints(paper, [placed]))
     ImageDraw.Draw(picture).text((8, 6), text, fill=(40, 44, 52))
     return np.asarray(picture)

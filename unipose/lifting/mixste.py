@@ -53,8 +53,8 @@ class MixSte(nn.Module):
         self.Spatial_pos_embed = nn.Parameter(torch.zeros(1, config.joints, width))
         self.Temporal_pos_embed = nn.Parameter(torch.zeros(1, config.frames, width))
         drops = [config.drop_path * i / max(1, config.depth - 1) for i in range(config.depth)]
-        self.STEblocks = nn.ModuleList([_Block(config, drop) for drop in drops])
-        self.TTEblocks = nn.ModuleList([_Block(config, drop) for drop in drops])
+        self.STEblocks = nn.ModuleList([_MixSteBlock(config, drop) for drop in drops])
+        self.TTEblocks = nn.ModuleList([_MixSteBlock(config, drop) for drop in drops])
         # one norm after every spatial block, one after every temporal one
         self.Spatial_norm = nn.LayerNorm(width, eps=EPS)
         self.Temporal_norm = nn.LayerNorm(width, eps=EPS)
@@ -76,13 +76,13 @@ class MixSte(nn.Module):
         return self.head(x).unflatten(0, (rows, frames))
 
 
-class _Block(nn.Module):
+class _MixSteBlock(nn.Module):
     """Attention and a perceptron, each normalised first, each beside a way around it."""
 
     def __init__(self, config: MixSteConfig, drop: float) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(config.width, eps=EPS)
-        self.attn = _Attention(config.width, config.heads)
+        self.attn = _MixSteAttention(config.width, config.heads)
         self.norm2 = nn.LayerNorm(config.width, eps=EPS)
         self.mlp = _Mlp(config.width, config.width * config.ratio)
         self.drop = drop
@@ -98,7 +98,7 @@ class _Block(nn.Module):
         return F.dropout(x.new_ones(len(x), 1, 1), self.drop) * x
 
 
-class _Attention(nn.Module):
+class _MixSteAttention(nn.Module):
     """Self-attention of some heads."""
 
     def __init__(self, width: int, heads: int) -> None:

@@ -47,9 +47,9 @@ class SemGcn(nn.Module):
         super().__init__()
         self.config = config
         joined = neighbours(config.keypoints)
-        self.gconv_input = nn.Sequential(_Block(joined, 2, config.width, config.dropout))
+        self.gconv_input = nn.Sequential(_GraphBlock(joined, 2, config.width, config.dropout))
         self.gconv_layers = nn.Sequential(
-            *(_Unit(joined, config.width, config.dropout) for _ in range(config.units))
+            *(_GraphUnit(joined, config.width, config.dropout) for _ in range(config.units))
         )
         self.gconv_output = SemanticGraphConvolution(joined, config.width, 3)
 
@@ -95,7 +95,7 @@ class SemanticGraphConvolution(nn.Module):
         return own[:, None] * first + others @ second + self.bias
 
 
-class _Block(nn.Module):
+class _GraphBlock(nn.Module):
     """Graph convolution, batch norm, ReLU (and dropout, as the published code has it)."""
 
     def __init__(self, joined: Joined, channels: int, out_channels: int, dropout: float) -> None:
@@ -112,13 +112,13 @@ class _Block(nn.Module):
         return self.dropout(F.relu(x))
 
 
-class _Unit(nn.Module):
+class _GraphUnit(nn.Module):
     """Two blocks beside a way around them."""
 
     def __init__(self, joined: Joined, width: int, dropout: float) -> None:
         super().__init__()
-        self.gconv1 = _Block(joined, width, width, dropout)
-        self.gconv2 = _Block(joined, width, width, dropout)
+        self.gconv1 = _GraphBlock(joined, width, width, dropout)
+        self.gconv2 = _GraphBlock(joined, width, width, dropout)
 
     def forward(
         self, x: Float[Tensor, "pose joint channel"]
