@@ -37,6 +37,7 @@ from unipose.vision.body_landmarks import COCO, LandmarkedBody
 from unipose.vision.keypoint_detector import DetectedPerson, KeypointDetector
 from unipose.vision.keypoints_alone import KeypointsAlone
 from unipose.vision.landmark_estimator import LandmarkEstimator
+from unipose.vision.mesh_recovery_protocol import LEVEL
 
 LIMBS = KeypointSet(
     name="limbs", names=COCO_17.names[5:],
@@ -126,7 +127,8 @@ def measure_studio(
             said[way].append(joints)
         betas = torch.zeros(10) if person.betas is None else person.betas
         _, landmarks = ways.body(person.rotations[None].float(), betas[None].float())
-        truth.append(from_hips(landmarks[:, 5:COCO]))
+        # the truth has the viewer's axes, lifters those of the camera
+        truth.append(from_hips(landmarks[:, 5:COCO]) @ LEVEL.mT)
     segments, true = segments_of(LIMBS), torch.cat(truth)
     result = {}
     for way in ways.names:

@@ -27,6 +27,8 @@ TINY: dict[str, dict[str, int | float]] = {
 }  # fmt: skip
 RATES = {"simple": 3e-3, "semgcn": 1e-2, "videopose": 3e-3}
 """Of the reduced networks, chosen on validation without the trainable loss."""
+ENERGY_WEIGHTS = {"nce": 1e-4}
+"""NCE's energies have no scale of their own: a tenth of the margin's weight; see docs/log.md."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,7 @@ class LifterRuns:
                 seed=seed,
                 out=self.out / f"{net}.{'plain' if seal == 'none' else seal}.{seed}",
                 changes=sizes.get(net, {}),
+                energy_weight=ENERGY_WEIGHTS.get(seal, self.training.energy_weight),
                 peak_rate=rates.get(net, self.training.peak_rate),
             )
             for seed in range(self.first_seed, self.first_seed + self.seeds)
