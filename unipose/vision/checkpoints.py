@@ -129,8 +129,15 @@ def _read_old(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
 
 
 def _state_dict(content: object) -> dict[str, object]:
-    """Return what lies under names, in a checkpoint's `state_dict` or in the file itself."""
-    found = content.get("state_dict", content) if isinstance(content, dict) else None
+    """Return what lies under names, in a checkpoint's `state_dict` or in the file itself.
+
+    SPIN, BOA and CycleAdapt call it `model`, or `model_state_dict`.
+    """
+    found = content
+    for name in ("state_dict", "model", "model_state_dict"):
+        if isinstance(content, dict) and isinstance(content.get(name), dict):
+            found = content[name]
+            break
     if not isinstance(found, dict):
         return {}
     return {name: value for name, value in found.items() if isinstance(name, str)}
