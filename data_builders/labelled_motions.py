@@ -69,7 +69,7 @@ class LabelledMotions:
     def draw(
         self, count: int, generator: torch.Generator, *, frames: int = SEGMENT_FRAMES
     ) -> MotionPieces:
-        """Return pieces of at most `frames` frames; each action weighs as the root of its length."""
+        """Return pieces of at most `frames` frames; an action weighs as the root of its length."""
         seconds = torch.zeros(len(self.texts)).index_add_(0, self.text, self.lengths.float())
         odds = self.lengths / seconds[self.text].sqrt()
         takes = torch.multinomial(odds, count, replacement=True, generator=generator)
@@ -86,7 +86,9 @@ class LabelledMotions:
         rows = self.rotations[self.starts[takes, None] + at.round().long()]
         flip = random[3] < 0.5
         return MotionPieces(
-            rotations=from_front(torch.where(flip[:, None, None, None, None], mirrored(rows), rows)),
+            rotations=from_front(
+                torch.where(flip[:, None, None, None, None], mirrored(rows), rows)
+            ),
             present=present,
             text=torch.where(flip, self.mirrored_text[takes], self.text[takes]),
         )
@@ -128,8 +130,6 @@ def from_front(
     turn = roma.rotvec_to_rotmat(UP * -yaw[:, None])
     root = turn[:, None] @ rotations[:, :, 0]
     return torch.cat([root[:, :, None], rotations[:, :, 1:]], dim=2)
-
-
 
 
 def read_descriptions(folder: str | Path) -> list[str]:

@@ -1,8 +1,8 @@
 """Films for eval.adaptation: held-out motions in the studio, cut off or covered, with noisy 2D.
 
 A film is one recording, 30 frames a second. A third of the films show the whole person, in a third
-the picture ends above the legs (or beside an arm), in a third something stands in front. Film number
-i is a function of (recordings, seed, i); the noise of its keypoints of one more number.
+the picture ends above the legs (or beside an arm), in a third something stands in front. Film
+number i is a function of (recordings, seed, i); the noise of its keypoints of one more number.
 """
 
 from __future__ import annotations
@@ -56,8 +56,9 @@ class Keypoint2DNoise:
     outlier_spread: float = 0.08
     missing: float = 0.04
     """Of those that are seen."""
-    guessed: float = 0.15
-    """Share of hidden ones (not of those outside) that are marked all the same, badly."""
+    guessed: float = 0.7
+    """Share of those behind the person's own body that are marked all the same."""
+    guess_spread: float = 0.03
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,6 +79,7 @@ class BenchmarkFilm:
     points: Float[Tensor, "frame 23 2"]
     """Pixels of the picture."""
     seen: Int[Tensor, "frame 23"]
+    """SEEN, HIDDEN behind the person's own body, or OUTSIDE: cut off or covered."""
     fps: float
 
     def keypoints(self, noise: Keypoint2DNoise, *, seed: int) -> Keypoints:
@@ -92,14 +94,14 @@ class BenchmarkFilm:
         off = off + noise.spread * torch.randn(frames, count, 2, generator=generator)
         wild = torch.rand(frames, count, generator=generator) < noise.outliers
         guessed = torch.rand(frames, count, generator=generator) < noise.guessed
-        wild |= (self.seen == HIDDEN) & guessed
-        far = noise.outlier_spread * torch.randn(frames, count, 2, generator=generator)
-        off = off + wild[..., None] * far
-        there = (self.seen == SEEN) & (
-            torch.rand(frames, count, generator=generator) >= noise.missing
-        ) | ((self.seen == HIDDEN) & guessed)
+        far = torch.randn(frames, count, 2, generator=generator)
+        behind = self.seen == HIDDEN
+        size = noise.outlier_spread * wild + noise.guess_spread * behind
+        off = off + size[..., None] * far
+        marked = torch.rand(frames, count, generator=generator) >= noise.missing
+        there = ((self.seen == SEEN) & marked) | (behind & guessed)
         sure = 0.35 + 0.6 * torch.rand(frames, count, generator=generator)
-        scores = torch.where(wild, 0.3 + 0.25 * (sure - 0.35), sure) * there
+        scores = torch.where(wild | behind, 0.6 * sure + 0.1, sure) * there
         return Keypoints.of(
             BODY_AND_FEET, (self.points + off * side).float(), scores.float(), present=there
         )
@@ -115,7 +117,7 @@ def usable_takes(motions: Motions) -> list[Take]:
 
 
 def chosen_takes(takes: Sequence[Take], count: int) -> list[Take]:
-    """Return `count` recordings, actions in turn: none is shown twice before all were shown once."""
+    """Return `count` recordings, actions in turn: none comes twice before all came once."""
     of_label: dict[str, list[Take]] = {}
     for take in takes:
         of_label.setdefault(LABELS[plain_label(take.label)], []).append(take)
@@ -147,7 +149,7 @@ def shoot(
     images = studio.film(number).frames
     hider = Hider(part, random)
     rows = [_row(image, hider(image)) for image in images]
-    boxes = torch.tensor([row[0] for row in rows])
+    boxes = torch.tensor([row[0] for row in rows], dtype=torch.float32)
     crops = Crops.around(boxes)
     pixels, rotations = [], []
     for i, (image, (_, picture, _)) in enumerate(zip(images, rows)):
@@ -187,9 +189,9 @@ class Hider:
 
     def __init__(self, part: str, random: np.random.Generator) -> None:
         self.part = part
-        self.share = float(random.uniform(0.42, 0.62))
+        self.beside = bool(random.random() < 0.2)
+        self.share = float(random.uniform(0.42, 0.62)) + 0.15 * self.beside
         """Of the person's height (or width), from the top (or a side), that is left."""
-        self.beside = bool(random.random() < (0.25 if part == "cut off" else 0.4))
         self.mirrored = bool(random.random() < 0.5)
 
     def __call__(self, image: StudioImage) -> tuple[float, float, float, float] | None:
@@ -225,8 +227,7 @@ def _row(
         mask[rows, columns] = False
         x, y = person.whole_body_px[:count].T
         inside = (x >= left) & (x < right) & (y >= top) & (y < bottom)
-        ends_here = right >= pixels.shape[1] and bottom >= pixels.shape[0]
-        seen[torch.from_numpy(inside)] = OUTSIDE if ends_here and top > 0 else HIDDEN
+        seen[torch.from_numpy(inside)] = OUTSIDE
     ys, xs = np.nonzero(mask)
     if len(ys) < 20:
         whole = person.whole_box

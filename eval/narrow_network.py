@@ -7,10 +7,8 @@ are far from what it knows, as 3DPW is from Human3.6M.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -25,14 +23,11 @@ from eval.program import track
 from unipose.body.body import Body
 from unipose.body.people import Box
 from unipose.errors import ConfigError
-from unipose.vision.checkpoints import load_strictly, part_of, read_checkpoint
 from unipose.vision.crops import Crops, project
-from unipose.vision.mesh_recovery import MeshHeadConfig, MeshRecoveryConfig, MeshRecoveryNetwork
+from unipose.vision.mesh_recovery import MeshHeadConfig, MeshRecoveryNetwork
 from unipose.vision.mesh_recovery_protocol import LEVEL
 from unipose.vision.pixels import normalised
-from unipose.vision.pose_vit import PoseViTConfig
 
-EYES = Path(__file__).parents[1] / "unipose" / "weights" / "mini"
 HEAD = MeshHeadConfig(width=128, depth=1, heads=2, head_width=32, feed_forward=128)
 MOVING = re.compile(r"walk|run|jog|jump|leap|climb|kick|twist|get up", re.IGNORECASE)
 """Names of actions that the head has not seen."""
@@ -50,17 +45,6 @@ class FeaturePairs:
 
     def __len__(self) -> int:
         return len(self.features)
-
-
-def bare_network(eyes: Path = EYES) -> MeshRecoveryNetwork:
-    """Return the network with the eyes' Pose-ViT and a head that knows nothing yet."""
-    values = dict(json.loads((eyes / "config.json").read_text())["eyes"]["pose"])
-    values["stem"] = tuple(tuple(stage) for stage in values["stem"])
-    network = MeshRecoveryNetwork(MeshRecoveryConfig(vit=PoseViTConfig(**values), head=HEAD))
-    path = eyes / "model.safetensors"
-    weights = part_of(read_checkpoint(path, ("eyes.pose.",)), "eyes.pose.")
-    load_strictly(network.backbone, {n: value.float() for n, value in weights.items()}, path)
-    return network.eval()
 
 
 def narrow_takes(motions: Motions) -> list[Take]:
@@ -144,4 +128,3 @@ def teach_head(
         losses.append(loss.item())
     network.eval()
     return sum(losses[-50:]) / len(losses[-50:])
-

@@ -68,9 +68,7 @@ class RecordedWindows:
         self.starts = torch.cat(
             [torch.arange(a, a + max(1, n - length + 1)) for a, n in zip(starts, ends)]
         )
-        self.last = torch.repeat_interleave(
-            starts + ends - 1, (ends - length + 1).clamp(min=1)
-        )
+        self.last = torch.repeat_interleave(starts + ends - 1, (ends - length + 1).clamp(min=1))
 
     def draw(
         self, count: int, generator: torch.Generator, *, tilt: float

@@ -31,9 +31,7 @@ from unipose.adaptation.dictionary import MotionDictionary, nearest
 from unipose.adaptation.motion_text import MotionTextConfig, MotionTextModel
 from unipose.adaptation.text_features import BaseModelText, plain_label
 
-MINI = MotionTextConfig(
-    latent=96, depth=2, feed_forward=192, frames_per_token=5, text_hidden=128
-)
+MINI = MotionTextConfig(latent=96, depth=2, feed_forward=192, frames_per_token=5, text_hidden=128)
 """A fifteenth of a second is one token; 0.4 M weights."""
 
 
@@ -213,9 +211,7 @@ def main(config: MotionTextTraining) -> None:
     if accelerator.is_main_process:
         model.cpu().eval()
         test = _motions(config, SPLITS[2])
-        scores = standing_of_texts(
-            test.segments(), model, text_features(config, test.texts)
-        )
+        scores = standing_of_texts(test.segments(), model, text_features(config, test.texts))
         run.log(split="test", **scores)
         progress.write("test: " + _told(scores))
         model.save_pretrained(config.out / "model")

@@ -117,7 +117,7 @@ class MotionTextLearner(nn.Module):
 def shaken(
     rotations: Float[Tensor, "piece frame 22 3 3"], noise: float
 ) -> Float[Tensor, "piece frame 22 3 3"]:
-    """Return motions with errors like those of a network that sees them, each as large as it may be.
+    """Return motions with errors like those of a network that sees them.
 
     Each piece has an error of its own size: what stays for all its frames, and what trembles. The
     alignment loss shows the encoder such motions, and its gradient has to point back from them.

@@ -80,9 +80,9 @@ class AdapterConfig:
     """Not published: found on validation, see docs/adaptation.md."""
     keep: float = 0.9
     """Of a 2D label at each update; the rest is what the network projects."""
-    fill_threshold: float = 0.75
-    """Cosine from which missing keypoints are filled in: MotionCLIP's. Another space needs its own
-    (`unipose.adaptation.calibration`)."""
+    fill_threshold: float | None = None
+    """Cosine from which missing keypoints are filled in; None: the dictionary's, for each space has
+    its own (`unipose.adaptation.calibration`)."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -190,9 +190,7 @@ class _Run:
                 f"the network says betas of {self.before.body!r}, and the body is "
                 f"{adapter.body_id!r}; name the body's file (--body)"
             )
-        labels = KeypointLabels.of(
-            film.keypoints, film.crops, least_score=self.config.least_score
-        )
+        labels = KeypointLabels.of(film.keypoints, film.crops, least_score=self.config.least_score)
         self.labels = KeypointLabels(
             **{name: value.to(self.place) for name, value in vars(labels).items()}
         )
@@ -203,9 +201,7 @@ class _Run:
         )
         self.smooth: tuple[Tensor, Tensor] | None = None
         """Denoised rotations and mean betas of the epoch before."""
-        self.frames = [
-            torch.arange(one.start, one.end, device=self.place) for one in film.segments
-        ]
+        self.frames = [torch.arange(one.start, one.end, device=self.place) for one in film.segments]
         self._set_targets()
         self.cosines: list[Tensor] = []
 
@@ -310,7 +306,9 @@ class _Run:
         _, points = self.adapter.points(found.rotations, found.betas)
         if found.camera_places == "origin":
             body = self.adapter.points
-            points = points + (body.rest_joints[0] + found.betas @ body.joint_directions[0].mT)[:, None]
+            points = (
+                points + (body.rest_joints[0] + found.betas @ body.joint_directions[0].mT)[:, None]
+            )
         return project(points, found.camera) * CROP_PX
 
     def _update(self, now: RecoveredMeshes, generator: torch.Generator) -> None:
@@ -329,7 +327,10 @@ class _Run:
         if self.mode.ema:
             self.labels = self.labels.moved(projected, keep=self.config.keep)
         if self.mode.fill_in:
-            agrees = self.targets.pulls & (self.cosine > self.config.fill_threshold)
+            assert self.adapter.dictionary is not None
+            threshold = self.config.fill_threshold
+            threshold = self.adapter.dictionary.fill_threshold if threshold is None else threshold
+            agrees = self.targets.pulls & (self.cosine > threshold)
             lengths = torch.tensor([len(frames) for frames in self.frames], device=self.place)
             self.labels = self.labels.filled_in(projected, agrees.repeat_interleave(lengths))
 

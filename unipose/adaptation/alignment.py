@@ -16,7 +16,7 @@ from torch import Tensor
 from unipose.adaptation.dictionary import MotionDictionary
 from unipose.adaptation.motion_text import FPS, MotionSpace
 from unipose.adaptation.segments import FilmSegment
-from unipose.body.facing import yaw_of
+from unipose.body.facing import without_yaw
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.vision.mesh_recovery_protocol import LEVEL
 
@@ -81,26 +81,28 @@ class Alignment:
         seen = self.space.encode_motion(*_padded(turned))
         return (seen * targets.points[list(which)]).sum(1)
 
-    @torch.no_grad()
-    def nearest_anchors(
-        self, rotations: Float[Tensor, "frame 24 3 3"], dictionary: MotionDictionary
-    ) -> SegmentTargets:
-        """Return for each segment the anchor nearest to its motion as it is now.
+    def facing_motions(
+        self, rotations: Float[Tensor, "frame 24 3 3"]
+    ) -> Float[Tensor, "segment feature"]:
+        """Return the segments' motions as they are, each turned to face +z when it begins.
 
-        `rotations` are those of a mesh recovery network, in its crops' cameras; the segment is
-        turned to face +z when it begins, as motions were when the anchors were made.
+        `rotations` are those of a mesh recovery network, in its crops' cameras; recorded motions
+        were turned in the same way when the space was learned.
         """
         facing = []
         for one, ticks in zip(self.segments, self.ticks):
             motion = rotations[one.start : one.end][ticks][:, :POSED_JOINTS]
             root = LEVEL.to(motion) @ motion[:, 0]
-            yaw = -yaw_of(root[:1])[0]
-            level = root.new_tensor([[0.0, 0, 0], [0, 1, 0], [0, 0, 0]])
-            across = root.new_tensor([[1.0, 0, 0], [0, 0, 0], [0, 0, 1]])
-            aside = root.new_tensor([[0.0, 0, 1], [0, 0, 0], [-1, 0, 0]])
-            turn = level + yaw.cos() * across + yaw.sin() * aside
-            facing.append(torch.cat([(turn @ root)[:, None], motion[:, 1:]], dim=1))
-        seen = self.space.encode_motion(*_padded(facing))
+            front = without_yaw(root[:1])[0] @ root[0].mT
+            facing.append(torch.cat([(front @ root)[:, None], motion[:, 1:]], dim=1))
+        return self.space.encode_motion(*_padded(facing))
+
+    @torch.no_grad()
+    def nearest_anchors(
+        self, rotations: Float[Tensor, "frame 24 3 3"], dictionary: MotionDictionary
+    ) -> SegmentTargets:
+        """Return for each segment the anchor nearest to its motion as it is now."""
+        seen = self.facing_motions(rotations)
         chosen = (seen @ dictionary.anchors.to(seen).mT).argmax(1)
         return SegmentTargets(
             points=dictionary.anchors.to(seen)[chosen],

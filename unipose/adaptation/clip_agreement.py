@@ -46,9 +46,7 @@ class ClipAgreement(nn.Module):
         load_strictly(self.clip, weights, path)
 
     @torch.inference_mode()
-    def __call__(
-        self, pictures: Sequence[UInt8[Tensor, "_ _ 3"]], label: str
-    ) -> float:
+    def __call__(self, pictures: Sequence[UInt8[Tensor, "_ _ 3"]], label: str) -> float:
         """Return the mean cosine of a label with some pictures of its segment."""
         step = max(1, len(pictures) // PICTURES)
         cut = torch.stack(

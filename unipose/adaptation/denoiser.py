@@ -92,7 +92,9 @@ class _OverTime(nn.Module):
         super().__init__()
         self.mlps = nn.Sequential(*(_Block(config.frames, width) for _ in range(config.blocks)))
 
-    def forward(self, x: Float[Tensor, "window width frame"]) -> Float[Tensor, "window width frame"]:
+    def forward(
+        self, x: Float[Tensor, "window width frame"]
+    ) -> Float[Tensor, "window width frame"]:
         return self.mlps(x)
 
 
@@ -102,7 +104,9 @@ class _Block(nn.Module):
         self.fc0 = _Time(frames)
         self.norm0 = _ChannelNorm(width)
 
-    def forward(self, x: Float[Tensor, "window width frame"]) -> Float[Tensor, "window width frame"]:
+    def forward(
+        self, x: Float[Tensor, "window width frame"]
+    ) -> Float[Tensor, "window width frame"]:
         return x + self.norm0(self.fc0(x))
 
 
@@ -113,7 +117,9 @@ class _Time(nn.Module):
         nn.init.xavier_uniform_(self.fc.weight, gain=1e-8)
         nn.init.zeros_(self.fc.bias)
 
-    def forward(self, x: Float[Tensor, "window width frame"]) -> Float[Tensor, "window width frame"]:
+    def forward(
+        self, x: Float[Tensor, "window width frame"]
+    ) -> Float[Tensor, "window width frame"]:
         return self.fc(x)
 
 
@@ -123,7 +129,9 @@ class _ChannelNorm(nn.Module):
         self.alpha = nn.Parameter(torch.ones(1, width, 1))
         self.beta = nn.Parameter(torch.zeros(1, width, 1))
 
-    def forward(self, x: Float[Tensor, "window width frame"]) -> Float[Tensor, "window width frame"]:
+    def forward(
+        self, x: Float[Tensor, "window width frame"]
+    ) -> Float[Tensor, "window width frame"]:
         apart = x - x.mean(dim=1, keepdim=True)
         spread = (apart.square().mean(dim=1, keepdim=True) + 1e-5).sqrt()
         return apart / spread * self.alpha + self.beta

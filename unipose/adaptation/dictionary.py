@@ -41,6 +41,8 @@ class MotionDictionary:
     anchors: Float[Tensor, "anchor feature"]
     """Middles of clusters of recorded motions: directions for films without labels."""
     anchor_roots: Float[Tensor, "anchor frame 3 3"]
+    fill_threshold: float = 0.75
+    """Cosine from which a motion counts as its action in this space (MotionCLIP's: 0.75)."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -60,7 +62,9 @@ class MotionDictionary:
     def save(self, folder: Path) -> None:
         """Write the dictionary beside its model, in half precision."""
         folder.mkdir(parents=True, exist_ok=True)
-        text = {"labels": self.labels, "recorded": self.recorded}
+        text = {
+            "fill_threshold": self.fill_threshold, "recorded": self.recorded, "labels": self.labels,
+        }  # fmt: skip
         (folder / LABELS).write_text(json.dumps(text, indent=0) + "\n")
         tensors = {
             "points": self.points, "roots": rotations_to_6d(self.roots),
@@ -86,8 +90,9 @@ class MotionDictionary:
                 exemplar=found["exemplar"].long(),
                 anchors=torch.nn.functional.normalize(found["anchors"].float(), dim=1),
                 anchor_roots=rotations_from_6d(found["anchor_roots"].float()),
+                fill_threshold=float(words["fill_threshold"]),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise FileError(folder, f"is no whole motion dictionary (it lacks {error}).") from error
 
 

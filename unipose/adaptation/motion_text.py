@@ -119,7 +119,7 @@ class TextHead(nn.Module):
         )
 
     def standardise(self, texts: Float[Tensor, "text width"]) -> None:
-        """Take mean and spread of each feature from these texts: raw hidden states are all alike."""
+        """Take mean and spread of each feature from these texts: raw states are all alike."""
         self.mean.copy_(texts.mean(0))
         self.std.copy_(texts.std(0).clamp(min=1e-4))
 
@@ -190,8 +190,6 @@ class MotionTextModel(nn.Module):
 def position_code(length: int, like: Float[Tensor, "*any width"]) -> Float[Tensor, "length width"]:
     """Return the sinusoidal code of so many places (Vaswani et al. 2017)."""
     width = like.shape[-1]
-    rates = torch.exp(
-        torch.arange(0, width, 2, device=like.device) * (-math.log(10_000.0) / width)
-    )
+    rates = torch.exp(torch.arange(0, width, 2, device=like.device) * (-math.log(10_000.0) / width))
     angles = torch.arange(length, device=like.device)[:, None] * rates
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1).to(like)

@@ -66,7 +66,8 @@ class FilmNetwork:
     def all_frames(self) -> RecoveredMeshes:
         """Return the person in all frames, without a gradient."""
         parts = [
-            self(some) for some in torch.arange(len(self.pixels), device=self.place).split(self.batch)
+            self(some)
+            for some in torch.arange(len(self.pixels), device=self.place).split(self.batch)
         ]
         return RecoveredMeshes(
             rotations=torch.cat([part.rotations for part in parts]),
