@@ -2,12 +2,12 @@
 
 Films of held-out recordings in the studio (`eval.adaptation_films`): a third whole, a third cut
 off, a third covered, with noisy 2D keypoints of which many are missing. A network that has seen
-little (`eval.narrow_network`) is adapted to each film anew, with each seed's noise. Labels are those
-of the recordings, written as entries of the motion dictionary. Figures are means over films, and
+little (`eval.narrow_network`) is adapted to each film anew, with each seed's noise. Labels are the
+recordings' own, written as entries of the motion dictionary. Figures are means over films, and
 their spread over seeds: millimetres over SMPL's first 22 joints (every tenth vertex for MPVPE),
 pelvis on pelvis, as the crop's viewer sees them; m/s2 for the acceleration error.
 
-`--videos 3dpw=FOLDER` measures the videos of a data set instead, with the user's own network.
+The videos of public data sets are measured by `eval.adaptation_videos`.
 Run as `python -m eval.adaptation --data FOLDER`.
 """
 

@@ -128,6 +128,7 @@ def _record(
     path = inside(choice.images or folder, picture)
     check_picture(path, choice)
     found = _keypoints(seen)
+    marked = replace(found, scores=found.present.to(found.scores))
     width, height = camera.size_px
     right, down = ((camera.centre_px[i] - (width, height)[i] / 2) / height for i in (0, 1))
     return Record(
@@ -136,14 +137,15 @@ def _record(
         split=split,
         pose=pose,
         image=path,
-        box=box_of(replace(found, scores=found.present.to(found.scores)), camera.size_px),
+        box=box_of(marked, camera.size_px),
         camera=Camera(
             camera_from_world=LEVEL.double(),
             position=torch.zeros(3, dtype=torch.float64),
             focal=float(np.sqrt(focal[0] * focal[1])) / height,
             centre=(right, down),
         ),
-        keypoints_2d=found,
+        keypoints_2d=marked,
+        detected_2d=found,
         other={"sequence": key.split("/")[1].split(":")[0], "frame": int(key.rsplit(":", 1)[1]),
                "person": 0, "gender": gender},
     )  # fmt: skip

@@ -47,7 +47,10 @@ class BaseModelText:
         folder = folder or base_folder()
         self.layer, self.device = layer, device
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, padding_side="right")
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
         model: Any = AutoModel.from_pretrained(folder, dtype=torch.float32)
+        model.layers = model.layers[: layer + 1]  # no later one has a part in these states
         self.model = model.to(device).eval()
         self.before = len(self.tokenizer(_SENTENCE.partition("{")[0].rstrip()).input_ids)
 

@@ -1,8 +1,8 @@
 """`unipose adapt`: a mesh recovery network adapts to everybody in a film, and tells what it gained.
 
 OUT becomes a folder: for each person the poses before and after, the labels of their segments (to
-be corrected by hand and given again), a report, and the film side by side. A run that was stopped goes
-on with the person and the epoch where it was; one person who fails does not touch the others.
+be corrected by hand and given again), a report, and the film side by side. A run that was stopped
+goes on with the person and the epoch where it was; one person who fails does not touch the others.
 """
 
 from __future__ import annotations
