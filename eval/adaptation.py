@@ -16,41 +16,39 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean, pstdev
 from time import process_time
 
 import torch
-from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from data_builders.studio import Motions
+from eval.adaptation_cost import overhead
 from eval.adaptation_films import HARD, BenchmarkFilm, Keypoint2DNoise, shoot_all
 from eval.narrow_network import HEAD, look_at_pictures, teach_head
 from eval.program import EvalOptions, print_result, print_table, run, track
 from unipose.adaptation.adapter import MODES, Adapter, AdapterConfig, PersonFilm
 from unipose.adaptation.default_models import embedded_network, load_denoiser, load_space
 from unipose.adaptation.networks import FilmNetwork
-from unipose.adaptation.segments import FilmSegment, cut_film
+from unipose.adaptation.segments import cut_film
 from unipose.body.body import Body, load_body
-from unipose.body.keypoints import Keypoints
-from unipose.body.pose import OPEN_BODY
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError
 from unipose.metrics import acceleration_error, mpjpe, mpvpe, pa_mpjpe, root_aligned
 from unipose.vision.crops import Crops
 from unipose.vision.mesh_recovery import MeshRecoveryNetwork
 from unipose.vision.mesh_recovery_protocol import LEVEL, RecoveredMeshes
-from unipose.vision.resnet_recovery import ResNetRecovery
 
 FILM_SEEDS = 9_000_000
 """Seeds of the studio from here on are those of this benchmark."""
 EVERY_VERTEX = 10
 FIGURES = ("mpjpe_mm", "pa_mpjpe_mm", "mpvpe_mm", "accel_error")
 ORDER = ("none", *MODES)
-TIMED_FRAMES = 16
 SMALL_HEAD = AdapterConfig(passes=3, rate=1e-3, denoiser_rate=1e-4, alignment_weight=1.0)
 """For a small head over features that stay: chosen on validation (docs/log.md)."""
 
@@ -77,6 +75,8 @@ class AdaptationOptions(EvalOptions):
     denoiser: Path | None = None
     cache: Path = Path("runs/eval_adaptation")
     """Films, the head and finished results; a run that was stopped goes on."""
+    workers: int = 1
+    """Processes that adapt; each has a thread."""
     timing: bool = True
     """Also measure what our terms cost beside a ResNet-50."""
 
@@ -206,54 +206,86 @@ class Results:
             file.flush()
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bench:
+    """Everything that adaptations of the benchmark share."""
+
+    films: list[BenchmarkFilm]
+    adapter: Adapter
+    body: Body
+    results: Results
+    wanted: list[str]
+
+    @classmethod
+    def of(cls, options: AdaptationOptions) -> Bench:
+        """Return what the options ask for; films and network are made if the cache lacks them."""
+        options.cache.mkdir(parents=True, exist_ok=True)
+        body = load_body()
+        network = narrow_network(options, body)
+        space, dictionary = load_space(options.space)
+        settings = {
+            "adapter": asdict(options.adapter), "noise": asdict(options.noise),
+            "films": [options.split, options.films, options.frames, options.seed],
+            "narrow": [options.pictures, options.head_steps],
+            "space": str(options.space), "denoiser": str(options.denoiser),
+        }  # fmt: skip
+        mark = hashlib.blake2b(json.dumps(settings).encode(), digest_size=6).hexdigest()
+        (options.cache / f"settings-{mark}.json").write_text(json.dumps(settings, indent=2))
+        return cls(
+            films=benchmark_films(options, body, network.image_px),
+            adapter=Adapter(
+                network, body, load_denoiser(options.denoiser), space=space, dictionary=dictionary
+            ),
+            body=body,
+            results=Results(options.cache / f"results-{mark}.jsonl"),
+            wanted=[*options.modes, *(["wrong"] if options.wrong_labels else [])],
+        )  # fmt: skip
+
+
 def measure(options: AdaptationOptions) -> dict[str, object]:
     """Return the figures of all modes; those that are there already are not computed again."""
-    options.cache.mkdir(parents=True, exist_ok=True)
-    body = load_body()
-    network = narrow_network(options, body)
-    films = benchmark_films(options, body, network.image_px)
-    space, dictionary = load_space(options.space)
-    adapter = Adapter(
-        network, body, load_denoiser(options.denoiser), space=space, dictionary=dictionary
-    )
-    settings = {
-        "adapter": asdict(options.adapter), "noise": asdict(options.noise),
-        "films": [options.split, options.films, options.frames, options.seed],
-        "narrow": [options.pictures, options.head_steps],
-        "space": str(options.space), "denoiser": str(options.denoiser),
-    }  # fmt: skip
-    mark = hashlib.blake2b(json.dumps(settings).encode(), digest_size=6).hexdigest()
-    (options.cache / f"settings-{mark}.json").write_text(json.dumps(settings, indent=2))
-    results = Results(options.cache / f"results-{mark}.jsonl")
-    wanted = [*options.modes, *(["wrong"] if options.wrong_labels else [])]
-    for number in track(range(len(films)), "adapting"):
-        _adapt_to(films, number, wanted, adapter, body, results, options)
-    result = summary(results, films, wanted, seeds=options.seeds)
+    bench = Bench.of(options)
+    numbers = range(len(bench.films))
+    if options.workers > 1:
+        with ProcessPoolExecutor(
+            options.workers, mp_context=get_context("spawn"), initializer=torch.set_num_threads,
+            initargs=(1,),
+        ) as pool:  # fmt: skip
+            shares = [list(numbers)[i :: options.workers] for i in range(options.workers)]
+            jobs = [pool.submit(_adapt_to_some, options, share) for share in shares]
+            for job in track(jobs, "adapting"):
+                job.result()
+        bench = replace(bench, results=Results(bench.results.path))
+    else:
+        for number in track(numbers, "adapting"):
+            _adapt_to(bench, number, options)
+    result = summary(bench.results, bench.films, bench.wanted, seeds=options.seeds)
     if options.timing:
-        result |= overhead(adapter, body)
-    labels = "of the recordings, as entries of the dictionary"
+        result |= overhead(bench.adapter, bench.body)
+    assert bench.adapter.dictionary is not None
     return result | {
-        "films": len(films), "frames": sum(len(film.pixels) for film in films),
+        "films": len(bench.films), "frames": sum(len(film.pixels) for film in bench.films),
         "seeds": options.seeds, "split": options.split, "keypoints": "detected (simulated noise)",
-        "labels": labels, "fill_threshold": dictionary.fill_threshold,
+        "labels": "of the recordings, as entries of the dictionary",
+        "fill_threshold": bench.adapter.dictionary.fill_threshold,
     }  # fmt: skip
 
 
-def _adapt_to(
-    films: Sequence[BenchmarkFilm],
-    number: int,
-    wanted: Sequence[str],
-    adapter: Adapter,
-    body: Body,
-    results: Results,
-    options: AdaptationOptions,
-) -> None:
+def _adapt_to_some(options: AdaptationOptions, numbers: Sequence[int]) -> None:
+    """Adapt to some of the films, in a process of its own."""
+    bench = Bench.of(options)
+    for number in numbers:
+        _adapt_to(bench, number, options)
+
+
+def _adapt_to(bench: Bench, number: int, options: AdaptationOptions) -> None:
     """Adapt to one film in all modes and with all seeds that are missing."""
+    films, adapter, body, results = bench.films, bench.adapter, bench.body, bench.results
     film = films[number]
     missing = [
         (seed, mode)
         for seed in range(options.seeds)
-        for mode in wanted
+        for mode in bench.wanted
         if (number, seed, mode) not in results.rows
     ]
     if not missing:
@@ -312,52 +344,6 @@ def summary(
         base, ours = (float(str(found[f"{m}.hard_pa_mpjpe_mm"])) for m in ("cycleadapt", "fill_in"))
         found["hard_pa_gain"] = (base - ours) / base
     return found
-
-
-def overhead(adapter: Adapter, body: Body) -> dict[str, object]:
-    """Return what our terms cost beside CycleAdapt's on its own ResNet-50: processor time a frame.
-
-    All weights learn, as published; they are random, which costs the same. Side by side, and the
-    better of two rounds of each.
-    """
-    torch.manual_seed(0)
-    network = ResNetRecovery(body=OPEN_BODY, camera_places="pelvis")
-    timed = Adapter(
-        network, body, adapter.denoiser, space=adapter.space, dictionary=adapter.dictionary,
-        config=AdapterConfig(epochs=2, fill_threshold=-1.0),
-    )  # fmt: skip
-    assert adapter.dictionary is not None
-    film = _noise_film(adapter.dictionary.recorded[0], network.image_px)
-    took: dict[str, list[float]] = {"cycleadapt": [], "fill_in": []}
-    for _ in range(2):
-        for mode, times in took.items():
-            start = process_time()
-            timed.adapt(film, MODES[mode])
-            times.append(1000 * (process_time() - start) / TIMED_FRAMES)
-    base, ours = (min(times) for times in took.values())
-    return {
-        "baseline_ms_per_frame": base, "ours_ms_per_frame": ours,
-        "overhead_ratio": (ours - base) / base,
-    }  # fmt: skip
-
-
-def _noise_film(label: str, side_px: int) -> PersonFilm:
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (TIMED_FRAMES, 3, side_px, side_px), generator=generator)
-    from unipose.adaptation.film_keypoints import BODY_AND_FEET
-
-    points: Float[Tensor, "frame 23 2"] = 200 * torch.rand(
-        TIMED_FRAMES, len(BODY_AND_FEET), 2, generator=generator
-    )
-    return PersonFilm(
-        pixels=pixels.byte(),
-        crops=Crops(
-            centre=torch.full((TIMED_FRAMES, 2), 100.0), side=torch.full((TIMED_FRAMES,), 200.0)
-        ),
-        keypoints=Keypoints.of(BODY_AND_FEET, points),
-        fps=30.0,
-        segments=[FilmSegment(start=0, end=TIMED_FRAMES, label=label)],
-    )
 
 
 def main(options: AdaptationOptions) -> None:

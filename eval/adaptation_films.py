@@ -24,6 +24,7 @@ from unipose.adaptation.film_keypoints import BODY_AND_FEET
 from unipose.adaptation.text_features import plain_label
 from unipose.body.body import Body
 from unipose.body.keypoints import Keypoints
+from unipose.body.people import Box
 from unipose.errors import ConfigError
 from unipose.vision.crops import Crops
 
@@ -148,7 +149,8 @@ def shoot(
     )  # fmt: skip
     images = studio.film(number).frames
     hider = Hider(part, random)
-    rows = [_row(image, hider(image)) for image in images]
+    rows = [_row(image, hider(image.people[0].whole_box, height=SIDE_PX, width=SIDE_PX))
+            for image in images]  # fmt: skip
     boxes = torch.tensor([row[0] for row in rows], dtype=torch.float32)
     crops = Crops.around(boxes)
     pixels, rotations = [], []
@@ -194,12 +196,11 @@ class Hider:
         """Of the person's height (or width), from the top (or a side), that is left."""
         self.mirrored = bool(random.random() < 0.5)
 
-    def __call__(self, image: StudioImage) -> tuple[float, float, float, float] | None:
-        """Return what is hidden (left, top, right, bottom; pixels), None for nothing."""
+    def __call__(self, whole: Box, *, height: int, width: int) -> Box | None:
+        """Return what is hidden of a picture, None for nothing; `whole` is around the person."""
         if self.part == PARTS[0]:
             return None
-        height, width = image.pixels.shape[:2]
-        left, top, right, bottom = image.people[0].whole_box
+        left, top, right, bottom = whole
         if self.beside:
             edge = left + (right - left) * self.share
             if self.mirrored:
@@ -212,7 +213,7 @@ class Hider:
 
 
 def _row(
-    image: StudioImage, hidden: tuple[float, float, float, float] | None
+    image: StudioImage, hidden: Box | None
 ) -> tuple[list[float], UInt8[np.ndarray, "height width 3"], Int[Tensor, " 23"]]:
     """Return the box of what is seen, the picture, and what is seen of the keypoints."""
     person = image.people[0]
@@ -232,7 +233,8 @@ def _row(
     if len(ys) < 20:
         whole = person.whole_box
         return list(whole), pixels, seen
-    return [xs.min(), ys.min(), xs.max() + 1.0, ys.max() + 1.0], pixels, seen
+    box = [float(edge) for edge in (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)]
+    return box, pixels, seen
 
 
 def open_studio(motions: Motions, body: Body, *, seed: int) -> Studio:

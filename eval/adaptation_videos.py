@@ -144,7 +144,7 @@ def as_film(video: Video, options: VideoOptions, side_px: int) -> tuple[PersonFi
     for row, record in enumerate(video.records):
         assert record.image is not None
         crop = Crops(centre=crops.centre[row : row + 1], side=crops.side[row : row + 1])
-        picture = torch.from_numpy(np.ascontiguousarray(open_photo(record.image)))
+        picture = torch.from_numpy(np.array(open_photo(record.image)))
         pixels.append(crop.cut(picture, side_px)[0].round().byte())
     keypoints, source = _keypoints(video, options)
     segments = cut_film(len(pixels), fps=FPS)

@@ -23,7 +23,7 @@ from data_builders.labelled_motions import LabelledMotions, MotionPieces, read_d
 from data_builders.pose_pool import PosePool
 from data_builders.studio.config import SPLITS
 from data_builders.studio.motions import Motions
-from train.motion_text_learner import MotionTextLearner, MotionTextLosses
+from train.motion_text_learner import MotionTextLearner, MotionTextLosses, with_parts_of
 from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite, set_rate
@@ -50,6 +50,8 @@ class MotionTextTraining(RunSettings):
     peak_rate: float = 1e-4
     weight_decay: float = 0.01
     clip: float = 1.0
+    start: str = ""
+    """Folder of a trained model to go on from."""
     noise: float = 0.3
     """Largest error of the motions that are shown (radians); see `shaken`."""
     anchors: int = 32
@@ -128,7 +130,8 @@ def standing_of_texts(
 
     `motion_to_text_at_k`: share of segments whose own text is among the k nearest of all texts of
     the split; every action counts the same. `text_to_motion_at_1`: share of texts whose nearest
-    segment is one of theirs. Chance beside each.
+    segment is one of theirs. Chance beside each. `parts_noticed`: how often a segment fits its text
+    better than with a part of another one (by chance 0.5).
     """
     used = sorted(set(segments.text.tolist()))
     with torch.no_grad():
@@ -146,6 +149,13 @@ def standing_of_texts(
     best = scores.argmax(0)
     found["text_to_motion_at_1"] = float((own[best] == torch.arange(len(used))).float().mean())
     found["chance_text_to_motion_at_1"] = float((count / len(own)).mean())
+    donor = (torch.arange(len(own)) + len(own) // 3) % len(own)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        mixed = with_parts_of(segments.rotations, donor)
+        other = model.encode_motion(mixed, segments.present)
+    apart = ((seen - other) * read[own]).sum(1)[segments.text != segments.text[donor]]
+    found["parts_noticed"] = float((apart > 0).float().mean()) if len(apart) else 1.0
     found |= {"texts": float(len(used)), "segments": float(len(own))}
     return found
 
@@ -169,6 +179,9 @@ def main(config: MotionTextTraining) -> None:
             )
         }  # fmt: skip
     model = MotionTextModel(config.model)
+    if config.start:
+        started = MotionTextModel.from_pretrained(config.start)
+        model.load_state_dict(started.state_dict(), strict=True)
     model.text.standardise(features["dictionary"])
     learner = MotionTextLearner(
         model, config.losses, depth=config.decoder_depth, noise=config.noise

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from data_builders.labelled_motions import MotionPieces
 from tokenizer.rotations import rotations_to_6d
 from unipose.adaptation.motion_text import MotionTextConfig, MotionTextModel, position_code
-from unipose.body.skeletons import POSED_JOINTS
+from unipose.body.skeletons import POSED_JOINTS, SMPL
 
 Normal = tuple[Float[Tensor, "row feature"], Float[Tensor, "row feature"]]
 """Mean and log variance."""
@@ -28,6 +28,8 @@ class MotionTextLosses:
     latent: float = 1e-5
     contrast: float = 0.1
     temperature: float = 0.1
+    parts: float = 0.1
+    """Ours: a motion whose legs, arms or trunk are another one's fits its text less well."""
     alike: float = 0.8
     """Texts whose frozen features have a larger cosine are no negatives of each other."""
 
@@ -83,6 +85,7 @@ class MotionTextLearner(nn.Module):
             + _divergence(motion, text) + _divergence(text, motion),
             "latent": F.smooth_l1_loss(*points),
             "contrast": self._contrast(motion[0], text[0], texts, pieces.text),
+            "parts": self._parts(pieces, motion[0], text[0]),
         }  # fmt: skip
         weighted = [getattr(self.losses, name) * part for name, part in parts.items()]
         return torch.stack(weighted).sum(), parts
@@ -96,6 +99,25 @@ class MotionTextLearner(nn.Module):
         said = self.decoder(points, truth.shape[1])
         wrong = F.smooth_l1_loss(said, truth, reduction="none").mean(2)
         return (wrong * present).sum() / present.sum()
+
+    def _parts(
+        self,
+        pieces: MotionPieces,
+        motion: Float[Tensor, "piece feature"],
+        text: Float[Tensor, "piece feature"],
+    ) -> Float[Tensor, ""]:
+        """Return how little better motions fit their texts than with a part of another's.
+
+        Alignment shows the encoder a runner whose hidden legs stand still; it has to tell that the
+        legs are wrong, and its gradient has to move them.
+        """
+        donor = torch.randperm(len(motion), device=motion.device)
+        mixed = shaken(with_parts_of(pieces.rotations, donor), self.noise)
+        other, _ = self.model.motion(mixed, pieces.present)
+        apart = F.cosine_similarity(other, text) - F.cosine_similarity(motion, text)
+        counts = (pieces.text[donor] != pieces.text).float()
+        worse = F.softplus(apart / self.losses.temperature)
+        return (worse * counts).sum() / counts.sum().clamp(min=1)
 
     def _contrast(
         self,
@@ -112,6 +134,31 @@ class MotionTextLearner(nn.Module):
         scores = scores.masked_fill(alike, -torch.inf)
         own = torch.arange(len(scores), device=scores.device)
         return (F.cross_entropy(scores, own) + F.cross_entropy(scores.mT, own)) / 2
+
+
+PARTS = tuple(
+    SMPL.indices(*(name for name in SMPL.joints[:POSED_JOINTS] if any(w in name for w in words)))
+    for words in (
+        ("hip", "knee", "ankle", "foot"), ("collar", "shoulder", "elbow", "wrist"),
+        ("spine", "neck", "head"),
+    )
+)  # fmt: skip
+"""Legs, arms and trunk."""
+
+
+def with_parts_of(
+    rotations: Float[Tensor, "piece frame 22 3 3"], donor: Int[Tensor, " piece"]
+) -> Float[Tensor, "piece frame 22 3 3"]:
+    """Return motions of which one part each, drawn at random, is the donor's; half stand still."""
+    pieces = len(rotations)
+    masks = torch.zeros(len(PARTS), POSED_JOINTS, dtype=torch.bool, device=rotations.device)
+    for row, joints in enumerate(PARTS):
+        masks[row, joints] = True
+    taken = masks[torch.randint(len(PARTS), (pieces,), device=rotations.device)]
+    theirs = rotations[donor]
+    still = torch.rand(pieces, 1, 1, 1, 1, device=rotations.device) < 0.5
+    theirs = torch.where(still, theirs[:, :1], theirs)
+    return torch.where(taken[:, None, :, None, None], theirs, rotations)
 
 
 def shaken(

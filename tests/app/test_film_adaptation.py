@@ -120,7 +120,15 @@ def test_one_who_fails_does_not_touch_the_others(
 
 
 def test_without_a_file_our_own_networks_look(frames: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(film_adaptation, "KeypointDetector", FakeKeypointDetector)
+    class Detector(FakeKeypointDetector):
+        def bodies(self, pixels, *, least=0.3):
+            keypoints = make_film(frames=2).keypoints[0].mapped_to(COCO_17)
+            return [PersonInImage(box=(20.0, 20.0, 180.0, 180.0), keypoints=keypoints)]
+
+        def follow(self, pixels, before):
+            return self.bodies(pixels)
+
+    monkeypatch.setattr(film_adaptation, "KeypointDetector", Detector)
     (one,) = follow_people(open_film(frames, fps=30.0), None, plain)
     assert one.keypoints.keypoint_set.name == "coco-17"
     assert len(one) == FRAMES

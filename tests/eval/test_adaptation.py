@@ -111,20 +111,14 @@ def test_the_narrow_network_has_not_seen_people_who_move_on():
 
 
 def test_what_hides_stays_at_its_share():
-    film = adaptation_films
-
-    class Person:
-        whole_box = (10.0, 0.0, 50.0, 100.0)
-
-    class Picture:
-        people, pixels = (Person(),), np.zeros((120, 60, 3))
-
-    assert Hider(film.PARTS[0], np.random.default_rng(0))(Picture()) is None  # type: ignore[arg-type]
+    person = (10.0, 0.0, 50.0, 100.0)
+    whole = Hider("whole", np.random.default_rng(0))
+    assert whole(person, height=120, width=60) is None
     hider = Hider("cut off", np.random.default_rng(0))
     hider.beside, hider.share = False, 0.5
-    assert hider(Picture()) == (0.0, 50.0, 60.0, 120.0)  # type: ignore[arg-type]
+    assert hider(person, height=120, width=60) == (0.0, 50.0, 60.0, 120.0)
     hider.part = "covered"
-    assert hider(Picture()) == (0.0, 50.0, 60.0, pytest.approx(88.0))  # type: ignore[arg-type]
+    assert hider(person, height=120, width=60) == (0.0, 50.0, 60.0, pytest.approx(88.0))
 
 
 def test_results_are_kept_and_summed_up(tmp_path: Path, films: list[BenchmarkFilm]):

@@ -13,7 +13,12 @@ from safetensors.torch import load_file
 from train import motion_denoiser, motion_text
 from train.motion_denoiser import RecordedWindows, validate
 from train.motion_text import clusters, made_up_motions, standing_of_texts
-from train.motion_text_learner import MotionTextLearner, MotionTextLosses, shaken
+from train.motion_text_learner import (
+    MotionTextLearner,
+    MotionTextLosses,
+    shaken,
+    with_parts_of,
+)
 from unipose.adaptation.denoiser import DenoiserConfig, MotionDenoiser
 from unipose.adaptation.dictionary import MotionDictionary
 from unipose.adaptation.motion_text import MotionTextModel
@@ -70,7 +75,7 @@ def test_the_space_learns_three_motions_by_heart():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(parts["contrast"]))
+        losses.append(float(parts["contrast"].detach()))
     assert losses[-1] < 0.5 * losses[0]
     scores = standing_of_texts(motions.segments(), model.eval(), features)
     assert scores["motion_to_text_at_1"] == 1.0
@@ -83,6 +88,19 @@ def test_errors_of_motions_are_as_large_as_said():
     torch.manual_seed(0)
     off = roma.rotmat_geodesic_distance(shaken(motions, 0.1), motions)
     assert 0.01 < float(off.mean()) < 0.2
+
+
+def test_one_part_of_each_motion_is_the_donor_s():
+    own, other = torch.zeros(1, 3, 22, 3, 3), torch.ones(1, 3, 22, 3, 3)
+    other += torch.arange(3)[None, :, None, None, None]
+    torch.manual_seed(0)
+    mixed = with_parts_of(torch.cat([own, other]).repeat(20, 1, 1, 1, 1), torch.arange(40) ^ 1)
+    taken = mixed[::2, :, :, 0, 0] > 0
+    assert set(taken.any(1).sum(1).tolist()) <= {6, 8}  # trunk, or legs or arms
+    assert not bool(taken[:, :, 0].any())  # the root stays
+    moving = mixed[::2].amax((2, 3, 4)).tolist()
+    assert [1.0, 1.0, 1.0] in moving
+    assert [1.0, 2.0, 3.0] in moving
 
 
 def test_clusters_are_found():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -25,6 +25,7 @@ from unipose.priors.action_names import action_question, vote
 from unipose.priors.sampled_models import SampledModel, sample_all
 
 
+@runtime_checkable
 class ActionNamer(Protocol):
     """Gives a person's segments their labels."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -23,6 +23,7 @@ _SENTENCE = "Motion: {}."
 BATCH = 64
 
 
+@runtime_checkable
 class TextEncoder(Protocol):
     """Frozen: the same text always has the same features."""
 

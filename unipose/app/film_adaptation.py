@@ -137,7 +137,7 @@ def cut_people(
     crops = [Crops.around(torch.tensor(one.boxes)) for one in people]
     cut: list[list[Tensor]] = [[] for _ in people]
     for frame in progress(film.frames(), film.count, "cutting people out"):
-        pixels = torch.from_numpy(np.ascontiguousarray(frame.pixels))
+        pixels = torch.from_numpy(np.array(frame.pixels))
         for one, where, parts in zip(people, crops, cut):
             row = frame.number - one.first
             if row == len(parts) and row < len(one):
