@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -247,14 +246,7 @@ def measure(options: AdaptationOptions) -> dict[str, object]:
     bench = Bench.of(options)
     numbers = range(len(bench.films))
     if options.workers > 1:
-        with ProcessPoolExecutor(
-            options.workers, mp_context=get_context("spawn"), initializer=torch.set_num_threads,
-            initargs=(1,),
-        ) as pool:  # fmt: skip
-            shares = [list(numbers)[i :: options.workers] for i in range(options.workers)]
-            jobs = [pool.submit(_adapt_to_some, options, share) for share in shares]
-            for job in track(jobs, "adapting"):
-                job.result()
+        _share_out(bench, options)
         bench = replace(bench, results=Results(bench.results.path))
     else:
         for number in track(numbers, "adapting"):
@@ -271,9 +263,29 @@ def measure(options: AdaptationOptions) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _adapt_to_some(options: AdaptationOptions, numbers: Sequence[int]) -> None:
-    """Adapt to some of the films, in a process of its own."""
-    bench = Bench.of(options)
+def _share_out(bench: Bench, options: AdaptationOptions) -> None:
+    """Adapt to all films in processes that are forked off, each with its share of them.
+
+    Raises ConfigError if one of them failed; what was finished is kept.
+    """
+    torch.set_num_threads(1)
+    workers = [
+        get_context("fork").Process(
+            target=_adapt_to_some,
+            args=(bench, range(i, len(bench.films), options.workers), options),
+        )
+        for i in range(options.workers)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in track(workers, "adapting"):
+        worker.join()
+    failed = [worker.exitcode for worker in workers if worker.exitcode]
+    if failed:
+        raise ConfigError(f"{len(failed)} of {len(workers)} workers failed; start again to go on")
+
+
+def _adapt_to_some(bench: Bench, numbers: Sequence[int], options: AdaptationOptions) -> None:
     for number in numbers:
         _adapt_to(bench, number, options)
 

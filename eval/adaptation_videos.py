@@ -167,7 +167,7 @@ def _keypoints(video: Video, options: VideoOptions) -> tuple[Keypoints, str]:
             )
         source = "detected (files)"
     else:
-        rows = [row.keypoints_2d if options.true_keypoints else row.detected_2d
+        rows = [_projected(row) if options.true_keypoints else row.detected_2d
                 for row in video.records]  # fmt: skip
         sets = {row.keypoint_set for row in rows if row is not None}
         if len(sets) != 1:
@@ -190,6 +190,23 @@ def _keypoints(video: Video, options: VideoOptions) -> tuple[Keypoints, str]:
     return whole, source
 
 
+def _projected(record: Record) -> Keypoints | None:
+    """Return where the true joints fall in the picture."""
+    joints, camera = record.keypoints_3d, record.camera
+    if joints is None or camera is None:
+        return None
+    width, height = _size(record)
+    points = camera.project(joints.points.double(), height_px=height, width_px=width)
+    return Keypoints.of(joints.keypoint_set, points.float(), present=joints.present)
+
+
+def _size(record: Record) -> tuple[int, int]:
+    """Return width and height of a record's picture, whose header alone is read."""
+    assert record.image is not None
+    with Image.open(record.image) as picture:
+        return picture.size
+
+
 def _nobody(keypoint_set: KeypointSet) -> Keypoints:
     """Return a row in which nothing was found."""
     return Keypoints.of(keypoint_set, torch.full((1, len(keypoint_set), 2), torch.nan))
@@ -200,11 +217,9 @@ def _seen(record: Record) -> Float[Tensor, "24 3 3"]:
     assert record.pose is not None
     assert record.camera is not None
     assert record.box is not None
-    assert record.image is not None
     rotations, camera = record.pose.rotations[0].float(), record.camera
     root = camera.camera_from_world.float() @ rotations[0]
-    with Image.open(record.image) as picture:  # its header alone
-        width, height = picture.size
+    width, height = _size(record)
     centre = width / 2 + camera.centre[0] * height, height / 2 + camera.centre[1] * height
     return as_seen(rotations, root, record.box, camera.focal * height, centre)
 

@@ -23,7 +23,7 @@ from tokenizer.rotations import rotations_from_6d, rotations_to_6d
 from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite, set_rate
-from unipose.adaptation.denoiser import JOINTS, DenoiserConfig, MotionDenoiser
+from unipose.adaptation.denoiser import JOINTS, DenoiserConfig, MotionDenoiser, draw_shown
 from unipose.adaptation.motion_text import FPS
 from unipose.body.skeletons import SMPL
 from unipose.vision.mesh_recovery_protocol import LEVEL
@@ -101,9 +101,7 @@ def train_step(
     size = torch.rand(count, 1, 1, 1, generator=generator) * noise
     turns = torch.randn(count, length, JOINTS, 3, generator=generator) * size
     seen = windows @ roma.rotvec_to_rotmat(turns)
-    drawn = torch.rand(count, length, generator=generator)
-    drawn[:, length // 2] = -1
-    shown = drawn.argsort(1).argsort(1) > length // 2
+    shown = draw_shown(count, length, generator)
     wrong = (network(seen, shown) - rotations_to_6d(windows)).abs().mean((2, 3))
     return wrong.mean(), {"hidden": (wrong * ~shown).sum() / (~shown).sum()}
 
@@ -112,13 +110,13 @@ def train_step(
 def validate(network: MotionDenoiser, windows: RecordedWindows, *, tilt: float) -> dict[str, float]:
     """Return the mean angles (degrees) that poses with errors of 0.2 radians are off.
 
-    `noisy_deg` before and `denoised_deg` after, where every second frame is hidden.
+    `noisy_deg` before and `denoised_deg` after, where half of the frames are hidden as in training.
     """
     generator = torch.Generator().manual_seed(0)
     truth = windows.draw(256, generator, tilt=tilt)
     turns = torch.randn(*truth.shape[:3], 3, generator=generator) * 0.2
     seen = truth @ roma.rotvec_to_rotmat(turns)
-    shown = (torch.arange(windows.length) % 2 == 0).expand(len(truth), -1)
+    shown = draw_shown(len(truth), windows.length, generator)
     said = rotations_from_6d(network(seen, shown))
     return {
         name: float(torch.rad2deg(roma.rotmat_geodesic_distance(some, truth)).mean())

@@ -23,16 +23,25 @@ from data_builders.labelled_motions import LabelledMotions, MotionPieces, read_d
 from data_builders.pose_pool import PosePool
 from data_builders.studio.config import SPLITS
 from data_builders.studio.motions import Motions
-from train.motion_text_learner import MotionTextLearner, MotionTextLosses, with_parts_of
+from train.motion_text_learner import (
+    MotionTextLearner,
+    MotionTextLosses,
+    shaken,
+    with_parts_of,
+)
 from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite, set_rate
 from unipose.adaptation.dictionary import MotionDictionary, nearest
-from unipose.adaptation.motion_text import MotionTextConfig, MotionTextModel
+from unipose.adaptation.motion_text import (
+    MotionTextConfig,
+    MotionTextModel,
+    StatisticsEncoder,
+)
 from unipose.adaptation.text_features import BaseModelText, plain_label
 
-MINI = MotionTextConfig(latent=96, depth=2, feed_forward=192, frames_per_token=5, text_hidden=128)
-"""A fifteenth of a second is one token; 0.4 M weights."""
+MINI = MotionTextConfig(encoder="statistics", latent=96, depth=2, feed_forward=192, text_hidden=128)
+"""0.3 M weights: what half an hour of recordings can teach."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +69,10 @@ class MotionTextTraining(RunSettings):
 
 PRESETS = {
     "mini": MotionTextTraining(
-        model=MINI, decoder_depth=1, steps=1500, batch=48, peak_rate=2e-3, weight_decay=0.05,
-        save_every=250,
+        model=MINI,
+        losses=MotionTextLosses(reconstruction=0.0, kl=0.0, latent=0.0, contrast=1.0, parts=0.5),
+        steps=400, batch=48, peak_rate=2e-3, warmup=40, weight_decay=0.1, noise=0.35,
+        save_every=100,
     ),
     "paper": MotionTextTraining(batch=32),
     "debug": MotionTextTraining(
@@ -183,6 +194,9 @@ def main(config: MotionTextTraining) -> None:
         started = MotionTextModel.from_pretrained(config.start)
         model.load_state_dict(started.state_dict(), strict=True)
     model.text.standardise(features["dictionary"])
+    if isinstance(model.motion, StatisticsEncoder) and not config.start:
+        pieces = train.draw(2048, generator_of(seed=config.seed, step=-1))
+        model.motion.standardise(shaken(pieces.rotations, config.noise), pieces.present)
     learner = MotionTextLearner(
         model, config.losses, depth=config.decoder_depth, noise=config.noise
     )

@@ -24,6 +24,7 @@ class MotionTextLosses:
     """TMR's weights (Petrovich et al. 2023, section 4.1)."""
 
     reconstruction: float = 1.0
+    """0 leaves the decoder out."""
     kl: float = 1e-5
     latent: float = 1e-5
     contrast: float = 0.1
@@ -65,7 +66,7 @@ class MotionTextLearner(nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.losses, self.noise = model, losses, noise
-        self.decoder = MotionDecoder(model.config, depth=depth)
+        self.decoder = MotionDecoder(model.config, depth=depth) if losses.reconstruction else None
 
     def forward(
         self, pieces: MotionPieces, features: Float[Tensor, "text width"]
@@ -77,10 +78,9 @@ class MotionTextLearner(nn.Module):
         truth = rotations_to_6d(pieces.rotations).flatten(2)
         points = [mean + torch.randn_like(mean) * (0.5 * spread).exp() for mean, spread in
                   (motion, text)]  # fmt: skip
+        wrong = [self._wrong(point, truth, pieces.present) for point in points]
         parts = {
-            "reconstruction": torch.stack(
-                [self._wrong(point, truth, pieces.present) for point in points]
-            ).sum(),
+            "reconstruction": torch.stack(wrong).sum(),
             "kl": _divergence(motion, None) + _divergence(text, None)
             + _divergence(motion, text) + _divergence(text, motion),
             "latent": F.smooth_l1_loss(*points),
@@ -96,6 +96,8 @@ class MotionTextLearner(nn.Module):
         truth: Float[Tensor, "piece frame 132"],
         present: Bool[Tensor, "piece frame"],
     ) -> Float[Tensor, ""]:
+        if self.decoder is None:
+            return points.new_zeros(())
         said = self.decoder(points, truth.shape[1])
         wrong = F.smooth_l1_loss(said, truth, reduction="none").mean(2)
         return (wrong * present).sum() / present.sum()

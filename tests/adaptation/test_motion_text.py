@@ -14,11 +14,15 @@ from unipose.adaptation.motion_text import (
     MotionSpace,
     MotionTextConfig,
     MotionTextModel,
+    motion_statistics,
     position_code,
 )
 from unipose.adaptation.text_features import plain_label
 from unipose.errors import ConfigError, FileError, MissingFileError, PoseQueryError, WeightsError
 
+STATISTICS = MotionTextConfig(
+    encoder="statistics", latent=16, heads=2, feed_forward=16, text_hidden=16, text_width=8
+)
 TINY = MotionTextConfig(
     latent=16, depth=1, heads=2, feed_forward=16, frames_per_token=4, text_hidden=16, text_width=8
 )
@@ -29,8 +33,9 @@ def motions(count: int, frames: int) -> torch.Tensor:
     return roma.random_rotmat(count * frames * 22).view(count, frames, 22, 3, 3)
 
 
-def test_both_sides_end_in_unit_vectors_and_gradients_reach_rotations():
-    model = MotionTextModel(TINY).eval()
+@pytest.mark.parametrize("config", [TINY, STATISTICS], ids=["transformer", "statistics"])
+def test_both_sides_end_in_unit_vectors_and_gradients_reach_rotations(config: MotionTextConfig):
+    model = MotionTextModel(config).eval()
     assert isinstance(model, MotionSpace)
     moving = motions(2, 10).requires_grad_()
     seen = model.encode_motion(moving)
@@ -41,13 +46,27 @@ def test_both_sides_end_in_unit_vectors_and_gradients_reach_rotations():
     assert float(moving.grad.abs().sum()) > 0
 
 
-def test_frames_that_are_not_there_count_for_nothing():
-    model = MotionTextModel(TINY).eval()
+@pytest.mark.parametrize("config", [TINY, STATISTICS], ids=["transformer", "statistics"])
+def test_frames_that_are_not_there_count_for_nothing(config: MotionTextConfig):
+    model = MotionTextModel(config).eval()
     short = motions(1, 9)
     padded = torch.cat([short, motions(1, 11)], dim=1)
     present = (torch.arange(20) < 9)[None]
     same = model.encode_motion(padded, present)
     assert torch.allclose(same, model.encode_motion(short), atol=1e-5)
+
+
+def test_statistics_are_mean_spread_and_change():
+    angles = torch.tensor([0.0, 0.2, 0.0, 0.2])
+    turns = torch.zeros(1, 4, 22, 3)
+    turns[0, :, 5, 2] = angles
+    rotations = roma.rotvec_to_rotmat(turns)
+    numbers = motion_statistics(rotations, torch.ones(1, 4, dtype=torch.bool)).view(3, 22, 6)
+    sine = float(torch.sin(torch.tensor(0.2)))
+    assert numbers[:, 5, 1].tolist() == pytest.approx([sine / 2, sine / 2, 10 * sine], abs=2e-3)
+    assert numbers[1, 4].abs().max() < 2e-3
+    still = motion_statistics(rotations[:, :1], torch.ones(1, 1, dtype=torch.bool)).view(3, -1)
+    assert still[1:].abs().max() < 2e-3
 
 
 def test_the_default_is_tmrs_size():

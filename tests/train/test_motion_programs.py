@@ -96,7 +96,7 @@ def test_one_part_of_each_motion_is_the_donor_s():
     torch.manual_seed(0)
     mixed = with_parts_of(torch.cat([own, other]).repeat(20, 1, 1, 1, 1), torch.arange(40) ^ 1)
     taken = mixed[::2, :, :, 0, 0] > 0
-    assert set(taken.any(1).sum(1).tolist()) <= {6, 8}  # trunk, or legs or arms
+    assert set(taken.any(1).sum(1).tolist()) == {5, 8}  # trunk, or legs or arms
     assert not bool(taken[:, :, 0].any())  # the root stays
     moving = mixed[::2].amax((2, 3, 4)).tolist()
     assert [1.0, 1.0, 1.0] in moving

@@ -21,8 +21,6 @@ from unipose.errors import MissingFileError, WeightsError
 from unipose.vision.checkpoints import load_strictly, read_checkpoint
 
 JOINTS = 24
-HIDDEN_FRAMES = 25
-"""Of 49, in training: the middle one and 24 others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +157,13 @@ def windows_of(count: int, length: int) -> Int[Tensor, "window length"]:
     return (count - 1 - (steps % turn - (count - 1)).abs())[None]
 
 
+def draw_shown(count: int, length: int, generator: torch.Generator) -> Bool[Tensor, "window frame"]:
+    """Return which frames are shown: not the middle one, nor as many others as make it a half."""
+    drawn = torch.rand(count, length, generator=generator)
+    drawn[:, length // 2] = -1.0
+    return drawn.argsort(1).argsort(1) > length // 2
+
+
 def adapt_denoiser(
     network: MotionDenoiser,
     rotations: Float[Tensor, "frame 24 3 3"],
@@ -177,13 +182,9 @@ def adapt_denoiser(
     windows = windows_of(len(rotations), length).to(rotations.device)
     total = rotations.new_zeros(len(rotations), JOINTS, 6)
     counts = rotations.new_zeros(len(rotations))
-    hidden = min(HIDDEN_FRAMES, length // 2 + 1)
     for some in torch.randperm(len(windows), generator=generator).split(batch):
         frames = windows[some.to(windows.device)]
-        drawn = torch.rand(len(frames), length, generator=generator).to(rotations.device)
-        drawn[:, length // 2] = -1.0
-        shown = torch.ones_like(drawn, dtype=torch.bool)
-        shown.scatter_(1, drawn.argsort(1)[:, :hidden], value=False)
+        shown = draw_shown(len(frames), length, generator).to(rotations.device)
         truth = rotations[frames]
         said = network(truth, shown)
         wrong = (said - rotations_to_6d(truth)).abs().mean((2, 3))

@@ -46,6 +46,8 @@ class MotionSpace(Protocol):
 class MotionTextConfig:
     """Sizes; the defaults are TMR's, with one token for each frame."""
 
+    encoder: Literal["transformer", "statistics"] = "transformer"
+    """Of motions: ACTOR's, or a perceptron over what each joint does on the whole."""
     latent: int = 256
     depth: int = 6
     heads: int = 4
@@ -100,6 +102,69 @@ class MotionEncoder(nn.Module):
         return answers[:, 0], answers[:, 1]
 
 
+class StatisticsEncoder(nn.Module):
+    """A motion by what each of its joints does on the whole: mean, spread and speed.
+
+    From half an hour of recordings a transformer learns to tell actions apart by signs of which the
+    gradient moves no limb to where it belongs. These numbers change smoothly with the poses, and
+    moving them moves the posture and how far and how fast limbs swing.
+    """
+
+    mean: Float[Tensor, " number"]
+    std: Float[Tensor, " number"]
+
+    def __init__(self, config: MotionTextConfig) -> None:
+        super().__init__()
+        numbers = 3 * POSED_JOINTS * 6
+        self.register_buffer("mean", torch.zeros(numbers))
+        self.register_buffer("std", torch.ones(numbers))
+        self.layers = nn.Sequential(
+            nn.Dropout(config.dropout),
+            nn.Linear(numbers, config.feed_forward),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.feed_forward, 2 * config.latent),
+        )
+
+    def standardise(
+        self,
+        rotations: Float[Tensor, "motion frame 22 3 3"],
+        present: Bool[Tensor, "motion frame"],
+    ) -> None:
+        """Take mean and spread of each number from these motions."""
+        numbers = motion_statistics(rotations, present)
+        self.mean.copy_(numbers.mean(0))
+        self.std.copy_(numbers.std(0).clamp(min=0.02))
+
+    def forward(
+        self,
+        rotations: Float[Tensor, "motion frame 22 3 3"],
+        present: Bool[Tensor, "motion frame"],
+    ) -> tuple[Float[Tensor, "motion feature"], Float[Tensor, "motion feature"]]:
+        """Return mean and log variance; frames that are not `present` count for nothing."""
+        numbers = (motion_statistics(rotations, present) - self.mean) / self.std
+        mean, spread = self.layers(numbers).chunk(2, dim=-1)
+        return mean, spread
+
+
+def motion_statistics(
+    rotations: Float[Tensor, "motion frame 22 3 3"], present: Bool[Tensor, "motion frame"]
+) -> Float[Tensor, "motion number"]:
+    """Return mean and spread of each 6D number over time, and the spread of its change a frame.
+
+    The change is counted ten times, so that all three are about as large. A motion of one frame has
+    no spread and no change.
+    """
+    frames = rotations_to_6d(rotations).flatten(2)
+    there = present[:, :, None].to(frames)
+    count = there.sum(1).clamp(min=1)
+    mean = (frames * there).sum(1) / count
+    spread = ((frames - mean[:, None]).square() * there).sum(1) / count
+    both = there[:, 1:] * there[:, :-1]
+    change = (frames.diff(dim=1).square() * both).sum(1) / both.sum(1).clamp(min=1)
+    return torch.cat([mean, (spread + 1e-6).sqrt(), 10 * (change + 1e-8).sqrt()], dim=1)
+
+
 class TextHead(nn.Module):
     """From the frozen features of a text to a normal distribution in the motions' space."""
 
@@ -141,7 +206,8 @@ class MotionTextModel(nn.Module):
     def __init__(self, config: MotionTextConfig) -> None:
         super().__init__()
         self.config = config
-        self.motion = MotionEncoder(config)
+        kinds = {"transformer": MotionEncoder, "statistics": StatisticsEncoder}
+        self.motion = kinds[config.encoder](config)
         self.text = TextHead(config)
 
     def encode_motion(
