@@ -44,6 +44,10 @@ MINI = MotionTextConfig(encoder="statistics", latent=96, depth=2, feed_forward=1
 """0.3 M weights: what half an hour of recordings can teach."""
 
 
+CHOSEN_BY = "motion_to_text_at_3"
+"""The validation figure by which the model that is written is chosen."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MotionTextTraining(RunSettings):
     """One training run."""
@@ -193,7 +197,7 @@ def main(config: MotionTextTraining) -> None:
     if config.start:
         started = MotionTextModel.from_pretrained(config.start)
         model.load_state_dict(started.state_dict(), strict=True)
-    model.text.standardise(features["dictionary"])
+    model.text.standardise(features["train"])
     if isinstance(model.motion, StatisticsEncoder) and not config.start:
         pieces = train.draw(2048, generator_of(seed=config.seed, step=-1))
         model.motion.standardise(shaken(pieces.rotations, config.noise), pieces.present)
@@ -231,21 +235,29 @@ def main(config: MotionTextTraining) -> None:
         if config.saves(step) and accelerator.is_main_process:
             model.eval()
             scores = standing_of_texts(held_out, model.cpu(), features["val"])
+            _keep_if_best(model, scores[CHOSEN_BY], config.out)
             model.to(place)
             run.log(step=step + 1, **scores)
             progress.write(f"{step + 1}: " + _told(scores))
             run.save(step + 1, learner, optimizer)
     if accelerator.is_main_process:
-        model.cpu().eval()
+        model = MotionTextModel.from_pretrained(config.out / "model")
         test = _motions(config, SPLITS[2])
         scores = standing_of_texts(test.segments(), model, text_features(config, test.texts))
         run.log(split="test", **scores)
         progress.write("test: " + _told(scores))
-        model.save_pretrained(config.out / "model")
         dictionary_of(
             model, train, labels, features["dictionary"], features["train"], anchors=config.anchors
         ).save(config.out / "model")
         run.close()
+
+
+def _keep_if_best(model: MotionTextModel, score: float, out: Path) -> None:
+    """Write the model if no earlier validation of this run was as good."""
+    known = out / "best.txt"
+    if not known.is_file() or score > float(known.read_text()):
+        model.save_pretrained(out / "model")
+        known.write_text(f"{score}\n")
 
 
 @torch.no_grad()

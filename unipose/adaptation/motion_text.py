@@ -189,7 +189,7 @@ class TextHead(nn.Module):
         self.std.copy_(texts.std(0).clamp(min=1e-4))
 
     def normalised(self, features: Float[Tensor, "text width"]) -> Float[Tensor, "text width"]:
-        """Return features with mean 0 and spread 1 over the dictionary."""
+        """Return features with mean 0 and spread 1 over the training texts."""
         return (features - self.mean) / self.std
 
     def forward(
