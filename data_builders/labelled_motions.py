@@ -83,7 +83,8 @@ class LabelledMotions:
         steps = torch.arange(frames)
         at = torch.minimum(first[:, None] + steps * speed[:, None], (first + spans)[:, None])
         present = steps <= (spans / speed)[:, None] + 1e-4
-        rows = self.rotations[self.starts[takes, None] + at.round().long()]
+        at = torch.minimum(at.round().long(), room[:, None] - 1)
+        rows = self.rotations[self.starts[takes, None] + at]
         flip = random[3] < 0.5
         return MotionPieces(
             rotations=from_front(

@@ -48,7 +48,7 @@ FILM_SEEDS = 9_000_000
 EVERY_VERTEX = 10
 FIGURES = ("mpjpe_mm", "pa_mpjpe_mm", "mpvpe_mm", "accel_error")
 ORDER = ("none", *MODES)
-SMALL_HEAD = AdapterConfig(passes=3, rate=1e-3, denoiser_rate=1e-4, alignment_weight=1.0)
+SMALL_HEAD = AdapterConfig(passes=3, rate=1e-4, denoiser_rate=1e-4, alignment_weight=0.3)
 """For a small head over features that stay: chosen on validation (docs/log.md)."""
 
 
@@ -56,7 +56,7 @@ SMALL_HEAD = AdapterConfig(passes=3, rate=1e-3, denoiser_rate=1e-4, alignment_we
 class AdaptationOptions(EvalOptions):
     """Options of eval.adaptation."""
 
-    films: int = 24
+    films: int = 21
     frames: int = 60
     """Of a film, at 30 per second; shorter recordings give shorter films."""
     seeds: int = 3
@@ -66,9 +66,9 @@ class AdaptationOptions(EvalOptions):
     """Also adapt with the label of another action."""
     adapter: AdapterConfig = field(default_factory=lambda: SMALL_HEAD)
     noise: Keypoint2DNoise = field(default_factory=Keypoint2DNoise)
-    pictures: int = 1500
+    pictures: int = 250
     """That the narrow head learns from."""
-    head_steps: int = 800
+    head_steps: int = 300
     space: Path | None = None
     """Folder of a motion-text model; without it the embedded one."""
     denoiser: Path | None = None

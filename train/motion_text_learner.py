@@ -29,8 +29,8 @@ class MotionTextLosses:
     latent: float = 1e-5
     contrast: float = 0.1
     temperature: float = 0.1
-    parts: float = 0.1
-    """Ours: a motion whose legs, arms or trunk are another one's fits its text less well."""
+    parts: float = 0.0
+    """Ours, 0 leaves it out: a motion whose legs, arms or trunk are another one's fits its text less well."""
     alike: float = 0.8
     """Texts whose frozen features have a larger cosine are no negatives of each other."""
 
@@ -113,6 +113,8 @@ class MotionTextLearner(nn.Module):
         Alignment shows the encoder a runner whose hidden legs stand still; it has to tell that the
         legs are wrong, and its gradient has to move them.
         """
+        if not self.losses.parts:
+            return motion.new_zeros(())
         donor = torch.randperm(len(motion), device=motion.device)
         mixed = shaken(with_parts_of(pieces.rotations, donor), self.noise)
         other, _ = self.model.motion(mixed, pieces.present)

@@ -162,7 +162,7 @@ def _keypoints(seen: np.ndarray | None) -> Keypoints:
     """Return OpenPose's keypoints with its own scores; UnusableRecordError if there are none."""
     if seen is None:
         raise UnusableRecordError("OpenPose found nobody in this picture")
-    rows = torch.from_numpy(numbers(seen, (25, 3), "keypoints"))
+    rows = torch.tensor(numbers(seen, (25, 3), "keypoints"))
     return marked_keypoints(OPENPOSE_25, rows[:, :2], rows[:, 2])
 
 

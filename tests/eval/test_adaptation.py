@@ -63,13 +63,13 @@ def test_a_third_of_the_films_is_whole_cut_off_and_covered(films: list[Benchmark
     assert [film.part for film in films] == ["whole", "cut off", "covered"]
     shares = [float((film.seen == OUTSIDE).float().mean()) for film in films]
     assert shares[0] == 0
-    assert min(shares[1:]) > 0.1
+    assert min(shares[1:]) > 0.05
     assert films[1].label == "wave"
 
 
 def test_keypoints_are_where_they_were_seen_give_or_take(films: list[BenchmarkFilm]):
     film = films[0]
-    none = Keypoint2DNoise(spread=0, drift=0, outliers=0, missing=0, guessed=0)
+    none = Keypoint2DNoise(spread=0.0, drift=0.0, outliers=0.0, missing=0.0, guessed=0.0)
     exact = film.keypoints(none, seed=1)
     assert torch.equal(exact.present, film.seen == SEEN)
     assert torch.allclose(exact.points[exact.present], film.points[exact.present])

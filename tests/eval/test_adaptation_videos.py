@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from data_builders.readers.source import Drops
-from eval.adaptation_videos import VideoOptions, as_film, read_videos, video_errors
-from tests.fakes.picture_datasets import (
-    write_3dpw,
-    write_egobody,
-    write_mpi_inf_3dhp_test,
-)
+from data_builders.records import Record
+from eval.adaptation_videos import Video, VideoOptions, as_film, read_videos, video_errors
+from tests.fakes.picture_datasets import standing, write_3dpw, write_egobody, write_jpeg
 from unipose.body.body import Body, load_body
+from unipose.body.camera import Camera
+from unipose.body.keypoint_sets import MPI_INF_3DHP_17
+from unipose.body.keypoints import Keypoints
 from unipose.errors import ConfigError
 from unipose.vision.mesh_recovery_protocol import LEVEL, RecoveredMeshes
 
@@ -48,21 +48,26 @@ def test_a_sequence_of_3dpw_becomes_a_video(tmp_path: Path, body: Body):
     assert max(video_errors(right, video, body).values()) < 0.05
 
 
-@pytest.mark.slow
 def test_joints_alone_are_compared_by_name(tmp_path: Path, body: Body):
-    folder = write_mpi_inf_3dhp_test(tmp_path, frames=12)
-    options = options_of(f"mpi_inf_3dhp={folder}?split=test&fps=0", true_keypoints=True)
-    (video,) = read_videos(options, Drops())
-    still = torch.eye(3).repeat(len(video.records), 24, 1, 1)
+    joints = torch.from_numpy(standing(MPI_INF_3DHP_17.names)).float()[None]
+    record = Record(
+        key="mpi_inf_3dhp/TS1:0", source="mpi_inf_3dhp", split="test",
+        image=write_jpeg(tmp_path / "0.jpg", (64, 64)), box=(2.0, 2.0, 60.0, 60.0),
+        camera=Camera(camera_from_world=LEVEL, position=torch.tensor([0.0, 1, 4]), focal=1.0),
+        keypoints_3d=Keypoints.of(MPI_INF_3DHP_17, joints),
+    )  # fmt: skip
+    video = Video(name="TS1-0", source="mpi_inf_3dhp", records=(record,) * 3)
+    still = torch.eye(3).repeat(3, 24, 1, 1)
     still[:, 0] = LEVEL
-    said = RecoveredMeshes(
-        rotations=still, betas=torch.zeros(len(still), 10), camera=torch.zeros(len(still), 3)
-    )
+    said = RecoveredMeshes(rotations=still, betas=torch.zeros(3, 10), camera=torch.zeros(3, 3))
     found = video_errors(said, video, body)
     assert set(found) == {"mpjpe_mm", "pa_mpjpe_mm"}  # neither vertices nor a whole skeleton
     assert 0 < found["pa_mpjpe_mm"] < 400
     with pytest.raises(ConfigError, match="no detected 2D keypoints"):
         as_film(video, options_of(""), 16)
+    film, source = as_film(video, options_of("", true_keypoints=True), 16)
+    assert source == "ground truth"
+    assert bool(film.keypoints.present.all())
 
 
 @pytest.mark.slow

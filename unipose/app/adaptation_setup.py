@@ -23,7 +23,7 @@ from unipose.priors.endpoint import Endpoint, EndpointConfig
 from unipose.priors.sampled_models import CachedSampledModel
 
 ANSWER_TOKENS = 300
-SMALL_NETWORK = AdapterConfig(passes=3, rate=1e-4, alignment_weight=1.0)
+SMALL_NETWORK = AdapterConfig(passes=3, rate=1e-4, denoiser_rate=1e-4, alignment_weight=0.3)
 """Of the embedded network, of which only the head learns."""
 
 
