@@ -63,12 +63,13 @@ class RecordedWindows:
         takes = [torch.from_numpy(take.rotations).float() for take in motions.takes]
         self.rotations = torch.cat(takes)
         self.length = length
-        ends = torch.tensor([len(take) for take in takes])
-        starts = ends.cumsum(0) - ends
-        self.starts = torch.cat(
-            [torch.arange(a, a + max(1, n - length + 1)) for a, n in zip(starts, ends)]
-        )
-        self.last = torch.repeat_interleave(starts + ends - 1, (ends - length + 1).clamp(min=1))
+        first, starts, last = 0, [], []
+        for take in takes:
+            count = max(1, len(take) - length + 1)
+            starts += range(first, first + count)
+            first += len(take)
+            last += [first - 1] * count
+        self.starts, self.last = torch.tensor(starts), torch.tensor(last)
 
     def draw(
         self, count: int, generator: torch.Generator, *, tilt: float

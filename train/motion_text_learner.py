@@ -30,7 +30,7 @@ class MotionTextLosses:
     contrast: float = 0.1
     temperature: float = 0.1
     parts: float = 0.0
-    """Ours, 0 leaves it out: a motion whose legs, arms or trunk are another one's fits its text less well."""
+    """Ours: a motion whose legs, arms or trunk are another one's fits its text less well."""
     alike: float = 0.8
     """Texts whose frozen features have a larger cosine are no negatives of each other."""
 

@@ -179,7 +179,7 @@ class _Run:
     """The state of one film's adaptation."""
 
     def __init__(
-        self, adapter: Adapter, film: PersonFilm, mode: AdaptationMode, weights: list[Tensor]
+        self, adapter: Adapter, film: PersonFilm, mode: AdaptationMode, weights: Sequence[Tensor]
     ) -> None:
         self.adapter, self.film, self.mode, self.weights = adapter, film, mode, weights
         self.config, self.place = adapter.config, adapter.place
@@ -321,9 +321,10 @@ class _Run:
         if self.alignment is not None:
             self._aim(now)
             self.cosines.append(self.cosine.cpu())
-        if self.mode.ema or self.mode.fill_in:
-            with torch.no_grad():
-                projected = self._projected(now)
+        if not (self.mode.ema or self.mode.fill_in):
+            return
+        with torch.no_grad():
+            projected = self._projected(now)
         if self.mode.ema:
             self.labels = self.labels.moved(projected, keep=self.config.keep)
         if self.mode.fill_in:

@@ -43,7 +43,9 @@ def load_denoiser(path: Path | None = None) -> MotionDenoiser:
     return MotionDenoiser.from_pretrained(path)
 
 
-def load_network(path: Path | None = None, *, layout: str = "hmr2") -> nn.Module:
+def load_network(
+    path: Path | None = None, *, layout: str = "hmr2"
+) -> MeshRecoveryNetwork | ResNetRecovery:
     """Return the mesh recovery network that adapts.
 
     None: the embedded eyes' Pose-ViT with its head; a folder: one of ours; a file: a checkpoint of
@@ -72,7 +74,7 @@ def embedded_network(head: MeshHeadConfig | None = None) -> MeshRecoveryNetwork:
     assert isinstance(config.vit, PoseViTConfig)
     network = MeshRecoveryNetwork(config)
     path = EYES / "model.safetensors"
-    parts = {"eyes.pose.": network.backbone}
+    parts: dict[str, nn.Module] = {"eyes.pose.": network.backbone}
     if head is None:
         parts["eyes.head."] = network.smpl_head
     for prefix, part in parts.items():

@@ -93,7 +93,7 @@ def adaptable(network: MeshRecovery) -> Iterator[list[nn.Parameter]]:
     if isinstance(network, nn.Module):
         network.eval()
     for weight in wanted:
-        weight.requires_grad_(requires_grad=id(weight) in known)
+        weight.requires_grad = id(weight) in known
     try:
         yield weights
     finally:
@@ -102,6 +102,6 @@ def adaptable(network: MeshRecovery) -> Iterator[list[nn.Parameter]]:
                 weight.copy_(value)
                 weight.grad = None
         for weight, value in wanted.items():
-            weight.requires_grad_(requires_grad=value)
+            weight.requires_grad = value
         if isinstance(network, nn.Module):
             network.train(mode)

@@ -38,7 +38,8 @@ class ResNetRecovery(nn.Module):
         self, *, body: str = "smpl", camera_places: Literal["pelvis", "origin"] = "origin"
     ) -> None:
         super().__init__()
-        self.body, self.camera_places = body, camera_places
+        self.body = body
+        self.camera_places: Literal["pelvis", "origin"] = camera_places
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.GroupNorm(GROUPS, 64)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
