@@ -206,7 +206,7 @@ class Results:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Bench:
+class AdaptationBench:
     """Everything that adaptations of the benchmark share."""
 
     films: list[BenchmarkFilm]
@@ -216,7 +216,7 @@ class Bench:
     wanted: list[str]
 
     @classmethod
-    def of(cls, options: AdaptationOptions) -> Bench:
+    def of(cls, options: AdaptationOptions) -> AdaptationBench:
         """Return what the options ask for; films and network are made if the cache lacks them."""
         options.cache.mkdir(parents=True, exist_ok=True)
         body = load_body()
@@ -243,7 +243,7 @@ class Bench:
 
 def measure(options: AdaptationOptions) -> dict[str, object]:
     """Return the figures of all modes; those that are there already are not computed again."""
-    bench = Bench.of(options)
+    bench = AdaptationBench.of(options)
     numbers = range(len(bench.films))
     if options.workers > 1:
         _share_out(bench, options)
@@ -263,7 +263,7 @@ def measure(options: AdaptationOptions) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _share_out(bench: Bench, options: AdaptationOptions) -> None:
+def _share_out(bench: AdaptationBench, options: AdaptationOptions) -> None:
     """Adapt to all films in processes that are forked off, each with its share of them.
 
     Raises ConfigError if one of them failed; what was finished is kept.
@@ -285,12 +285,14 @@ def _share_out(bench: Bench, options: AdaptationOptions) -> None:
         raise ConfigError(f"{len(failed)} of {len(workers)} workers failed; start again to go on")
 
 
-def _adapt_to_some(bench: Bench, numbers: Sequence[int], options: AdaptationOptions) -> None:
+def _adapt_to_some(
+    bench: AdaptationBench, numbers: Sequence[int], options: AdaptationOptions
+) -> None:
     for number in numbers:
         _adapt_to(bench, number, options)
 
 
-def _adapt_to(bench: Bench, number: int, options: AdaptationOptions) -> None:
+def _adapt_to(bench: AdaptationBench, number: int, options: AdaptationOptions) -> None:
     """Adapt to one film in all modes and with all seeds that are missing."""
     films, adapter, body, results = bench.films, bench.adapter, bench.body, bench.results
     film = films[number]

@@ -88,7 +88,7 @@ class MotionDenoiser(nn.Module):
 class _OverTime(nn.Module):
     def __init__(self, config: DenoiserConfig, width: int) -> None:
         super().__init__()
-        self.mlps = nn.Sequential(*(_Block(config.frames, width) for _ in range(config.blocks)))
+        self.mlps = nn.Sequential(*(_TimeBlock(config.frames, width) for _ in range(config.blocks)))
 
     def forward(
         self, x: Float[Tensor, "window width frame"]
@@ -96,7 +96,7 @@ class _OverTime(nn.Module):
         return self.mlps(x)
 
 
-class _Block(nn.Module):
+class _TimeBlock(nn.Module):
     def __init__(self, frames: int, width: int) -> None:
         super().__init__()
         self.fc0 = _Time(frames)
