@@ -7,6 +7,7 @@ goes on with the person and the epoch where it was; one person who fails does no
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -219,7 +220,7 @@ class FilmAdaptation:
         return person
 
     def _adapt(self, one: FollowedPerson, person: PersonFilm) -> Adapted:
-        state = self.out / f".person-{one.number}.safetensors"
+        state = self.out / f".person-{one.number}-{self._mark(person)}.safetensors"
         bar = iter(self.progress(range(self.adapter.config.epochs), self.adapter.config.epochs,
                                  f"adapting to person {one.number}"))  # fmt: skip
         next(bar, None)
@@ -228,6 +229,15 @@ class FilmAdaptation:
             next(bar, None)
 
         return self.adapter.adapt(person, MODES[self.mode], state=state, on_epoch=step)
+
+    def _mark(self, person: PersonFilm) -> str:
+        """Return a hash of all that an adaptation hangs on: other labels are another one."""
+        found = hashlib.blake2b(digest_size=6)
+        for part in (self.mode, self.adapter.config, person.segments):
+            found.update(repr(part).encode())
+        for values in (person.pixels, person.keypoints.points, person.keypoints.scores):
+            found.update(values.contiguous().numpy().tobytes())
+        return found.hexdigest()
 
     def _saved(
         self, one: FollowedPerson, adapted: Adapted, where: Crops, film: FilmReader, fps: float
