@@ -37,7 +37,7 @@ class DenoiserTraining(RunSettings):
     data: Path = Path("../shared/mocap")
     """Folder with a manifest.csv; "" trains on made-up poses."""
     out: Path = Path("runs/motion_denoiser")
-    steps: int = 3000
+    steps: int = 1500
     batch: int = 32
     peak_rate: float = 1e-3
     noise: float = 0.3
