@@ -32,6 +32,7 @@ from eval.adaptation_films import HARD, BenchmarkFilm, Keypoint2DNoise, shoot_al
 from eval.narrow_network import HEAD, look_at_pictures, teach_head
 from eval.program import EvalOptions, print_result, print_table, run, track
 from unipose.adaptation.adapter import MODES, Adapter, AdapterConfig, PersonFilm
+from unipose.adaptation.calibration import threshold_of
 from unipose.adaptation.default_models import embedded_network, load_denoiser, load_space
 from unipose.adaptation.networks import FilmNetwork
 from unipose.adaptation.segments import cut_film
@@ -354,6 +355,9 @@ def summary(
             every = [results.rows[i, s, mode] for i in range(len(films)) for s in range(seeds)]
             found[f"{mode}.ms_per_frame"] = fmean(row["ms_per_frame"] for row in every)
             found[f"{mode}.filled_share"] = fmean(row["filled"] for row in every)
+    reached = [row["cosine"] for (_, _, mode), row in results.rows.items() if mode == "ema"]
+    if reached:  # what the dictionary's threshold should be, if these are validation's films
+        found["calibrated_fill_threshold"] = threshold_of(torch.tensor(reached))
     if {"cycleadapt", "fill_in"} <= set(modes) and hard:
         base, ours = (float(str(found[f"{m}.hard_pa_mpjpe_mm"])) for m in ("cycleadapt", "fill_in"))
         found["hard_pa_gain"] = (base - ours) / base
