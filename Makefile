@@ -17,7 +17,7 @@ KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000
 TRAIN := PATH="$(CURDIR)/$(BIN):$$PATH" $(KEEP_MEMORY) $(BIN)/accelerate launch --num_processes 1 \
 	--num_machines 1 --mixed_precision no --dynamo_backend no -m
 
-.PHONY: help setup chat test test-slow check lint format types arrows mini codes converse lifting picture bench lock clean
+.PHONY: help setup chat test test-slow check lint format types arrows mini codes converse lifting picture bench adaptation lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -82,6 +82,11 @@ smol: setup ## teach the model over the base to read and write poses (MOCAP=FOLD
 	$(TRAIN) train.pose_expert --preset smol --data $(MOCAP)
 	$(BIN)/python -m train.export_weights runs/pose_expert/model runs/smol
 
+adaptation: setup ## train the motion-text space and the denoiser again (MOCAP=FOLDER)
+	$(TRAIN) train.motion_text --preset mini --data $(MOCAP)
+	$(TRAIN) train.motion_denoiser --preset mini --data $(MOCAP)
+	$(BIN)/python -m train.export_adaptation runs/motion_text/model runs/motion_denoiser/model
+
 converse: setup ## train the conversation model again, from the mocap folder (MOCAP=FOLDER)
 	$(TRAIN) train.converse --preset smol --data $(MOCAP)
 	mkdir -p unipose/weights/conversation
@@ -108,6 +113,7 @@ bench: setup ## measure everything the README claims (MOCAP=FOLDER)
 	$(BIN)/python -m eval.recognition --data $(MOCAP) --split test --json
 	$(BIN)/python -m eval.generation --data $(MOCAP) --split test --json
 	$(BIN)/python -m eval.retrieval --data $(MOCAP) --split test --json
+	$(BIN)/python -m eval.adaptation --data $(MOCAP) --split test --json
 	$(BIN)/python -m eval.answers --data $(MOCAP) --json
 	$(BIN)/python -m eval.answers --data $(MOCAP) --from-codes --json
 	$(BIN)/python -m eval.requests --data $(MOCAP) --json

@@ -358,7 +358,7 @@ RELATIONS = {
     "close": "close to", "front": "in front of", "at_left": "left of", "at_right": "right of",
     "on_hip": "on hip", "at_side": "at side", "reach_front": "reaching forward",
     "out_side": "out to the side", "on_ground": "on the ground", "slightly_bent": "slightly bent",
-    "bent_less": "a bit bent", "bent_more": "bent", "completely_bent": "fully bent",
+    "bent_less": "half bent", "bent_more": "sharply bent", "completely_bent": "fully bent",
     "right_angle": "at a right angle", "shoulder_width": "shoulder width from", "wide": "wide from",
     "spread": "spread from",
 }  # fmt: skip

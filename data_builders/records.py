@@ -31,6 +31,8 @@ class Record:
     keypoints_2d: Keypoints | None = None
     """One row; what the source has not labelled is missing. Its scores are 1 for a keypoint that
     is seen or not known to be hidden, 0.5 for a hidden one or one outside of the picture."""
+    detected_2d: Keypoints | None = None
+    """What a detector found in the picture, with its own scores, where the source has it."""
     keypoints_3d: Keypoints | None = None
     """One row; metres, y up, in the world of the record's camera; where the source knows no world,
     x to the picture's right and z towards the viewer: what a person who faces the camera has to its

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -112,6 +113,7 @@ def _record(
         "trans": numbers(_of(content, "trans", person, frame), (3,), "trans"),
         "betas": numbers(_list(content, "betas")[person][:10], (10,), "betas"),
     }
+    found = _found(content, person, frame)
     return Record(
         key=key,
         source="3dpw",
@@ -120,7 +122,8 @@ def _record(
         image=path,
         box=box_of(seen, size),
         camera=camera.pinhole(size_px=size),
-        keypoints_2d=_found(content, person, frame) or seen,
+        keypoints_2d=_marked(found) or seen,
+        detected_2d=found,
         keypoints_3d=known_in_3d(SMPL_24, world),
         other={"sequence": sequence, "frame": frame, "person": person, "gender": gender},
     )
@@ -131,8 +134,15 @@ def _found(content: dict[str, Any], person: int, frame: int) -> Keypoints | None
     if "poses2d" not in content:
         return None
     found = torch.tensor(numbers(_of(content, "poses2d", person, frame), (3, 18), "poses2d"))
-    seen = (found[2] > 0).to(found)
-    return marked_keypoints(OPENPOSE_18, found[:2].T, seen) if bool(seen.any()) else None
+    here = bool((found[2] > 0).any())
+    return marked_keypoints(OPENPOSE_18, found[:2].T, found[2]) if here else None
+
+
+def _marked(found: Keypoints | None) -> Keypoints | None:
+    """Return detected landmarks as marked ones: all of them count as seen."""
+    if found is None:
+        return None
+    return replace(found, scores=found.present.to(found.scores))
 
 
 SOURCE = Source(

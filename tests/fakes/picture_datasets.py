@@ -21,6 +21,7 @@ from unipose.body.keypoint_sets import (
     HUMAN36M_17,
     MPI_INF_3DHP_17,
     MPI_INF_3DHP_28,
+    OPENPOSE_25,
     SMPL_24,
 )
 
@@ -219,6 +220,61 @@ def write_3dpw(folder: Path, *, frames: int = 4, split: str = "train", **changed
             folder / "imageFiles/downtown_walking_00" / f"image_{frame:05d}.jpg", (1080, 1920)
         )
     return folder
+
+
+EGOBODY = "recording_20210907_S03_S04_01"
+
+
+def write_egobody(folder: Path, *, frames: int = 4, split: str = "test") -> Path:
+    """Write one recording; OpenPose finds nobody in the last frame, one was not fitted.
+
+    The Kinect stands 2 m to the right of the headset and looks the same way; the headset's world is
+    turned by a quarter about the vertical.
+    """
+    (folder / "egocentric_color").mkdir(parents=True, exist_ok=True)
+    (folder / "data_info_release.csv").write_text(
+        "scene_name,recording_name,start_frame,end_frame,body_idx_0,body_idx_1,body_idx_fpv\n"
+        f"cab_e,{EGOBODY},100,{99 + frames},0 female,1 male,1 male\n"
+    )
+    (folder / "data_splits.csv").write_text(f"train,val,{split}\n,,{EGOBODY}\n")
+    place = folder / "egocentric_color" / EGOBODY / "2021-09-07-155421"
+    world = np.eye(4)
+    world[:3, :3] = [[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]]  # from the headset's camera to its world
+    to_kinect = np.diag([1.0, -1, -1, 1]) @ np.linalg.inv(world)
+    to_kinect[0, 3] = -2.0  # the Kinect sees everything 2 m further to the left
+    calibration = folder / "calibrations" / EGOBODY / "cal_trans"
+    calibration.mkdir(parents=True)
+    (calibration / "holo_to_kinect12.json").write_text(json.dumps({"trans": to_kinect.tolist()}))
+    lines = ["(960.0, 540.0, 1920, 1080)"]
+    names, rows = [], []
+    points = pixels(standing(OPENPOSE_25.names), (960, 540))
+    for i in range(frames):
+        frame, stamp = f"frame_{100 + i:05d}", 132_000_000 + i
+        name = f"egocentric_color/{EGOBODY}/{place.name}/PV/{stamp}_{frame}.jpg"
+        write_jpeg(folder / name, (1920, 1080))
+        lines.append(",".join(map(str, [stamp, FOCAL, FOCAL, *world.ravel()])))
+        names.append(name)
+        rows.append(np.column_stack([points, np.full(25, 0.8 if i < frames - 1 else 0.0)]))
+        if i != 1:
+            write_egobody_fit(folder, frame)
+    (place / "2021-09-07-155421_pv.txt").write_text("\n".join(lines) + "\n")
+    np.savez(place / "keypoints.npz", imgname=np.array(names), keypoints=np.array(rows),
+             center=np.zeros((frames, 2)), scale=np.ones(frames))  # fmt: skip
+    return folder
+
+
+def write_egobody_fit(folder: Path, frame: str) -> None:
+    """Write a person who stands 4 m before the headset and faces it, in the Kinect's frame."""
+    file = folder / f"smpl_interactee_test/{EGOBODY}/body_idx_1/results/{frame}/000.pkl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        "global_orient": np.array([[np.pi, 0.0, 0.0]]),
+        "body_pose": np.zeros((1, 69)),
+        "betas": np.full((1, 10), 0.25),
+        "transl": np.array([[-2.0, 0.2, AWAY_M]]),
+        "gender": "male",
+    }
+    file.write_bytes(as_python2_pickle(pickle.dumps(content, protocol=2)))
 
 
 def write_h3wb(folder: Path, *, frames: int = 2) -> Path:

@@ -27,6 +27,8 @@ from unipose.errors import MissingFileError, WeightsError
 
 LARGEST_PICKLE = 200_000_000
 """Bytes of the part of a checkpoint that says where its tensors are."""
+ENTRIES = ("state_dict", "model_pos", "model", "model_state_dict")
+"""Where weights lie in a checkpoint: Lightning's, VideoPose3D's, SPIN's and BOA's, CycleAdapt's."""
 
 _STORAGES = {
     "FloatStorage": torch.float32, "DoubleStorage": torch.float64, "HalfStorage": torch.float16,
@@ -129,10 +131,12 @@ def _read_old(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
 
 
 def _state_dict(content: object) -> dict[str, object]:
-    """Return what lies under names: in a checkpoint's `state_dict`, `model_pos`, or the file."""
-    found = content if isinstance(content, dict) else None
-    for entry in ("state_dict", "model_pos"):  # the second is VideoPose3D's
-        found = found.get(entry, found) if isinstance(found, dict) else None
+    """Return what lies under names, in one of a checkpoint's `ENTRIES` or in the file itself."""
+    found = content
+    for entry in ENTRIES:
+        if isinstance(content, dict) and isinstance(content.get(entry), dict):
+            found = content[entry]
+            break
     if not isinstance(found, dict):
         return {}
     return {name: value for name, value in found.items() if isinstance(name, str)}

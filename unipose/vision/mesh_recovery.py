@@ -95,6 +95,18 @@ class MeshRecoveryNetwork(nn.Module):
         """Return pose, shape and camera of the person in each normalised crop."""
         return self.smpl_head(self.backbone(crops))
 
+    def frozen_features(
+        self, crops: Float[Tensor, "person 3 side side"]
+    ) -> Float[Tensor, "person channel row column"]:
+        """Return the Pose-ViT's map, in which no adaptable weight has a part."""
+        return self.backbone(crops)
+
+    def from_features(
+        self, features: Float[Tensor, "person channel row column"]
+    ) -> RecoveredMeshes:
+        """Return the people that such maps show."""
+        return self.smpl_head(features)
+
     @property
     def image_px(self) -> int:
         """Side of the square crops that it takes (pixels)."""

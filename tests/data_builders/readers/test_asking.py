@@ -26,6 +26,7 @@ from tests.fakes.picture_datasets import (
     write_3dpw,
     write_bedlam,
     write_coco,
+    write_egobody,
     write_h3wb,
     write_human36m,
     write_mpi_inf_3dhp,
@@ -169,6 +170,7 @@ WRITERS = {
     "h3wb": write_h3wb,
     "3dpw": write_3dpw,
     "bedlam": write_bedlam,
+    "egobody": write_egobody,
     "coco": lambda folder: write_coco(folder, [coco_person(1), coco_person(2, iscrowd=1)]),
     "coco_wholebody": lambda folder: write_coco(
         folder, [coco_whole_body_person(1)], stem="coco_wholebody_val_v1.0"

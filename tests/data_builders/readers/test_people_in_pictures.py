@@ -25,6 +25,7 @@ from tests.fakes.picture_datasets import (
     write_3dpw,
     write_bedlam,
     write_coco,
+    write_egobody,
     write_h3wb,
     write_h3wb_samples,
     write_human36m,
@@ -35,6 +36,7 @@ from tests.fakes.picture_datasets import (
 )
 from unipose.body.keypoint_sets import COCO_17, COCO_WHOLEBODY_133, HUMAN36M_17, SMPL_24
 from unipose.errors import EmptySourceError, FileNote, SourceError
+from unipose.files.smpl_parameters import mean_pelvis
 
 
 def read(text):
@@ -146,6 +148,8 @@ def test_3dpw_keeps_its_world_and_drops_frames_without_a_camera(tmp_path):
     assert records[1].keypoints_3d.keypoint_set is SMPL_24
     assert records[0].keypoints_2d.point("right_wrist").tolist() == [[500, 700]]
     assert records[0].keypoints_2d.point("nose").isnan().all()
+    assert float(records[0].detected_2d.scores.max()) == pytest.approx(0.8)
+    assert records[1].detected_2d is None
     assert (records[0].pose.body, records[0].other["gender"]) == ("smpl", "m")
     assert torch.allclose(records[0].pose.translation[0], torch.tensor([0.0, 1.17, 0.0]))
     assert drops.dropped[0].reason == "the camera's place is not valid for this frame"
@@ -165,6 +169,24 @@ def test_3dpw_with_entries_that_do_not_fit_together_gives_reasons(tmp_path):
     with pytest.raises(EmptySourceError, match="trans holds NaN") as error:
         read(f"3dpw={tmp_path}?fps=0")
     assert "poses has nothing for person 0 in frame 2" in str(error.value)
+
+
+def test_egobody_is_brought_before_the_headset(tmp_path):
+    records, drops = read(f"egobody={write_egobody(tmp_path)}?fps=0")
+    assert [record.other["frame"] for record in records] == [100, 102]
+    first = records[0]
+    assert (first.split, first.pose.body, first.other["gender"]) == ("test", "smpl", "male")
+    assert torch.allclose(first.pose.rotations[0, 0], torch.eye(3), atol=1e-5)
+    pelvis = first.pose.translation[0] + mean_pelvis("smpl")
+    assert pelvis[0] == pytest.approx(float(mean_pelvis("smpl")[0]), abs=0.01)
+    assert pelvis[2] == pytest.approx(-4.0, abs=0.1)
+    seen = first.camera.project(pelvis[None].double(), height_px=1080, width_px=1920)
+    assert 900 < float(seen[0, 0]) < 1020
+    assert first.detected_2d.scores[0, 0] == pytest.approx(0.8)
+    assert first.keypoints_2d.scores[0, 0] == 1
+    reasons = {drop.key: drop.reason for drop in drops.dropped}
+    assert "no SMPL parameters" in reasons["egobody/recording_20210907_S03_S04_01:101"]
+    assert "no keypoint" in reasons["egobody/recording_20210907_S03_S04_01:103"]
 
 
 class Harmful:

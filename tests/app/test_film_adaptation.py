@@ -1,0 +1,177 @@
+"""`unipose adapt`: from a film and a keypoint file to poses before and after, and labels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.fakes.films_to_adapt import BODY, bent_dictionary, make_adapter, make_film
+from tests.fakes.keypoint_detector import FakeKeypointDetector
+from unipose.adaptation.adapter import AdapterConfig
+from unipose.adaptation.labelling import AskingNamer, OwnNamer
+from unipose.adaptation.segments import read_segments
+from unipose.app import film_adaptation
+from unipose.app.adaptation_setup import AdaptationRequest
+from unipose.app.film_adaptation import FilmAdaptation, follow_people
+from unipose.body.keypoint_sets import COCO_17
+from unipose.body.people import ImagePeople, PersonInImage
+from unipose.body.pose import Pose
+from unipose.errors import ConfigError, FileError, PoseQueryError
+from unipose.files import open_pose
+from unipose.files.film import open_film
+from unipose.files.keypoint_files import write_people
+from unipose.priors.sampled_models import InProcessModel
+
+FRAMES = 12
+
+
+def plain(items, count, description):
+    return items
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    film = make_film(frames=FRAMES)
+    for i, pixels in enumerate(film.pixels):
+        picture = np.zeros((200, 200, 3), dtype=np.uint8) + pixels[:, :1, :1].reshape(3).numpy()
+        Image.fromarray(picture).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture
+def keypoints(tmp_path: Path) -> Path:
+    film = make_film(frames=FRAMES)
+    rows = [
+        ImagePeople(
+            image=str(i), size_px=(200, 200),
+            people=(
+                PersonInImage(
+                    box=(20.0, 20.0, 180.0, 180.0), keypoints=film.keypoints[i].mapped_to(COCO_17)
+                ),
+            ),
+        )
+        for i in range(FRAMES)
+    ]  # fmt: skip
+    return write_people(rows, tmp_path / "keypoints.json")
+
+
+def adaptation(out: Path, **changed: object) -> FilmAdaptation:
+    adapter = make_adapter(AdapterConfig(epochs=2, rate=1e-2, fill_threshold=-1.0))
+    settings = {
+        "adapter": adapter, "body": BODY, "mode": "fill_in", "out": out,
+        "keypoints": "from a file", "namer": OwnNamer(dictionary=bent_dictionary()),
+        "progress": plain,
+    } | changed  # fmt: skip
+    return FilmAdaptation(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_film_becomes_poses_labels_a_report_and_a_film(
+    tmp_path: Path, frames: Path, keypoints: Path
+):
+    film, out = open_film(frames, fps=30.0), tmp_path / "out"
+    (one,) = follow_people(film, keypoints, plain)
+    assert (one.number, one.first, len(one)) == (1, 0, FRAMES)
+    report = adaptation(out).run(film, [one])
+    assert json.loads((out / "report.json").read_text()) == json.loads(json.dumps(report))
+    assert (report["keypoints"], report["labels"]) == ("from a file", "self")
+    (row,) = report["people"]
+    assert row["keypoints_filled_in"] == pytest.approx(6 / 23)  # COCO's set has no feet
+    after = open_pose(out / "person-1-after.npz")
+    assert (len(after), after.fps) == (FRAMES, 30.0)
+    assert (out / "side-by-side.mp4").stat().st_size > 1000
+    labels = read_segments(out / "labels.json")
+    assert labels[0].label in bent_dictionary().labels
+
+    # the corrected file is taken, true poses give errors, and what was done is not done again
+    truth = Pose(rotations=after.rotations, betas=after.betas)
+    again = adaptation(out, labels=out / "labels.json", namer=None, truth=truth)
+    (row,) = again.run(film, [one])["people"]
+    assert row["after"]["pa_mpjpe_mm"] == pytest.approx(0.0, abs=0.05)
+    assert row["before"]["mpjpe_mm"] > row["after"]["mpjpe_mm"]
+
+
+@pytest.mark.slow
+def test_one_who_fails_does_not_touch_the_others(
+    tmp_path: Path, frames: Path, keypoints: Path, capsys: pytest.CaptureFixture[str]
+):
+    film = open_film(frames, fps=30.0)
+    (one,) = follow_people(film, keypoints, plain)
+    out = tmp_path / "out"
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps([
+        {"person": 1, "start": 0, "end": FRAMES, "label": "fly"},
+        {"person": 2, "start": 0, "end": FRAMES, "label": "bend the elbow"},
+    ]))  # fmt: skip
+    run = adaptation(out, labels=labels, namer=None)
+    report = run.run(film, [one, replace(one, number=2)])
+    assert "no label 'fly'" in report["people"][0]["failed"]
+    assert report["people"][1]["frames"] == FRAMES
+    assert "person 1 is left out" in capsys.readouterr().err
+    with pytest.raises(PoseQueryError, match="nobody could be adapted"):
+        adaptation(out, labels=labels, namer=None).run(film, [one])
+
+
+def test_without_a_file_our_own_networks_look(frames: Path, monkeypatch: pytest.MonkeyPatch):
+    class Detector(FakeKeypointDetector):
+        def bodies(self, pixels, *, least=0.3):
+            keypoints = make_film(frames=2).keypoints[0].mapped_to(COCO_17)
+            return [PersonInImage(box=(20.0, 20.0, 180.0, 180.0), keypoints=keypoints)]
+
+        def follow(self, pixels, before):
+            return self.bodies(pixels)
+
+    monkeypatch.setattr(film_adaptation, "KeypointDetector", Detector)
+    (one,) = follow_people(open_film(frames, fps=30.0), None, plain)
+    assert one.keypoints.keypoint_set.name == "coco-17"
+    assert len(one) == FRAMES
+
+
+def test_a_keypoint_file_of_another_film_is_refused(frames: Path, keypoints: Path):
+    (frames / "11.png").unlink()
+    with pytest.raises(FileError, match="keypoints of 12 frames, the film has 11"):
+        follow_people(open_film(frames, fps=30.0), keypoints, plain)
+
+
+def test_a_model_that_sees_names_the_segments(capsys: pytest.CaptureFixture[str]):
+    film = make_film(frames=8, label="")
+
+    def answer(question, numbers):
+        first = "frames 0" in question.key
+        return ["LABEL: bend the elbow" if first else "I see nothing"] * len(numbers)
+
+    model = InProcessModel(name="fake", identity={}, answer=answer)
+    namer = AskingNamer(model=model, labels=bent_dictionary().labels, samples=2, workers=1)
+    named = namer.named(film, make_adapter())
+    assert [one.label for one in named] == ["bend the elbow", ""]
+    assert "frames 4 to 7" in capsys.readouterr().err
+
+
+def test_our_own_space_names_the_nearest_action():
+    film = make_film(frames=8, label="")
+    named = OwnNamer(dictionary=bent_dictionary()).named(film, make_adapter())
+    assert {one.label for one in named} == {"stretch the elbow"}
+    sure = OwnNamer(dictionary=bent_dictionary(), least=1.1)
+    assert {one.label for one in sure.named(film, make_adapter())} == {""}
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"labels": Path("a.json"), "ask": "self"}, "come from a file"),
+        ({"ask": "http://127.0.0.1/v1"}, "needs the name of a model"),
+        ({"motion_clip": Path("m.pt")}, "name it with --clip"),
+        ({"true_keypoints": True}, "what the file of --keypoints holds"),
+    ],
+)
+def test_contradictions_are_named(options: dict, problem: str):
+    with pytest.raises(ConfigError, match=problem):
+        AdaptationRequest(out=Path("out"), **options)
+    assert AdaptationRequest(out=Path("out")).source == "detected by the embedded networks"

@@ -1,0 +1,1 @@
+"""Test-time adaptation of mesh recovery: the action's name pulls a film's poses towards it."""

@@ -1,0 +1,83 @@
+"""The embedded networks of adaptation, and the user's own in their published layouts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from torch import nn
+
+from unipose.adaptation.denoiser import MotionDenoiser
+from unipose.adaptation.dictionary import MotionDictionary
+from unipose.adaptation.motion_text import MotionTextModel
+from unipose.errors import ConfigError
+from unipose.files.checkpoints import load_strictly, part_of, read_checkpoint
+from unipose.vision.mesh_recovery import (
+    HMR2,
+    MeshHeadConfig,
+    MeshRecoveryConfig,
+    MeshRecoveryNetwork,
+)
+from unipose.vision.pose_vit import PoseViTConfig
+from unipose.vision.resnet_recovery import ResNetRecovery
+
+WEIGHTS = Path(__file__).parents[1] / "weights"
+MOTION_TEXT, DENOISER, EYES = (
+    WEIGHTS / name for name in ("motion_text", "motion_denoiser", "mini")
+)
+
+
+def load_space(folder: Path | None = None) -> tuple[MotionTextModel, MotionDictionary]:
+    """Return the motion-text model of a folder (None: the embedded one) and its dictionary."""
+    folder = folder or MOTION_TEXT
+    return MotionTextModel.from_pretrained(folder), MotionDictionary.load(folder)
+
+
+def load_denoiser(path: Path | None = None) -> MotionDenoiser:
+    """Return the denoiser of a folder, or of a published checkpoint; None: the embedded one."""
+    path = path or DENOISER
+    if path.is_file():
+        network = MotionDenoiser()
+        network.load_published(path)
+        return network.eval()
+    return MotionDenoiser.from_pretrained(path)
+
+
+def load_network(
+    path: Path | None = None, *, layout: str = "hmr2"
+) -> MeshRecoveryNetwork | ResNetRecovery:
+    """Return the mesh recovery network that adapts.
+
+    None: the embedded eyes' Pose-ViT with its head; a folder: one of ours; a file: a checkpoint of
+    HMR 2.0 (`layout` hmr2), or of BOA, DynaBOA or CycleAdapt (cycleadapt), whose betas are those of
+    the licensed SMPL body. Raises ConfigError for another layout, WeightsError as their loaders do.
+    """
+    if path is None:
+        return embedded_network()
+    if path.is_dir():
+        return MeshRecoveryNetwork.from_pretrained(path)
+    if layout == "hmr2":
+        network = MeshRecoveryNetwork(HMR2)
+    elif layout == "cycleadapt":
+        network = ResNetRecovery()
+    else:
+        raise ConfigError(f"there is no layout {layout!r}, only hmr2 and cycleadapt")
+    network.load_published(path)
+    return network.eval()
+
+
+def embedded_network(head: MeshHeadConfig | None = None) -> MeshRecoveryNetwork:
+    """Return the embedded eyes as a mesh recovery network; `head` takes a new head instead."""
+    eyes = json.loads((EYES / "config.json").read_text())["eyes"]
+    own = MeshHeadConfig(**eyes["head"])
+    config = MeshRecoveryConfig.from_dict({"vit": eyes["pose"], "head": vars(head or own)})
+    assert isinstance(config.vit, PoseViTConfig)
+    network = MeshRecoveryNetwork(config)
+    path = EYES / "model.safetensors"
+    parts: dict[str, nn.Module] = {"eyes.pose.": network.backbone}
+    if head is None:
+        parts["eyes.head."] = network.smpl_head
+    for prefix, part in parts.items():
+        weights = part_of(read_checkpoint(path, (prefix,)), prefix)
+        load_strictly(part, {name: value.float() for name, value in weights.items()}, path)
+    return network.eval()

@@ -1,0 +1,313 @@
+"""`unipose adapt`: a mesh recovery network adapts to everybody in a film, and tells what it gained.
+
+OUT becomes a folder: for each person the poses before and after, the labels of their segments (to
+be corrected by hand and given again), a report, and the film side by side. A run that was stopped
+goes on with the person and the epoch where it was; one person who fails does not touch the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unipose.adaptation.adapter import MODES, Adapted, Adapter, PersonFilm
+from unipose.adaptation.labelling import ActionNamer
+from unipose.adaptation.segments import cut_film, read_segments, write_segments
+from unipose.body.body import Body
+from unipose.body.keypoints import Keypoints
+from unipose.body.people import Box, ImagePeople, Track
+from unipose.body.pose import Pose
+from unipose.body.skeletons import POSED_JOINTS
+from unipose.errors import ConfigError, FileError, PoseQueryError, UniPoseError
+from unipose.files import open_pose, save_pose
+from unipose.files.atomic import written_whole
+from unipose.files.film import FOLDER_FPS, FilmReader
+from unipose.files.film_writer import film_writer
+from unipose.files.keypoint_files import read_keypoint_file
+from unipose.metrics import acceleration_error, mpjpe, mpvpe, pa_mpjpe, root_aligned
+from unipose.render.overlay import draw_bodies
+from unipose.vision.crops import Crops
+from unipose.vision.film_people import bodies_in_frames
+from unipose.vision.keypoint_detector import KeypointDetector
+from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
+from unipose.vision.tracking import track_people
+
+Progress = Callable[[Iterable[Any], int | None, str], Iterable[Any]]
+Source = Literal["detected by the embedded networks", "from a file", "ground truth"]
+FEWEST_FRAMES = 10
+"""Of a person who is adapted to."""
+MARGIN = 0.1
+"""Of its longer side, around the keypoints where a file has no box."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FollowedPerson:
+    """One person of a film: a box in each frame from the first to the last sighting."""
+
+    number: int
+    """From 1, in the order in which they appear."""
+    first: int
+    """The film's frame."""
+    boxes: tuple[Box, ...]
+    keypoints: Keypoints
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+def follow_people(
+    film: FilmReader, keypoints: Path | None, progress: Progress
+) -> list[FollowedPerson]:
+    """Return the people of a film, by its keypoint file or by the embedded networks.
+
+    Raises FileError if nobody is there for long enough, or if the file has pictures that the film
+    does not have.
+    """
+    fps = film.fps or FOLDER_FPS
+    if keypoints is not None:
+        rows = read_keypoint_file(keypoints)
+        if film.count is not None and len(rows) > film.count:
+            raise FileError(
+                keypoints, f"has keypoints of {len(rows)} frames, the film has {film.count}."
+            )
+        seen = [(i, i / fps, _with_boxes(row)) for i, row in enumerate(rows)]
+    else:
+        frames = progress(film.frames(), film.count, "looking for people")
+        seen = [
+            (frame.number, frame.seconds, ImagePeople(image=str(frame.number), people=tuple(found)))
+            for frame, found in bodies_in_frames(frames, KeypointDetector())
+        ]
+    tracks = [one for one in track_people(seen, fps=fps) if len(one) >= FEWEST_FRAMES]
+    if not tracks:
+        raise FileError(film.path, f"shows nobody for {FEWEST_FRAMES} frames or more.")
+    return [_followed(track, number) for number, track in enumerate(tracks, start=1)]
+
+
+def _with_boxes(row: ImagePeople) -> ImagePeople:
+    """Return the people with boxes around their keypoints where the file has none."""
+    people = []
+    for one in row.people:
+        if one.box is None and one.keypoints is not None and bool(one.keypoints.present.any()):
+            points = one.keypoints.points[0][one.keypoints.present[0]]
+            low, high = points.amin(0), points.amax(0)
+            room = MARGIN * float((high - low).max())
+            edges = torch.cat([low - room, high + room]).tolist()
+            people.append(replace(one, box=tuple(edges)))
+        elif one.box is not None and one.keypoints is not None:
+            people.append(one)
+    return replace(row, people=tuple(people))
+
+
+def _followed(track: Track, number: int) -> FollowedPerson:
+    """Return a track without gaps: boxes go straight in between, keypoints are missing there."""
+    first, last = track.frames[0], track.frames[-1]
+    boxes = np.array([one.box for one in track.people], dtype=float)
+    every = np.arange(first, last + 1)
+    between = np.stack([np.interp(every, track.frames, column) for column in boxes.T], axis=1)
+    seen = track.keypoints
+    shape = (len(every), len(seen.keypoint_set))
+    at = torch.tensor(track.frames) - first
+    points, scores = torch.zeros(*shape, 2), torch.zeros(shape)
+    present = torch.zeros(shape, dtype=torch.bool)
+    points[at], scores[at], present[at] = seen.points.float(), seen.scores.float(), seen.present
+    return FollowedPerson(
+        number=number,
+        first=first,
+        boxes=tuple((a, b, c, d) for a, b, c, d in between.tolist()),
+        keypoints=Keypoints.of(seen.keypoint_set, points, scores, present=present),
+    )
+
+
+def cut_people(
+    film: FilmReader, people: Sequence[FollowedPerson], side_px: int, progress: Progress
+) -> list[tuple[Tensor, Crops]]:
+    """Return each person's crops, of `side_px` pixels, and where they were cut out.
+
+    Raises FileError if the film ends before a person does.
+    """
+    crops = [Crops.around(torch.tensor(one.boxes)) for one in people]
+    cut: list[list[Tensor]] = [[] for _ in people]
+    for frame in progress(film.frames(), film.count, "cutting people out"):
+        pixels = torch.from_numpy(np.array(frame.pixels))
+        for one, where, parts in zip(people, crops, cut):
+            row = frame.number - one.first
+            if row == len(parts) and row < len(one):
+                crop = Crops(centre=where.centre[row : row + 1], side=where.side[row : row + 1])
+                parts.append(crop.cut(pixels, side_px)[0].round().byte())
+    for one, parts in zip(people, cut):
+        if len(parts) != len(one):
+            raise FileError(
+                film.path, f"has no whole frames {one.first} to {one.first + len(one) - 1}."
+            )
+    return [(torch.stack(parts), where) for parts, where in zip(cut, crops)]
+
+
+@dataclass(kw_only=True)
+class FilmAdaptation:
+    """What the command was asked for."""
+
+    adapter: Adapter
+    body: Body
+    mode: str
+    out: Path
+    keypoints: Source
+    namer: ActionNamer | None = None
+    labels: Path | None = None
+    truth: Pose | None = None
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ConfigError(f"there is no mode {self.mode!r}, only {', '.join(MODES)}")
+        self.given = read_segments(self.labels) if self.labels is not None else []
+
+    def run(self, film: FilmReader, people: Sequence[FollowedPerson]) -> dict[str, Any]:
+        """Adapt to each person; return the report, which is also written."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        crops = cut_people(film, people, self.adapter.network.image_px, self.progress)
+        fps = film.fps or FOLDER_FPS
+        found: dict[int, tuple[Adapted, Crops]] = {}
+        rows, segments = [], []
+        for one, (pixels, where) in zip(people, crops):
+            start = perf_counter()
+            try:
+                person = self._person(one, pixels, where, fps)
+                named_s = perf_counter() - start
+                adapted = self._adapt(one, person)
+            except UniPoseError as error:
+                print(f"note: person {one.number} is left out: {error}", file=sys.stderr)
+                rows.append({"person": one.number, "failed": str(error)})
+                continue
+            found[one.number] = adapted, where
+            segments += person.segments
+            took_s = perf_counter() - start - named_s
+            rows.append(self._saved(one, adapted, where, film, fps) | {
+                "labelling_ms_per_frame": 1000 * named_s / len(one),
+                "ms_per_frame": 1000 * took_s / len(one),
+            })  # fmt: skip
+        if not found:
+            raise PoseQueryError("nobody could be adapted to; the notes say why")
+        asked = self.namer.name if self.namer is not None else str(self.labels or "nobody")
+        write_segments(segments, self.out / "labels.json", asked=asked)
+        report = {
+            "film": str(film.path), "mode": self.mode, "keypoints": self.keypoints,
+            "labels": asked, "people": rows,
+        }  # fmt: skip
+        with written_whole(self.out / "report.json") as temporary:
+            temporary.write_text(json.dumps(report, indent=2) + "\n")
+        self._draw(film, people, found)
+        return report
+
+    def _person(self, one: FollowedPerson, pixels: Tensor, where: Crops, fps: float) -> PersonFilm:
+        segments = [part for part in self.given if part.person == one.number]
+        if not segments:
+            segments = cut_film(len(one), fps=fps, person=one.number)
+        person = PersonFilm(
+            pixels=pixels, crops=where, keypoints=one.keypoints, fps=fps, segments=segments
+        )
+        if self.namer is not None and not self.given:
+            person = replace(person, segments=self.namer.named(person, self.adapter))
+        return person
+
+    def _adapt(self, one: FollowedPerson, person: PersonFilm) -> Adapted:
+        state = self.out / f".person-{one.number}-{self._mark(person)}.safetensors"
+        bar = iter(self.progress(range(self.adapter.config.epochs), self.adapter.config.epochs,
+                                 f"adapting to person {one.number}"))  # fmt: skip
+        next(bar, None)
+
+        def step(epoch: int, _: RecoveredMeshes) -> None:
+            next(bar, None)
+
+        return self.adapter.adapt(person, MODES[self.mode], state=state, on_epoch=step)
+
+    def _mark(self, person: PersonFilm) -> str:
+        """Return a hash of all that an adaptation hangs on: other labels are another one."""
+        found = hashlib.blake2b(digest_size=6)
+        for part in (self.mode, self.adapter.config, person.segments):
+            found.update(repr(part).encode())
+        for values in (person.pixels, person.keypoints.points, person.keypoints.scores):
+            found.update(values.contiguous().numpy().tobytes())
+        return found.hexdigest()
+
+    def _saved(
+        self, one: FollowedPerson, adapted: Adapted, where: Crops, film: FilmReader, fps: float
+    ) -> dict[str, Any]:
+        """Write the poses; return the person's row of the report."""
+        row: dict[str, Any] = {
+            "person": one.number, "first_frame": one.first, "frames": len(one),
+            "keypoints_counted": float(adapted.labels.counted.float().mean()),
+            "keypoints_filled_in": float(adapted.labels.filled.float().mean()),
+        }  # fmt: skip
+        if len(adapted.cosines):
+            row["cosines"] = [round(float(c), 4) for c in adapted.cosines[-1]]
+        for name, meshes in (("before", adapted.before), ("after", adapted.after)):
+            pose, _ = meshes.to("cpu").in_picture(where, film.size_px, body=self.body)
+            path = save_pose(replace(pose, fps=fps), self.out / f"person-{one.number}-{name}.npz")
+            row[name] = {"file": path.name}
+            if self.truth is not None:
+                row[name] |= self._errors(pose, one, fps)
+        return row
+
+    def _errors(self, pose: Pose, one: FollowedPerson, fps: float) -> dict[str, float]:
+        """Return the errors of poses before the film's camera (mm, m/s2)."""
+        assert self.truth is not None
+        if len(self.truth) < one.first + len(one):
+            raise PoseQueryError(
+                f"the truth has {len(self.truth)} poses, the film shows person {one.number} up to "
+                f"frame {one.first + len(one) - 1}"
+            )
+        truth = self.truth[one.first : one.first + len(one)]
+        with torch.no_grad():
+            said, true = self.body.mesh(pose), self.body.mesh(truth)
+        joints = [root_aligned(mesh.joints)[:, :POSED_JOINTS] for mesh in (said, true)]
+        vertices = [mesh.vertices - mesh.joints[:, :1] for mesh in (said, true)]
+        return {
+            "mpjpe_mm": 1000 * float(mpjpe(*joints).mean()),
+            "pa_mpjpe_mm": 1000 * float(pa_mpjpe(*joints).mean()),
+            "mpvpe_mm": 1000 * float(mpvpe(*vertices).mean()),
+            "accel_error": float(acceleration_error(*joints, fps=fps).mean()),
+        }
+
+    def _draw(
+        self,
+        film: FilmReader,
+        people: Sequence[FollowedPerson],
+        found: dict[int, tuple[Adapted, Crops]],
+    ) -> None:
+        """Write the film twice beside each other: bodies before on the left, after on the right."""
+        seen = {}
+        for number, (adapted, where) in found.items():
+            seen[number] = [
+                meshes.to("cpu").people(where, film.size_px, body=self.body)
+                for meshes in (adapted.before, adapted.after)
+            ]
+        first = {one.number: one.first for one in people}
+        with film_writer(self.out / "side-by-side.mp4", fps=film.fps or FOLDER_FPS) as writer:
+            for frame in self.progress(film.frames(), film.count, "drawing"):
+                halves = []
+                for side in (0, 1):
+                    shown = [
+                        both[side][row]
+                        for number, both in seen.items()
+                        if 0 <= (row := frame.number - first[number]) < len(both[side])
+                    ]
+                    halves.append(draw_bodies(frame.pixels, shown, self.body))
+                writer.add(np.concatenate(halves, axis=1), seconds=frame.seconds)
+
+
+def read_truth(path: Path, body: Body) -> Pose:
+    """Return the true poses of a film's frames. Raises FileError for poses of another body."""
+    pose = open_pose(path, body=body)
+    if pose.betas is not None and pose.body != body.id:
+        raise FileError(path, f"holds poses of {pose.body!r}, expected {body.id!r}.")
+    return pose
