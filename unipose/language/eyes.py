@@ -19,8 +19,8 @@ from torch.nn import functional
 
 from tokenizer.rotations import rotations_from_6d, rotations_to_6d
 from unipose.errors import ConfigError
+from unipose.files.checkpoints import load_strictly, part_of, read_checkpoint
 from unipose.language.pictures import Picture, Pictures
-from unipose.vision.checkpoints import load_strictly, part_of, read_checkpoint
 from unipose.vision.clip import MINI_CLIP, ClipConfig, ClipEye
 from unipose.vision.crops import Crops
 from unipose.vision.mesh_recovery import MeshHead, MeshHeadConfig

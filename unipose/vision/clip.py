@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from unipose.errors import ConfigError, WeightsError
-from unipose.vision.checkpoints import load_strictly, part_of, read_checkpoint
+from unipose.files.checkpoints import load_strictly, part_of, read_checkpoint
 from unipose.vision.pixels import CLIP_MEAN, CLIP_STD, normalised, resized_and_cut
 
 PAPER_CLIP = "ViT-L-14-336-quickgelu"

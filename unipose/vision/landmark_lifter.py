@@ -23,8 +23,8 @@ from tokenizer.rotations import rotations_from_6d
 from unipose.body.pose import OPEN_BODY
 from unipose.body.skeletons import SMPL
 from unipose.errors import ConfigError, MissingFileError, WeightsError
+from unipose.files.checkpoints import load_strictly, read_checkpoint
 from unipose.vision.body_landmarks import BLAZE, COCO, LANDMARK_MIRROR, LANDMARKS
-from unipose.vision.checkpoints import load_strictly, read_checkpoint
 from unipose.vision.crops import SMALLEST_SCALE, Crops
 from unipose.vision.keypoint_detector import DetectedPerson
 from unipose.vision.mesh_recovery_protocol import RecoveredMeshes

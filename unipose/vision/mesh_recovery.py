@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tokenizer.rotations import rotations_from_6d, rotations_to_6d
 from unipose.body.pose import OPEN_BODY
 from unipose.errors import ConfigError, MissingFileError, WeightsError
-from unipose.vision.checkpoints import load_strictly, read_checkpoint
+from unipose.files.checkpoints import load_strictly, read_checkpoint
 from unipose.vision.mesh_recovery_protocol import LEVEL, RecoveredMeshes
 from unipose.vision.pixels import IMAGENET_MEAN, IMAGENET_STD
 from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViT, PoseViTConfig

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from unipose.errors import ConfigError
-from unipose.vision.checkpoints import load_strictly, part_of, read_checkpoint
+from unipose.files.checkpoints import load_strictly, part_of, read_checkpoint
 from unipose.vision.pixels import IMAGENET_MEAN, IMAGENET_STD, normalised, resized_and_cut
 
 

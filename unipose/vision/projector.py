@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unipose.errors import ConfigError, MissingFileError, WeightsError
-from unipose.vision.checkpoints import load_strictly, part_of, read_checkpoint
+from unipose.files.checkpoints import load_strictly, part_of, read_checkpoint
 from unipose.vision.pose_vit import on_square_grid
 
 

@@ -1,0 +1,73 @@
+"""What keypoint networks are trained with: the classification, and two of the intervention.
+
+Reductions are those of the published code: they decide how the parts weigh against each other.
+"""
+
+from __future__ import annotations
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from unipose.wholebody.keypoint_head import Columns, KeypointLogits, Rows
+
+SHARPNESS = 10.0
+"""Factor of both sides before their softmax (RTMPose): logits learn the targets' own scale."""
+
+
+def classification_loss(
+    said: tuple[Columns, Rows],
+    targets: tuple[Columns, Rows],
+    weight: Float[Tensor, "person keypoint"],
+) -> Float[Tensor, ""]:
+    """Return KL(targets || said) of both axes (CIGPose, eq. 5; mmpose's KLDiscretLoss).
+
+    The mean over bins, weighted, summed over people and divided by the number of keypoints.
+    """
+    total = weight.new_zeros(())
+    for logits, target in zip(said, targets, strict=True):
+        goal = F.softmax(target * SHARPNESS, dim=-1)
+        apart = F.kl_div(F.log_softmax(logits * SHARPNESS, dim=-1), goal, reduction="none")
+        total = total + (apart.mean(dim=-1) * weight).sum()
+    return total / weight.shape[1]
+
+
+def consistency_loss(
+    said: tuple[Columns, Rows],
+    observed: tuple[Columns, Rows],
+    stable: Bool[Tensor, "person keypoint"],
+) -> Float[Tensor, ""]:
+    """Return KL(observed || said) of both axes over stable keypoints (eq. 6): those not replaced.
+
+    The sum over bins, the mean over stable keypoints; 0 where there are none. `observed` gets no
+    gradient.
+    """
+    total = said[0].new_zeros(())
+    if not bool(stable.any()):
+        return total
+    for logits, without in zip(said, observed, strict=True):
+        apart = F.kl_div(
+            F.log_softmax(logits, dim=-1), F.softmax(without.detach(), dim=-1), reduction="none"
+        ).sum(dim=-1)
+        total = total + apart[stable].mean()
+    return total
+
+
+def intervention_losses(
+    logits: KeypointLogits,
+    targets: tuple[Columns, Rows],
+    weight: Float[Tensor, "person keypoint"],
+) -> dict[str, Float[Tensor, ""]]:
+    """Return the losses by name: "keypoints", and with intervention "consistency" and "score".
+
+    "score" is the classification loss of the first logits, which the confounder scores are read
+    off. The published code leaves it out, so that its scores come from layers that never learn.
+    """
+    said = (logits.x, logits.y)
+    losses = {"keypoints": classification_loss(said, targets, weight)}
+    if logits.initial is not None:
+        losses["score"] = classification_loss(logits.initial, targets, weight)
+    if logits.observed is not None and logits.replaced is not None:
+        stable = ~logits.replaced & (weight > 0)
+        losses["consistency"] = consistency_loss(said, logits.observed, stable)
+    return losses
