@@ -20,6 +20,7 @@ from rich.progress import track
 from data_builders.studio import StudioConfig, StudioImage
 from data_builders.studio.labels import OUTSIDE
 from train.crop_shards import studio_of
+from train.keypoint_batches import PersonSample
 from train.shard_folder import claim_folder, read_shard, shard_path, write_shard
 from unipose.body.keypoint_sets import COCO_WHOLEBODY_133
 from unipose.wholebody.crops import PADDING, AffineCrops, moved_by
@@ -155,3 +156,12 @@ def _people(image: StudioImage, config: KeypointShardConfig) -> Iterator[tuple]:
             person.whole_body_seen, moved_by(corners, there).reshape(4),
             person.seen_px * shrunk**2,
         )  # fmt: skip
+
+
+def samples_of(people: MarkedCrops) -> list[PersonSample]:
+    """Return stored people as what batches are drawn from."""
+    rows = zip(people.pixels, people.points, people.marks, people.boxes.tolist(), strict=True)
+    return [
+        PersonSample(pixels=pixels, points=points, marks=marks, box=tuple(box))
+        for pixels, points, marks, box in rows
+    ]

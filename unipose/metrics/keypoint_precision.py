@@ -277,7 +277,7 @@ def _summary(matches: _Matches) -> KeypointPrecision:
     precision, recall = zip(*(precision_of(matches, a) for a in range(len(AREAS_PX))))
     at_50, at_75 = 0, int(np.flatnonzero(THRESHOLDS == 0.75)[0])
 
-    def mean(values: Float[ndarray, "..."]) -> float:
+    def mean(values: ndarray) -> float:
         known = values[values > -1]
         return float(known.mean()) if known.size else -1.0
 
