@@ -16,15 +16,19 @@ from unipose.metrics.keypoint_precision import (
     evaluate_keypoints,
 )
 from unipose.wholebody.crops import AffineCrops, moved_by
-from unipose.wholebody.estimator import TorchEngine, WholeBodyEstimator, instance_score
-from unipose.wholebody.network import WholeBodyNetwork
+from unipose.wholebody.estimator import (
+    KeypointNetwork,
+    TorchEngine,
+    WholeBodyEstimator,
+    instance_score,
+)
 
 PLAIN_BATCH = 64
 NEAR = 0.1
 """PCK: how far off a keypoint may be, in heights of the crop."""
 
 
-def studio_scores(network: WholeBodyNetwork, shards: KeypointShards) -> dict[str, float]:
+def studio_scores(network: KeypointNetwork, shards: KeypointShards) -> dict[str, float]:
     """Return AP and AR of the body (COCO's 17), of all keypoints, and the share that is near.
 
     Each person stands in a crop of their true box; nothing is mirrored. `near` is PCK: within a
@@ -46,7 +50,7 @@ def studio_scores(network: WholeBodyNetwork, shards: KeypointShards) -> dict[str
     return scores | {"near": float((off[labelled] < NEAR * height).mean())}
 
 
-def found_in_crops(network: WholeBodyNetwork, people: MarkedCrops) -> Keypoints:
+def found_in_crops(network: KeypointNetwork, people: MarkedCrops) -> Keypoints:
     """Return what a network sees in the true boxes, in pixels of the stored crops."""
     estimator = WholeBodyEstimator(TorchEngine(network), flip_test=False, batch=PLAIN_BATCH)
     samples = samples_of(people)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
-from unipose.body.keypoint_sets import KeypointSet, keypoint_set
+from unipose.body.keypoint_sets import (
+    COCO_17,
+    COCO_WHOLEBODY_133,
+    CROWDPOSE_14,
+    HALPE_26,
+    KeypointSet,
+    keypoint_set,
+)
 from unipose.errors import ConfigError
 from unipose.wholebody.graphs import graph_of
 
 Intervention = Literal["none", "largest", "threshold"]
+BLOCKS = (3, 6, 6, 3)
+"""Of CSPNeXt's stages at size l."""
 SPLIT = 2
 """Bins of the 1D classification per pixel of the crop (SimCC; RTMPose's split ratio)."""
 
@@ -46,13 +56,15 @@ class WholeBodyConfig:
     test_replaced: int = 1
     """k at test; the published networks replace one keypoint of 133."""
     threshold: float = 0.5
+    stride: int = 32
+    """Pixels of the crop per place of the backbone's map; CSPNeXt's is 32."""
     averaged: bool = False
     """How crops shrink (`AffineCrops.cut`)."""
 
     def __post_init__(self) -> None:
         positive = (
             self.width_px, self.height_px, self.deepen, self.widen, self.embedding, self.query,
-            self.kernel,
+            self.kernel, self.stride,
         )  # fmt: skip
         if min(positive) <= 0 or self.kernel % 2 == 0:
             raise ConfigError(f"expected positive sizes and an odd kernel, got {self}")
@@ -78,8 +90,8 @@ class WholeBodyConfig:
 
     @property
     def map_places(self) -> int:
-        """Places of the last feature map, which has a 32nd of the crop's rows and columns."""
-        return ceil(self.width_px / 32) * ceil(self.height_px / 32)
+        """Places of the backbone's last map."""
+        return ceil(self.width_px / self.stride) * ceil(self.height_px / self.stride)
 
     @property
     def causal(self) -> bool:
@@ -95,7 +107,54 @@ _SIZES: dict[str, dict[str, float]] = {
     "x": {"deepen": 1.33, "widen": 1.25},
 }
 _SETS = {"wholebody": "coco-wholebody-133", "coco": "coco-17", "crowdpose": "crowdpose-14"}
+TOLD_BY_NUMBER = (COCO_17, COCO_WHOLEBODY_133, CROWDPOSE_14, HALPE_26)
+"""What so many keypoints are in published networks."""
 _PIXELS = {"256x192": (256, 192), "384x288": (384, 288)}
+
+
+def config_of_weights(shapes: Mapping[str, tuple[int, ...]]) -> WholeBodyConfig:
+    """Return the network whose weights have these names (ours) and shapes.
+
+    Raises ConfigError if they are those of no RTMPose or CIGPose.
+    """
+    try:
+        count, _, kernel, _ = shapes["head.final_layer.weight"]
+        columns, width = shapes["head.cls_x.weight"]
+        rows, _ = shapes["head.cls_y.weight"]
+        stem = shapes["backbone.stem.2.conv.weight"][0]
+        query = shapes["head.gau.gamma"][1]
+    except (KeyError, ValueError, IndexError) as error:
+        raise ConfigError(f"these are no weights of RTMPose or CIGPose ({error})") from error
+    blocks = tuple(
+        len({name.split(".")[4] for name in shapes
+             if name.startswith(f"backbone.stage{stage}.{2 if stage == 4 else 1}.blocks.")})
+        for stage in range(1, 5)
+    )  # fmt: skip
+    fitting = [size["deepen"] for size in _SIZES.values() if _blocks(size["deepen"]) == blocks]
+    names = [one.name for one in TOLD_BY_NUMBER if len(one) == count]
+    if not fitting or not names:
+        raise ConfigError(
+            f"there is no network with {count} keypoints and {blocks} blocks; expected 17, 133, 14 "
+            f"or 26 keypoints and one of {', '.join(_SIZES)}"
+        )
+    layers = {name.split(".")[3] for name in shapes if name.startswith("head.gcn.edgeconv_layers.")}
+    return WholeBodyConfig(
+        keypoints=names[0],
+        width_px=columns // SPLIT,
+        height_px=rows // SPLIT,
+        deepen=fitting[0],
+        widen=stem / 64,
+        embedding=width,
+        query=query,
+        kernel=kernel,
+        graph_layers=len(layers),
+        intervention="largest" if "head.cim.canonical_features.weight" in shapes else "none",
+        train_replaced=13 if count == len(COCO_WHOLEBODY_133) else 1,
+    )
+
+
+def _blocks(deepen: float) -> tuple[int, ...]:
+    return tuple(max(round(blocks * deepen), 1) for blocks in BLOCKS)
 
 
 def published(name: str) -> WholeBodyConfig:

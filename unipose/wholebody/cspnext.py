@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-BLOCKS = (3, 6, 6, 3)
+from unipose.wholebody.config import BLOCKS
+
 CHANNELS = (64, 128, 256, 512, 1024)
 """Of the stem and the four stages, at size l."""
 Map = Float[Tensor, "image channel row column"]

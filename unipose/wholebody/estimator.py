@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from unipose.body.keypoints import LEAST_SCORE, Keypoints
 from unipose.body.people import Box, PersonInImage
@@ -19,7 +19,7 @@ from unipose.files.photo import Pixels
 from unipose.metrics.keypoints import keep_different
 from unipose.wholebody.config import WholeBodyConfig
 from unipose.wholebody.crops import AffineCrops, moved_by
-from unipose.wholebody.keypoint_head import Columns, Rows
+from unipose.wholebody.keypoint_head import Columns, KeypointLogits, Rows
 from unipose.wholebody.network import WholeBodyNetwork, normalised_crops
 from unipose.wholebody.simcc import decode_simcc
 
@@ -41,19 +41,31 @@ class KeypointEngine(Protocol):
         ...
 
 
+class KeypointNetwork(Protocol):
+    """A module from normalised crops to logits; `WholeBodyNetwork` is one."""
+
+    config: WholeBodyConfig
+
+    def __call__(self, images: Float[Tensor, "person 3 height width"]) -> KeypointLogits:
+        """Return the logits."""
+        ...
+
+
 class TorchEngine:
     """Runs a network with torch."""
 
     def __init__(
         self,
-        network: WholeBodyNetwork,
+        network: KeypointNetwork,
         *,
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
         """`dtype` bfloat16 or float16: in which matrices are multiplied (autocast)."""
         # channels last is what convolutions on a CPU and on tensor cores are made for
-        self.network = network.eval().to(device, memory_format=torch.channels_last)
+        assert isinstance(network, nn.Module)
+        self.network = network
+        self.network.eval().to(device, memory_format=torch.channels_last)
         self.config, self.device, self.dtype = network.config, device, dtype
 
     @torch.inference_mode()

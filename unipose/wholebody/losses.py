@@ -26,9 +26,12 @@ def classification_loss(
     """
     total = weight.new_zeros(())
     for logits, target in zip(said, targets, strict=True):
-        goal = F.softmax(target * SHARPNESS, dim=-1)
-        apart = F.kl_div(F.log_softmax(logits * SHARPNESS, dim=-1), goal, reduction="none")
-        total = total + (apart.mean(dim=-1) * weight).sum()
+        with torch.no_grad():
+            logged = F.log_softmax(target * SHARPNESS, dim=-1)
+            goal = logged.exp()
+            certain = (goal * logged).sum(dim=-1)
+        crossed = (goal * F.log_softmax(logits * SHARPNESS, dim=-1)).sum(dim=-1)
+        total = total + ((certain - crossed) * weight).sum() / logits.shape[-1]
     return total / weight.shape[1]
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from unipose.errors import ConfigError, MissingFileError, WeightsError
 from unipose.files.checkpoints import load_strictly, read_checkpoint
-from unipose.wholebody.config import WholeBodyConfig
+from unipose.wholebody.config import WholeBodyConfig, config_of_weights
 from unipose.wholebody.cspnext import CSPNeXt
 from unipose.wholebody.keypoint_head import KeypointHead, KeypointLogits
 
@@ -74,6 +74,23 @@ class WholeBodyNetwork(nn.Module):
         load_strictly(network, weights, folder / WEIGHTS_FILE)
         return network.eval()
 
+    @classmethod
+    def open(cls, path: Path) -> WholeBodyNetwork:
+        """Load a folder of ours, or a published checkpoint, which tells by its shapes what it is.
+
+        Raises MissingFileError or WeightsError.
+        """
+        if path.is_dir():
+            return cls.from_pretrained(path)
+        weights = own_names(read_checkpoint(path, ("backbone.", "head.")))
+        try:
+            config = config_of_weights({n: tuple(value.shape) for n, value in weights.items()})
+        except ConfigError as error:
+            raise WeightsError(path, f"{error}.") from error
+        network = cls(config)
+        load_strictly(network, weights, path)
+        return network.eval()
+
     def load_published(self, path: Path) -> None:
         """Load a checkpoint of RTMPose or CIGPose (.pth of mmengine) strictly.
 
@@ -115,9 +132,3 @@ def normalised_crops(
     """Return crops (RGB, 0 to 255) as the network wants them."""
     pixels = torch.from_numpy(crops).movedim(3, 1).float()
     return (pixels - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
-
-
-def check_size(network: WholeBodyNetwork, size: tuple[int, int]) -> None:
-    """Raise ConfigError unless crops of this width and height are the network's."""
-    if size != network.config.size:
-        raise ConfigError(f"expected crops of {network.config.size}, got {size}")

@@ -12,23 +12,24 @@ import os
 import warnings
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unipose.body.keypoint_sets import COCO_17, COCO_WHOLEBODY_133, CROWDPOSE_14, HALPE_26
 from unipose.errors import ConfigError, MissingFileError, WeightsError
 from unipose.files.atomic import written_whole
-from unipose.wholebody.config import SPLIT, WholeBodyConfig
+from unipose.wholebody.config import SPLIT, TOLD_BY_NUMBER, WholeBodyConfig
+from unipose.wholebody.estimator import KeypointEngine, TorchEngine
 from unipose.wholebody.keypoint_head import Columns, Rows
 from unipose.wholebody.network import WholeBodyNetwork
 
 INPUT, OUTPUTS = "input", ("simcc_x", "simcc_y")
 OPSET = 17
 OUR_NOTE, PEERS_NOTE = "unipose_config", "cigpose_meta"
-_OF_SIZE = {len(one): one.name for one in (COCO_17, COCO_WHOLEBODY_133, CROWDPOSE_14, HALPE_26)}
+_OF_SIZE = {len(one): one.name for one in TOLD_BY_NUMBER}
 
 
 class _Outputs(nn.Module):
@@ -122,6 +123,21 @@ def _config_of(
     if (channels, columns, rows) != (3, SPLIT * width, SPLIT * height) or count not in _OF_SIZE:
         raise ValueError(f"its input is {given}, its outputs are {outputs}")
     return WholeBodyConfig(keypoints=_OF_SIZE[count], width_px=width, height_px=height)
+
+
+def open_engine(path: Path, *, onnx: bool = False) -> KeypointEngine:
+    """Return what runs a folder of ours, a published checkpoint or an ONNX file.
+
+    `onnx`: a network that is no ONNX file yet is exported for this run. Raises MissingFileError,
+    WeightsError, or ConfigError if a package for ONNX is not installed.
+    """
+    if path.suffix.lower() == ".onnx":
+        return OnnxEngine(path)
+    network = WholeBodyNetwork.open(path)
+    if not onnx:
+        return TorchEngine(network)
+    with TemporaryDirectory() as folder:
+        return OnnxEngine(export_onnx(network, Path(folder) / "network.onnx"))
 
 
 def _extra(name: str) -> Any:
