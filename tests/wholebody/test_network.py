@@ -9,21 +9,21 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.fakes.keypoint_weights import checkpoint_of, formula_images
+from eval.golden_keypoints import (
+    DEAD,
+    NAMES,
+    checkpoint_of,
+    formula_images,
+    formula_network,
+    published_names,
+)
 from unipose.errors import ConfigError, WeightsError
 from unipose.wholebody.config import WholeBodyConfig, published
 from unipose.wholebody.losses import SHARPNESS, classification_loss, intervention_losses
-from unipose.wholebody.network import WholeBodyNetwork, own_names
+from unipose.wholebody.network import WholeBodyNetwork
 from unipose.wholebody.simcc import simcc_targets
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "facts" / "cigpose_golden.json"
-NAMES = {
-    "rtmpose-m_coco17_256x192": "rtmpose-m-coco-256x192",
-    "cigpose-m_coco17_256x192": "cigpose-m-coco-256x192",
-    "cigpose-m_crowdpose14_256x192": "cigpose-m-crowdpose-256x192",
-    "cigpose-m_wholebody133_256x192": "cigpose-m-wholebody-256x192",
-    "cigpose-l_wholebody133_384x288": "cigpose-l-wholebody-384x288",
-}
 TINY = WholeBodyConfig(
     keypoints="coco-17", width_px=32, height_px=64, deepen=0.1, widen=0.125, embedding=16, query=8,
     kernel=3, graph_layers=1, intervention="largest", train_replaced=3,
@@ -46,10 +46,7 @@ def meta_network(name: str) -> WholeBodyNetwork:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_network_says_what_the_authors_code_says(golden, name):
     truth, config = golden["models"][name], published(NAMES[name])
-    network = WholeBodyNetwork(config).double()
-    weights = own_names(checkpoint_of(network, causal=config.causal))
-    network.load_state_dict(weights, strict=True)
-    network.eval()
+    network = formula_network(NAMES[name])
     with torch.inference_mode():
         maps = network.backbone(formula_images(2, config.height_px, config.width_px))
         said = network.head(maps)
@@ -167,13 +164,10 @@ def test_layers_are_called_as_in_published_files():
 
 
 def checkpoint_names(network: WholeBodyNetwork) -> dict[str, tuple[int, ...]]:
-    from tests.fakes.keypoint_weights import published_names
-
     own = network.state_dict()
     names = published_names(own, causal=True)
     found = {theirs: tuple(own[ours].shape) for ours, theirs in names.items()}
-    dead = ("mlp.0.g", "mlp.1.weight", "cls_x.weight", "cls_y.weight")
-    return found | {f"head.{name}": tuple(own[f"head.{name}"].shape) for name in dead}
+    return found | {f"head.{name}": tuple(own[f"head.{name}"].shape) for name in DEAD}
 
 
 def test_only_the_largest_scores_are_replaced_and_others_by_a_threshold():

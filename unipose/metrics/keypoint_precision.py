@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
+from numpy.typing import ArrayLike
 
 from unipose.errors import ConfigError
 
@@ -277,8 +278,8 @@ def _summary(matches: _Matches) -> KeypointPrecision:
     precision, recall = zip(*(precision_of(matches, a) for a in range(len(AREAS_PX))))
     at_50, at_75 = 0, int(np.flatnonzero(THRESHOLDS == 0.75)[0])
 
-    def mean(values: ndarray) -> float:
-        known = values[values > -1]
+    def mean(values: ArrayLike) -> float:
+        known = np.asarray(values)[np.asarray(values) > -1]
         return float(known.mean()) if known.size else -1.0
 
     return KeypointPrecision(

@@ -1,0 +1,158 @@
+"""Heads of keypoint networks beside each other, and what the intervention of one of them does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from data_builders.studio.labels import HIDDEN, SEEN
+from eval.keypoint_people import KeypointPeople, keypoints_of
+from eval.program import print_table
+from unipose.errors import ConfigError
+from unipose.files.atomic import written_whole
+from unipose.vision.pose_vit_keypoints import PoseViTKeypoints
+from unipose.wholebody.keypoint_head import KeypointLogits
+from unipose.wholebody.network import normalised_crops
+from unipose.wholebody.simcc import decode_simcc
+
+BATCH = 64
+BODY_PARTS = {
+    "head": [*range(5), *range(23, 91)], "torso": [5, 6, 11, 12], "arms": [7, 8, 9, 10],
+    "hands": list(range(91, 133)), "legs": [13, 14, 15, 16], "feet": list(range(17, 23)),
+}  # fmt: skip
+"""As the paper's Table 7 divides the 133 keypoints."""
+PLOT_PX, BARS = (640, 260), 40
+
+
+@torch.inference_mode()
+def maps_of(network: PoseViTKeypoints, people: KeypointPeople) -> Float[Tensor, "p c row column"]:
+    """Return the backbone's maps, which all heads look at."""
+    parts = [people.crops[i : i + BATCH] for i in range(0, len(people), BATCH)]
+    return torch.cat([network.features(normalised_crops(part)) for part in parts])
+
+
+@torch.inference_mode()
+def said_of(
+    network: PoseViTKeypoints, maps: Float[Tensor, "p c row column"]
+) -> list[KeypointLogits]:
+    """Return a head's logits, in batches."""
+    return [network.head(part) for part in maps.split(BATCH)]
+
+
+def precision_of_head(
+    network: PoseViTKeypoints, maps: Float[Tensor, "p c row column"], people: KeypointPeople
+) -> dict[str, float]:
+    """Return AP and AR of all keypoints and of the body."""
+    decoded = [decode_simcc(said.x, said.y) for said in said_of(network, maps)]
+    places, scores = (torch.cat(some) for some in zip(*decoded, strict=True))
+    found = people.precision(keypoints_of(places, scores))
+    whole, body = found["wholebody"], found["body"]
+    return {"ap": whole.ap, "ar": whole.ar, "body_ap": body.ap, "body_ar": body.ar}
+
+
+def heads_beside_each_other(folder: Path, people: KeypointPeople) -> dict[str, object]:
+    """Return for each kind of head mean and spread (standard deviation) over its seeds.
+
+    `folder` holds KIND-SEED/model. Raises ConfigError if it holds none.
+    """
+    scores: dict[str, list[dict[str, float]]] = {}
+    maps = None
+    for model in sorted(folder.glob("*-*/model")):
+        network = PoseViTKeypoints.from_pretrained(model)
+        maps = maps_of(network, people) if maps is None else maps
+        kind = model.parent.name.rpartition("-")[0]
+        scores.setdefault(kind, []).append(precision_of_head(network, maps, people))
+    if not scores:
+        raise ConfigError(f"{folder} holds no heads; train.wholebody_heads --preset compare does")
+    figures: dict[str, object] = {}
+    rows = []
+    for kind, some in scores.items():
+        row: list[str | float] = [kind, float(len(some))]
+        for name in some[0]:
+            values = [one[name] for one in some]
+            mean, spread = float(np.mean(values)), float(np.std(values, ddof=len(values) > 1))
+            figures |= {f"{kind}_{name}": mean, f"{kind}_{name}_spread": spread}
+            row.append(f"{100 * mean:.2f} ± {100 * spread:.2f}")
+        rows.append(row)
+    print_table("heads, per cent", ("head", "seeds", *scores[next(iter(scores))][0]), rows)
+    return figures
+
+
+def intervention_figures(
+    folder: Path, people: KeypointPeople, picture: Path | None
+) -> dict[str, object]:
+    """Return a network's precision, how often parts are replaced, scores of seen and hidden ones.
+
+    `replaced_PART`: of a part's keypoints, how often each is the one that is replaced (per cent; by
+    chance 0.75). `score_seen`, `score_hidden`: medians of the confounder scores of keypoints inside
+    the picture; `score_tells`: how often a hidden keypoint of a person scores higher than a seen
+    one of the same person (0.5 is chance). `picture`: where both distributions are drawn.
+    """
+    network = PoseViTKeypoints.from_pretrained(folder)
+    maps = maps_of(network, people)
+    figures: dict[str, object] = {
+        f"shipped_{name}": value for name, value in precision_of_head(network, maps, people).items()
+    }
+    said = said_of(network, maps)
+    kept = [(one.scores, one.replaced) for one in said]
+    if any(scores is None for scores, _ in kept):
+        return figures
+    scores = torch.cat([scores for scores, _ in kept if scores is not None]).numpy()
+    replaced = torch.cat([some for _, some in kept if some is not None]).numpy()
+    for part, columns in BODY_PARTS.items():
+        figures[f"replaced_{part}"] = 100 * float(replaced[:, columns].mean())
+    groups = {
+        name: scores[people.marks == mark] for name, mark in (("seen", SEEN), ("hidden", HIDDEN))
+    }
+    for name, some in groups.items():
+        figures[f"score_{name}"] = float(np.median(some))
+        figures[f"score_{name}_spread"] = float(np.subtract(*np.percentile(some, (75, 25))))
+    figures["score_tells"] = _tells(scores, people.marks)
+    print_table(
+        "intervention", ("", ""), [(n, v) for n, v in figures.items() if isinstance(v, float)]
+    )
+    if picture is not None:
+        draw_scores(groups, picture)
+    return figures
+
+
+def _tells(scores: np.ndarray, marks: np.ndarray) -> float:
+    """Return how often a hidden keypoint of somebody scores higher than a seen one of theirs."""
+    shares = []
+    for row, mark in zip(scores, marks, strict=True):
+        hidden, seen = row[mark == HIDDEN], row[mark == SEEN]
+        if len(hidden) and len(seen):
+            shares.append((hidden[:, None] > seen).mean())
+    return float(np.mean(shares))
+
+
+def draw_scores(groups: dict[str, np.ndarray], out: Path) -> None:
+    """Draw how often each score occurs, of seen keypoints upwards, of hidden ones downwards."""
+    width, height = PLOT_PX
+    low, high = np.percentile(np.concatenate([*groups.values()]), (0.5, 99.5))
+    edges = np.linspace(low, high, BARS + 1)
+    picture = Image.new("RGB", PLOT_PX, "white")
+    drawing = ImageDraw.Draw(picture)
+    middle, reach = height // 2, height // 2 - 34
+    step = (width - 40) / BARS
+    for (name, some), sign, colour in zip(
+        groups.items(), (-1, 1), ((60, 140, 240), (245, 120, 50)), strict=True
+    ):
+        counts = np.histogram(some.clip(low, high), edges)[0]
+        for i, share in enumerate(counts / max(1, counts.max())):
+            ends = sorted((middle, middle + sign * int(reach * share)))
+            left = 20 + i * step
+            drawing.rectangle((left, ends[0], left + step - 2, ends[1]), fill=colour)
+        at = 20 + (float(np.median(some)) - low) / (high - low) * (width - 40)
+        drawing.line((at, middle, at, middle + sign * (reach + 10)), fill=colour, width=2)
+        told = f"{name} keypoints, median {np.median(some):.3f}"
+        drawing.text((24, 4 if sign < 0 else height - 30), told, fill=colour)
+    drawing.text((20, height - 15), f"confounder score {low:.3f}", fill="black")
+    drawing.text((width - 60, height - 15), f"{high:.3f}", fill="black")
+    with written_whole(out) as temporary:
+        picture.save(temporary)
