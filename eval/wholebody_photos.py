@@ -6,7 +6,7 @@ Both look at the marked boxes. The network has seen the studio's rendered people
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from unipose.metrics.keypoint_precision import (
 )
 
 
+@runtime_checkable
 class Finder(Protocol):
     """What finds people's keypoints in boxes."""
 

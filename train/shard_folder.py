@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from unipose.errors import ConfigError, FileError
+from unipose.files.atomic import written_whole
 
 
 def claim_folder(folder: Path, settings: Mapping[str, Any], *, holds: str) -> None:
@@ -25,9 +26,11 @@ def claim_folder(folder: Path, settings: Mapping[str, Any], *, holds: str) -> No
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(settings, indent=2, default=str)
     known = folder / "config.json"
-    if known.exists() and known.read_text() != text:
+    if not known.exists():
+        with written_whole(known) as unfinished:
+            unfinished.write_text(text)
+    elif known.read_text() != text:
         raise ConfigError(f"{folder} holds {holds} of another studio; remove it to start over")
-    known.write_text(text)
 
 
 def shard_path(folder: Path, shard: int) -> Path:

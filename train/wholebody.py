@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -184,6 +184,7 @@ PRESETS = {
 }  # fmt: skip
 
 
+@runtime_checkable
 class SamplesByNumber(Protocol):
     """People to learn from."""
 

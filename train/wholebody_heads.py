@@ -57,7 +57,7 @@ class HeadTraining(RunSettings):
     """Whose crops are looked at."""
     maps: Path = Path("runs/keypoint_maps")
     """Where the backbone's maps are kept."""
-    copies: int = 3
+    copies: int = 2
     """Of each person."""
     augmentation: Augmentation = MILD
     kinds: tuple[str, ...] = ("scored",)

@@ -52,6 +52,8 @@ SOURCES: dict[str, Source] = {
         bedlam.SOURCE,
         coco.SOURCE,
         coco.WHOLEBODY,
+        coco.CROWDPOSE,
+        coco.UBODY,
         mpii.SOURCE,
     )
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from unipose.body.keypoint_sets import COCO_WHOLEBODY_133, KeypointSet
 from unipose.body.people import Box, PersonInImage
@@ -15,8 +15,9 @@ from unipose.files.photo import Pixels
 from unipose.vision.film_people import bodies_in_frames
 from unipose.vision.keypoint_detector import DetectedPerson, KeypointDetector
 from unipose.vision.nanodet import NanoDet
-from unipose.wholebody.estimator import WholeBodyEstimator
-from unipose.wholebody.onnx_files import open_engine
+from unipose.vision.pose_vit_keypoints import open_keypoint_network
+from unipose.wholebody.estimator import KeypointEngine, TorchEngine, WholeBodyEstimator
+from unipose.wholebody.onnx_files import OnnxEngine, exported_engine
 
 KeypointModel = Literal["blazepose", "cigpose", "rtmpose"]
 SHIPPED = Path(__file__).parents[1] / "weights" / "wholebody"
@@ -24,6 +25,7 @@ SHIPPED = Path(__file__).parents[1] / "weights" / "wholebody"
 FramePeople = tuple[FilmFrame, tuple[PersonInImage, ...]]
 
 
+@runtime_checkable
 class KeypointFinder(Protocol):
     """What finds people's keypoints, of one set."""
 
@@ -134,7 +136,7 @@ def open_finder(
             "no weights of RTMPose come along; name a published checkpoint: "
             "--weights rtmpose-m_....pth (--model cigpose has a small network of its own)"
         )
-    engine = open_engine(weights or SHIPPED, onnx=onnx)
+    engine = _engine(weights or SHIPPED, onnx=onnx)
     causal = engine.config.causal
     told = weights is None or weights.suffix.lower() != ".onnx"  # ONNX files of others do not tell
     if told and causal != (model == "cigpose"):
@@ -145,3 +147,11 @@ def open_finder(
     return WholeBodyFinder(
         WholeBodyEstimator(engine, flip_test=flip_test), keypoint_set, detects=detects
     )
+
+
+def _engine(path: Path, *, onnx: bool) -> KeypointEngine:
+    """Return what runs the network of a file or folder."""
+    if path.suffix.lower() == ".onnx":
+        return OnnxEngine(path)
+    network = open_keypoint_network(path)
+    return exported_engine(network) if onnx else TorchEngine(network)

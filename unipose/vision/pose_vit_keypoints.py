@@ -21,7 +21,7 @@ from unipose.files.checkpoints import load_strictly, part_of, read_checkpoint
 from unipose.vision.pose_vit import PoseViT, PoseViTConfig
 from unipose.wholebody.config import WholeBodyConfig
 from unipose.wholebody.keypoint_head import KeypointHead, KeypointLogits
-from unipose.wholebody.network import CONFIG_FILE, WEIGHTS_FILE
+from unipose.wholebody.network import CONFIG_FILE, WEIGHTS_FILE, WholeBodyNetwork
 
 MINI = Path(__file__).parents[1] / "weights" / "mini"
 EYES = "eyes.pose."
@@ -110,3 +110,14 @@ def load_pose_vit(folder: Path = MINI) -> PoseViT:
     path = folder / "model.safetensors"
     load_strictly(vit, part_of(read_checkpoint(path, (EYES,)), EYES), path)
     return vit.eval()
+
+
+def open_keypoint_network(path: Path) -> WholeBodyNetwork | PoseViTKeypoints:
+    """Open a folder of ours, of either kind, or a published checkpoint of RTMPose or CIGPose.
+
+    Raises MissingFileError or WeightsError.
+    """
+    config = path / CONFIG_FILE
+    if config.is_file() and f'"backbone": "{BACKBONE}"' in config.read_text("utf-8"):
+        return PoseViTKeypoints.from_pretrained(path)
+    return WholeBodyNetwork.open(path)

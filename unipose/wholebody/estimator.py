@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ SAME_OKS = 0.9
 Crops = UInt8[np.ndarray, "person height width 3"]
 
 
+@runtime_checkable
 class KeypointEngine(Protocol):
     """What runs a network."""
 
@@ -41,6 +42,7 @@ class KeypointEngine(Protocol):
         ...
 
 
+@runtime_checkable
 class KeypointNetwork(Protocol):
     """A module from normalised crops to logits; `WholeBodyNetwork` is one."""
 

@@ -5,6 +5,7 @@ Reductions are those of the published code: they decide how the parts weigh agai
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F

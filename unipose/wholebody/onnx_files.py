@@ -22,9 +22,8 @@ from torch import Tensor, nn
 from unipose.errors import ConfigError, MissingFileError, WeightsError
 from unipose.files.atomic import written_whole
 from unipose.wholebody.config import SPLIT, TOLD_BY_NUMBER, WholeBodyConfig
-from unipose.wholebody.estimator import KeypointEngine, TorchEngine
+from unipose.wholebody.estimator import KeypointNetwork
 from unipose.wholebody.keypoint_head import Columns, Rows
-from unipose.wholebody.network import WholeBodyNetwork
 
 INPUT, OUTPUTS = "input", ("simcc_x", "simcc_y")
 OPSET = 17
@@ -35,7 +34,7 @@ _OF_SIZE = {len(one): one.name for one in TOLD_BY_NUMBER}
 class _Outputs(nn.Module):
     """The network with its two answers as a plain pair."""
 
-    def __init__(self, network: WholeBodyNetwork) -> None:
+    def __init__(self, network: KeypointNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -45,7 +44,7 @@ class _Outputs(nn.Module):
         return said.x, said.y
 
 
-def export_onnx(network: WholeBodyNetwork, path: Path) -> Path:
+def export_onnx(network: KeypointNetwork, path: Path) -> Path:
     """Write a network as ONNX with any number of crops; its configuration goes along as a note.
 
     Raises ConfigError if the package onnx is not installed.
@@ -57,7 +56,7 @@ def export_onnx(network: WholeBodyNetwork, path: Path) -> Path:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch announces its newer exporter, which needs more
             torch.onnx.export(
-                _Outputs(network.eval()),
+                _Outputs(network).eval(),
                 (crops,),
                 temporary,
                 input_names=[INPUT],
@@ -125,17 +124,8 @@ def _config_of(
     return WholeBodyConfig(keypoints=_OF_SIZE[count], width_px=width, height_px=height)
 
 
-def open_engine(path: Path, *, onnx: bool = False) -> KeypointEngine:
-    """Return what runs a folder of ours, a published checkpoint or an ONNX file.
-
-    `onnx`: a network that is no ONNX file yet is exported for this run. Raises MissingFileError,
-    WeightsError, or ConfigError if a package for ONNX is not installed.
-    """
-    if path.suffix.lower() == ".onnx":
-        return OnnxEngine(path)
-    network = WholeBodyNetwork.open(path)
-    if not onnx:
-        return TorchEngine(network)
+def exported_engine(network: KeypointNetwork) -> OnnxEngine:
+    """Return what runs a network with onnxruntime, exported for this run; raises as both."""
     with TemporaryDirectory() as folder:
         return OnnxEngine(export_onnx(network, Path(folder) / "network.onnx"))
 
