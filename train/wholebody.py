@@ -39,6 +39,7 @@ from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite, cosine, set_rate
 from unipose.errors import ConfigError
 from unipose.wholebody.config import WholeBodyConfig, published
+from unipose.wholebody.keypoint_head import KeypointLogits
 from unipose.wholebody.losses import intervention_losses
 from unipose.wholebody.network import WholeBodyNetwork
 from unipose.wholebody.simcc import simcc_targets
@@ -258,12 +259,25 @@ def train_step(
     """Return the loss of one batch and its parts."""
     with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=config.half):
         said = learner(batch.images)
-    x, y, weight = simcc_targets(batch.points, (batch.marks > 0).float(), config.network.size)
-    losses = intervention_losses(said, (x, y), weight)
-    weights = {
-        "keypoints": 1.0, "consistency": config.consistency_weight, "score": config.score_weight,
-    }  # fmt: skip
-    losses = {name: part for name, part in losses.items() if weights[name] > 0}
+    return keypoint_loss(
+        said, batch.points, batch.marks, config.network.size,
+        consistency_weight=config.consistency_weight, score_weight=config.score_weight,
+    )  # fmt: skip
+
+
+def keypoint_loss(
+    said: KeypointLogits,
+    points: Float[Tensor, "person keypoint 2"],
+    marks: Float[Tensor, "person keypoint"],
+    size: tuple[int, int],
+    *,
+    consistency_weight: float,
+    score_weight: float,
+) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+    """Return the weighted loss of logits beside marked keypoints (pixels of the crop); its parts."""
+    x, y, weight = simcc_targets(points, (marks > 0).float(), size)
+    losses = intervention_losses(said, (x, y), weight, scored=score_weight > 0)
+    weights = {"keypoints": 1.0, "consistency": consistency_weight, "score": score_weight}
     return torch.stack([weights[name] * part for name, part in losses.items()]).sum(), losses
 
 

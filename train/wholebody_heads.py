@@ -21,19 +21,18 @@ from tqdm import trange
 
 from data_builders.studio.config import SPLITS
 from train.keypoint_batches import Augmentation, draw_keypoint_batch
+from train.keypoint_scores import studio_scores
 from train.keypoint_shards import samples_of
 from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite, set_rate
 from train.shard_folder import claim_folder, read_shard, shard_path, write_shard
 from train.wholebody import PRESETS as NETWORK_PRESETS
-from train.wholebody import WholeBodyTraining, studio_shards, told
+from train.wholebody import WholeBodyTraining, keypoint_loss, studio_shards, told
 from unipose.body.keypoint_sets import COCO_WHOLEBODY_133
 from unipose.errors import ConfigError
 from unipose.vision.pose_vit_keypoints import PoseViTKeypoints, load_pose_vit
 from unipose.wholebody.config import WholeBodyConfig
-from unipose.wholebody.losses import intervention_losses
-from unipose.wholebody.simcc import simcc_targets
 
 PLAIN = WholeBodyConfig(
     width_px=96, height_px=128, embedding=128, query=64, kernel=3, stride=16, averaged=True
@@ -151,20 +150,14 @@ def train_step(
     maps = kept.maps[numbers].float()
     with torch.autocast(maps.device.type, torch.bfloat16, enabled=config.half):
         said = head(maps)
-    visible = (kept.marks[numbers] > 0).float()
-    x, y, weight = simcc_targets(kept.points[numbers], visible, PLAIN.size)
-    losses = intervention_losses(said, (x, y), weight)
-    weights = {
-        "keypoints": 1.0, "consistency": config.consistency_weight, "score": score_weight,
-    }  # fmt: skip
-    losses = {name: part for name, part in losses.items() if weights[name] > 0}
-    return torch.stack([weights[name] * part for name, part in losses.items()]).sum(), losses
+    return keypoint_loss(
+        said, kept.points[numbers], kept.marks[numbers], PLAIN.size,
+        consistency_weight=config.consistency_weight, score_weight=score_weight,
+    )  # fmt: skip
 
 
 def main(config: HeadTraining) -> None:
     """Keep the maps, then train one head after the other; resumes by itself from what is there."""
-    from train.keypoint_scores import studio_scores
-
     accelerator = start_accelerator(
         trackers=config.trackers, folder=config.out, threads=config.threads
     )

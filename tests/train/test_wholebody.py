@@ -40,7 +40,7 @@ def marked_person(seed: int = 0) -> PersonSample:
         pixels=picture,
         points=points.astype(np.float32),
         marks=np.full(17, 2),
-        box=(50, 50, 150, 150),
+        box=(50.0, 50.0, 150.0, 150.0),
     )
 
 

@@ -61,15 +61,17 @@ def intervention_losses(
     logits: KeypointLogits,
     targets: tuple[Columns, Rows],
     weight: Float[Tensor, "person keypoint"],
+    *,
+    scored: bool = False,
 ) -> dict[str, Float[Tensor, ""]]:
-    """Return the losses by name: "keypoints", and with intervention "consistency" and "score".
+    """Return the losses by name: "keypoints", with intervention "consistency", and "score".
 
-    "score" is the classification loss of the first logits, which the confounder scores are read
-    off. The published code leaves it out, so that its scores come from layers that never learn.
+    "score", where it is asked for, is the classification loss of the first logits, which the
+    confounder scores are read off. The published code has none: its scores never learn.
     """
     said = (logits.x, logits.y)
     losses = {"keypoints": classification_loss(said, targets, weight)}
-    if logits.initial is not None:
+    if scored and logits.initial is not None:
         losses["score"] = classification_loss(logits.initial, targets, weight)
     if logits.observed is not None and logits.replaced is not None:
         stable = ~logits.replaced & (weight > 0)
