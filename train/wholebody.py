@@ -274,7 +274,7 @@ def keypoint_loss(
     consistency_weight: float,
     score_weight: float,
 ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
-    """Return the weighted loss of logits beside marked keypoints (pixels of the crop); its parts."""
+    """Return the weighted loss of logits beside marked keypoints (crop pixels), and its parts."""
     x, y, weight = simcc_targets(points, (marks > 0).float(), size)
     losses = intervention_losses(said, (x, y), weight, scored=score_weight > 0)
     weights = {"keypoints": 1.0, "consistency": consistency_weight, "score": score_weight}

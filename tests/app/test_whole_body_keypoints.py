@@ -22,8 +22,8 @@ from unipose.wholebody.config import WholeBodyConfig
 from unipose.wholebody.network import WholeBodyNetwork
 
 SMALL = WholeBodyConfig(
-    keypoints="coco-17", width_px=64, height_px=64, deepen=0.167, widen=0.125, embedding=16, query=8,
-    kernel=3,
+    keypoints="coco-17", width_px=64, height_px=64, deepen=0.167, widen=0.125, embedding=16,
+    query=8, kernel=3,
 )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def classification_loss(
             logged = F.log_softmax(target * SHARPNESS, dim=-1)
             goal = logged.exp()
             certain = (goal * logged).sum(dim=-1)
-        crossed = (goal * F.log_softmax(logits * SHARPNESS, dim=-1)).sum(dim=-1)
+        crossed = (goal * F.log_softmax(in_full(logits) * SHARPNESS, dim=-1)).sum(dim=-1)
         total = total + ((certain - crossed) * weight).sum() / logits.shape[-1]
     return total / weight.shape[1]
 
@@ -51,10 +51,17 @@ def consistency_loss(
         return total
     for logits, without in zip(said, observed, strict=True):
         apart = F.kl_div(
-            F.log_softmax(logits, dim=-1), F.softmax(without.detach(), dim=-1), reduction="none"
+            F.log_softmax(in_full(logits), dim=-1),
+            F.softmax(in_full(without.detach()), dim=-1),
+            reduction="none",
         ).sum(dim=-1)
         total = total + apart[stable].mean()
     return total
+
+
+def in_full(logits: Float[Tensor, "*batch bin"]) -> Float[Tensor, "*batch bin"]:
+    """Return logits of half precision as float32: ten times a logit has too few digits left."""
+    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
 
 
 def intervention_losses(
