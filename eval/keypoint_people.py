@@ -6,19 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int, UInt8
 
 from data_builders.studio import Motions, Studio, StudioConfig
-from data_builders.studio.labels import HIDDEN, OUTSIDE
+from data_builders.studio.labels import HIDDEN, OUTSIDE, SEEN
 from eval.program import track
 from unipose.body.body import load_body
 from unipose.body.keypoint_sets import COCO_17, COCO_WHOLEBODY_133
 from unipose.body.keypoints import Keypoints
 from unipose.errors import ConfigError
 from unipose.metrics.keypoint_precision import (
+    PARTS,
     KeypointDetections,
-    KeypointPrecision,
     KeypointTruth,
     evaluate_keypoints,
 )
@@ -29,6 +28,8 @@ OCCLUDED = 0.6
 """Share of pictures with something in front of somebody."""
 TEST_STUDIO = 2
 """Seed of rooms, clothes and cameras: those that training keeps for its test split."""
+NEAR = 0.05
+"""How far off a keypoint may be to be near, in longer sides of the box."""
 LEAST_SEEN, LEAST_KEYPOINTS = 0.2, 5
 """Share of a person, and number of COCO's 17 keypoints, that the picture must show."""
 
@@ -54,8 +55,12 @@ class KeypointPeople:
         """Of the keypoints in the picture."""
         return float((self.marks == HIDDEN).sum() / (self.marks != OUTSIDE).sum())
 
-    def precision(self, found: Keypoints) -> dict[str, KeypointPrecision]:
-        """Return COCO's numbers of what was found in the crops: of all keypoints, and the body."""
+    def scores(self, found: Keypoints) -> dict[str, float]:
+        """Return figures of what was found in the crops.
+
+        AP and AR of the body, and of all keypoints where the network has them; of the body's
+        keypoints that are seen, and of those that are hidden, the share within NEAR.
+        """
         boxes = self.truth.boxes
         corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
         back = AffineCrops.around(corners, self.size).to_picture()
@@ -66,24 +71,17 @@ class KeypointPeople:
             scores=np.maximum(found.scores.numpy().astype(np.float64), 1e-9),
             confidence=np.array([instance_score(row) for row in found.scores]),
         )
-        body = len(COCO_17)
-        whole = evaluate_keypoints(self.truth, detections, COCO_WHOLEBODY_133.sigmas)
-        return {
-            "wholebody": whole,
-            "body": evaluate_keypoints(
-                KeypointTruth(
-                    **(vars(self.truth) | {
-                        "points": self.truth.points[:, :body], "marks": self.truth.marks[:, :body],
-                    })
-                ),
-                KeypointDetections(
-                    **(vars(detections) | {
-                        "points": points[:, :body], "scores": detections.scores[:, :body],
-                    })
-                ),
-                COCO_17.sigmas,
-            ),
-        }  # fmt: skip
+        body = PARTS["body"]
+        said = evaluate_keypoints(self.truth.only(body), detections.only(body), COCO_17.sigmas)
+        figures = {"body_ap": said.ap, "body_ar": said.ar}
+        off = np.linalg.norm(points[:, body] - self.truth.points[:, body], axis=-1)
+        near = off < NEAR * boxes[:, 2:].max(axis=1, keepdims=True)
+        for name, mark in (("seen", SEEN), ("hidden", HIDDEN)):
+            figures[f"near_{name}"] = float(near[self.marks[:, body] == mark].mean())
+        if found.keypoint_set == COCO_WHOLEBODY_133:
+            whole = evaluate_keypoints(self.truth, detections, COCO_WHOLEBODY_133.sigmas)
+            figures |= {"ap": whole.ap, "ar": whole.ar}
+        return figures
 
 
 def studio_people_of(
@@ -117,10 +115,3 @@ def studio_people_of(
         crowd=np.zeros(len(rows), dtype=bool),
     )
     return KeypointPeople(size=size, crops=np.stack(crops), truth=truth)
-
-
-def keypoints_of(
-    points: Float[torch.Tensor, "person keypoint 2"], scores: Float[torch.Tensor, "person keypoint"]
-) -> Keypoints:
-    """Return decoded keypoints of the whole body; those that score nothing are missing."""
-    return Keypoints.of(COCO_WHOLEBODY_133, points, scores, present=scores > 0)

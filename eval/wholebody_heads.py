@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from data_builders.studio.labels import HIDDEN, SEEN
-from eval.keypoint_people import KeypointPeople, keypoints_of
+from eval.keypoint_people import KeypointPeople
 from eval.program import print_table
+from unipose.body.keypoints import Keypoints
 from unipose.errors import ConfigError
 from unipose.files.atomic import written_whole
 from unipose.vision.pose_vit_keypoints import PoseViTKeypoints
@@ -44,15 +45,14 @@ def said_of(
     return [network.head(part) for part in maps.split(BATCH)]
 
 
-def precision_of_head(
+def scores_of_head(
     network: PoseViTKeypoints, maps: Float[Tensor, "p c row column"], people: KeypointPeople
 ) -> dict[str, float]:
-    """Return AP and AR of all keypoints and of the body."""
+    """Return the figures of a head on people whose maps are known (`KeypointPeople.scores`)."""
     decoded = [decode_simcc(said.x, said.y) for said in said_of(network, maps)]
     places, scores = (torch.cat(some) for some in zip(*decoded, strict=True))
-    found = people.precision(keypoints_of(places, scores))
-    whole, body = found["wholebody"], found["body"]
-    return {"ap": whole.ap, "ar": whole.ar, "body_ap": body.ap, "body_ar": body.ar}
+    keypoint_set = network.config.keypoint_set
+    return people.scores(Keypoints.of(keypoint_set, places, scores, present=scores > 0))
 
 
 def heads_beside_each_other(folder: Path, people: KeypointPeople) -> dict[str, object]:
@@ -66,7 +66,7 @@ def heads_beside_each_other(folder: Path, people: KeypointPeople) -> dict[str, o
         network = PoseViTKeypoints.from_pretrained(model)
         maps = maps_of(network, people) if maps is None else maps
         kind = model.parent.name.rpartition("-")[0]
-        scores.setdefault(kind, []).append(precision_of_head(network, maps, people))
+        scores.setdefault(kind, []).append(scores_of_head(network, maps, people))
     if not scores:
         raise ConfigError(f"{folder} holds no heads; train.wholebody_heads --preset compare does")
     figures: dict[str, object] = {}
@@ -96,7 +96,7 @@ def intervention_figures(
     network = PoseViTKeypoints.from_pretrained(folder)
     maps = maps_of(network, people)
     figures: dict[str, object] = {
-        f"shipped_{name}": value for name, value in precision_of_head(network, maps, people).items()
+        f"shipped_{name}": value for name, value in scores_of_head(network, maps, people).items()
     }
     said = said_of(network, maps)
     kept = [(one.scores, one.replaced) for one in said]

@@ -10,8 +10,8 @@ from train.keypoint_shards import ROOM, KeypointShards, MarkedCrops, samples_of
 from unipose.body.keypoint_sets import COCO_17, COCO_WHOLEBODY_133
 from unipose.body.keypoints import Keypoints
 from unipose.metrics.keypoint_precision import (
+    PARTS,
     KeypointDetections,
-    KeypointPrecision,
     KeypointTruth,
     evaluate_keypoints,
 )
@@ -36,18 +36,17 @@ def studio_scores(network: KeypointNetwork, shards: KeypointShards) -> dict[str,
     """
     people = shards[np.arange(len(shards))]
     found = found_in_crops(network, people)
-    scores = {}
-    keypoint_set = network.config.keypoint_set
-    if len(keypoint_set) == len(COCO_WHOLEBODY_133):
-        whole = precision_in_crops(people, found, "wholebody")
+    count = len(network.config.keypoint_set)
+    truth, detections = truth_of(people).only(slice(0, count)), detections_of(found)
+    body = PARTS["body"]
+    said = evaluate_keypoints(truth.only(body), detections.only(body), COCO_17.sigmas)
+    scores = {"body_ap": said.ap, "body_ap_50": said.ap_50, "body_ar": said.ar}
+    if network.config.keypoint_set == COCO_WHOLEBODY_133:
+        whole = evaluate_keypoints(truth, detections, COCO_WHOLEBODY_133.sigmas)
         scores |= {"ap": whole.ap, "ar": whole.ar}
-    body = precision_in_crops(people, found, "body")
-    scores |= {"body_ap": body.ap, "body_ap_50": body.ap_50, "body_ar": body.ar}
-    count = len(keypoint_set)
-    off = np.linalg.norm(found.points.numpy() - people.points[:, :count], axis=-1)
-    height = people.pixels.shape[1] / ROOM
-    labelled = people.marks[:, :count] > 0
-    return scores | {"near": float((off[labelled] < NEAR * height).mean())}
+    off = np.linalg.norm(detections.points - truth.points, axis=-1)
+    near = off < NEAR * people.pixels.shape[1] / ROOM
+    return scores | {"near": float(near[truth.marks > 0].mean())}
 
 
 def found_in_crops(network: KeypointNetwork, people: MarkedCrops) -> Keypoints:
@@ -67,24 +66,24 @@ def found_in_crops(network: KeypointNetwork, people: MarkedCrops) -> Keypoints:
     )
 
 
-def precision_in_crops(people: MarkedCrops, found: Keypoints, part: str) -> KeypointPrecision:
-    """Return COCO's numbers where every person is an image of their own."""
-    count = len(COCO_17) if part == "body" else len(COCO_WHOLEBODY_133)
-    numbers = np.arange(len(people))
+def truth_of(people: MarkedCrops) -> KeypointTruth:
+    """Return what is marked in stored crops, each of which is an image of its own."""
     corners = people.boxes.astype(np.float64)
-    truth = KeypointTruth(
-        image=numbers,
-        points=people.points[:, :count].astype(np.float64),
-        marks=people.marks[:, :count].astype(np.float64),
+    return KeypointTruth(
+        image=np.arange(len(people)),
+        points=people.points.astype(np.float64),
+        marks=people.marks.astype(np.float64),
         boxes=np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1),
         area=people.area.astype(np.float64),
         crowd=np.zeros(len(people), dtype=bool),
     )
-    detections = KeypointDetections(
-        image=numbers,
-        points=found.points[:, :count].numpy().astype(np.float64),
-        scores=np.maximum(found.scores[:, :count].numpy().astype(np.float64), 1e-9),
+
+
+def detections_of(found: Keypoints) -> KeypointDetections:
+    """Return what was found in crops, each of which is an image of its own; nobody is left out."""
+    return KeypointDetections(
+        image=np.arange(len(found)),
+        points=found.points.numpy().astype(np.float64),
+        scores=np.maximum(found.scores.numpy().astype(np.float64), 1e-9),
         confidence=np.array([instance_score(row) for row in found.scores]),
     )
-    sigmas = (COCO_17 if part == "body" else COCO_WHOLEBODY_133).sigmas
-    return evaluate_keypoints(truth, detections, sigmas)

@@ -78,7 +78,10 @@ def test_half_a_body_is_the_upper_one_or_the_lower_one():
     person = marked_person()
     found = {half_body(person, COCO_17, np.random.default_rng(seed)) for seed in range(20)}
     assert len(found) == 2
-    assert half_body(replace(person, marks=np.r_[[2] * 8, [0] * 9]), COCO_17, np.random) is None
+    assert (
+        half_body(replace(person, marks=np.r_[[2] * 8, [0] * 9]), COCO_17, np.random.default_rng(0))
+        is None
+    )
 
 
 def test_the_rate_rises_holds_and_falls_from_phase_to_phase():

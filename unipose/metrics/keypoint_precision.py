@@ -8,7 +8,7 @@ surest detection first.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -51,6 +51,10 @@ class KeypointTruth:
     crowd: Bool[ndarray, " person"]
     """A group that is not taken apart: matches any number of detections, and counts for nothing."""
 
+    def only(self, columns: slice) -> KeypointTruth:
+        """Return the same people with some of the keypoints."""
+        return replace(self, points=self.points[:, columns], marks=self.marks[:, columns])
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KeypointDetections:
@@ -63,6 +67,10 @@ class KeypointDetections:
     """What they are ranked by."""
     part_confidence: Mapping[str, Float[ndarray, " found"]] | None = None
     """The same for a part of PARTS, where a detector has one."""
+
+    def only(self, columns: slice) -> KeypointDetections:
+        """Return the same detections with some of the keypoints."""
+        return replace(self, points=self.points[:, columns], scores=self.scores[:, columns])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +143,7 @@ def evaluate_crowds(
     The toolbox rounds the latter to four digits; -1 where a class has nobody.
     """
     area = CROWD_AREA * truth.boxes[:, 2] * truth.boxes[:, 3]
-    truth = KeypointTruth(**(vars(truth) | {"area": area}))
+    truth = replace(truth, area=area)
     classes = {}
     for name, (low, high) in CROWDED.items():
         images = [image for image, index in crowd_index.items() if low <= index < high]
