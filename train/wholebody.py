@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tqdm import trange
 
 from data_builders.studio.config import SPLITS, StudioConfig
+from train.averaged_weights import AveragedWeights
 from train.keypoint_batches import (
     FIRST_STAGE,
     SECOND_STAGE,
@@ -44,9 +45,6 @@ from unipose.wholebody.losses import intervention_losses
 from unipose.wholebody.network import WholeBodyNetwork
 from unipose.wholebody.simcc import simcc_targets
 
-AVERAGED = 2e-4
-"""Share of a step's weights in their average, after AVERAGED_FROM steps; more before."""
-AVERAGED_FROM = 2000
 SMALL = WholeBodyConfig(
     width_px=96, height_px=128, deepen=0.167, widen=0.1875, embedding=128, query=64, kernel=3,
     graph_layers=1, intervention="largest", averaged=True,
@@ -208,30 +206,6 @@ class StudioSamples:
     def samples(self, numbers: Int[np.ndarray, " person"]) -> list[PersonSample]:
         """Return these people."""
         return samples_of(self.shards[numbers])
-
-
-class AveragedWeights(nn.Module):
-    """A moving average of a network's weights and buffers; what is measured and kept."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        for name, value in network.state_dict().items():
-            self.register_buffer(name.replace(".", "/"), value.detach().clone())
-
-    @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        """Take in the weights after a step: a larger share of them in the first steps."""
-        share = (1 - AVERAGED) * float(np.exp(-(1 + step) / AVERAGED_FROM)) + AVERAGED
-        for name, value in network.state_dict().items():
-            average = self.get_buffer(name.replace(".", "/"))
-            if average.is_floating_point():
-                average.lerp_(value.to(average), share)
-            else:
-                average.copy_(value)
-
-    def weights(self) -> dict[str, Tensor]:
-        """Return the average as a state_dict of the network."""
-        return {name.replace("/", "."): value for name, value in self.named_buffers()}
 
 
 class KeypointLearner(nn.Module):

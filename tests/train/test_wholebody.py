@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from train import wholebody, wholebody_heads
+from train.averaged_weights import AveragedWeights
 from train.keypoint_batches import (
     FIRST_STAGE,
     PersonSample,
@@ -17,7 +18,7 @@ from train.keypoint_batches import (
     draw_keypoint_batch,
     half_body,
 )
-from train.wholebody import PRESETS, AveragedWeights, WholeBodyTraining, make_optimizer
+from train.wholebody import PRESETS, WholeBodyTraining, make_optimizer
 from unipose.body.keypoint_sets import COCO_17
 from unipose.errors import ConfigError
 from unipose.wholebody.config import WholeBodyConfig
