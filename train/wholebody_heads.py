@@ -64,6 +64,8 @@ class HeadTraining(RunSettings):
     """Or coco-17: the body alone, in a fifth of the time."""
     kinds: tuple[str, ...] = ("scored",)
     seeds: tuple[int, ...] = (0,)
+    start: str = ""
+    """Folder of a head to go on from, also of one that knows the body's keypoints alone."""
     weight_decay: float = 0.05
     clip: float = 35.0
     consistency_weight: float = 0.1
@@ -95,8 +97,8 @@ PRESETS = {
         steps=300, batch=32, peak_rate=2e-3, warmup=20, save_every=150,
     ),
     "mini": HeadTraining(
-        out=Path("runs/wholebody_mini"), steps=250, batch=32, peak_rate=2e-3, warmup=20,
-        save_every=50,
+        out=Path("runs/wholebody_mini"), kinds=("plain",), steps=250, batch=32, peak_rate=1e-3,
+        warmup=10, save_every=250, start="runs/wholebody_heads/plain-0/model",
     ),
     "debug": HeadTraining(
         people=NETWORK_PRESETS["debug"], out=Path("runs/wholebody_heads_debug"),
@@ -195,6 +197,8 @@ def train_head(
     run = RunFolder(folder, replace(config, out=folder, kinds=(kind,), seeds=(seed,), seed=seed))
     torch.manual_seed(seed)
     network = PoseViTKeypoints(architecture, load_pose_vit())
+    if config.start:
+        start_from_head(network, Path(config.start))
     optimizer = _optimizer(network.head, config)
     done = run.resume(network.head, optimizer)
     head, optimizer = accelerator.prepare(network.head, optimizer)
@@ -219,6 +223,32 @@ def train_head(
             progress.write(told(f"{folder.name} {step + 1}", scores))
             run.save(step + 1, network.head, optimizer)
     network.eval().save_pretrained(folder / "model")
+
+
+@torch.no_grad()
+def start_from_head(network: PoseViTKeypoints, folder: Path) -> None:
+    """Take over a trained head's weights; a keypoint that it lacks starts as the nearest it has.
+
+    A finger starts as its wrist, a toe as its ankle, a point of the face as the nose. Layers that
+    the other head does not have stay as they are.
+    """
+    given = PoseViTKeypoints.from_pretrained(folder)
+    index = given.config.keypoint_set.index
+    names = network.config.keypoint_set.names
+    rows = [index[name if name in index else nearest_of_body(name)] for name in names]
+    theirs = given.head.state_dict()
+    for name, own in network.head.state_dict().items():
+        if name in theirs:
+            of_keypoints = name.startswith(("final_layer.", "cim."))
+            own.copy_(theirs[name][rows] if of_keypoints else theirs[name])
+
+
+def nearest_of_body(name: str) -> str:
+    """Return the keypoint of COCO's 17 that one of the face, a hand or a foot is nearest to."""
+    side, _, rest = name.partition("_")
+    if side not in ("left", "right"):
+        return "nose"
+    return f"{side}_ankle" if rest in ("big_toe", "small_toe", "heel") else f"{side}_wrist"
 
 
 def _optimizer(head: nn.Module, config: HeadTraining) -> torch.optim.Optimizer:
