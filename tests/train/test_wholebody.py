@@ -166,3 +166,21 @@ def test_heads_over_the_same_maps_are_taught_and_kept(tmp_path, monkeypatch):
     wholebody_heads.main(config)  # there is nothing left to do
     with pytest.raises(ConfigError, match="expected kinds of"):
         replace(config, kinds=("other",))
+
+
+@pytest.mark.slow
+def test_a_head_of_the_whole_body_starts_from_one_of_the_body(tmp_path):
+    from unipose.vision.pose_vit_keypoints import PoseViTKeypoints, load_pose_vit
+
+    vit = load_pose_vit()
+    body = PoseViTKeypoints(replace(wholebody_heads.PLAIN, keypoints="coco-17"), vit)
+    body.save_pretrained(tmp_path / "body")
+    whole = PoseViTKeypoints(wholebody_heads.KINDS["scored"][0], vit)
+    wholebody_heads.start_from_head(whole, tmp_path / "body")
+    rows = whole.head.final_layer.weight
+    wrist, finger = COCO_17.index["left_wrist"], whole.config.keypoint_set.index["left_thumb4"]
+    assert torch.equal(rows[:17], body.head.final_layer.weight)
+    assert torch.equal(rows[finger], body.head.final_layer.weight[wrist])
+    assert torch.equal(whole.head.cls_x.weight, body.head.cls_x.weight)
+    assert wholebody_heads.nearest_of_body("face-40") == "nose"
+    assert wholebody_heads.nearest_of_body("right_heel") == "right_ankle"
