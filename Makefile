@@ -83,9 +83,10 @@ smol: setup ## teach the model over the base to read and write poses (MOCAP=FOLD
 	$(BIN)/python -m train.export_weights runs/pose_expert/model runs/smol
 
 wholebody: setup ## train the small whole-body keypoint network again (MOCAP=FOLDER)
+	$(TRAIN) train.wholebody_heads --preset compare --kinds plain --seeds 0 --people.data $(MOCAP)
 	$(TRAIN) train.wholebody_heads --preset mini --people.data $(MOCAP)
 	mkdir -p unipose/weights/wholebody
-	cp runs/wholebody_mini/scored-0/model/* unipose/weights/wholebody/
+	cp runs/wholebody_mini/plain-0/model/* unipose/weights/wholebody/
 
 converse: setup ## train the conversation model again, from the mocap folder (MOCAP=FOLDER)
 	$(TRAIN) train.converse --preset smol --data $(MOCAP)

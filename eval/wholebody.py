@@ -6,9 +6,10 @@
   one person and for 16; what CIGPose's head adds; torch, bfloat16, onnxruntime where it is there.
 - `evaluation`: seconds of COCO-WholeBody's six runs on a made-up set of COCO's validation size.
 - `heads`: heads that differ in one thing alone (`train.wholebody_heads --preset compare`), each
-  with several seeds, on the studio's test people behind things: AP and AR (mean and spread).
-- `shipped`: the small network that comes along on the same people, and what its intervention does:
-  how often each part's keypoints are replaced, scores of seen and hidden keypoints.
+  with several seeds, on the studio's test people behind things: AP and AR (mean and spread), and
+  what the intervention does: how often each part's keypoints are replaced, scores of seen and
+  hidden keypoints (drawn by `--picture`).
+- `shipped`: the small network that comes along on the same people.
 - `photos`: the same network and BlazePose's company in given boxes of photographs (`--photos`).
 - `results`: a file of results in COCO's layout against annotations (`--truth`, `--results`).
 
@@ -26,7 +27,7 @@ from eval.golden_keypoints import golden_errors
 from eval.keypoint_people import KeypointPeople, studio_people_of
 from eval.keypoint_speed import Clock, evaluation_seconds, network_speeds
 from eval.program import EvalOptions, print_result, print_table, run
-from eval.wholebody_heads import heads_beside_each_other, intervention_figures
+from eval.wholebody_heads import heads_beside_each_other, maps_of, scores_of_head
 from eval.wholebody_photos import photo_figures
 from unipose.app.keypoint_finders import SHIPPED
 from unipose.body.keypoint_sets import keypoint_set
@@ -37,6 +38,7 @@ from unipose.metrics.keypoint_precision import (
     evaluate_keypoints,
     evaluate_whole_body,
 )
+from unipose.vision.pose_vit_keypoints import PoseViTKeypoints
 
 SECTIONS = ("golden", "speed", "evaluation", "heads", "shipped", "photos", "results")
 
@@ -127,9 +129,11 @@ def measured_people(options: WholeBodyOptions, found: Findings) -> None:
     people: KeypointPeople = studio_people_of(options.data, options.split, options.pictures)
     found.figures |= {"people": len(people), "hidden_share": people.hidden_share}
     if "heads" in wanted and there["heads"]:
-        found.figures |= heads_beside_each_other(options.heads, people)
+        found.figures |= heads_beside_each_other(options.heads, people, options.picture)
     if "shipped" in wanted and there["shipped"]:
-        found.figures |= intervention_figures(options.shipped, people, options.picture)
+        network = PoseViTKeypoints.from_pretrained(options.shipped)
+        scores = scores_of_head(network, maps_of(network, people), people)
+        found.figures |= {f"shipped_{name}": value for name, value in scores.items()}
 
 
 def measured_results(options: WholeBodyOptions) -> dict[str, object]:

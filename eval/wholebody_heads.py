@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,8 @@ BODY_PARTS = {
     "hands": list(range(91, 133)), "legs": [13, 14, 15, 16], "feet": list(range(17, 23)),
 }  # fmt: skip
 """As the paper's Table 7 divides the 133 keypoints."""
+COMMON = ("body_ap", "body_ar", "near_seen", "near_hidden", "ap", "ar")
+"""Figures that every head has, in the table."""
 PLOT_PX, BARS = (640, 260), 40
 
 
@@ -46,16 +49,26 @@ def said_of(
 
 
 def scores_of_head(
-    network: PoseViTKeypoints, maps: Float[Tensor, "p c row column"], people: KeypointPeople
+    network: PoseViTKeypoints,
+    maps: Float[Tensor, "p c row column"],
+    people: KeypointPeople,
+    picture: Path | None = None,
 ) -> dict[str, float]:
-    """Return the figures of a head on people whose maps are known (`KeypointPeople.scores`)."""
-    decoded = [decode_simcc(said.x, said.y) for said in said_of(network, maps)]
+    """Return the figures of a head on people whose maps are known (`KeypointPeople.scores`).
+
+    With an intervention also what it does (`intervention_figures`), drawn into `picture`.
+    """
+    said = said_of(network, maps)
+    decoded = [decode_simcc(one.x, one.y) for one in said]
     places, scores = (torch.cat(some) for some in zip(*decoded, strict=True))
     keypoint_set = network.config.keypoint_set
-    return people.scores(Keypoints.of(keypoint_set, places, scores, present=scores > 0))
+    figures = people.scores(Keypoints.of(keypoint_set, places, scores, present=scores > 0))
+    return figures | intervention_figures(said, people, picture)
 
 
-def heads_beside_each_other(folder: Path, people: KeypointPeople) -> dict[str, object]:
+def heads_beside_each_other(
+    folder: Path, people: KeypointPeople, picture: Path | None = None
+) -> dict[str, object]:
     """Return for each kind of head mean and spread (standard deviation) over its seeds.
 
     `folder` holds KIND-SEED/model. Raises ConfigError if it holds none.
@@ -66,10 +79,11 @@ def heads_beside_each_other(folder: Path, people: KeypointPeople) -> dict[str, o
         network = PoseViTKeypoints.from_pretrained(model)
         maps = maps_of(network, people) if maps is None else maps
         kind = model.parent.name.rpartition("-")[0]
-        scores.setdefault(kind, []).append(scores_of_head(network, maps, people))
+        scores.setdefault(kind, []).append(scores_of_head(network, maps, people, picture))
     if not scores:
         raise ConfigError(f"{folder} holds no heads; train.wholebody_heads --preset compare does")
     figures: dict[str, object] = {}
+    told = [name for name in next(iter(scores.values()))[0] if name in COMMON]
     rows = []
     for kind, some in scores.items():
         row: list[str | float] = [kind, float(len(some))]
@@ -77,45 +91,40 @@ def heads_beside_each_other(folder: Path, people: KeypointPeople) -> dict[str, o
             values = [one[name] for one in some]
             mean, spread = float(np.mean(values)), float(np.std(values, ddof=len(values) > 1))
             figures |= {f"{kind}_{name}": mean, f"{kind}_{name}_spread": spread}
-            row.append(f"{100 * mean:.2f} ± {100 * spread:.2f}")
+            if name in told:
+                row.append(f"{100 * mean:.2f} ± {100 * spread:.2f}")
         rows.append(row)
-    print_table("heads, per cent", ("head", "seeds", *scores[next(iter(scores))][0]), rows)
+    print_table("heads, per cent", ("head", "seeds", *told), rows)
     return figures
 
 
 def intervention_figures(
-    folder: Path, people: KeypointPeople, picture: Path | None
-) -> dict[str, object]:
-    """Return a network's precision, how often parts are replaced, scores of seen and hidden ones.
+    said: Sequence[KeypointLogits], people: KeypointPeople, picture: Path | None
+) -> dict[str, float]:
+    """Return how often parts are replaced, and scores of seen and hidden keypoints.
 
     `replaced_PART`: of a part's keypoints, how often each is the one that is replaced (per cent; by
-    chance 0.75). `score_seen`, `score_hidden`: medians of the confounder scores of keypoints inside
-    the picture; `score_tells`: how often a hidden keypoint of a person scores higher than a seen
-    one of the same person (0.5 is chance). `picture`: where both distributions are drawn.
+    chance 100 over their number). `score_seen`, `score_hidden`: medians of the confounder scores of
+    keypoints inside the picture; `score_tells`: how often a hidden keypoint of a person scores
+    higher than a seen one of the same person (0.5 is chance). `picture`: where both distributions
+    are drawn. Nothing, where a head has no intervention.
     """
-    network = PoseViTKeypoints.from_pretrained(folder)
-    maps = maps_of(network, people)
-    figures: dict[str, object] = {
-        f"shipped_{name}": value for name, value in scores_of_head(network, maps, people).items()
-    }
-    said = said_of(network, maps)
     kept = [(one.scores, one.replaced) for one in said]
     if any(scores is None for scores, _ in kept):
-        return figures
+        return {}
     scores = torch.cat([scores for scores, _ in kept if scores is not None]).numpy()
     replaced = torch.cat([some for _, some in kept if some is not None]).numpy()
+    marks = people.marks[:, : scores.shape[1]]
+    figures: dict[str, float] = {}
     for part, columns in BODY_PARTS.items():
-        figures[f"replaced_{part}"] = 100 * float(replaced[:, columns].mean())
-    groups = {
-        name: scores[people.marks == mark] for name, mark in (("seen", SEEN), ("hidden", HIDDEN))
-    }
+        there = [column for column in columns if column < scores.shape[1]]
+        if there:
+            figures[f"replaced_{part}"] = 100 * float(replaced[:, there].mean())
+    groups = {name: scores[marks == mark] for name, mark in (("seen", SEEN), ("hidden", HIDDEN))}
     for name, some in groups.items():
         figures[f"score_{name}"] = float(np.median(some))
-        figures[f"score_{name}_spread"] = float(np.subtract(*np.percentile(some, (75, 25))))
-    figures["score_tells"] = _tells(scores, people.marks)
-    print_table(
-        "intervention", ("", ""), [(n, v) for n, v in figures.items() if isinstance(v, float)]
-    )
+        figures[f"score_{name}_range"] = float(np.subtract(*np.percentile(some, (75, 25))))
+    figures["score_tells"] = _tells(scores, marks)
     if picture is not None:
         draw_scores(groups, picture)
     return figures

@@ -37,7 +37,7 @@ def photo_figures(photos: Path, shipped: Path) -> dict[str, object]:
     """Return AP, PCK and mean OKS of both on the photographs of a folder, in given boxes."""
     marked = list(read_photos(photos))
     finders: dict[str, Finder] = {
-        "wholebody": open_finder("cigpose", COCO_17, weights=shipped, detects=False),
+        "wholebody": open_finder("rtmpose", COCO_17, weights=shipped, detects=False),
         "blazepose": open_finder("blazepose", COCO_17),
     }  # type: ignore[assignment]
     figures: dict[str, object] = {}

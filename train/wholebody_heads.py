@@ -94,11 +94,11 @@ class HeadTraining(RunSettings):
 PRESETS = {
     "compare": HeadTraining(
         out=Path("runs/wholebody_heads"), keypoints="coco-17", kinds=tuple(KINDS), seeds=(0, 1, 2),
-        steps=300, batch=32, peak_rate=2e-3, warmup=20, save_every=150,
+        steps=600, batch=32, peak_rate=2e-3, warmup=20, save_every=600,
     ),
     "mini": HeadTraining(
-        out=Path("runs/wholebody_mini"), kinds=("plain",), steps=250, batch=32, peak_rate=1e-3,
-        warmup=10, save_every=250, start="runs/wholebody_heads/plain-0/model",
+        out=Path("runs/wholebody_mini"), kinds=("plain",), steps=80, batch=32, peak_rate=1e-3,
+        warmup=10, save_every=80, start="runs/wholebody_heads/plain-0/model",
     ),
     "debug": HeadTraining(
         people=NETWORK_PRESETS["debug"], out=Path("runs/wholebody_heads_debug"),

@@ -110,7 +110,7 @@ def test_a_film_is_looked_at_and_keypoints_go_by_name(unipose, weights):
 @pytest.mark.slow
 def test_the_network_that_comes_along_needs_no_weights(unipose):
     write_photo("a.png")
-    status, out, _ = unipose("a.png", "-o", "k.json", "--model", "cigpose", "--boxes", "whole")
+    status, out, _ = unipose("a.png", "-o", "k.json", "--model", "rtmpose", "--boxes", "whole")
     assert (status, out) == (0, "k.json: people 1, pictures 1\n")
     assert len(json.loads(Path("k.json").read_text())[0]["keypoints"]) == 133 * 3
 
@@ -118,10 +118,10 @@ def test_the_network_that_comes_along_needs_no_weights(unipose):
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (("--model", "rtmpose"), "name a published checkpoint"),
+        (("--model", "cigpose"), "name a published checkpoint"),
         (("--weights", "x.pth"), "for --model cigpose or rtmpose"),
         (("--model", "cigpose", "--weights", "x.pth"), "there is no such file of weights"),
-        (("--model", "cigpose", "--set", "coco18"), "there is no keypoint set 'coco18'"),
+        (("--model", "rtmpose", "--set", "coco18"), "there is no keypoint set 'coco18'"),
     ],
 )
 def test_what_does_not_fit_together_is_named(unipose, words, problem):

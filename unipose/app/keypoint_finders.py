@@ -21,7 +21,7 @@ from unipose.wholebody.onnx_files import OnnxEngine, exported_engine
 
 KeypointModel = Literal["blazepose", "cigpose", "rtmpose"]
 SHIPPED = Path(__file__).parents[1] / "weights" / "wholebody"
-"""A small CIGPose of our own."""
+"""A small RTMPose head of our own, over the eyes of unipose-mini."""
 FramePeople = tuple[FilmFrame, tuple[PersonInImage, ...]]
 
 
@@ -131,10 +131,10 @@ def open_finder(
         from unipose.body.keypoint_sets import COCO_17
 
         return BlazePoseFinder(keypoint_set or COCO_17)
-    if weights is None and model == "rtmpose":
+    if weights is None and model == "cigpose":
         raise PoseQueryError(
-            "no weights of RTMPose come along; name a published checkpoint: "
-            "--weights rtmpose-m_....pth (--model cigpose has a small network of its own)"
+            "no weights of CIGPose come along; name a published checkpoint: "
+            "--weights cigpose-m.pth (--model rtmpose has a small network of its own)"
         )
     engine = _engine(weights or SHIPPED, onnx=onnx)
     causal = engine.config.causal
