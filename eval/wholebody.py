@@ -152,7 +152,7 @@ def measured_results(options: WholeBodyOptions) -> dict[str, object]:
         }
     if truth.crowd_index:
         said, classes = evaluate_crowds(truth.people, found, wanted.sigmas, truth.crowd_index)
-        return asdict(said) | {f"ap_{name}": value for name, value in classes.items()}
+        return {**asdict(said), **{f"ap_{name}": value for name, value in classes.items()}}
     return dict(asdict(evaluate_keypoints(truth.people, found, wanted.sigmas)))
 
 

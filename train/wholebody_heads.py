@@ -97,8 +97,8 @@ PRESETS = {
         steps=600, batch=32, peak_rate=2e-3, warmup=20, save_every=600,
     ),
     "mini": HeadTraining(
-        out=Path("runs/wholebody_mini"), kinds=("plain",), steps=80, batch=32, peak_rate=1e-3,
-        warmup=10, save_every=80, start="runs/wholebody_heads/plain-0/model",
+        out=Path("runs/wholebody_mini"), kinds=("plain",), steps=230, batch=32, peak_rate=1.5e-3,
+        warmup=10, save_every=230, start="runs/wholebody_heads/plain-0/model",
     ),
     "debug": HeadTraining(
         people=NETWORK_PRESETS["debug"], out=Path("runs/wholebody_heads_debug"),

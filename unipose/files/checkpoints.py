@@ -262,8 +262,11 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: object) -> object:
         # old files add where in another storage this one lies, which no program uses any more
-        known = isinstance(pid, tuple) and (len(pid) == 5 or (len(pid) == 6 and pid[5] is None))
-        if not known or pid[0] != "storage":
+        if (
+            not isinstance(pid, tuple)
+            or not (len(pid) == 5 or (len(pid) == 6 and pid[5] is None))
+            or pid[0] != "storage"
+        ):
             raise PickleRefusedError(f"it refers to an object outside the file ({str(pid)[:80]})")
         _, kind, key, _, length = pid[:5]
         if kind not in _STORAGES or not isinstance(key, str) or not isinstance(length, int):

@@ -55,6 +55,10 @@ class KeypointTruth:
         """Return the same people with some of the keypoints."""
         return replace(self, points=self.points[:, columns], marks=self.marks[:, columns])
 
+    def some(self, chosen: Bool[ndarray, " person"]) -> KeypointTruth:
+        """Return some of the people."""
+        return KeypointTruth(**{name: value[chosen] for name, value in vars(self).items()})
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KeypointDetections:
@@ -71,6 +75,17 @@ class KeypointDetections:
     def only(self, columns: slice) -> KeypointDetections:
         """Return the same detections with some of the keypoints."""
         return replace(self, points=self.points[:, columns], scores=self.scores[:, columns])
+
+    def some(self, chosen: Bool[ndarray, " found"]) -> KeypointDetections:
+        """Return some of the detections."""
+        parts = self.part_confidence or {}
+        return KeypointDetections(
+            image=self.image[chosen],
+            points=self.points[chosen],
+            scores=self.scores[chosen],
+            confidence=self.confidence[chosen],
+            part_confidence={name: value[chosen] for name, value in parts.items()},
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,19 +162,10 @@ def evaluate_crowds(
     classes = {}
     for name, (low, high) in CROWDED.items():
         images = [image for image, index in crowd_index.items() if low <= index < high]
-        some = (_rows(one, np.isin(one.image, images)) for one in (truth, found))
-        marked, detected = some
-        classes[name] = round(evaluate_keypoints(marked, detected, sigmas).ap, 4)  # type: ignore[arg-type]
+        marked = truth.some(np.isin(truth.image, images))
+        detected = found.some(np.isin(found.image, images))
+        classes[name] = round(evaluate_keypoints(marked, detected, sigmas).ap, 4)
     return evaluate_keypoints(truth, found, sigmas), classes
-
-
-def _rows(
-    some: KeypointTruth | KeypointDetections, chosen: Bool[ndarray, " row"]
-) -> KeypointTruth | KeypointDetections:
-    values = {
-        name: value[chosen] for name, value in vars(some).items() if isinstance(value, ndarray)
-    }
-    return type(some)(**values)
 
 
 def match_people(
@@ -184,7 +190,7 @@ def match_people(
     rank = np.arange(len(rows)) - first
     rows, rank = rows[rank < MOST], rank[rank < MOST]
 
-    labelled = (truth.marks[:, columns] > 0).any(1)
+    labelled = np.any(truth.marks[:, columns] > 0, axis=1)
     area = truth.area
     low, high = (np.array(edges)[:, None] for edges in zip(*AREAS_PX.values()))
     ignored = (truth.crowd | ~labelled) | (area < low) | (area > high)  # area person

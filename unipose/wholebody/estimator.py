@@ -67,7 +67,8 @@ class TorchEngine:
         # channels last is what convolutions on a CPU and on tensor cores are made for
         assert isinstance(network, nn.Module)
         self.network = network
-        self.network.eval().to(device, memory_format=torch.channels_last)
+        self.network.eval().to(device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.config, self.device, self.dtype = network.config, device, dtype
 
     @torch.inference_mode()

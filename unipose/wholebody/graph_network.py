@@ -46,7 +46,8 @@ class EdgeConv(nn.Module):
 
     def forward(self, nodes: Nodes) -> Nodes:
         """Return the sums of messages, which come along the directed edges."""
-        own, difference = self.conv[0].weight.flatten(1).chunk(2, dim=1)
+        weight: Tensor = self.conv[0].weight  # type: ignore[assignment]  # of a Conv2d
+        own, difference = weight.flatten(1).chunk(2, dim=1)
         here = F.linear(nodes, own - difference)
         there = F.linear(nodes, difference)
         messages = here[:, self.end] + there[:, self.start]

@@ -139,16 +139,18 @@ class KeypointHead(nn.Module):
         """Return the logits; in training also those without intervention."""
         found = self.encode(maps)
         if self.config.intervention == "none":
-            return KeypointLogits(**self._classified(found))
+            x, y = self._classified(found)
+            return KeypointLogits(x=x, y=y)
         initial, scores = self.scored(found)
         replaced = self.chosen(scores)
-        said = self._classified(self.cim(found, replaced))  # first: batch norm counts in this order
+        # first this one: batch norm counts in this order
+        x, y = self._classified(self.cim(found, replaced))
         observed = None
         if self.training:
             with torch.no_grad():
-                observed = tuple(self._classified(found).values())
+                observed = self._classified(found)
         return KeypointLogits(
-            **said, scores=scores, replaced=replaced, initial=initial, observed=observed
+            x=x, y=y, scores=scores, replaced=replaced, initial=initial, observed=observed
         )
 
     def encode(self, maps: Float[Tensor, "person map row column"]) -> Embeddings:
@@ -183,7 +185,7 @@ class KeypointHead(nn.Module):
         places = torch.arange(scores.shape[1], device=scores.device)
         return (largest[..., None] == places).any(dim=1)
 
-    def _classified(self, embeddings: Embeddings) -> dict[str, Tensor]:
+    def _classified(self, embeddings: Embeddings) -> tuple[Columns, Rows]:
         if self.config.graph_layers:
             embeddings = self.gcn(embeddings)
-        return {"x": self.cls_x(embeddings), "y": self.cls_y(embeddings)}
+        return self.cls_x(embeddings), self.cls_y(embeddings)
