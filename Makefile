@@ -17,7 +17,7 @@ KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000
 TRAIN := PATH="$(CURDIR)/$(BIN):$$PATH" $(KEEP_MEMORY) $(BIN)/accelerate launch --num_processes 1 \
 	--num_machines 1 --mixed_precision no --dynamo_backend no -m
 
-.PHONY: help setup chat test test-slow check lint format types arrows mini codes converse lifting picture bench adaptation lock clean
+.PHONY: help setup chat test test-slow check lint format types arrows mini codes converse lifting picture bench adaptation wholebody lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -87,6 +87,12 @@ adaptation: setup ## train the motion-text space and the denoiser again (MOCAP=F
 	$(TRAIN) train.motion_denoiser --preset mini --data $(MOCAP)
 	$(BIN)/python -m train.export_adaptation runs/motion_text/model runs/motion_denoiser/model
 
+wholebody: setup ## train the small whole-body keypoint network again (MOCAP=FOLDER)
+	$(TRAIN) train.wholebody_heads --preset compare --kinds plain --seeds 0 --people.data $(MOCAP)
+	$(TRAIN) train.wholebody_heads --preset mini --people.data $(MOCAP)
+	mkdir -p unipose/weights/wholebody
+	cp runs/wholebody_mini/plain-0/model/* unipose/weights/wholebody/
+
 converse: setup ## train the conversation model again, from the mocap folder (MOCAP=FOLDER)
 	$(TRAIN) train.converse --preset smol --data $(MOCAP)
 	mkdir -p unipose/weights/conversation
@@ -121,6 +127,7 @@ bench: setup ## measure everything the README claims (MOCAP=FOLDER)
 	$(BIN)/python -m eval.conversation_speed --json
 	OMP_NUM_THREADS=1 $(KEEP_MEMORY) $(BIN)/python -m eval.training --json
 	$(BIN)/python -m eval.building --data $(MOCAP) --json
+	$(BIN)/python -m eval.wholebody --data $(MOCAP) --json
 
 lock: setup ## write requirements.lock from what is installed in .venv
 	{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --all --exclude-editable 2>/dev/null \

@@ -2,14 +2,11 @@
 
 Rendering a person costs about as much as one training step on it, so pictures are taken once and
 seen several times, each time cut, coloured and covered differently. Shard k holds pictures
-k * n to (k + 1) * n of one studio: its bytes are a function of (studio, k), whoever renders it. A
-run that was stopped, or wants more pictures, goes on with the shards that are missing.
+k * n to (k + 1) * n of one studio (`train.shard_folder`).
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -26,8 +23,8 @@ from torch import Tensor
 from data_builders.pose_pool import PosePool
 from data_builders.studio import Motions, Studio, StudioConfig, StudioImage, StudioPerson
 from data_builders.studio.labels import OUTSIDE
+from train.shard_folder import claim_folder, read_shard, shard_path, write_shard
 from unipose.body.body import load_body
-from unipose.errors import ConfigError, FileError
 from unipose.vision.crops import SCALE, Crops
 
 ROOM = 1.25
@@ -97,18 +94,8 @@ class CropShards:
     """All people of a folder of shards, by number, without reading them into memory."""
 
     def __init__(self, folder: Path, config: ShardConfig) -> None:
-        layout = _layout(config)
-        self.shards = []
-        for path in (_path(folder, k) for k in range(_count(config))):
-            try:
-                shard = np.load(path, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError) as error:
-                raise FileError(
-                    path, f"is no whole shard ({error}).", "Remove it; it is rendered again."
-                ) from error
-            if shard.dtype != layout:
-                raise FileError(path, "is a shard of another layout.", "Remove the folder.")
-            self.shards.append(shard)
+        paths = (shard_path(folder, k) for k in range(_count(config)))
+        self.shards = [read_shard(path, _layout(config), in_place=True) for path in paths]
         self.ends = np.cumsum([len(shard) for shard in self.shards])
 
     def __len__(self) -> int:
@@ -131,15 +118,10 @@ def render_shards(folder: Path, config: ShardConfig, *, workers: int) -> CropSha
 
     `workers` 0 renders in this process. Raises ConfigError if the folder is of another studio.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    what = asdict(config) | {"data": config.data.name}
-    del what["pictures"]
-    text = json.dumps(what, indent=2, default=str)
-    known = folder / "config.json"
-    if known.exists() and known.read_text() != text:
-        raise ConfigError(f"{folder} holds crops of another studio; remove it to render them again")
-    known.write_text(text)
-    missing = [k for k in range(_count(config)) if not _path(folder, k).exists()]
+    settings = asdict(config) | {"data": config.data.name}
+    del settings["pictures"]
+    claim_folder(folder, settings, holds="crops")
+    missing = [k for k in range(_count(config)) if not shard_path(folder, k).exists()]
     if missing and workers:
         with ProcessPoolExecutor(
             min(workers, len(missing)), mp_context=get_context("spawn"), initializer=_one_thread
@@ -161,21 +143,11 @@ def _count(config: ShardConfig) -> int:
     return -(-config.pictures // config.per_shard)
 
 
-def _path(folder: Path, shard: int) -> Path:
-    return folder / f"shard-{shard:05d}.npy"
-
-
 def _render(folder: Path, config: ShardConfig, shard: int) -> None:
     studio = studio_of(config.studio, config.data, config.split)
     numbers = range(shard * config.per_shard, (shard + 1) * config.per_shard)
     rows = [row for i in numbers for row in _people(studio.sample(i), config)]
-    whole = np.array(rows, dtype=_layout(config))
-    unfinished = _path(folder, shard).with_suffix(f".{os.getpid()}.tmp")
-    with unfinished.open("wb") as file:
-        np.save(file, whole)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.rename(_path(folder, shard))
+    write_shard(shard_path(folder, shard), rows, _layout(config))
 
 
 @cache

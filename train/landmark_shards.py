@@ -7,8 +7,6 @@ stopped, or wants more pictures, goes on with the shards that are missing.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ from torch import Tensor
 from data_builders.studio import Studio, StudioConfig, StudioImage
 from data_builders.studio.labels import OUTSIDE
 from train.crop_shards import studio_of
-from unipose.errors import ConfigError, FileError
+from train.shard_folder import claim_folder, read_shard, shard_path, write_shard
 from unipose.vision.body_landmarks import LANDMARKS, WHOLE_BODY_ROWS
 from unipose.vision.keypoint_detector import KeypointDetector
 from unipose.vision.landmark_lifter import SeenLandmarks
@@ -101,43 +99,24 @@ def make_pairs(folder: Path, config: LandmarkShardConfig) -> LandmarkPairs:
 
     Raises ConfigError if the folder is of another studio, FileError for a damaged shard.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    what = asdict(config) | {"data": config.data.name}
-    del what["pictures"]
-    text = json.dumps(what, indent=2, default=str)
-    known = folder / "config.json"
-    if known.exists() and known.read_text() != text:
-        raise ConfigError(f"{folder} holds people of another studio; remove it to start over")
-    known.write_text(text)
+    settings = asdict(config) | {"data": config.data.name}
+    del settings["pictures"]
+    claim_folder(folder, settings, holds="people")
     shards = range(-(-config.pictures // config.per_shard))
-    missing = [k for k in shards if not _path(folder, k).exists()]
+    missing = [k for k in shards if not shard_path(folder, k).exists()]
     detector = KeypointDetector() if missing else None
     for k in track(missing, description=f"looking at {config.split}", transient=True):
         assert detector is not None
         _make(folder, config, k, detector)
-    return read_pairs([_path(folder, k) for k in shards])
+    return read_pairs([shard_path(folder, k) for k in shards])
 
 
 def read_pairs(paths: list[Path]) -> LandmarkPairs:
     """Return the people of these shards; FileError for one that is damaged."""
-    rows = []
-    for path in paths:
-        try:
-            rows.append(np.load(path, allow_pickle=False))
-        except (OSError, ValueError) as error:
-            raise FileError(
-                path, f"is no whole shard ({error}).", "Remove it; it is made again."
-            ) from error
-        if rows[-1].dtype != _LAYOUT:
-            raise FileError(path, "is a shard of another layout.", "Remove the folder.")
-    whole = np.concatenate(rows)
+    whole = np.concatenate([read_shard(path, _LAYOUT) for path in paths])
     values = {name: torch.from_numpy(whole[name].copy()) for name in _LAYOUT.names or ()}
     seen = SeenLandmarks(**{name: values.pop(name) for name in ("points", "scores", "world")})
     return LandmarkPairs(seen=seen, **values)
-
-
-def _path(folder: Path, shard: int) -> Path:
-    return folder / f"shard-{shard:05d}.npy"
 
 
 def _make(
@@ -146,12 +125,7 @@ def _make(
     studio = studio_of(config.studio, config.data, config.split)
     numbers = range(shard * config.per_shard, (shard + 1) * config.per_shard)
     rows = [row for i in numbers for row in _people(studio, i, config, detector)]
-    unfinished = _path(folder, shard).with_suffix(f".{os.getpid()}.tmp")
-    with unfinished.open("wb") as file:
-        np.save(file, np.array(rows, dtype=_LAYOUT))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.rename(_path(folder, shard))
+    write_shard(shard_path(folder, shard), rows, _LAYOUT)
 
 
 def _people(

@@ -1,8 +1,9 @@
-"""COCO and COCO-WholeBody: people in photographs with 17 or 133 marked landmarks."""
+"""COCO, COCO-WholeBody, CrowdPose and UBody: people in pictures with marked landmarks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from data_builders.readers.safe_files import (
 )
 from data_builders.readers.source import Drops, Expected, Source, SourceOptions
 from data_builders.records import Record
-from unipose.body.keypoint_sets import COCO_17, COCO_WHOLEBODY_133
+from unipose.body.keypoint_sets import COCO_17, COCO_WHOLEBODY_133, CROWDPOSE_14, KeypointSet
 from unipose.body.keypoints import Keypoints
 from unipose.errors import UnusableRecordError
 
@@ -37,33 +38,67 @@ SEEN = np.array([0.0, 0.5, 1.0])
 """COCO marks 0 not labelled, 1 labelled but hidden, 2 seen."""
 
 
-def _read(whole_body: bool, folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
+@dataclass(frozen=True, kw_only=True)
+class AnnotationFile:
+    """One file of annotations in COCO's layout, and what is special about it."""
+
+    path: str
+    """From the source's folder."""
+    split: str
+    pictures: str
+    """Folder of the pictures, from the source's."""
+    every: int = 1
+    """Only pictures whose number is a multiple of this: frames of films are much alike."""
+
+    @property
+    def key(self) -> str:
+        """What comes before an annotation's number in a record's key."""
+        return self.pictures if self.every == 1 else f"{Path(self.path).parent.name}/{self.split}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CocoLayout:
+    """A data set in COCO's layout."""
+
+    name: str
+    keypoint_set: KeypointSet
+    files: Callable[[Path], Iterable[AnnotationFile]]
+    """Of a folder, whether they are there or not."""
+
+
+def _read(
+    layout: CocoLayout, source: Source, folder: Path, choice: SourceOptions, drops: Drops
+) -> Iterator[Record]:
     """Yield each person that has a landmark, in the order of the annotations.
 
     Crowds and people without landmarks are left out. Raises SourceError if a file is damaged.
     """
-    source = WHOLEBODY if whole_body else SOURCE
     fits = read_fits(choice)
-    for split in ("train", "val"):
-        stem = f"coco_wholebody_{split}_v1.0" if whole_body else f"person_keypoints_{split}2017"
-        file = folder / "annotations" / f"{stem}.json"
-        if choice.split not in ("", split) or not file.is_file():
+    for item in layout.files(folder):
+        file = folder / item.path
+        if choice.split not in ("", item.split) or not file.is_file():
             continue
         table = source.whole(file, read_json_table)
         images = by_id(table.get("images"))
         annotations = table.get("annotations")
         if not images or not isinstance(annotations, list):
             raise source.broken(file, "has no images or no annotations")
-        pictures = (choice.images or folder) / f"{split}2017"
+        pictures = (choice.images or folder) / item.pictures
         for i, annotation in enumerate(annotations):
             number = annotation.get("id", f"number {i}") if isinstance(annotation, dict) else i
-            key = f"{source.name}/{split}2017/{number}"
+            if item.every > 1 and _image_number(annotation) % item.every:
+                continue
+            key = f"{source.name}/{item.key}/{number}"
             build = partial(
-                _record, source.name, whole_body, key, split, pictures, choice, images, fits,
-                annotation,
-            )  # fmt: skip
-            if not choice.only or choice.wants(split, _name(annotation, images)):
+                _record, layout, key, item.split, pictures, choice, images, fits, annotation
+            )
+            if not choice.only or choice.wants(item.split, _name(annotation, images)):
                 yield from drops.keep(key, build)
+
+
+def _image_number(annotation: Any) -> int:
+    number = annotation.get("image_id") if isinstance(annotation, dict) else 0
+    return number if isinstance(number, int) else 0
 
 
 def _name(annotation: Any, images: dict[int | str, Any]) -> str:
@@ -74,8 +109,7 @@ def _name(annotation: Any, images: dict[int | str, Any]) -> str:
 
 
 def _record(
-    source: str,
-    whole_body: bool,
+    layout: CocoLayout,
     key: str,
     split: str,
     pictures: Path,
@@ -87,7 +121,7 @@ def _record(
     if annotation.get("iscrowd") if isinstance(annotation, dict) else False:
         raise UnusableRecordError("is a crowd, not one person")
     image = referred(annotation, "image_id", images)
-    keypoints = _keypoints(annotation, whole_body)
+    keypoints = _keypoints(annotation, layout.keypoint_set)
     left, top, width, height = numbers(field_of(annotation, "bbox"), (4,), "bbox")
     box = checked_box(left, top, left + width, top + height)
     path = inside(pictures, field_of(image, "file_name"))
@@ -105,7 +139,7 @@ def _record(
         other["fit"] = choice.fits.name
     return Record(
         key=key,
-        source=source,
+        source=layout.name,
         split=split,
         pose=pose,
         image=path,
@@ -117,30 +151,82 @@ def _record(
     )
 
 
-def _keypoints(annotation: Any, whole_body: bool) -> Keypoints:
-    values = [
-        numbers(field_of(annotation, name), (3 * count,), name).reshape(count, 3)
-        for name, count in (PARTS if whole_body else PARTS[:1])
-    ]
-    rows = np.concatenate(values)
+def _keypoints(annotation: Any, keypoint_set: KeypointSet) -> Keypoints:
+    whole_body = keypoint_set == COCO_WHOLEBODY_133
+    parts = PARTS if whole_body else (("keypoints", len(keypoint_set)),)
+    rows = np.concatenate(
+        [
+            numbers(field_of(annotation, name), (3 * count,), name).reshape(count, 3)
+            for name, count in parts
+        ]
+    )
     marks = rows[:, 2]
     if whole_body:  # the other parts carry a confidence: above 0 is labelled
         marks = np.concatenate([marks[:17], np.where(marks[17:] > 0, 2.0, 0.0)])
     if not np.isin(marks, (0, 1, 2)).all():
         raise UnusableRecordError("keypoints has marks of visibility other than 0, 1 and 2")
-    keypoint_set = COCO_WHOLEBODY_133 if whole_body else COCO_17
     seen = torch.from_numpy(SEEN[marks.astype(int)])
     return marked_keypoints(keypoint_set, torch.from_numpy(rows[:, :2]), seen)
 
 
+def _coco_files(stem: str) -> Callable[[Path], Iterable[AnnotationFile]]:
+    files = [
+        AnnotationFile(
+            path=f"annotations/{stem.format(split)}.json", split=split, pictures=f"{split}2017"
+        )
+        for split in ("train", "val")
+    ]
+    return lambda _: files
+
+
+def _ubody_files(folder: Path) -> Iterable[AnnotationFile]:
+    for split in ("train", "val"):
+        for file in sorted(folder.glob(f"annotations/*/{split}_annotations.json")):
+            path = str(file.relative_to(folder))
+            yield AnnotationFile(path=path, split=split, pictures="images", every=UBODY_EVERY)
+
+
+UBODY_EVERY = 10
+"""RTMPose and CIGPose train on every tenth frame of UBody."""
+COCO_LAYOUT = CocoLayout(
+    name="coco", keypoint_set=COCO_17, files=_coco_files("person_keypoints_{}2017")
+)
+WHOLEBODY_LAYOUT = CocoLayout(
+    name="coco_wholebody",
+    keypoint_set=COCO_WHOLEBODY_133,
+    files=_coco_files("coco_wholebody_{}_v1.0"),
+)
+CROWDPOSE_LAYOUT = CocoLayout(
+    name="crowdpose",
+    keypoint_set=CROWDPOSE_14,
+    files=lambda _: [
+        AnnotationFile(
+            path=f"annotations/mmpose_crowdpose_{stem}.json", split=split, pictures="images"
+        )
+        for stem, split in (("trainval", "train"), ("test", "test"))
+    ],
+)
+UBODY_LAYOUT = CocoLayout(name="ubody", keypoint_set=COCO_WHOLEBODY_133, files=_ubody_files)
+
+
 def read(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     """Yield each person of COCO."""
-    return _read(False, folder, choice, drops)
+    return _read(COCO_LAYOUT, SOURCE, folder, choice, drops)
 
 
 def read_whole_body(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
     """Yield each person of COCO-WholeBody."""
-    return _read(True, folder, choice, drops)
+    return _read(WHOLEBODY_LAYOUT, WHOLEBODY, folder, choice, drops)
+
+
+def read_crowdpose(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
+    """Yield each person of CrowdPose."""
+    return _read(CROWDPOSE_LAYOUT, CROWDPOSE, folder, choice, drops)
+
+
+def read_ubody(folder: Path, choice: SourceOptions, drops: Drops) -> Iterator[Record]:
+    """Yield the people of every tenth frame of UBody."""
+    return _read(UBODY_LAYOUT, UBODY, folder, choice, drops)
 
 
 _PICTURES = Expected(path="*2017/*.jpg", size="19 GB: train2017 18 GB, val2017 1 GB", optional=True)
@@ -169,4 +255,30 @@ WHOLEBODY = Source(
     home="https://github.com/jin-s13/COCO-WholeBody",
     read=read_whole_body,
     takes=("split", "only", "images", "pictures", "fits"),
+)
+CROWDPOSE = Source(
+    name="crowdpose",
+    about="CrowdPose: annotations/ and images/",
+    files=(
+        Expected(path="annotations/mmpose_crowdpose_*.json", size="some 10 MB each"),
+        Expected(path="images/*.jpg", size="20,000 pictures", optional=True),
+    ),
+    licence="no licence is stated: all rights reserved",
+    cite="Li et al., CrowdPose: Efficient Crowded Scenes Pose Estimation, CVPR 2019",
+    home="https://github.com/Jeff-sjtu/CrowdPose",
+    read=read_crowdpose,
+    takes=("split", "only", "images", "pictures"),
+)
+UBODY = Source(
+    name="ubody",
+    about="UBody in COCO's layout: annotations/SCENE/ and images/",
+    files=(
+        Expected(path="annotations/*/train_annotations.json", size="of 15 scenes"),
+        Expected(path="images/*/*", size="frames of the scenes", optional=True),
+    ),
+    licence="for research only",
+    cite="Lin et al., One-Stage 3D Whole-Body Mesh Recovery with Component Aware Transformer, 2023",
+    home="https://github.com/IDEA-Research/OSX",
+    read=read_ubody,
+    takes=("split", "only", "images", "pictures"),
 )

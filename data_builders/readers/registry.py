@@ -54,6 +54,8 @@ SOURCES: dict[str, Source] = {
         egobody.SOURCE,
         coco.SOURCE,
         coco.WHOLEBODY,
+        coco.CROWDPOSE,
+        coco.UBODY,
         mpii.SOURCE,
     )
 }

@@ -7,8 +7,10 @@ import pickle
 import sys
 import types
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import torch
 
 
@@ -37,6 +39,41 @@ def save_lightning(path: Path, state: dict[str, torch.Tensor]) -> None:
         torch.save(content, path)
     finally:
         for name in ("yacs", "yacs.config"):
+            del sys.modules[name]
+
+
+def save_mmengine(path: Path, state: dict[str, torch.Tensor], *, archive: bool) -> None:
+    """Write a checkpoint of mmpose: published ones in PyTorch's old format, raw ones as archives.
+
+    Beside the weights lie numpy arrays and objects of mmengine, methods among them.
+    """
+    buffers = types.ModuleType("mmengine.logging.history_buffer")
+
+    class HistoryBuffer:
+        def __init__(self) -> None:
+            self._log_history = np.arange(3.0)
+            self.statistics_methods = {"mean": HistoryBuffer.mean}
+
+        def mean(self) -> float:
+            return float(self._log_history.mean())
+
+    HistoryBuffer.__module__ = buffers.__name__
+    HistoryBuffer.__qualname__ = "HistoryBuffer"
+    HistoryBuffer.mean.__module__ = buffers.__name__
+    HistoryBuffer.mean.__qualname__ = "HistoryBuffer.mean"
+    buffers.HistoryBuffer = HistoryBuffer
+    parents = ("mmengine", "mmengine.logging")
+    sys.modules |= {name: types.ModuleType(name) for name in parents}
+    sys.modules[buffers.__name__] = buffers
+    try:
+        content = {
+            "meta": {"epoch": 420, "dataset_meta": {"sigmas": np.array([0.026, 0.025])}},
+            "state_dict": OrderedDict(state),
+            "message_hub": {"log_scalars": {"loss": HistoryBuffer()}},
+        }
+        torch.save(content, path, _use_new_zipfile_serialization=archive)
+    finally:
+        for name in (*parents, buffers.__name__):
             del sys.modules[name]
 
 

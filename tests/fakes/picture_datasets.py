@@ -394,6 +394,37 @@ def write_coco(folder: Path, people: list, *, stem: str = "person_keypoints_val2
     return folder
 
 
+def write_crowdpose(folder: Path) -> Path:
+    """Write CrowdPose's test file: one picture with one person, who has 14 landmarks."""
+    marks = [[100 + i, 50 + 4 * i, 1 + i % 2] for i in range(14)]
+    person = coco_person(3, image=100001, keypoints=[value for mark in marks for value in mark])
+    image = {
+        "id": 100001, "file_name": "100001.jpg", "width": 640, "height": 427, "crowdIndex": 0.6
+    }  # fmt: skip
+    content = {"images": [image], "annotations": [person], "categories": [{"id": 1}]}
+    (folder / "annotations").mkdir(parents=True, exist_ok=True)
+    (folder / "annotations" / "mmpose_crowdpose_test.json").write_text(json.dumps(content))
+    write_jpeg(folder / "images" / "100001.jpg", (640, 427))
+    return folder
+
+
+def write_ubody(folder: Path) -> Path:
+    """Write a scene of UBody with frames 10, 11 and 20, one person in each."""
+    frames = (10, 11, 20)
+    content = {
+        "images": [
+            {"id": n, "file_name": f"Singing/{n}.jpg", "width": 640, "height": 427} for n in frames
+        ],
+        "annotations": [coco_whole_body_person(n) | {"image_id": n} for n in frames],
+    }
+    scene = folder / "annotations" / "Singing"
+    scene.mkdir(parents=True)
+    (scene / "train_annotations.json").write_text(json.dumps(content))
+    for n in (10, 20):
+        write_jpeg(folder / "images" / "Singing" / f"{n}.jpg", (640, 427))
+    return folder
+
+
 def struct_array(items: list[dict]) -> np.ndarray:
     """Return a MATLAB struct array (1, n)."""
     array = np.empty((1, len(items)), dtype=[(name, object) for name in items[0]])

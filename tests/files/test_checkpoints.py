@@ -10,7 +10,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from tests.fakes.checkpoints import pickled, rewrite_pickle, save_hostile, save_lightning
+from tests.fakes.checkpoints import (
+    pickled,
+    rewrite_pickle,
+    save_hostile,
+    save_lightning,
+    save_mmengine,
+)
 from unipose.errors import MissingFileError, WeightsError
 from unipose.files.checkpoints import load_strictly, part_of, read_checkpoint
 
@@ -35,6 +41,24 @@ def equal(one: dict, other: dict) -> bool:
 def test_a_lightning_checkpoint_gives_its_weights_and_nothing_else(tmp_path: Path):
     save_lightning(tmp_path / "hmr2.ckpt", weights())
     assert equal(read_checkpoint(tmp_path / "hmr2.ckpt"), weights())
+
+
+@pytest.mark.parametrize("archive", [False, True])
+def test_checkpoints_of_mmengine_give_their_weights(archive: bool, tmp_path: Path):
+    path = tmp_path / "rtmpose.pth"
+    save_mmengine(path, weights(), archive=archive)
+    assert equal(read_checkpoint(path), weights())
+    assert set(read_checkpoint(path, ("smpl_head.",))) == {"smpl_head.c"}
+
+
+def test_an_old_file_that_is_cut_or_lies_about_its_storages_is_named(tmp_path: Path):
+    path = tmp_path / "old.pth"
+    save_mmengine(path, {"a": torch.arange(12.0)}, archive=False)
+    whole = path.read_bytes()
+    for broken in (whole[:-8], whole[:200], b"", b"not a checkpoint", whole[:-56] + whole[-48:]):
+        path.write_bytes(broken)
+        with pytest.raises(WeightsError, match="nothing in it was executed"):
+            read_checkpoint(path)
 
 
 def test_views_into_one_storage_are_told_apart(tmp_path: Path):

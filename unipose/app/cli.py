@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -173,12 +173,42 @@ def keypoints(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="Where to: .json")],
     keypoint_set: Annotated[
-        str,
-        typer.Option("--set", metavar="NAME", help="coco17, openpose25, wholebody133 ..."),
-    ] = "coco17",
-    boxes: Annotated[
+        str | None,
+        typer.Option(
+            "--set",
+            metavar="NAME",
+            help="coco17 (of blazepose), openpose25, wholebody133 ...; else the network's own.",
+        ),
+    ] = None,
+    model: Annotated[
+        Literal["blazepose", "cigpose", "rtmpose"],
+        typer.Option("--model", metavar="NAME", help="blazepose, cigpose or rtmpose."),
+    ] = "blazepose",
+    weights: Annotated[
         Path | None,
-        typer.Option("--boxes", metavar="FILE", help="People's boxes: a file in COCO's layout."),
+        typer.Option(
+            "--weights",
+            metavar="PATH",
+            help="Of cigpose or rtmpose: a .pth, an .onnx, or a folder that was trained.",
+        ),
+    ] = None,
+    engine: Annotated[
+        Literal["torch", "onnx"],
+        typer.Option("--engine", metavar="NAME", help="What runs them: torch or onnx."),
+    ] = "torch",
+    flip_test: Annotated[
+        bool,
+        typer.Option(
+            "--flip/--no-flip", help="Look at cigpose's and rtmpose's crops both ways round."
+        ),
+    ] = True,
+    boxes: Annotated[
+        str | None,
+        typer.Option(
+            "--boxes",
+            metavar="FILE|whole",
+            help="People's boxes: a file in COCO's layout, or whole: the picture is one person's.",
+        ),
     ] = None,
     detector: Annotated[
         str | None,
@@ -199,15 +229,16 @@ def keypoints(
     as_json: AsJson = False,
 ) -> None:
     """Find everybody in photos: 2D keypoints with scores, as COCO or OpenPose writes them."""
+    from unipose.app.keypoint_finders import open_finder
     from unipose.app.photo_keypoints import PhotoKeypoints, photos_in, read_boxes
     from unipose.app.pose_input import check_drawn, refuse_own
     from unipose.body.keypoint_sets import keypoint_set as set_of
     from unipose.files.film import open_film
     from unipose.files.keypoint_files import write_people
 
-    film = is_film(image)
-    if film and (boxes is not None or detector is not None):
-        raise PoseQueryError("--boxes and --detector are for photos, not for a film")
+    film, whole = is_film(image), boxes == "whole"
+    if film and ((boxes is not None and not whole) or detector is not None):
+        raise PoseQueryError("--boxes FILE and --detector are for photos, not for a film")
     if boxes is not None and detector is not None:
         raise PoseQueryError("--boxes says where people are; leave out --detector")
     if not image.is_dir():
@@ -217,17 +248,26 @@ def keypoints(
         refuse_own(picture, image)
     elif picture is not None:
         check_drawn(picture, image, ending=".mp4" if film else "")
-    paths, wanted = photos_in(image), set_of(keypoint_set)
-    given = None if boxes is None else read_boxes(boxes)
+    paths, wanted = photos_in(image), None if keypoint_set is None else set_of(keypoint_set)
+    given = None if boxes is None or whole else read_boxes(Path(boxes))
     find_boxes = None
     if detector is not None:
         from unipose.app import sources
 
         find_boxes = sources.load_detector(detector).find
     reader = open_film(image) if film else None
+    detects = not whole and given is None and find_boxes is None
     finder = PhotoKeypoints(
-        keypoint_set=wanted,
+        finder=open_finder(
+            model,
+            wanted,
+            weights=weights,
+            onnx=engine == "onnx",
+            flip_test=flip_test,
+            detects=detects,
+        ),
         boxes=given,
+        whole=whole,
         find_boxes=find_boxes,
         picture=None if image.is_dir() else picture,
         pictures=picture if image.is_dir() else None,
@@ -238,7 +278,8 @@ def keypoints(
         count = len(paths) if reader is None else reader.count
         for one in _progress(found, count, "keypoints"):
             images.append(one)
-    openpose = wanted.name.startswith("openpose") and len(images) == 1
+    shown = finder.finder.keypoint_set
+    openpose = shown.name.startswith("openpose") and len(images) == 1
     write_people(images, out, "openpose" if openpose else "coco")
     people = sum(len(one.people) for one in images)
     plain = f"{out}: people {people}, pictures {len(images)}" if people else "nobody was found"
@@ -248,6 +289,7 @@ def keypoints(
         file=str(image),
         people=people,
         pictures=len(images),
+        keypoint_set=shown.name,
         failed=[str(error) for error in finder.failed],
         files=[str(out)],
     )

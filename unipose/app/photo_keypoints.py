@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
-from unipose.body.keypoint_sets import COCO_WHOLEBODY_133, KeypointSet
+from unipose.app.keypoint_finders import KeypointFinder, whole_box
 from unipose.body.keypoints import Keypoints
 from unipose.body.people import Box, ImagePeople, PersonInImage
-from unipose.errors import FileError, PoseQueryError
+from unipose.errors import FileError, PoseQueryError, UniPoseError
 from unipose.file_signatures import is_photo
 from unipose.files.atomic import written_whole
 from unipose.files.film import FOLDER_FPS, FilmReader
@@ -21,43 +21,38 @@ from unipose.files.film_writer import film_writer
 from unipose.files.keypoint_files import read_keypoint_file
 from unipose.files.photo import Pixels, open_photo
 from unipose.render.skeleton import draw_keypoints
-from unipose.vision.film_people import bodies_in_frames
-from unipose.vision.keypoint_detector import DetectedPerson, KeypointDetector
 
 
 @dataclass(kw_only=True)
 class PhotoKeypoints:
     """What is looked for, and by what."""
 
-    keypoint_set: KeypointSet
+    finder: KeypointFinder
     boxes: dict[str, list[Box]] | None = None
-    """Of each picture's name, ending or not; None lets the detector find people."""
+    """Of each picture's name, ending or not; None lets the finder find people."""
+    whole: bool = False
+    """Each picture, or frame, is one person's box."""
     find_boxes: Callable[[Pixels], list[Box]] | None = None
     """Another detector of people."""
     picture: Path | None = None
     """Where the picture with what was found goes."""
     pictures: Path | None = None
     """... or those of several: a folder."""
-    failed: list[FileError] = field(default_factory=list)
-    """Pictures that could not be read."""
-
-    def __post_init__(self) -> None:
-        names = self.keypoint_set.names
-        whole = any(name in COCO_WHOLEBODY_133.names[23:] for name in names)
-        self._detector = KeypointDetector(hands_and_face=whole)
+    failed: list[UniPoseError] = field(default_factory=list)
+    """Pictures that could not be read, or looked at."""
 
     def find(self, paths: Sequence[Path]) -> Iterator[ImagePeople]:
         """Give the people of each picture; one that cannot be read is told of and left out."""
         for path in paths:
             try:
                 pixels = open_photo(path)
-            except FileError as error:
+                people = self.finder.find(pixels, self._boxes_of(path, pixels))
+            except (FileError, PoseQueryError) as error:
                 if len(paths) == 1:
                     raise
-                print(f"note: {error}", file=sys.stderr)
+                print(f"note: {path.name}: {error}", file=sys.stderr)
                 self.failed.append(error)
                 continue
-            people = self._people(self._detector.find(pixels, self._boxes_of(path, pixels)))
             drawn = self._drawn(path, paths)
             if drawn is not None:
                 with written_whole(drawn) as temporary:
@@ -74,13 +69,11 @@ class PhotoKeypoints:
             drawn = None
             if self.picture is not None:
                 drawn = stack.enter_context(film_writer(self.picture, fps=film.fps or FOLDER_FPS))
-            frames = bodies_in_frames(film.frames(), self._detector)
+            frames = self.finder.in_frames(film.frames(), whole=self.whole)
             stopped_s = 0.0
             with suppress(KeyboardInterrupt):
-                for frame, bodies in frames:
+                for frame, people in frames:
                     stopped_s = frame.seconds
-                    found = self._detector.landmarks(frame.pixels, bodies)
-                    people = self._people(found)
                     if drawn is not None:
                         pixels = draw_keypoints(frame.pixels, _keypoints(people))
                         drawn.add(pixels, seconds=frame.seconds)
@@ -88,12 +81,9 @@ class PhotoKeypoints:
                 return
             print(f"note: stopped after {stopped_s:.1f} s", file=sys.stderr)
 
-    def _people(self, found: Sequence[DetectedPerson]) -> tuple[PersonInImage, ...]:
-        return tuple(
-            replace(one.person, keypoints=one.keypoints(self.keypoint_set)) for one in found
-        )
-
     def _boxes_of(self, path: Path, pixels: Pixels) -> list[Box] | None:
+        if self.whole:
+            return [whole_box(pixels)]
         if self.find_boxes is not None:
             return self.find_boxes(pixels)
         if self.boxes is None:

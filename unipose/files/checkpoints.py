@@ -11,18 +11,25 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import pickletools
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from unipose.body.pickled_arrays import PickledObject, PickleRefusedError, follow_pickle
+from unipose.body.pickled_arrays import (
+    DAMAGE,
+    PickledObject,
+    PickleRefusedError,
+    follow_pickle,
+)
 from unipose.errors import MissingFileError, WeightsError
 
 LARGEST_PICKLE = 200_000_000
@@ -40,11 +47,12 @@ _STORAGES = {
 _LEFT_ALONE = (
     "yacs", "omegaconf", "pytorch_lightning", "lightning", "lightning_fabric", "argparse", "typing",
     "pathlib", "numpy", "collections", "copy_reg", "copyreg", "hydra", "hmr2", "tokenhmr", "lib",
+    "mmengine", "_codecs",
 )  # fmt: skip
 """Packages whose objects lie in real checkpoints beside the weights: recorded, never read."""
 
 _PLAIN = ("set", "frozenset", "list", "dict", "tuple", "int", "float", "bool", "str", "object",
-          "slice", "complex", "bytearray")  # fmt: skip
+          "slice", "complex", "bytearray", "getattr")  # fmt: skip
 """Names of `builtins` that a configuration may mention; they become records, too."""
 
 
@@ -112,22 +120,64 @@ def _read_safetensors(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor
 
 
 def _read_old(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
-    """Return the weights of a file as PyTorch wrote it before version 1.6 (no archive)."""
+    """Return the weights of a file as PyTorch wrote it before version 1.6 (no archive).
+
+    mmpose's published files still are: five pickles (a magic number, a version, what machine it
+    was, the content, the keys of its storages), then each storage's length and numbers.
+    """
+    data = path.read_bytes()
+    file = io.BytesIO(data)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        # torch explains at length; the line that names the culprit says "Unsupported"
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = next((line for line in lines if "nsupported" in line), (lines or ["damaged"])[0])
+        magic, _, machine = (_next_pickle(file, data)[0] for _ in range(3))
+        if magic != _OLD_MAGIC or not isinstance(machine, dict):
+            raise PickleRefusedError("it is no checkpoint of PyTorch")
+        if not machine.get("little_endian", True):
+            raise PickleRefusedError("its numbers are those of a big-endian machine")
+        content, storages = _next_pickle(file, data)
+        keys, _ = _next_pickle(file, data)
+        numbers = _old_storages(data, file.tell(), keys, storages)
+        return {
+            name: _view(numbers[written.key], written)
+            for name, written in _state_dict(content).items()
+            if isinstance(written, _Written) and name.startswith(prefixes)
+        }
+    except (PickleRefusedError, *DAMAGE) as error:
         raise WeightsError(
-            path, f"it is not read: {reason[:200]} (nothing in it was executed)."
+            path, f"it is not read: {error} (nothing in it was executed)."
         ) from error
-    found = _state_dict(content)
-    return {
-        n: value
-        for n, value in found.items()
-        if n.startswith(prefixes) and isinstance(value, Tensor)
-    }
+
+
+_OLD_MAGIC = 0x1950A86A20F9469CFC6C
+
+
+def _next_pickle(file: io.BytesIO, data: bytes) -> tuple[Any, dict[str, _Written]]:
+    """Return what the next pickle holds, and the storages that it refers to."""
+    start = file.tell()
+    for _ in pickletools.genops(file):
+        pass
+    part = data[start : file.tell()]
+    if len(part) > LARGEST_PICKLE:
+        raise PickleRefusedError("its description of the tensors is absurdly large")
+    unpickler = _Unpickler(io.BytesIO(part), encoding="latin1")
+    return follow_pickle(part, unpickler, most_operations=len(part)), unpickler.storages
+
+
+def _old_storages(
+    data: bytes, start: int, keys: object, storages: Mapping[str, _Written]
+) -> dict[str, Tensor]:
+    """Return the storages that lie behind the pickles, in the order of their keys."""
+    if not isinstance(keys, list) or {*keys} != storages.keys():
+        raise PickleRefusedError("its storages are not those that its tensors refer to")
+    found = {}
+    for key in keys:
+        written = storages[key]
+        length = int.from_bytes(data[start : start + 8], "little")
+        end = start + 8 + length * written.kind.itemsize
+        if length != written.length or end > len(data):
+            raise PickleRefusedError(f"a storage of {length} numbers, expected {written.length}")
+        found[key] = _numbers(data[start + 8 : end], written)
+        start = end
+    return found
 
 
 def _state_dict(content: object) -> dict[str, object]:
@@ -194,6 +244,11 @@ _TENSORS: dict[tuple[str, str], Callable[..., object]] = {
 class _Unpickler(pickle.Unpickler):
     """An unpickler that knows tensors, dictionaries and records."""
 
+    def __init__(self, file: io.BytesIO, *, encoding: str) -> None:
+        super().__init__(file, encoding=encoding)
+        self.storages: dict[str, _Written] = {}
+        """By key: those that tensors have referred to."""
+
     def find_class(self, module: str, name: str) -> object:  # type: ignore[override]
         # new ones for each file: a pickle may set attributes of what it names
         if (module, name) in _TENSORS:
@@ -212,12 +267,20 @@ class _Unpickler(pickle.Unpickler):
         raise PickleRefusedError(f"it asks for {module}.{name}, which is not data")
 
     def persistent_load(self, pid: object) -> object:
-        if not isinstance(pid, tuple) or len(pid) != 5 or pid[0] != "storage":
+        # old files add where in another storage this one lies, which no program uses any more
+        if (
+            not isinstance(pid, tuple)
+            or not (len(pid) == 5 or (len(pid) == 6 and pid[5] is None))
+            or pid[0] != "storage"
+        ):
             raise PickleRefusedError(f"it refers to an object outside the file ({str(pid)[:80]})")
-        _, kind, key, _, length = pid
+        _, kind, key, _, length = pid[:5]
         if kind not in _STORAGES or not isinstance(key, str) or not isinstance(length, int):
             raise PickleRefusedError("a storage of unknown numbers")
-        return _Written(key=key, kind=_STORAGES[kind], length=length, offset=0, size=(), stride=())
+        written = _Written(
+            key=key, kind=_STORAGES[kind], length=length, offset=0, size=(), stride=()
+        )
+        return self.storages.setdefault(key, written)
 
 
 class _Ordered(dict):
@@ -274,13 +337,22 @@ def _tensor(
     archive: zipfile.ZipFile, folder: str, written: _Written, storages: dict[str, Tensor]
 ) -> Tensor:
     if written.key not in storages:
-        data = bytearray(_stored(archive, folder + written.key))
+        data = _stored(archive, folder + written.key)
         expected = written.length * written.kind.itemsize
         if len(data) != expected:
             raise PickleRefusedError(f"a storage of {len(data)} bytes, expected {expected}")
-        empty = torch.empty(0, dtype=written.kind)
-        storages[written.key] = torch.frombuffer(data, dtype=written.kind) if data else empty
-    storage = storages[written.key]
+        storages[written.key] = _numbers(data, written)
+    return _view(storages[written.key], written)
+
+
+def _numbers(data: bytes, written: _Written) -> Tensor:
+    """Return a storage's numbers."""
+    if not data:
+        return torch.empty(0, dtype=written.kind)
+    return torch.frombuffer(bytearray(data), dtype=written.kind)
+
+
+def _view(storage: Tensor, written: _Written) -> Tensor:
     if storage.dtype != written.kind or len(storage) != written.length:
         raise PickleRefusedError("two tensors that do not agree on their storage")
     return storage.as_strided(written.size, written.stride, written.offset).clone()

@@ -46,3 +46,28 @@ def object_keypoint_similarity(
     exponent = apart.square().sum(-1) / (2 * area_px[:, None] * spread.square())
     alike = torch.where(counted, torch.exp(-exponent), 0.0).sum(-1)
     return alike / counted.sum(-1).clamp(min=1)
+
+
+def keep_different(
+    points: Float[Tensor, "found keypoint 2"],
+    scores: Float[Tensor, " found"],
+    *,
+    area_px: Float[Tensor, " found"],
+    sigmas: Sequence[float],
+    most: float,
+) -> list[int]:
+    """Return which detections are kept, the surest first: none too much like one before it.
+
+    The similarity is OKS over all keypoints, with the mean of both areas; those above `most` of a
+    surer one are left out (OKS non-maximum suppression of mmpose).
+    """
+    order = scores.argsort(descending=True, stable=True).tolist()
+    spread = 2 * points.new_tensor(list(sigmas))
+    kept: list[int] = []
+    for one in order:
+        apart = (points[kept] - points[one]).square().sum(-1) / spread.square()
+        areas = (area_px[kept] + area_px[one]) / 2
+        alike = torch.exp(-apart / (2 * areas[:, None])).mean(-1)
+        if not bool((alike > most).any()):
+            kept.append(one)
+    return kept

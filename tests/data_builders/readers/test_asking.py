@@ -26,11 +26,13 @@ from tests.fakes.picture_datasets import (
     write_3dpw,
     write_bedlam,
     write_coco,
+    write_crowdpose,
     write_egobody,
     write_h3wb,
     write_human36m,
     write_mpi_inf_3dhp,
     write_mpii,
+    write_ubody,
 )
 from unipose.errors import (
     ConfigError,
@@ -175,6 +177,8 @@ WRITERS = {
     "coco_wholebody": lambda folder: write_coco(
         folder, [coco_whole_body_person(1)], stem="coco_wholebody_val_v1.0"
     ),
+    "crowdpose": write_crowdpose,
+    "ubody": write_ubody,
     "mpii": write_mpii,
 }
 """Writes a small source, some with something in it that must be left out."""

@@ -25,6 +25,7 @@ from tests.fakes.picture_datasets import (
     write_3dpw,
     write_bedlam,
     write_coco,
+    write_crowdpose,
     write_egobody,
     write_h3wb,
     write_h3wb_samples,
@@ -33,6 +34,7 @@ from tests.fakes.picture_datasets import (
     write_mpi_inf_3dhp,
     write_mpi_inf_3dhp_test,
     write_mpii,
+    write_ubody,
 )
 from unipose.body.keypoint_sets import COCO_17, COCO_WHOLEBODY_133, HUMAN36M_17, SMPL_24
 from unipose.errors import EmptySourceError, FileNote, SourceError
@@ -256,6 +258,23 @@ def test_coco_marks_what_is_seen_hidden_and_not_labelled(tmp_path):
     assert keypoints.point("left_shoulder").tolist() == [[110, 80]]
     assert keypoints.point("right_knee").isnan().all()
     assert (record.key, record.split, record.box) == ("coco/val2017/5", "val", (80, 40, 140, 190))
+
+
+def test_crowdpose_has_its_own_keypoints(tmp_path):
+    (record,), _ = read(f"crowdpose={write_crowdpose(tmp_path)}")
+    assert (record.key, record.split) == ("crowdpose/images/3", "test")
+    assert record.keypoints_2d.keypoint_set.name == "crowdpose-14"
+    assert record.keypoints_2d.point("head_top")[0].tolist() == [112, 98]
+    assert record.keypoints_2d.scores[0, :2].tolist() == [0.5, 1.0]
+
+
+def test_of_ubody_every_tenth_frame_is_read(tmp_path):
+    records, _ = read(f"ubody={write_ubody(tmp_path)}")
+    assert [record.key for record in records] == [
+        "ubody/Singing/train/10", "ubody/Singing/train/20",
+    ]  # fmt: skip
+    assert records[0].image == tmp_path / "images" / "Singing" / "10.jpg"
+    assert len(records[0].keypoints_2d.keypoint_set) == 133
 
 
 def test_coco_whole_body_has_its_hand(tmp_path):

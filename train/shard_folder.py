@@ -1,0 +1,64 @@
+"""Folders of shards: files of rows made ahead of training, each complete or not there.
+
+A shard's bytes are a function of the folder's settings and its number, whoever makes it. A run that
+was stopped, or wants more, goes on with the shards that are missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unipose.errors import ConfigError, FileError
+from unipose.files.atomic import written_whole
+
+
+def claim_folder(folder: Path, settings: Mapping[str, Any], *, holds: str) -> None:
+    """Make the folder and note its settings.
+
+    Raises ConfigError if it was made with others; `holds` says what is in it ("crops").
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(settings, indent=2, default=str)
+    known = folder / "config.json"
+    if not known.exists():
+        with written_whole(known) as unfinished:
+            unfinished.write_text(text)
+    elif known.read_text() != text:
+        raise ConfigError(f"{folder} holds {holds} of another studio; remove it to start over")
+
+
+def shard_path(folder: Path, shard: int) -> Path:
+    """Return where shard number `shard` lies."""
+    return folder / f"shard-{shard:05d}.npy"
+
+
+def write_shard(path: Path, rows: Sequence[tuple], layout: np.dtype) -> None:
+    """Write rows under a temporary name, then rename."""
+    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+    with unfinished.open("wb") as file:
+        np.save(file, np.array(rows, dtype=layout))
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.rename(path)
+
+
+def read_shard(path: Path, layout: np.dtype, *, in_place: bool = False) -> np.ndarray:
+    """Return the rows of a shard, read into memory or left `in_place` on the disk.
+
+    Raises FileError for one that is damaged or of another layout.
+    """
+    try:
+        shard = np.load(path, mmap_mode="r" if in_place else None, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise FileError(
+            path, f"is no whole shard ({error}).", "Remove it; it is made again."
+        ) from error
+    if shard.dtype != layout:
+        raise FileError(path, "is a shard of another layout.", "Remove the folder.")
+    return shard

@@ -1,0 +1,1 @@
+"""Whole-body 2D keypoints of people in boxes: RTMPose and CIGPose."""
