@@ -17,6 +17,8 @@ class Reply:
     """What one request gets; `text` makes a chat completion, `body` is sent as it is."""
 
     text: str = ""
+    more: tuple[str, ...] = ()
+    """Texts of further choices."""
     status: int = 200
     body: bytes | None = None
     wait_s: float = 0.0
@@ -35,10 +37,11 @@ class Reply:
                 "model": "fake",
                 "choices": [
                     {
-                        "index": 0,
-                        "message": {"role": "assistant", "content": self.text},
+                        "index": i,
+                        "message": {"role": "assistant", "content": text},
                         "finish_reason": self.finish,
                     }
+                    for i, text in enumerate((self.text, *self.more))
                 ],
                 "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
             }

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypedDict, runtime_checkable
+from typing import Any, Protocol, TypedDict, runtime_checkable
 
 from unipose.files.atomic import written_whole
 
@@ -16,10 +16,21 @@ class ChatMessage(TypedDict):
     """One turn, as /v1/chat/completions has it."""
 
     role: str
-    content: str
+    content: str | list[dict[str, Any]]
+    """A text, or its parts: texts and pictures."""
 
 
 ChatMessages = list[ChatMessage]
+Identity = dict[str, str | float | int | None]
+"""All that an answer of a model depends on beside what it is asked."""
+
+
+def text_of(turn: ChatMessage) -> str:
+    """Return the text of a turn; pictures are left out."""
+    content = turn["content"]
+    if isinstance(content, str):
+        return content
+    return "\n\n".join(part["text"] for part in content if part.get("type") == "text")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +55,7 @@ class ChatModel(Protocol):
         ...
 
     @property
-    def identity(self) -> dict[str, str | float | int | None]:
+    def identity(self) -> Identity:
         """All that an answer depends on beside the conversation."""
         ...
 
@@ -70,7 +81,7 @@ class CachedChatModel:
         return self.backend.name
 
     @property
-    def identity(self) -> dict[str, str | float | int | None]:
+    def identity(self) -> Identity:
         """That of the model behind the cache."""
         return self.backend.identity
 
@@ -79,7 +90,7 @@ class CachedChatModel:
         paths = [self._path(conversation) for conversation in conversations]
         missing = []
         for i, path in enumerate(paths):
-            kept = _read(path)
+            kept = read_completion(path)
             if kept is None:
                 missing.append(i)
             else:
@@ -98,7 +109,7 @@ class CachedChatModel:
         return self.folder / name[:2] / f"{name}.json"
 
 
-def _read(path: Path) -> Completion | None:
+def read_completion(path: Path) -> Completion | None:
     """Return a kept answer; a damaged one counts as not there and is written anew."""
     try:
         kept = Completion(**json.loads(path.read_text(encoding="utf-8")))

@@ -15,12 +15,14 @@ import httpx2
 import openai
 
 from unipose.errors import ConfigError, EndpointError
-from unipose.priors.chat_models import ChatMessages, Completion
+from unipose.priors.chat_models import ChatMessages, Completion, Identity
+from unipose.priors.sampled_models import ModelQuestion
 
 _REFUSED = frozenset({401, 402, 403, 404, 405})
 """Statuses that no second request changes: a wrong key, model or address."""
 _LATER = frozenset({408, 409, 425, 429})
 """Statuses that ask to come back; so do all from 500 on."""
+_CUT = "the answer is longer than allowed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,8 @@ class Endpoint:
         self._row_of_failures = 0
         self._fatal: EndpointError | None = None
         self._stop = threading.Event()
+        self._one_by_one = False
+        """The server gives one choice whatever `n` says (Ollama, LMDeploy)."""
 
     @property
     def name(self) -> str:
@@ -76,7 +80,7 @@ class Endpoint:
         return self.config.model
 
     @property
-    def identity(self) -> dict[str, str | float | int | None]:
+    def identity(self) -> Identity:
         """Address, model and what shapes its answers."""
         c = self.config
         return {"url": c.url, "model": c.model, "t": c.temperature, "tokens": c.most_tokens}
@@ -96,7 +100,7 @@ class Endpoint:
             try:
                 for future in as_completed(waiting):
                     if future.exception() is None:
-                        yield waiting[future], future.result()
+                        yield waiting[future], future.result()[0]
                     elif not isinstance(future.exception(), EndpointError):
                         future.result()  # a mistake of our own
             except BaseException:
@@ -108,8 +112,40 @@ class Endpoint:
         if self._fatal is not None:
             raise self._fatal
 
-    def _ask(self, conversation: ChatMessages) -> Completion:
-        """Return the answer to one conversation after as many tries as it may take."""
+    def samples(
+        self, question: ModelQuestion, numbers: Sequence[int]
+    ) -> Iterator[tuple[int, Completion]]:
+        """Give several answers to one question: all in one request where the server can.
+
+        A server that gives fewer choices than asked for, or refuses to give several, is asked for
+        one at a time, with the sample's number as its seed. After a sample that stays without an
+        answer the question is given up. Raises EndpointError as `answers`.
+        """
+        conversation, waiting = question.messages(), list(numbers)
+        if len(waiting) > 1 and not self._one_by_one:
+            found = self._ask(conversation, choices=len(waiting), seed=waiting[0])
+            if len(found) == 1 and not found[0].text:  # refused: perhaps only the number of choices
+                found = []
+            yield from zip(waiting, found)
+            self._one_by_one |= 0 < len(found) < len(waiting)
+            waiting = waiting[len(found) :]
+        problem = ""
+        for number in waiting:
+            if problem:
+                yield number, Completion(problem=problem)
+                continue
+            (answer,) = self._ask(conversation, seed=number)
+            self._one_by_one |= len(waiting) == len(numbers) > 1 and bool(answer.text)
+            problem = "" if answer.problem == _CUT else answer.problem
+            yield number, answer
+
+    def _ask(
+        self, conversation: ChatMessages, *, choices: int = 1, seed: int | None = None
+    ) -> list[Completion]:
+        """Return the answers to one conversation after as many tries as it may take.
+
+        At most `choices`, at least one: that may be why there is none.
+        """
         problem, tries = "", 0
         while tries < self.config.tries:
             if self._fatal is not None:
@@ -117,7 +153,7 @@ class Endpoint:
             self._pace.wait()
             tries += 1
             try:
-                answer = self._request(conversation, tries)
+                found = self._request(conversation, tries, choices=choices, seed=seed)
             except _TryAgainError as error:
                 problem = str(error)
                 if tries < self.config.tries and self._stop.wait(self._pause(tries, error)):
@@ -128,8 +164,8 @@ class Endpoint:
                 break
             with self._lock:
                 self._row_of_failures = 0
-            return answer
-        return self._count_failure(problem, tries)
+            return found[:choices]
+        return [self._count_failure(problem, tries)]
 
     def _pause(self, tries: int, error: _TryAgainError) -> float:
         longest = self.config.longest_wait_s
@@ -147,12 +183,18 @@ class Endpoint:
                 )
         return Completion(problem=problem, requests=tries)
 
-    def _request(self, conversation: ChatMessages, tries: int) -> Completion:
-        """Return the answer to one request; raise what is to be done where there is none."""
+    def _request(
+        self, conversation: ChatMessages, tries: int, *, choices: int, seed: int | None
+    ) -> list[Completion]:
+        """Return the answers to one request; raise what is to be done where there is none."""
         c = self.config
         extra: dict[str, Any] = {c.token_limit: c.most_tokens}
         if c.temperature is not None:
             extra["temperature"] = c.temperature
+        if choices > 1:
+            extra["n"] = choices
+        if seed is not None:
+            extra["seed"] = seed
         messages: Any = conversation
         try:
             with self._client.chat.completions.with_streaming_response.create(
@@ -165,7 +207,7 @@ class Endpoint:
             raise _TryAgainError(f"no answer came within {c.timeout_s:g} s") from error
         except (openai.APIError, httpx2.HTTPError) as error:
             raise _TryAgainError(f"the connection failed ({error})") from error
-        return read_answer(body, tries)
+        return read_answers(body, tries)
 
     def _body(self, response: Any) -> bytes:
         """Return the bytes of a response that is neither too large nor too slow."""
@@ -215,18 +257,20 @@ def _retry_after(error: openai.APIStatusError) -> float:
         return 0.0
 
 
-def read_answer(body: bytes, requests: int = 1) -> Completion:
-    """Return the text and the counted tokens of a chat completion.
+def read_answers(body: bytes, requests: int = 1) -> list[Completion]:
+    """Return the texts and the counted tokens of a chat completion, one for each choice.
 
-    Raises _TryAgainError if the bytes are not one: a proxy's error page, half an answer, no text.
+    Tokens and requests are counted with the first choice. Raises _TryAgainError if the bytes are
+    not one: a proxy's error page, half an answer, no text.
     """
     try:
         said = json.loads(body)
-        choice = said["choices"][0]
-        text = choice["message"]["content"]
+        choices = [(choice["message"]["content"], choice) for choice in said["choices"]]
+        choices[0]  # there is one at least
     except (ValueError, LookupError, TypeError) as error:
         raise _TryAgainError("what came is not a chat completion") from error
-    if not isinstance(text, str) or not text.strip():
+    texts = [(text, one) for text, one in choices if isinstance(text, str) and text.strip()]
+    if not texts:
         raise _TryAgainError("the answer is empty")
     usage = said.get("usage")
     counted = usage if isinstance(usage, dict) else {}
@@ -235,14 +279,18 @@ def read_answer(body: bytes, requests: int = 1) -> Completion:
         count = counted.get(name)
         return count if isinstance(count, int) and count > 0 else 0
 
-    answer = Completion(
+    cut = Completion(problem=_CUT)
+    found = [
+        cut if one.get("finish_reason") == "length" else Completion(text=text)
+        for text, one in texts
+    ]
+    found[0] = replace(
+        found[0],
         prompt_tokens=tokens("prompt_tokens"),
         answer_tokens=tokens("completion_tokens"),
         requests=requests,
     )
-    if choice.get("finish_reason") == "length":
-        return replace(answer, problem="the answer is longer than allowed")
-    return replace(answer, text=text)
+    return found
 
 
 class _Pace:

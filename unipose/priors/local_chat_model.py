@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from unipose.errors import WeightsError
-from unipose.priors.chat_models import ChatMessages, Completion
+from unipose.priors.chat_models import ChatMessages, Completion, Identity, text_of
 
 
 class LocalChatModel:
@@ -51,7 +51,7 @@ class LocalChatModel:
         return Path(self.source).name
 
     @property
-    def identity(self) -> dict[str, str | float | int | None]:
+    def identity(self) -> Identity:
         """Folder or name, and the length of answers."""
         return {"model": str(self.source), "tokens": self.most_tokens}
 
@@ -65,10 +65,10 @@ class LocalChatModel:
     def prompt(self, conversation: ChatMessages) -> str:
         """Return the text the model goes on from, by its chat template if it has one."""
         if not self.tokenizer.chat_template:
-            return "\n\n".join(turn["content"] for turn in conversation) + "\n\nRefined text:"
+            return "\n\n".join(text_of(turn) for turn in conversation) + "\n\nRefined text:"
         turns: list[Any] = list(conversation)
         if "system" not in self.tokenizer.chat_template and turns[0]["role"] == "system":
-            both = turns[0]["content"] + "\n\n" + turns[1]["content"]
+            both = text_of(turns[0]) + "\n\n" + text_of(turns[1])
             turns = [{"role": "user", "content": both}, *turns[2:]]
         return self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
 
