@@ -6,6 +6,8 @@ the joints' places and turns, and its place is differentiable in rotations and b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -54,13 +56,15 @@ class LandmarkedBody(nn.Module):
     rest_joints: Float[Tensor, "24 3"]
     joint_directions: Float[Tensor, "24 3 10"]
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: Body, rows: Sequence[int] = WHOLE_BODY_ROWS) -> None:
+        """Take the landmarks that stand in these rows of COCO-WholeBody's 133."""
         super().__init__()
+        rows = list(rows)
         points = whole_body_points(body)
-        of_joints = points.of_joints[WHOLE_BODY_ROWS].to(body.template)
-        of_vertices = points.of_vertices[WHOLE_BODY_ROWS].to(body.template)
+        of_joints = points.of_joints[rows].to(body.template)
+        of_vertices = points.of_vertices[rows].to(body.template)
         joint = (of_joints + of_vertices @ body.weights).argmax(dim=1)
-        places = points.places(body.rest_joints, body.template)[WHOLE_BODY_ROWS]
+        places = points.places(body.rest_joints, body.template)[rows]
         directions = torch.einsum("lj,jck->lck", of_joints, body.joint_directions)
         directions = directions + torch.einsum("lv,vck->lck", of_vertices, body.shape_directions)
         for name, value in {
@@ -93,6 +97,15 @@ class LandmarkedBody(nn.Module):
         rest = self.rest_joints + torch.einsum("jck,pk->pjc", self.joint_directions, betas)
         above = rest[:, [max(parent, 0) for parent in SMPL.parents]]
         turns, joints = chain(rotations, rest - above)
+        return turns, joints, self.places(turns, joints, betas, aside)
+
+    def places(
+        self,
+        turns: Float[Tensor, "person 24 3 3"],
+        joints: Float[Tensor, "person 24 3"],
+        betas: Float[Tensor, "person 10"],
+        aside: Float[Tensor, "landmark 3"] | float = 0.0,
+    ) -> Float[Tensor, "person landmark 3"]:
+        """Return the landmarks of bodies whose joints are turned (global) and placed (metres)."""
         offset = self.offset + torch.einsum("lck,pk->plc", self.offset_directions, betas) + aside
-        landmarks = (turns[:, self.joint] @ offset[..., None])[..., 0] + joints[:, self.joint]
-        return turns, joints, landmarks
+        return (turns[:, self.joint] @ offset[..., None])[..., 0] + joints[:, self.joint]
