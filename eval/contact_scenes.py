@@ -144,7 +144,8 @@ def _estimated(
     """Return the true pose with an estimator's errors."""
     error = factor @ torch.from_numpy(random.normal(size=len(factor)))
     pose, camera = person.pose, known.camera
-    assert camera is not None and pose.translation is not None
+    assert camera is not None
+    assert pose.translation is not None
     assert pose.betas is not None
     turns = roma.rotvec_to_rotmat(error[:72].view(24, 3)).float()
     size, right, down = error[72:].tolist()

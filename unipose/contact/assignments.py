@@ -33,6 +33,7 @@ from torch import Tensor
 from unipose.body.regions import RegionSet
 from unipose.contact.contact_tables import BETWEEN, Pair, is_paired
 from unipose.contact.contact_votes import ContactVotes
+from unipose.contact.region_points import NONE
 
 FREE, LEFT, RIGHT = 0, 1, 2
 """What a mention may be."""
@@ -56,8 +57,9 @@ class Assignments:
     usable: Bool[Tensor, "scene sample case"]
     share: Float[Tensor, "scene sample"]
     """What a sample counts: 1 / N, times how often the same sample came."""
-    wanted: Bool[Tensor, "region region"]
-    """Which distances are needed at all."""
+    wanted: Int[Tensor, "scene wish 2"]
+    """Which distances of each scene are needed: pairs of regions, NONE twice where there are
+    fewer."""
     left_out: int
     """Pairs that made too many cases."""
 
@@ -109,7 +111,8 @@ def assign(
     samples = [Counter(scene.samples) for scene in scenes]
     terms = sorted({t for scene in samples for sample in scene for pair in sample for t in pair})
     place = {(term, side): 3 * i + side for i, term in enumerate(terms) for side in range(3)}
-    blank = (3 * len(terms)) ** 2
+    regions_of = _regions_of(terms, vocabulary)
+    blank = len(regions_of) ** 2
     left_out = 0
     rows: list[list[list[list[int]]]] = []
     for scene in samples:
@@ -142,10 +145,9 @@ def assign(
             for c, case in enumerate(sample):
                 found[s, i, c, : len(case)] = torch.tensor(case, dtype=torch.long)
                 usable[s, i, c] = True
-    regions_of = _regions_of(terms, vocabulary)
     return Assignments(
         people=people, regions_of=regions_of, cases=found, usable=usable, share=share,
-        wanted=_wanted(samples, terms, regions_of, len(vocabulary.names), swap=people == 2),
+        wanted=_wanted(samples, terms, regions_of),
         left_out=left_out,
     )  # fmt: skip
 
@@ -210,14 +212,15 @@ def _wanted(
     samples: Sequence[Counter[tuple[Pair, ...]]],
     terms: Sequence[str],
     regions_of: Int[Tensor, "place option"],
-    regions: int,
-    *,
-    swap: bool,
-) -> Bool[Tensor, "region region"]:
-    wanted = torch.zeros(regions, regions, dtype=torch.bool)
-    for pair in {pair for scene in samples for sample in scene for pair in sample}:
-        first, second = (regions_of[3 * terms.index(term)] for term in pair)
-        wanted[first[:, None], second] = True
-        if swap:
-            wanted[second[:, None], first] = True
-    return wanted if swap else wanted | wanted.T
+) -> Int[Tensor, "scene wish 2"]:
+    """Return the pairs of regions whose distances each scene's samples ask for."""
+    free = {term: regions_of[3 * i].unique().tolist() for i, term in enumerate(terms)}
+    found = []
+    for scene in samples:
+        pairs = {pair for sample in scene for pair in sample}
+        wishes = {wish for a, b in pairs for wish in product(free[a], free[b])}
+        wishes |= {wish[::-1] for wish in wishes}  # persons, or a person's parts, exchanged
+        found.append(sorted(wishes))
+    most = max(map(len, found), default=0)
+    rows = [one + [(NONE, NONE)] * (most - len(one)) for one in found]
+    return torch.tensor(rows, dtype=torch.long).view(len(samples), most, 2)

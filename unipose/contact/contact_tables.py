@@ -64,13 +64,10 @@ def read_table(text: str, vocabulary: RegionSet, *, people: int) -> ReadTable:
     """Return the pairs of the last table in an answer; an answer without one has none."""
     pairs: list[Pair] = []
     dropped: list[str] = []
-    lines = _last_table(text)
-    for place, line in enumerate(lines):
+    for line in _last_table(text, vocabulary):
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         if cells[0].rstrip(".").isdecimal():  # numbered lines
             cells = cells[1:]
-        if _RULE.fullmatch(line) or (place == 0 and _is_head(lines, cells, vocabulary)):
-            continue
         if len(cells) < 2:
             dropped.append("fewer than two cells")
             continue
@@ -99,21 +96,25 @@ def is_paired(term: str, vocabulary: RegionSet) -> bool:
     return all(len(vocabulary.sides_of(word)) == 2 for word in term.split(BETWEEN))
 
 
-def _last_table(text: str) -> list[str]:
-    """Return the last run of lines with a "|"; blank lines between them do not count."""
-    tables: list[list[str]] = [[]]
+def _last_table(text: str, vocabulary: RegionSet) -> list[str]:
+    """Return the lines below the head of the last table; blank lines do not end one."""
+    tables: list[list[str]] = []
+    inside = ruled = False
     for line in text.splitlines():
-        if "|" in line:
+        if "|" in line and _RULE.fullmatch(line):  # what stands above it is the head
+            tables = [*(tables[:-1] if inside else tables), []]
+            inside = ruled = True
+        elif "|" in line:
+            if not inside:
+                tables.append([])
+                inside, ruled = True, False
             tables[-1].append(line)
-        elif line.strip() and tables[-1]:
-            tables.append([])
-    return next((table for table in reversed(tables) if table), [])
-
-
-def _is_head(lines: Sequence[str], cells: Sequence[str], vocabulary: RegionSet) -> bool:
-    """Return whether the first line of a table names its columns."""
-    ruled = len(lines) > 1 and bool(_RULE.fullmatch(lines[1]))
-    return ruled or not any(_terms(cell, vocabulary) for cell in cells)
+        elif line.strip():
+            inside = False
+    table = tables[-1] if tables else []
+    cells = table[0].strip(" |").split("|") if table else []
+    headed = not ruled and not any(_terms(cell, vocabulary) for cell in cells)
+    return table[1:] if headed else table
 
 
 def _terms(cell: str, vocabulary: RegionSet) -> list[str]:
@@ -164,7 +165,7 @@ def _refusal(pair: Pair, before: Sequence[Pair], vocabulary: RegionSet, people: 
     if people == 2 and GROUND in pair:
         return "the ground is no part of a person"
     same = Counter(before)[pair] + (Counter(before)[pair[::-1]] if people == 1 else 0)
-    if same >= (1 if people == 1 and pair[0] == pair[1] else max(1, 2 * bool(paired))):
+    if same >= (2 if people == 2 and paired else 1):
         return "the same pair once more"
     return ""
 

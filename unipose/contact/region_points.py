@@ -57,12 +57,13 @@ class RegionPoints:
     def nearest(
         self,
         vertices: Float[Tensor, "scene person vertex 3"],
-        wanted: Bool[Tensor, "region region"],
-    ) -> Int[Tensor, "scene pair 2"]:
-        """Return the nearest vertices of each wanted pair of regions, in the mask's order.
+        wanted: Int[Tensor, "scene wish 2"],
+    ) -> Int[Tensor, "scene wish 2"]:
+        """Return the nearest vertices of each wanted pair of regions.
 
         Of the first person's mesh and the second's, or of one mesh; NONE twice where no two
-        vertices count. The ground has none: of a pair with it only the other's lowest is given.
+        vertices count, or no regions are wanted. The ground has no vertices: of a pair with it only
+        the other's lowest is given.
         """
         vertices = vertices.detach()
         if vertices.device.type == "cpu":
@@ -71,8 +72,8 @@ class RegionPoints:
 
     def _nearest_compiled(self, vertices: Tensor, wanted: Tensor) -> Tensor:
         meshes = np.ascontiguousarray(vertices.float().numpy())
-        pairs = wanted.nonzero().numpy()
-        found = np.full((len(meshes), len(pairs), 2), NONE, dtype=np.int64)
+        pairs = wanted.contiguous().numpy()
+        found = np.full(pairs.shape, NONE, dtype=np.int64)
         compiled(_nearest)(
             meshes, pairs, self._order, self._ends, self._first, self._of_region, self.rest,
             self.apart_m if self.own else 0.0, NONE if self.ground is None else self.ground, found,
@@ -84,35 +85,37 @@ class RegionPoints:
         first, second = vertices[:, 0], vertices[:, -1]
         members = [mask.nonzero()[:, 0].to(device) for mask in self.masks]
         rest = torch.from_numpy(self.rest).to(device)
-        found = []
-        for a, b in wanted.nonzero().tolist():
-            if self.ground in (a, b):
-                other = members[b if a == self.ground else a]
-                lowest = other[first[:, other, 1].argmin(1)] if len(other) else None
-                found.append(_pair(lowest, a, self.ground, len(first), device))
-                continue
-            apart = torch.cdist(
-                first[:, members[a]], second[:, members[b]],
-                compute_mode="donot_use_mm_for_euclid_dist",
-            )  # fmt: skip
-            if self.own:
-                near = torch.cdist(rest[members[a]], rest[members[b]]) < self.apart_m
-                apart = apart.masked_fill(near, torch.inf)
-            least, at = apart.flatten(1).min(1)
-            row, column = members[a][at // len(members[b])], members[b][at % len(members[b])]
-            pair = torch.stack([row, column], dim=1)
-            found.append(pair.masked_fill(~least.isfinite()[:, None], NONE))
-        shape = (len(first), 0, 2)
-        return torch.stack(found, dim=1) if found else torch.zeros(shape, dtype=torch.long)
+        found = torch.full_like(wanted, NONE)
+        for a, b in {(a, b) for a, b in wanted.flatten(0, 1).tolist() if a != NONE}:
+            here = (wanted == torch.tensor([a, b], device=device)).all(-1)
+            pair = self._nearest_of(first, second, members[a], members[b], rest, (a, b))
+            found = torch.where(here[..., None], pair[:, None], found)
+        return found
 
-
-def _pair(
-    lowest: Tensor | None, a: int, ground: int | None, count: int, device: torch.device
-) -> Tensor:
-    none = torch.full((count,), NONE, device=device)
-    if lowest is None:
-        return torch.stack([none, none], dim=1)
-    return torch.stack([none, lowest] if a == ground else [lowest, none], dim=1)
+    def _nearest_of(
+        self,
+        first: Float[Tensor, "scene vertex 3"],
+        second: Float[Tensor, "scene vertex 3"],
+        rows: Int[Tensor, " row"],
+        columns: Int[Tensor, " column"],
+        rest: Float[Tensor, "vertex 3"],
+        regions: tuple[int, int],
+    ) -> Int[Tensor, "scene 2"]:
+        if self.ground in regions:
+            at_ground = regions[0] == self.ground
+            other = columns if at_ground else rows
+            none = torch.full((len(first),), NONE, device=first.device)
+            lowest = other[first[:, other, 1].argmin(1)] if len(other) else none
+            return torch.stack([none, lowest] if at_ground else [lowest, none], dim=1)
+        apart = torch.cdist(
+            first[:, rows], second[:, columns], compute_mode="donot_use_mm_for_euclid_dist"
+        )
+        if self.own:
+            near = torch.cdist(rest[rows], rest[columns]) < self.apart_m
+            apart = apart.masked_fill(near, torch.inf)
+        least, at = apart.flatten(1).min(1)
+        pair = torch.stack([rows[at // len(columns)], columns[at % len(columns)]], dim=1)
+        return pair.masked_fill(~least.isfinite()[:, None], NONE)
 
 
 def _cut(
@@ -166,8 +169,10 @@ def _nearest(  # noqa: C901 - one loop, for speed
                         high[person, atom, k] = max(high[person, atom, k], high[person, at, k])
         one, other = points[0], points[-1]
         low_a, high_a, low_b, high_b = low[0], high[0], low[-1], high[-1]
-        for n in range(len(pairs)):
-            r, s = pairs[n]
+        for n in range(pairs.shape[1]):
+            r, s = pairs[scene, n]
+            if r < 0:
+                continue
             if ground >= 0 and (r == ground or s == ground):
                 lowest = np.float32(np.inf)
                 for atom in range(atoms):

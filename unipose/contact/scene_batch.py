@@ -12,15 +12,16 @@ from torch import Tensor
 
 from unipose.body.body import Body
 from unipose.body.camera import Camera
-from unipose.body.keypoint_sets import COCO_WHOLEBODY_133
+from unipose.body.keypoint_sets import COCO_WHOLEBODY_133, KeypointSet
 from unipose.body.keypoints import LEAST_SCORE, Keypoints
 from unipose.body.people import ImagePeople, PersonInImage
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError
 from unipose.vision.body_landmarks import LandmarkedBody
 
-KEYPOINTS = 23
-"""The first of COCO-WholeBody's: body and feet, as in OpenPose's BODY-25."""
+BODY_AND_FEET = KeypointSet(name="body-and-feet-23", names=COCO_WHOLEBODY_133.names[:23])
+"""What is compared with what was seen, as in OpenPose's BODY-25."""
+KEYPOINTS = len(BODY_AND_FEET)
 POSED = 21
 """Joints whose turns are optimised: SMPL's without root and hands."""
 NEAREST_M = 0.1
@@ -178,8 +179,8 @@ def _person(person: PersonInImage, scene: ImagePeople, body: Body) -> dict[str, 
 
 def _seen(keypoints: Keypoints) -> tuple[Tensor, Tensor, Tensor]:
     """Return body and feet by name out of any keypoint set, and the side of their box."""
-    known = keypoints.mapped_to(COCO_WHOLEBODY_133)
-    points, scores = known.points[0, :KEYPOINTS, :2].float(), known.scores[0, :KEYPOINTS].float()
+    known = keypoints.mapped_to(BODY_AND_FEET)
+    points, scores = known.points[0, :, :2].float(), known.scores[0].float()
     here = points[scores > 0]
     side = (here.amax(0) - here.amin(0)).max() if len(here) > 1 else torch.ones(())
     return points, scores, side.clamp(min=1.0)
