@@ -252,17 +252,21 @@ def table_figures(
     return found
 
 
+_OF_ALL_SEEDS = ("scenes", "one_person", "some_scenes")
+
+
 class Keep:
     """Finished parts of a benchmark on disk: the same options compute them once."""
 
     def __init__(self, options: ContactOptions, *, people: int, seed: int) -> None:
         self.folder = options.keep
+        count = len(options.seeds)
         asked = {
-            key: str(value)
+            key: str(-(-value // count) if key in _OF_ALL_SEEDS else value)
             for key, value in vars(options).items()
-            if key not in ("keep", "charts", "json", "own", "seeds")
+            if key not in ("keep", "charts", "json", "own", "seeds", "seed")
         }
-        self.asked = json.dumps([asked, len(options.seeds), people, seed], sort_keys=True)
+        self.asked = json.dumps([asked, people, seed], sort_keys=True)
         self.name = f"{people}-{seed}"
 
     def __call__(self, part: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -497,7 +497,7 @@ def refine(
         typer.Option(
             "--ask",
             metavar="mini|MODEL@URL",
-            help="Who says what touches: our own model, or one behind an OpenAI-compatible address.",
+            help="Who says what touches: our own model, or one at an OpenAI-compatible address.",
         ),
     ] = None,
     people: Annotated[int, typer.Option("--people", min=1, max=2, help="1 or 2.")] = 2,
@@ -513,9 +513,7 @@ def refine(
     ] = None,
     focal: Annotated[
         float | None,
-        typer.Option(
-            "--focal", metavar="PX", help="Focal length; else 60 degrees are seen across."
-        ),
+        typer.Option("--focal", metavar="PX", help="Focal length; else the lens sees 60 degrees."),
     ] = None,
     ground: Annotated[
         float | None,
