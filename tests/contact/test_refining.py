@@ -1,4 +1,4 @@
-"""Scenes are refined: what is said to touch comes near, the rest stays; nothing said, nothing made."""
+"""Scenes are refined: what is said to touch comes near; where nothing is said, the fallback."""
 
 from __future__ import annotations
 
