@@ -105,6 +105,24 @@ def test_an_endpoint_that_refuses_is_named(tmp_path):
             refining(tmp_path / "out", asking=asking).photos(tmp_path / "a.png")
 
 
+def test_what_was_answered_before_an_endpoint_broke_is_refined(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name, shade in (("a.png", 200), ("b.png", 210)):
+        write_photo(photos / name, shade=shade)
+
+    def breaks(asked, before):
+        return Reply(TABLE, more=(TABLE,)) if before == 0 else Reply(status=401, body=b"{}")
+
+    with chat_server(breaks) as server:
+        asking = Asking(who=f"m@{server.url}", samples=2, cache=tmp_path / "cache")
+        work = refining(tmp_path / "out", asking=asking)
+        with pytest.raises(EndpointError, match="refuses the model"):
+            work.photos(photos)
+    assert [one.before.image for one in work.result.refined] == ["a.png"]
+    assert (tmp_path / "out" / "a-after.npz").is_file()
+
+
 def test_our_own_model_answers_in_the_prompts_words(tmp_path):
     class Own:
         def contacts(self, shown, *, people, seed=None):

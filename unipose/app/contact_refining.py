@@ -23,7 +23,7 @@ from unipose.contact.contact_votes import ContactVotes, load_contacts, read_vote
 from unipose.contact.own_model import own_model
 from unipose.contact.prompts import VOCABULARIES, contact_question
 from unipose.contact.refining import ContactRefiner, RefinedScene
-from unipose.errors import ConfigError, FileError, PoseQueryError, UniPoseError
+from unipose.errors import ConfigError, EndpointError, FileError, PoseQueryError, UniPoseError
 from unipose.files import open_pose, save_pose
 from unipose.files.atomic import written_whole
 from unipose.files.cache import cache_folder
@@ -125,6 +125,7 @@ class PhotoRefining:
             raise ConfigError("--contacts says what touches; leave out --ask")
         self.result = RefinedFiles()
         self._pixels: dict[str, Pixels] = {}
+        self._stopped: EndpointError | None = None
 
     def photos(self, source: Path) -> RefinedFiles:
         """Refine a photo, or all in a folder.
@@ -199,13 +200,20 @@ class PhotoRefining:
             questions = [self._question(scene) for scene in scenes]
             model = self.asking.model(self.people, self.load_own or _no_model)
             answers = sample_all(model, questions, count=self.asking.samples)
-            for place, answer in self.track(answers, len(questions), "asking"):
-                votes[scenes[place].image] = read_votes(
-                    answer.texts, VOCABULARIES[self.people], people=self.people
-                )
-                if answer.problems:
-                    some = f"{len(answer.problems)} of {self.asking.samples} answers failed"
-                    self._fail(f"{answer.key}: {some}, the first because {answer.problems[0]}")
+            waiting = set(votes)
+            try:
+                for place, answer in self.track(answers, len(questions), "asking"):
+                    name = scenes[place].image
+                    waiting.discard(name)
+                    votes[name] = read_votes(
+                        answer.texts, VOCABULARIES[self.people], people=self.people
+                    )
+                    if answer.problems:
+                        some = f"{len(answer.problems)} of {self.asking.samples} answers failed"
+                        self._fail(f"{answer.key}: {some}, the first because {answer.problems[0]}")
+            except EndpointError as error:
+                self._stopped = error
+                votes = {name: said for name, said in votes.items() if name not in waiting}
         return votes
 
     def _question(self, scene: ImagePeople) -> ModelQuestion:
@@ -214,14 +222,19 @@ class PhotoRefining:
         return contact_question(pixels, people=self.people, key=scene.image)
 
     def _refine(self, scenes: Sequence[ImagePeople], votes: dict[str, ContactVotes]) -> None:
+        file = self.out / "contacts.json"
         if votes:
-            save_contacts(votes, self.out / "contacts.json")
+            known = load_contacts(file, VOCABULARIES) if file.is_file() else {}
+            save_contacts(known | votes, file)
+        scenes = [scene for scene in scenes if scene.image in votes]
         step = self.refiner.batch
         batches = [scenes[i : i + step] for i in range(0, len(scenes), step)]
         for some in self.track(batches, len(batches), "refining"):
             for one in self.refiner.refine(some, [votes[scene.image] for scene in some]):
                 self.result.refined.append(one)
                 self._write(one)
+        if self._stopped is not None:
+            raise self._stopped
 
     def _write(self, one: RefinedScene) -> None:
         name, body = one.before.image, self.refiner.body

@@ -62,7 +62,7 @@ def touching_colours(
     people = len(refined.after.people)
     vertices = len(refiner.body.template)
     colours = [torch.tensor(PEOPLE[i]).repeat(vertices, 1) for i in range(people)]
-    said = refined.votes.kept(refiner.threshold)
+    said = refiner.believed(refined.votes)
     if refined.fell_back or not said.votes:
         return colours
     optimiser: SceneOptimiser = refiner.optimiser(people)

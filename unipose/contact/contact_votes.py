@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from unipose.body.regions import RegionSet
 from unipose.contact.contact_tables import Pair, read_table
@@ -44,6 +45,13 @@ class ContactVotes:
         samples = tuple(
             tuple(pair for pair in sample if votes[_plain(pair)] >= threshold)
             for sample in self.samples
+        )
+        return ContactVotes(people=self.people, samples=samples, dropped=self.dropped)
+
+    def without(self, word: str) -> ContactVotes:
+        """Return the samples without pairs that name a word."""
+        samples = tuple(
+            tuple(pair for pair in sample if word not in pair) for sample in self.samples
         )
         return ContactVotes(people=self.people, samples=samples, dropped=self.dropped)
 
@@ -108,8 +116,17 @@ def load_contacts(path: Path, vocabularies: dict[int, RegionSet]) -> dict[str, C
             if unknown:
                 words = ", ".join(vocabulary.parts)
                 raise FileError(path, f"{unknown[0]!r} is none of {words}.")
-        found[str(key)] = ContactVotes(people=people, samples=pairs)
+        found[str(key)] = ContactVotes(people=people, samples=pairs, dropped=_reasons(entry))
     return found
+
+
+def _reasons(entry: dict[str, Any]) -> tuple[str, ...]:
+    """Return the reasons of a file of our own, one for each line that was left out."""
+    counts = entry.get("dropped")
+    known = counts.items() if isinstance(counts, dict) else ()
+    return tuple(
+        str(reason) for reason, count in known if isinstance(count, int) for _ in range(count)
+    )
 
 
 def check_thresholds(threshold: int, most_empty: int | None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from unipose.body.body import Body
 from unipose.body.people import ImagePeople
-from unipose.body.regions import REGIONS, RegionSet
+from unipose.body.regions import GROUND, REGIONS, RegionSet
 from unipose.contact.assignments import assign
 from unipose.contact.contact_votes import ContactVotes, check_thresholds
 from unipose.contact.optimiser import (
@@ -108,7 +108,7 @@ class ContactRefiner:
                 raise PoseQueryError(
                     f"{scene.image}: {len(scene.people)} people, but contacts of {said.people}"
                 )
-            fell_back = said.falls_back(self.most_empty) or not said.kept(self.threshold).votes
+            fell_back = said.falls_back(self.most_empty) or not self.believed(said).votes
             groups.setdefault((said.people, fell_back), []).append(place)
         found: dict[int, RefinedScene] = {}
         for (people, fell_back), places in groups.items():
@@ -121,6 +121,11 @@ class ContactRefiner:
                 if on_scenes is not None:
                     on_scenes(len(some))
         return [found[i] for i in range(len(scenes))]
+
+    def believed(self, said: ContactVotes) -> ContactVotes:
+        """Return the answers with what enough samples name, and without an unknown ground."""
+        kept = said.kept(self.threshold)
+        return kept if self.ground is not None else kept.without(GROUND)
 
     def _batch(
         self,
@@ -135,7 +140,7 @@ class ContactRefiner:
             believed = [ContactVotes(people=people, samples=(whole,)) for _ in scenes]
             config = self.fallbacks[people]
         else:
-            believed = [said.kept(self.threshold) for said in votes]
+            believed = [self.believed(said) for said in votes]
             config = self.configs[people]
         assignments = assign(believed, self._vocabularies[people], both_sides=self.both_sides)
         tensors = SceneBatch.of(scenes, self.body)
