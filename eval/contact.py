@@ -53,6 +53,8 @@ class ContactOptions(ModelOptions):
     """Of one person who touches themselves."""
     some_scenes: int = 72
     """For which our own model is asked, and shares of wrong pairs and N are varied."""
+    people: tuple[int, ...] = (2, 1)
+    """How many people the scenes have."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Studios, errors and wrong answers of their own; figures are means over all scenes."""
     severity: float = 0.8
@@ -67,6 +69,8 @@ class ContactOptions(ModelOptions):
     """How near parts of the initial estimate are that touch by the rule (metres)."""
     own: bool = True
     """Ask our own model too."""
+    methods: tuple[str, ...] = ()
+    """Only these ("oracle", "rule" ...); empty: all, and the speed."""
     side_px: int = 256
     keep: Path | None = None
     """Folder in which finished parts are kept."""
@@ -77,6 +81,8 @@ class ContactOptions(ModelOptions):
         super().__post_init__()
         if self.scenes < len(self.seeds) or self.one_person < len(self.seeds) or not self.seeds:
             raise ConfigError("at least one scene of each kind is needed for every seed")
+        if not self.people or not {*self.people} <= {1, 2}:
+            raise ConfigError(f"--people takes 2 and 1, got {self.people}")
 
 
 def contact_refiner(options: ContactOptions, body: Body) -> ContactRefiner:
@@ -136,7 +142,8 @@ def measure(options: ContactOptions) -> dict[str, object]:
     refiner = contact_refiner(options, body)
     result: dict[str, object] = {"split": options.split, "seeds": len(options.seeds)}
     said: dict[int, list[ContactVotes]] = {}
-    for people, total in ((2, options.scenes), (1, options.one_person)):
+    for people in options.people:
+        total = options.scenes if people == 2 else options.one_person
         benches = []
         for seed in options.seeds:
             config = scene_config(
@@ -156,12 +163,16 @@ def measure(options: ContactOptions) -> dict[str, object]:
                 said[id(bench)] = bench.own(assistant, some)
             return said[id(bench)]
 
-        asked = answerers(options, None if assistant is None else own)[people]
+        asked = [
+            who
+            for who in answerers(options, None if assistant is None else own)[people]
+            if not options.methods or who.name in options.methods
+        ]
         prefix = "" if people == 2 else "one_person."
         result |= method_figures(benches, asked, options, some, prefix)
         for key, value in mean_tables(benches, own, assistant, options, some).items():
             result[f"{prefix}{key}"] = value
-        if people == 2:
+        if people == 2 and not options.methods:
             result |= speed_figures(benches[0], options)
     result["fallbacks"] = result.get("own_model.fallbacks", 0)
     return result
@@ -197,7 +208,7 @@ def method_figures(
             pooled.add(one)
         figures = pooled.figures()
         figures["spread_mm"] = float(np.std([np.mean(one.error_mm) for one in by_seed]))
-        if name in limited:
+        if name in limited and "heuristic" in found:
             same = [one.error_mm[:some] for one in found["heuristic"]]
             figures["heuristic_mm"] = float(np.mean(np.concatenate(same)))
         result |= {f"{prefix}{name}.{key}": value for key, value in figures.items()}
@@ -264,7 +275,7 @@ class Keep:
         asked = {
             key: str(-(-value // count) if key in _OF_ALL_SEEDS else value)
             for key, value in vars(options).items()
-            if key not in ("keep", "charts", "json", "own", "seeds", "seed")
+            if key not in ("keep", "charts", "json", "own", "methods", "people", "seeds", "seed")
         }
         self.asked = json.dumps([asked, people, seed], sort_keys=True)
         self.name = f"{people}-{seed}"

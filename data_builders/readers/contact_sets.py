@@ -159,7 +159,7 @@ def _hi4d_action(action: Path, camera: int) -> tuple[int, int, Camera]:
     inner = numbers(views["intrinsics"], (len(ids), 3, 3), "intrinsics")[place]
     outer = np.eye(4)
     outer[:3] = numbers(views["extrinsics"], (len(ids), 3, 4), "extrinsics")[place]
-    track = CameraTrack.from_matrices(torch.from_numpy(inner), torch.from_numpy(outer)[None])
+    track = CameraTrack.from_matrices(torch.tensor(inner), torch.tensor(outer)[None])
     first, last = (int(flat_numbers(field_of(meta, n), 1, n)[0]) for n in ("start", "end"))
     return first, last, track.pinhole(size_px=HI4D_SIZE_PX)
 

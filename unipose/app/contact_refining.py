@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from PIL import Image
 
 from unipose.app.photo_keypoints import photos_in
@@ -326,7 +327,9 @@ def _only_these(pixels: Pixels, scene: ImagePeople, found: Sequence[PersonInImag
     return np.where(mask[..., None], np.uint8(255), pixels)
 
 
-def _cropped(pixels: Pixels, boxes: Sequence[Box]) -> Pixels:
+def _cropped(
+    pixels: UInt8[np.ndarray, "_ _ 3"], boxes: Sequence[Box]
+) -> UInt8[np.ndarray, "_ _ 3"]:
     if not boxes:
         return pixels
     edges = np.array(boxes)
