@@ -40,7 +40,7 @@ def seen(pose: Pose, body: Body) -> PersonInImage:
     )  # fmt: skip
 
 
-def two_people(body: Body, *, apart: float = 1.9, slip: float = 0.25, name="a.png") -> ImagePeople:
+def two_people(body: Body, *, apart: float = 1.84, slip: float = 0.25, name="a.png") -> ImagePeople:
     """Return two people side by side, of whom the second slipped away from the camera."""
     first, second = seen(standing(-apart / 2), body), seen(standing(apart / 2), body)
     assert second.pose is not None

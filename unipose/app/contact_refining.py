@@ -47,7 +47,7 @@ MOST_TOKENS = 900
 TEMPERATURE = 0.7
 OWN = "mini"
 
-Track = Callable[[Iterable[Any], int | None, str], Iterable[Any]]
+Progress = Callable[[Iterable[Any], int | None, str], Iterable[Any]]
 
 
 @runtime_checkable
@@ -119,7 +119,7 @@ class PhotoRefining:
     focal_px: float | None = None
     load_own: Callable[[], Any] | None = None
     estimator: Callable[[], PeopleEstimator] | None = None
-    track: Track = lambda items, count, description: items
+    track: Progress = lambda items, count, description: items
 
     def __post_init__(self) -> None:
         if self.contacts is not None and self.asking is not None:
