@@ -96,11 +96,11 @@ def test_meshes_that_cross_are_pushed_apart_and_others_are_not():
     both = both.requires_grad_()
     depth = penetration(both, faces)
     # a corner in each, 10 cm deep along each axis
-    assert depth.tolist() == pytest.approx([2 * 3 * 10.0**2, 0.0], rel=1e-4)
+    assert depth.detach().tolist() == pytest.approx([2 * 3 * 10.0**2, 0.0], rel=1e-4)
     depth.sum().backward()
     assert both.grad is not None
     step = both.detach() - 1e-4 * both.grad
-    assert float(penetration(step, faces)[0]) < depth.tolist()[0]
+    assert float(penetration(step, faces)[0]) < depth.detach().tolist()[0]
 
 
 def test_a_prior_has_the_cost_of_its_nearest_gaussian():

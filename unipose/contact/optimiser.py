@@ -15,7 +15,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unipose.body.body import Body
-from unipose.body.touch_rules import NEIGHBOURS_APART_M
 from unipose.contact.assignments import Assignments
 from unipose.contact.penetration import penetration
 from unipose.contact.pose_prior import MaxMixture
@@ -61,8 +60,6 @@ class ContactConfig:
     turn_roots: bool = True
     """Whether the whole body's direction is optimised too. ProsePose keeps it; with it the errors
     of validation scenes were 2 mm smaller, with contacts and without."""
-    apart_m: float = NEIGHBOURS_APART_M
-    """Of one body, vertices nearer than this in the zero pose never count as a contact."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.look_every < 1 or min(self.rates) <= 0 or self.flat < 0:
@@ -197,9 +194,8 @@ class SceneOptimiser:
             side = torch.where(missing[..., 0, None], ends[:, 1], ends[:, 0])
             apart = torch.where(one_missing, (side[..., 1] - self.ground).abs(), apart)
         regions = len(self.points.names)
-        places = torch.where(
-            wanted[..., 0] == NONE, regions**2, wanted @ wanted.new_tensor([regions, 1])
-        )
+        at = regions * wanted[..., 0] + wanted[..., 1]
+        places = torch.where(wanted[..., 0] == NONE, regions**2, at)
         flat = apart.new_full((len(found), regions**2 + 1), torch.inf).scatter(1, places, apart)
         matrix = flat[:, :-1].unflatten(1, (regions, regions))
         if people == 1:

@@ -81,10 +81,7 @@ class ContactRefiner:
         if people not in self._optimisers:
             self._optimisers[people] = SceneOptimiser(
                 body=self.body,
-                points=RegionPoints(
-                    self.body, self._vocabularies[people], own=people == 1,
-                    apart_m=self.configs[people].apart_m,
-                ),
+                points=RegionPoints(self.body, self._vocabularies[people], own=people == 1),
                 prior=self.prior,
                 ground=self.ground,
             )  # fmt: skip

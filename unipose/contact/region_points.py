@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from unipose.body.body import Body
-from unipose.body.regions import GROUND, RegionSet
-from unipose.body.touch_rules import NEIGHBOURS_APART_M
+from unipose.body.regions import GROUND, RegionSet, find_regions
+from unipose.body.touch_rules import least_rest_distances
 from unipose.render.compiled import compiled
 
 BLOCK = 24
@@ -24,20 +24,18 @@ NONE = -1
 class RegionPoints:
     """The regions of one body, ready to be looked up in many poses.
 
-    For one body's own contacts (`own`) only vertices that are `apart_m` from each other in the zero
-    pose count: a hand always touches its own forearm.
+    For one body's own contacts (`own`) only vertices count that are well apart in the zero pose, by
+    the rules of `body.touch_rules`: a hand always touches its own forearm.
     """
 
-    def __init__(
-        self,
-        body: Body,
-        regions: RegionSet,
-        *,
-        own: bool,
-        apart_m: float = NEIGHBOURS_APART_M,
-    ) -> None:
+    def __init__(self, body: Body, regions: RegionSet, *, own: bool) -> None:
         self.names = regions.names
-        self.own, self.apart_m = own, apart_m
+        self.own = own
+        fine = find_regions(body)
+        self._fine: Int[np.ndarray, " vertex"] = fine.of_vertex.numpy()
+        least = least_rest_distances(fine.neighbours.numpy()) if own else np.zeros((1, 1))
+        self._least: Float[np.ndarray, "fine fine"] = np.square(least).astype(np.float32)
+        """Squared: how far vertices of two of REGIONS have to be apart in the zero pose."""
         self.masks: Bool[Tensor, "region vertex"] = regions.masks(body)
         self.ground = self.names.index(GROUND) if GROUND in self.names else None
         self.rest = body.template.cpu().numpy().astype(np.float32)
@@ -76,7 +74,7 @@ class RegionPoints:
         found = np.full(pairs.shape, NONE, dtype=np.int64)
         compiled(_nearest)(
             meshes, pairs, self._order, self._ends, self._first, self._of_region, self.rest,
-            self.apart_m if self.own else 0.0, NONE if self.ground is None else self.ground, found,
+            self._fine, self._least, self.own, NONE if self.ground is None else self.ground, found,
         )  # fmt: skip
         return torch.from_numpy(found)
 
@@ -111,7 +109,11 @@ class RegionPoints:
             first[:, rows], second[:, columns], compute_mode="donot_use_mm_for_euclid_dist"
         )
         if self.own:
-            near = torch.cdist(rest[rows], rest[columns]) < self.apart_m
+            places = [rest[some][:, None] for some in (rows, columns)]
+            squares = (places[0] - places[1].transpose(0, 1)).square().sum(-1)
+            fine = torch.from_numpy(self._fine).to(rows.device)
+            least = torch.from_numpy(self._least).to(rows.device)
+            near = squares < least[fine[rows][:, None], fine[columns]]
             apart = apart.masked_fill(near, torch.inf)
         least, at = apart.flatten(1).min(1)
         pair = torch.stack([rows[at // len(columns)], columns[at % len(columns)]], dim=1)
@@ -139,7 +141,9 @@ def _nearest(  # noqa: C901 - one loop, for speed
     first_block: np.ndarray,
     of_region: np.ndarray,
     rest: np.ndarray,
-    apart_m: float,
+    fine: np.ndarray,
+    least: np.ndarray,
+    own: bool,
     ground: int,
     found: np.ndarray,
 ) -> None:
@@ -149,7 +153,6 @@ def _nearest(  # noqa: C901 - one loop, for speed
     low = np.empty((people, atoms + blocks, 3), dtype=np.float32)  # of atoms, then of blocks
     high = np.empty((people, atoms + blocks, 3), dtype=np.float32)
     points = np.empty((people, len(order), 3), dtype=np.float32)
-    apart = apart_m * apart_m
     for scene in range(len(meshes)):
         low[:] = np.inf
         high[:] = -np.inf
@@ -227,12 +230,12 @@ def _nearest(  # noqa: C901 - one loop, for speed
                                     square = x * x + y * y + z * z
                                     if square >= best:
                                         continue
-                                    if apart > 0:
+                                    if own:
                                         u, v = order[i], order[j]
                                         x = rest[u, 0] - rest[v, 0]
                                         y = rest[u, 1] - rest[v, 1]
                                         z = rest[u, 2] - rest[v, 2]
-                                        if x * x + y * y + z * z < apart:
+                                        if x * x + y * y + z * z < least[fine[u], fine[v]]:
                                             continue
                                     best = square
                                     found[scene, n, 0] = order[i]
