@@ -186,6 +186,7 @@ class Bench:
         votes = []
         for scene in self.scenes[:count]:
             (person,) = (scene.truth if true else scene.initial).people
+            assert person.pose is not None
             try:
                 said = assistant.contacts(person.pose, people=1)
             except AnswerParseError:

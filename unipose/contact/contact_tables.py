@@ -164,7 +164,7 @@ def _refusal(pair: Pair, before: Sequence[Pair], vocabulary: RegionSet, people: 
         return f"{pair[0]!r} touches itself"
     if people == 2 and GROUND in pair:
         return "the ground is no part of a person"
-    same = Counter(before)[pair] + (Counter(before)[pair[::-1]] if people == 1 else 0)
+    same = Counter(before)[pair] + (Counter(before)[pair[1], pair[0]] if people == 1 else 0)
     if same >= (2 if people == 2 and paired else 1):
         return "the same pair once more"
     return ""
@@ -172,4 +172,5 @@ def _refusal(pair: Pair, before: Sequence[Pair], vocabulary: RegionSet, people: 
 
 def all_words(pair: Pair) -> list[Pair]:
     """Return the pairs of single words that a pair of terms may mean."""
-    return list(product(*(term.split(BETWEEN) for term in pair)))
+    first, second = pair
+    return list(product(first.split(BETWEEN), second.split(BETWEEN)))

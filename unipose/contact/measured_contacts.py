@@ -34,7 +34,7 @@ def near_regions(
 ) -> list[MeasuredContact]:
     """Return what is nearer than `reach_m` (metres), nearest first; a person's own pairs once."""
     found = [
-        MeasuredContact(first=names[a], second=names[b], distance_m=float(distances[a, b]))
+        MeasuredContact(first=names[int(a)], second=names[int(b)], distance_m=float(distances[a, b]))
         for a, b in (distances < reach_m).nonzero().tolist()
         if people == 2 or a < b
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from unipose.body.pose import Pose
 from unipose.body.regions import RegionSet
 from unipose.contact.contact_tables import Pair, write_table
 from unipose.contact.measured_contacts import MeasuredContact, careful_pairs
@@ -21,8 +22,10 @@ from unipose.priors.sampled_models import InProcessModel, ModelQuestion
 class ContactModel(Protocol):
     """What `unipose.assistant.UniPose` offers."""
 
-    def contacts(self, shown: Pixels, *, people: int, seed: int | None = None) -> list[Pair]:
-        """Return the touching regions in a picture."""
+    def contacts(
+        self, shown: Pose | Pixels, *, people: int, seed: int | None = None
+    ) -> list[Pair]:
+        """Return the touching regions in a picture, or of a pose."""
         ...
 
 
