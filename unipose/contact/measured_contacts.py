@@ -33,9 +33,10 @@ def near_regions(
     people: int,
 ) -> list[MeasuredContact]:
     """Return what is nearer than `reach_m` (metres), nearest first; a person's own pairs once."""
+    near: list[tuple[int, int]] = (distances < reach_m).nonzero().tolist()
     found = [
-        MeasuredContact(first=names[int(a)], second=names[int(b)], distance_m=float(distances[a, b]))
-        for a, b in (distances < reach_m).nonzero().tolist()
+        MeasuredContact(first=names[a], second=names[b], distance_m=float(distances[a, b]))
+        for a, b in near
         if people == 2 or a < b
     ]
     return sorted(found, key=lambda contact: contact.distance_m)
