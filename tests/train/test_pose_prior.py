@@ -16,7 +16,7 @@ def test_two_clusters_are_found():
     generator = torch.Generator().manual_seed(0)
     turns = 0.1 * torch.randn(400, VALUES, generator=generator)
     turns[:100] += 1.0
-    weights, means, covariances = fit_mixture(turns, gaussians=2, rounds=6, ridge=1e-3, seed=1)
+    weights, means, covariances = fit_mixture(turns, gaussians=2, rounds=25, ridge=1e-3, seed=1)
     order = weights.argsort()
     assert weights[order].tolist() == pytest.approx([0.25, 0.75], abs=0.02)
     assert means[order].mean(1).tolist() == pytest.approx([1.0, 0.0], abs=0.03)
