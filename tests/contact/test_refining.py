@@ -100,10 +100,20 @@ def test_what_does_not_fit_is_refused():
         refiner(threshold=0)
 
 
-def test_interpenetration_pushes_bodies_out_of_each_other():
-    weights = tuple(replace(w, penetration=1.0, contact=0.0) for w in CONTACT_CONFIGS[2].stages)
-    config = {2: replace(CONTACT_CONFIGS[2], stages=weights, steps=1, flat=0.0)}
-    scene = two_people(BODY, apart=0.25, slip=0.0)
+def test_the_interpenetration_loss_is_part_of_the_sum_where_it_is_wanted(monkeypatch):
+    def nearness(vertices, faces):  # instead of depths, which take seconds
+        places = vertices.mean(2)
+        return -100 * (places[:, 1, 0] - places[:, 0, 0])
+
+    monkeypatch.setattr("unipose.contact.optimiser.penetration", nearness)
+    weights = tuple(replace(w, penetration=1000.0, contact=0.0) for w in CONTACT_CONFIGS[2].stages)
+    config = {2: replace(CONTACT_CONFIGS[2], stages=weights, steps=4, flat=0.0)}
+    scene = two_people(BODY, slip=0.0)
     (found,) = ContactRefiner(body=BODY, configs=config).refine([scene], [HANDS])
     first, second = (person.pose.translation[0, 0] for person in found.after.people)
-    assert float(second - first) > 0.26
+    assert float(second - first) > 1.88
+    with pytest.raises(ConfigError, match="for two people"):
+        alone = ImagePeople(image="a", people=(PersonInImage(pose=standing()),))
+        config = {1: replace(CONTACT_CONFIGS[1], stages=weights)}
+        hands = ContactVotes(people=1, samples=((("hand", "hand"),),))
+        ContactRefiner(body=BODY, configs=config).refine([alone], [hands])
