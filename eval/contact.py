@@ -187,7 +187,8 @@ def method_figures(
 ) -> dict[str, object]:
     """Return the figures of every method over all seeds' scenes.
 
-    Of who answers in some scenes only, `heuristic_mm` is the heuristic's error in the same ones.
+    `some_scenes_mm` is the error in those scenes that everybody answers in, `heuristic_mm` the
+    heuristic's in the same ones.
     """
     found = {"initial": [bench.initial() for bench in benches]}
     jobs = list(itertools.product(asked, range(len(benches))))
@@ -201,16 +202,16 @@ def method_figures(
 
         found.setdefault(who.name, []).append(MethodScores(**keep(who.name, scores)))
     result: dict[str, object] = {}
-    limited = {who.name for who in asked if who.some}
     for name, by_seed in found.items():
         pooled = MethodScores()
         for one in by_seed:
             pooled.add(one)
         figures = pooled.figures()
         figures["spread_mm"] = float(np.std([np.mean(one.error_mm) for one in by_seed]))
-        if name in limited and "heuristic" in found:
-            same = [one.error_mm[:some] for one in found["heuristic"]]
-            figures["heuristic_mm"] = float(np.mean(np.concatenate(same)))
+        for key, method in (("some_scenes_mm", name), ("heuristic_mm", "heuristic")):
+            if method in found:
+                first = [one.error_mm[:some] for one in found[method]]
+                figures[key] = float(np.mean(np.concatenate(first)))
         result |= {f"{prefix}{name}.{key}": value for key, value in figures.items()}
     return result
 
@@ -230,7 +231,8 @@ def mean_tables(
         def figures(bench: Bench = bench) -> dict[str, Any]:
             return table_figures(bench, own, assistant, options, some)
 
-        tables.append(keep("tables", figures))
+        part = "rule tables" if assistant is None else "tables"
+        tables.append(keep(part, figures))
     return {key: float(np.mean([table[key] for table in tables])) for key in tables[0]}
 
 
@@ -322,7 +324,7 @@ def charts_of(result: dict[str, object]) -> list[Chart]:
     """Return what is drawn: the error over N, and over the share of wrong pairs."""
 
     def bar(name: str, key: str) -> Bar:
-        ours, beside = (result[f"{k}.joint_pa_mpjpe_mm"] for k in (key, "heuristic"))
+        ours, beside = (result[f"{key}.{figure}"] for figure in ("some_scenes_mm", "heuristic_mm"))
         assert isinstance(ours, float)
         assert isinstance(beside, float)
         return Bar(name=name, ours=ours, beside=beside)
@@ -331,10 +333,10 @@ def charts_of(result: dict[str, object]) -> list[Chart]:
     by_share = [("oracle", 0), *((f"oracle_{s}_wrong", s) for s in (10, 20, 30, 40))]
     drawn = {
         "contact_samples": ("Error by samples, 30 % of pairs wrong", [
-            bar(f"N = {n}", key) for key, n in by_samples if f"{key}.joint_pa_mpjpe_mm" in result
+            bar(f"N = {n}", key) for key, n in by_samples if f"{key}.heuristic_mm" in result
         ]),
         "contact_wrong": ("Error by wrong pairs, N = 20", [
-            bar(f"{s} % wrong", key) for key, s in by_share if f"{key}.joint_pa_mpjpe_mm" in result
+            bar(f"{s} % wrong", key) for key, s in by_share if f"{key}.heuristic_mm" in result
         ]),
     }  # fmt: skip
     return [
