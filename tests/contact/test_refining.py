@@ -112,8 +112,8 @@ def test_the_interpenetration_loss_is_part_of_the_sum_where_it_is_wanted(monkeyp
     (found,) = ContactRefiner(body=BODY, configs=config).refine([scene], [HANDS])
     first, second = (person.pose.translation[0, 0] for person in found.after.people)
     assert float(second - first) > 1.88
+    alone = ImagePeople(image="a", people=(PersonInImage(pose=standing()),))
+    hands = ContactVotes(people=1, samples=((("hand", "hand"),),))
+    wrong = ContactRefiner(body=BODY, configs={1: replace(CONTACT_CONFIGS[1], stages=weights)})
     with pytest.raises(ConfigError, match="for two people"):
-        alone = ImagePeople(image="a", people=(PersonInImage(pose=standing()),))
-        config = {1: replace(CONTACT_CONFIGS[1], stages=weights)}
-        hands = ContactVotes(people=1, samples=((("hand", "hand"),),))
-        ContactRefiner(body=BODY, configs=config).refine([alone], [hands])
+        wrong.refine([alone], [hands])

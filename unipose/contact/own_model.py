@@ -22,9 +22,7 @@ from unipose.priors.sampled_models import InProcessModel, ModelQuestion
 class ContactModel(Protocol):
     """What `unipose.assistant.UniPose` offers."""
 
-    def contacts(
-        self, shown: Pose | Pixels, *, people: int, seed: int | None = None
-    ) -> list[Pair]:
+    def contacts(self, shown: Pose | Pixels, *, people: int, seed: int | None = None) -> list[Pair]:
         """Return the touching regions in a picture, or of a pose."""
         ...
 
