@@ -17,7 +17,7 @@ KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000
 TRAIN := PATH="$(CURDIR)/$(BIN):$$PATH" $(KEEP_MEMORY) $(BIN)/accelerate launch --num_processes 1 \
 	--num_machines 1 --mixed_precision no --dynamo_backend no -m
 
-.PHONY: help setup chat test test-slow check lint format types arrows mini codes converse lifting picture bench adaptation wholebody lock clean
+.PHONY: help setup chat test test-slow check lint format types arrows mini codes converse lifting picture bench adaptation wholebody prior lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -77,6 +77,9 @@ codes: setup ## train the pose tokenizer in unipose/weights/pose_codes again (MO
 	$(TRAIN) train.pose_codes --preset smol --data $(MOCAP)
 	$(BIN)/python -m train.export_weights runs/pose_codes_smol/codec unipose/weights/pose_codes
 
+prior: setup ## learn how usual poses are, for refining by contacts (MOCAP=FOLDER)
+	$(BIN)/python -m train.pose_prior --preset mini --data $(MOCAP)
+
 smol: setup ## teach the model over the base to read and write poses (MOCAP=FOLDER)
 	$(subst --mixed_precision no,--mixed_precision bf16,$(TRAIN)) train.align --preset smol --data $(MOCAP)
 	$(TRAIN) train.pose_expert --preset smol --data $(MOCAP)
@@ -128,6 +131,7 @@ bench: setup ## measure everything the README claims (MOCAP=FOLDER)
 	OMP_NUM_THREADS=1 $(KEEP_MEMORY) $(BIN)/python -m eval.training --json
 	$(BIN)/python -m eval.building --data $(MOCAP) --json
 	$(BIN)/python -m eval.wholebody --data $(MOCAP) --json
+	$(BIN)/python -m eval.contact --data $(MOCAP) --keep runs/contact --json
 
 lock: setup ## write requirements.lock from what is installed in .venv
 	{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --all --exclude-editable 2>/dev/null \

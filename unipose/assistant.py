@@ -307,13 +307,20 @@ class UniPose:
         return _side_by_side([person.pose for person in people if person.pose is not None])
 
     def contacts(
-        self, shown: Pose | Photo, *, people: int = 1, box: Box | None = None
+        self,
+        shown: Pose | Photo,
+        *,
+        people: int = 1,
+        box: Box | None = None,
+        seed: int | None = None,
+        temperature: float = 0.7,
     ) -> list[Pair]:
         """Return which body parts touch: a person's own, or with `people` = 2 those of two people.
 
         The names are `unipose.body.regions.REGIONS`; of two people the one further left comes
-        first. The model says nothing but such a table; AnswerParseError if it comes to no end.
-        Raises BlindModelError and PoseQueryError as `estimate`.
+        first. The model says nothing but such a table, the likeliest one, or with a seed one drawn
+        at `temperature`; AnswerParseError if it comes to no end. Raises BlindModelError and
+        PoseQueryError as `estimate`.
         """
         if isinstance(shown, Pose):
             part = self._codes_of_one(shown)
@@ -321,8 +328,14 @@ class UniPose:
             part = self._picture(shown, box, whole=people == 2)
         question = ask(FIXED[Task.CONTACTS], seen=body_in(part, people=people))
         table = contact_table(people, self.vocabulary)
-        decoding = Decoding(max_tokens=LONGEST_TABLE, grammar=table)
-        return read_contacts(self._texts([question], decoding)[0], people=people)
+        decoding = Decoding(
+            max_tokens=LONGEST_TABLE,
+            grammar=table,
+            temperature=0.0 if seed is None else temperature,
+        )
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        said = self._texts([question], decoding, generator)[0]
+        return read_contacts(said, people=people)
 
     def label(self, shown: Pose | Photo | Sequence[Photo], actions: Sequence[str]) -> str:
         """Return which of the actions a motion is, shown as poses or as pictures in order.
@@ -622,10 +635,11 @@ class UniPose:
         self,
         questions: list[list[Part]],
         decoding: Decoding | None = None,
+        generator: torch.Generator | None = None,
         *,
         on_text: Callable[[str], None] | None = None,
     ) -> list[str]:
-        answers = self._answers(questions, decoding or Decoding(), None, on_text)
+        answers = self._answers(questions, decoding or Decoding(), generator, on_text)
         return [self.vocabulary.decode(said.ids) for said in answers]
 
     def _poses(

@@ -26,6 +26,8 @@ class StudioConfig:
     """Share of people shown with left and right exchanged."""
     touching: float = 0.3
     """Share of later people who are moved until they touch the others."""
+    touch_gap_m: float = 0.004
+    """Between people who were moved until they touch; below 0 they are pressed into each other."""
     partners: float = 0.15
     """Share of pictures with 2 people that show both dancers of one recording, where there are."""
     truncated: float = 0.2

@@ -182,7 +182,8 @@ def _join(
     """Move the person beside those who are there: at a distance, or just touching them."""
     angle = random.uniform(-pi, pi)
     ahead_x, ahead_z = sin(angle), cos(angle)
-    gap = 0.004 if random.random() < config.touching else random.uniform(0.05, 1.3)
+    touching = random.random() < config.touching
+    gap = config.touch_gap_m if touching else random.uniform(0.05, 1.3)
     aside = random.uniform(-0.25, 0.25)
     person.move(aside * ahead_z, 0.0, -aside * ahead_x)
     moments = sorted({0, len(person.bodies) // 2, len(person.bodies) - 1})

@@ -120,6 +120,16 @@ PROSEPOSE_ONE_PERSON = RegionSet(
 )
 """The 10 words of ProsePose's prompt for one person's own contacts."""
 
+FINE_REGIONS = RegionSet(
+    name="fine",
+    parts={
+        name.removeprefix("left "): (name.replace("left ", "~"),)
+        for name in REGIONS
+        if not name.startswith("right ")
+    },
+)
+"""REGIONS themselves, in an order of their own."""
+
 LIMB_OF_JOINT = {
     "collar": "shoulder",
     "shoulder": "upper arm",

@@ -102,6 +102,15 @@ class LandmarkedBody(nn.Module):
         rest = self.rest_joints + torch.einsum("jck,pk->pjc", self.joint_directions, betas)
         above = rest[:, [max(parent, 0) for parent in SMPL.parents]]
         turns, joints = chain(rotations, rest - above)
+        return turns, joints, self.places(turns, joints, betas, aside)
+
+    def places(
+        self,
+        turns: Float[Tensor, "person 24 3 3"],
+        joints: Float[Tensor, "person 24 3"],
+        betas: Float[Tensor, "person 10"],
+        aside: Float[Tensor, "landmark 3"] | float = 0.0,
+    ) -> Float[Tensor, "person landmark 3"]:
+        """Return the landmarks of bodies whose joints are turned (global) and placed (metres)."""
         offset = self.offset + torch.einsum("lck,pk->plc", self.offset_directions, betas) + aside
-        landmarks = (turns[:, self.joint] @ offset[..., None])[..., 0] + joints[:, self.joint]
-        return turns, joints, landmarks
+        return (turns[:, self.joint] @ offset[..., None])[..., 0] + joints[:, self.joint]

@@ -1,0 +1,1 @@
+"""Contact priors: a model names touching body parts, the poses learn to agree (ProsePose)."""

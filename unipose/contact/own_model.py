@@ -1,0 +1,52 @@
+"""Our own model as one who is asked about contacts, beside endpoints.
+
+It knows the fine regions with their sides and is held to a grammar; what it says is written down in
+the words of the prompt, without sides, as every other answer is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from unipose.body.pose import Pose
+from unipose.body.regions import RegionSet
+from unipose.contact.contact_tables import Pair, write_table
+from unipose.contact.measured_contacts import MeasuredContact, careful_pairs
+from unipose.files.photo import Pixels
+from unipose.priors.chat_models import Identity
+from unipose.priors.sampled_models import InProcessModel, ModelQuestion
+
+
+@runtime_checkable
+class ContactModel(Protocol):
+    """What `unipose.assistant.UniPose` offers."""
+
+    def contacts(self, shown: Pose | Pixels, *, people: int, seed: int | None = None) -> list[Pair]:
+        """Return the touching regions in a picture, or of a pose."""
+        ...
+
+
+def words_of(regions: Sequence[Pair], vocabulary: RegionSet, *, people: int) -> tuple[Pair, ...]:
+    """Return pairs of REGIONS in a vocabulary's words; those it has no words for are left out."""
+    contacts = [MeasuredContact(first=a, second=b) for a, b in regions]
+    return careful_pairs(contacts, vocabulary, people=people)
+
+
+def own_model(
+    model: ContactModel, vocabulary: RegionSet, *, people: int, identity: Identity
+) -> InProcessModel:
+    """Return the model as one who answers `contact_question`s with tables.
+
+    The first sample is its likeliest answer, further ones are drawn by their number.
+    """
+
+    def answer(question: ModelQuestion, numbers: Sequence[int]) -> list[str]:
+        (pixels,) = question.pictures
+        tables = []
+        for number in numbers:
+            said = model.contacts(pixels, people=people, seed=number or None)
+            tables.append(write_table(words_of(said, vocabulary, people=people), people=people))
+        return tables
+
+    return InProcessModel(name="unipose", identity=identity, answer=answer)
