@@ -19,17 +19,8 @@ from unipose.files.retarget import retarget
 
 MANIFEST = "manifest.csv"
 COLUMNS = (
-    "path",
-    "source",
-    "subject",
-    "group",
-    "label",
-    "split",
-    "fps",
-    "frames",
-    "skeleton",
-    "note",
-)
+    "path", "source", "group", "label", "split", "fps", "frames", "skeleton", "note", "subject",
+)  # fmt: skip
 NEEDED = ("path", "split", "fps")
 """The others may be missing: frames are then counted, and each recording is a group of its own."""
 RUN_IN_NOTE = "run-in, skip them"

@@ -74,6 +74,8 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[UniPose, P
                 weight.normal_(std=0.02)
             if weight.requires_grad or "expert" in name:
                 weight.copy_(weight.bfloat16())
+        markers = model.llm.get_input_embeddings().weight[vocabulary.pose_start :][:4]
+        markers.copy_(markers.bfloat16())
     out = tmp_path / "shipped"
     export_over_base(UniPose(model, vocabulary), out, base=str(base))
     monkeypatch.setattr(over_base, "POSE_CODES", tmp_path / "codec")

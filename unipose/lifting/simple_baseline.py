@@ -55,7 +55,7 @@ def residual_perceptron(
     """Return the layers up to the last one; nothing follows the sum of a stage."""
     first = _layer(numbers, width, norm=norm, dropout=dropout)
     return nn.Sequential(
-        *first, *(_Stage(width, norm=norm, dropout=dropout) for _ in range(stages))
+        *first, *(_ResidualStage(width, norm=norm, dropout=dropout) for _ in range(stages))
     )
 
 
@@ -69,7 +69,7 @@ def _layer(numbers: int, width: int, *, norm: bool, dropout: float) -> list[nn.M
     return layers
 
 
-class _Stage(nn.Module):
+class _ResidualStage(nn.Module):
     """Two layers beside a way around them."""
 
     def __init__(self, width: int, *, norm: bool, dropout: float) -> None:
