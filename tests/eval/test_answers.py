@@ -268,6 +268,7 @@ def test_one_who_never_calls_scores_nothing(poses: list[ShownPose]):
     assert wrong_of(asked)[0]["words"] == "I only know about body poses."
 
 
+@pytest.mark.slow
 def test_the_same_seed_asks_the_same_questions(poses: list[ShownPose]):
     one, other = (
         [(a.said, a.call) for a, _ in ask_all(SilentSpeaker(), poses, count=2, seed=4)]

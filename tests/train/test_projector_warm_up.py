@@ -74,6 +74,7 @@ def test_a_projector_learns_what_is_true_and_nothing_else_does(monkeypatch: pyte
     assert not any(weight.requires_grad for weight in model.pose_projector.parameters())
 
 
+@pytest.mark.slow
 def test_a_projector_that_stays_is_the_same_after_a_resume(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

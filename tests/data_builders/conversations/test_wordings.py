@@ -34,6 +34,7 @@ def test_every_header_fills_to_a_call_that_can_be_read():
             assert str(read_call(meant)) == meant
 
 
+@pytest.mark.slow
 def test_every_slot_of_every_wording_is_filled():
     random = Random(1)
     for section in CALLS:
