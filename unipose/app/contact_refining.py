@@ -126,6 +126,7 @@ class PhotoRefining:
             raise ConfigError("--contacts says what touches; leave out --ask")
         self.result = RefinedFiles()
         self._pixels: dict[str, Pixels] = {}
+        self._asked: dict[str, Pixels] = {}  # of these two people alone, for a model to look at
         self._stopped: EndpointError | None = None
 
     def photos(self, source: Path) -> RefinedFiles:
@@ -183,7 +184,8 @@ class PhotoRefining:
                     raise
                 self._fail(str(error))
                 continue
-            self._pixels[path.name] = _only_these(pixels, scene, found)
+            self._pixels[path.name] = pixels
+            self._asked[path.name] = _only_these(pixels, scene, found)
             yield scene
 
     def _votes(self, scenes: Sequence[ImagePeople]) -> dict[str, ContactVotes]:
@@ -219,7 +221,7 @@ class PhotoRefining:
 
     def _question(self, scene: ImagePeople) -> ModelQuestion:
         boxes = [person.box for person in scene.people if person.box is not None]
-        pixels = _cropped(self._pixels[scene.image], boxes)
+        pixels = _cropped(self._asked[scene.image], boxes)
         return contact_question(pixels, people=self.people, key=scene.image)
 
     def _refine(self, scenes: Sequence[ImagePeople], votes: dict[str, ContactVotes]) -> None:
