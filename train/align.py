@@ -59,7 +59,6 @@ from unipose.language.call_loop import SYSTEM
 from unipose.language.claim_teacher import ClaimTeacher
 from unipose.language.concepts import ConceptPoseModel
 from unipose.language.config import ConceptConfig, PoseLanguageConfig
-from unipose.language.conversation_model import CONVERSATION
 from unipose.language.model import PoseLanguageModel
 from unipose.language.over_base import POSE_CODES
 from unipose.language.rendering import Practice, Row
@@ -184,15 +183,14 @@ PRESETS = {
         lora_alpha=32,
         lora_dropout=0.0,
         in_packs=True,
-        start=CONVERSATION,
         without=("embeddings",),
-        warm_up=3000,
+        warm_up=1800,
         attention="eager",
         out=Path("runs/align_smol"),
         steps=500,
         pieces=13,
-        peak_rate=1e-3,
-        warmup=20,
+        peak_rate=5e-4,
+        warmup=30,
         claim_weight=1.0,
         practice=0,
         save_every=50,

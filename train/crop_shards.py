@@ -8,22 +8,19 @@ k * n to (k + 1) * n of one studio (`train.shard_folder`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cache
-from multiprocessing import get_context
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Int8, UInt8
-from rich.progress import track
 from torch import Tensor
 
 from data_builders.pose_pool import PosePool
 from data_builders.studio import Motions, Studio, StudioConfig, StudioImage, StudioPerson
 from data_builders.studio.labels import OUTSIDE
-from train.shard_folder import claim_folder, read_shard, shard_path, write_shard
+from train.shard_folder import claim_folder, make_missing, read_shard, shard_path, write_shard
 from unipose.body.body import load_body
 from unipose.vision.crops import SCALE, Crops
 
@@ -121,22 +118,11 @@ def render_shards(folder: Path, config: ShardConfig, *, workers: int) -> CropSha
     settings = asdict(config) | {"data": config.data.name}
     del settings["pictures"]
     claim_folder(folder, settings, holds="crops")
-    missing = [k for k in range(_count(config)) if not shard_path(folder, k).exists()]
-    if missing and workers:
-        with ProcessPoolExecutor(
-            min(workers, len(missing)), mp_context=get_context("spawn"), initializer=_one_thread
-        ) as pool:
-            jobs = [pool.submit(_render, folder, config, k) for k in missing]
-            for job in track(jobs, description=f"rendering {config.split}", transient=True):
-                job.result()
-    else:
-        for k in missing:
-            _render(folder, config, k)
+    make_missing(
+        folder, _count(config), partial(_render, folder, config), workers=workers,
+        description=f"rendering {config.split}",
+    )  # fmt: skip
     return CropShards(folder, config)
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def _count(config: ShardConfig) -> int:

@@ -7,21 +7,18 @@ differently. See `train.shard_folder` for how they are kept.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int, UInt8
-from rich.progress import track
 
 from data_builders.studio import StudioConfig, StudioImage
 from data_builders.studio.labels import OUTSIDE
 from train.crop_shards import studio_of
 from train.keypoint_batches import PersonSample
-from train.shard_folder import claim_folder, read_shard, shard_path, write_shard
+from train.shard_folder import claim_folder, make_missing, read_shard, shard_path, write_shard
 from unipose.body.keypoint_sets import COCO_WHOLEBODY_133
 from unipose.wholebody.crops import PADDING, AffineCrops, moved_by
 
@@ -111,22 +108,11 @@ def render_keypoint_shards(
     settings = asdict(config) | {"data": config.data.name}
     del settings["pictures"]
     claim_folder(folder, settings, holds="crops")
-    missing = [k for k in range(_count(config)) if not shard_path(folder, k).exists()]
-    if missing and workers:
-        with ProcessPoolExecutor(
-            min(workers, len(missing)), mp_context=get_context("spawn"), initializer=_one_thread
-        ) as pool:
-            jobs = [pool.submit(_render, folder, config, k) for k in missing]
-            for job in track(jobs, description=f"rendering {config.split}", transient=True):
-                job.result()
-    else:
-        for k in missing:
-            _render(folder, config, k)
+    make_missing(
+        folder, _count(config), partial(_render, folder, config), workers=workers,
+        description=f"rendering {config.split}",
+    )  # fmt: skip
     return KeypointShards(folder, config)
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def _count(config: KeypointShardConfig) -> int:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from rich.progress import track
 
 from unipose.errors import ConfigError, FileError
 from unipose.files.atomic import written_whole
@@ -36,6 +40,30 @@ def claim_folder(folder: Path, settings: Mapping[str, Any], *, holds: str) -> No
 def shard_path(folder: Path, shard: int) -> Path:
     """Return where shard number `shard` lies."""
     return folder / f"shard-{shard:05d}.npy"
+
+
+def make_missing(
+    folder: Path, count: int, make: Callable[[int], None], *, workers: int, description: str
+) -> None:
+    """Make the shards of `count` that are not in the folder; `make` is told each one's number.
+
+    `workers` 0 makes them in this process; else `make` has to be picklable.
+    """
+    missing = [k for k in range(count) if not shard_path(folder, k).exists()]
+    if not workers or not missing:
+        for k in missing:
+            make(k)
+        return
+    with ProcessPoolExecutor(
+        min(workers, len(missing)), mp_context=get_context("spawn"), initializer=_one_thread
+    ) as pool:
+        jobs = [pool.submit(make, k) for k in missing]
+        for job in track(jobs, description=description, transient=True):
+            job.result()
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
 
 
 def write_shard(path: Path, rows: Sequence[tuple], layout: np.dtype) -> None:

@@ -33,8 +33,8 @@ class PoseProjector(nn.Module):
     """A perceptron from joints and 6D rotations to an embedding for each place of a read pose.
 
     As a picture's projector: it brings what is known into the language model's input, and the
-    language model has to read it. It begins at the size of word embeddings, unless it is taught
-    alone first (`train.projector_warm_up`).
+    language model has to read it. Embeddings are as large as words'; `train.projector_warm_up`
+    teaches it to begin with the words of what is true.
     """
 
     def __init__(self, hidden: int, places: int, width: int) -> None:
