@@ -7,18 +7,16 @@ from the film's own poses while half of each window's frames are hidden.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, Int
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tokenizer.rotations import rotations_from_6d, rotations_to_6d
-from unipose.errors import MissingFileError, WeightsError
 from unipose.files.checkpoints import load_strictly, read_checkpoint
+from unipose.files.saved_network import read_config, save_network
 
 JOINTS = 24
 
@@ -56,22 +54,13 @@ class MotionDenoiser(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(json.dumps(asdict(self.config), indent=2) + "\n")
-        weights = {name: value.contiguous() for name, value in self.state_dict().items()}
-        save_file(weights, folder / "model.safetensors")
+        save_network(self, self.config, folder)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> MotionDenoiser:
         """Load what `save_pretrained` wrote. Raises MissingFileError or WeightsError."""
         folder = Path(folder)
-        try:
-            config = DenoiserConfig(**json.loads((folder / "config.json").read_text()))
-        except FileNotFoundError as error:
-            raise MissingFileError(folder, "it holds no motion denoiser.") from error
-        except (TypeError, ValueError) as error:
-            raise WeightsError(folder, f"its config.json is none of ours ({error}).") from error
+        config = read_config(folder, DenoiserConfig, holds="motion denoiser")
         network = cls(config)
         path = folder / "model.safetensors"
         load_strictly(network, read_checkpoint(path), path)

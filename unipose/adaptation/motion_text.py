@@ -7,22 +7,21 @@ local rotations of SMPL's first 22 joints, so that gradients reach a mesh recove
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tokenizer.rotations import rotations_to_6d
 from unipose.body.skeletons import POSED_JOINTS
-from unipose.errors import ConfigError, MissingFileError, WeightsError
+from unipose.errors import ConfigError
 from unipose.files.checkpoints import load_strictly, read_checkpoint
+from unipose.files.saved_network import read_config, save_network
 
 SEGMENT_FRAMES = 60
 """Frames of a segment, at 30 per second: those of MotionCLIP and of the published adaptation."""
@@ -226,13 +225,7 @@ class MotionTextModel(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(json.dumps(asdict(self.config), indent=2) + "\n")
-        save_file(
-            {name: value.contiguous() for name, value in self.state_dict().items()},
-            folder / "model.safetensors",
-        )
+        save_network(self, self.config, folder)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> MotionTextModel:
@@ -241,12 +234,7 @@ class MotionTextModel(nn.Module):
         Raises MissingFileError or WeightsError.
         """
         folder = Path(folder)
-        try:
-            config = MotionTextConfig(**json.loads((folder / "config.json").read_text()))
-        except FileNotFoundError as error:
-            raise MissingFileError(folder, "it holds no motion-text model.") from error
-        except (TypeError, ValueError) as error:
-            raise WeightsError(folder, f"its config.json is none of ours ({error}).") from error
+        config = read_config(folder, MotionTextConfig, holds="motion-text model")
         model = cls(config)
         path = folder / "model.safetensors"
         load_strictly(model, read_checkpoint(path), path)

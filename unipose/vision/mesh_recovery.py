@@ -9,19 +9,19 @@ network may have one query for each joint, which starts from what the map's plac
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tokenizer.rotations import rotations_from_6d, rotations_to_6d
 from unipose.body.pose import OPEN_BODY
 from unipose.errors import ConfigError, MissingFileError, WeightsError
 from unipose.files.checkpoints import load_strictly, read_checkpoint
+from unipose.files.saved_network import save_network
 from unipose.vision.mesh_recovery_protocol import LEVEL, RecoveredMeshes
 from unipose.vision.pixels import IMAGENET_MEAN, IMAGENET_STD
 from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViT, PoseViTConfig
@@ -131,11 +131,7 @@ class MeshRecoveryNetwork(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `config.json` and `model.safetensors` into `folder`."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(json.dumps(asdict(self.config), indent=2) + "\n")
-        weights = {name: value.contiguous() for name, value in self.state_dict().items()}
-        save_file(weights, folder / "model.safetensors")
+        save_network(self, self.config, folder)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> MeshRecoveryNetwork:
