@@ -23,9 +23,11 @@ class Stage(StrEnum):
 
 
 TRAINABLE: dict[Stage, frozenset[str]] = {
-    Stage.ALIGN: frozenset({"lora", "embeddings", "poses", "hearing", "writing"}),
+    Stage.ALIGN: frozenset({"lora", "embeddings", "poses", "teacher", "hearing", "writing"}),
     Stage.VISUAL: frozenset({"projector"}),
-    Stage.INSTRUCT: frozenset({"lora", "embeddings", "poses", "hearing", "writing", "projector"}),
+    Stage.INSTRUCT: frozenset(
+        {"lora", "embeddings", "poses", "teacher", "hearing", "writing", "projector"}
+    ),
 }
 """Names of parts (see `part_of`). The rest is frozen: `requires_grad` is False, and `eval()`."""
 
@@ -38,6 +40,8 @@ def part_of(parameter: str) -> str:
 
     "codec" and "encoders" never learn here; "hearing" is what hears claims in words and doubts
     those of a guess, "writing" makes a pose of them, "poses" is all else that knows codes.
+    "teacher" reads claims off hidden states: it learns also where poses stay as they are, or the
+    language model would have to bend its states to a readout that was drawn at random.
 
     Raises ConfigError for a name of no part.
     """
@@ -60,8 +64,9 @@ _OURS = {
     "hearing": {"hear", "doubt"},
     "writing": {"writer"},
     "expert": {"expert"},
+    "teacher": {"teacher"},
     "poses": {
-        "pose_projector", "teacher", "slots", "reader", "context", "code_digits", "read_facts",
+        "pose_projector", "slots", "reader", "context", "code_digits", "read_facts",
         "first_look", "last_look",
     },
 }  # fmt: skip

@@ -28,6 +28,7 @@ from train.vision_training import (
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
 from unipose.errors import ConfigError
+from unipose.language.claim_teacher import ClaimTeacher
 from unipose.language.eyes import Eyes, nearer
 from unipose.language.templates import Task
 from unipose.vision.mesh_recovery import MeshRecoveryConfig, MeshRecoveryNetwork
@@ -81,6 +82,7 @@ def test_every_parameter_is_of_a_part_and_eyes_and_codec_never_learn():
 def test_what_is_frozen_has_no_gradient_and_no_dropout(stage: Stage):
     model = with_adapters().model
     model.add_eyes(TINY_EYES)
+    model.teacher = ClaimTeacher(3, width=model.llm.config.hidden_size)
     choose_what_learns(model, stage)
     set_modes(nn.ModuleList([model]))
     learning = {part_of(n) for n, p in model.named_parameters() if p.requires_grad}
@@ -95,10 +97,11 @@ def test_what_is_frozen_has_no_gradient_and_no_dropout(stage: Stage):
 
 def test_parts_that_are_left_out_of_a_stage_stay_as_they_are():
     model = tiny_assistant().model
+    model.teacher = ClaimTeacher(3, width=model.llm.config.hidden_size)
     choose_what_learns(model, Stage.INSTRUCT, without=("poses",))
     learning = {part_of(n) for n, p in model.named_parameters() if p.requires_grad}
     assert "poses" not in learning
-    assert {"language", "embeddings"} <= learning
+    assert {"language", "embeddings", "teacher"} <= learning
     with pytest.raises(ConfigError, match="codec cannot be left out"):
         choose_what_learns(model, Stage.INSTRUCT, without=("codec",))
 
