@@ -39,7 +39,7 @@ from tokenizer.rotations import rotations_to_6d
 from train.converse import load_adapters
 from train.held_out import HeldOut, read_poses
 from train.program import generator_of, run_program
-from train.projector_warm_up import warm_up_projector
+from train.projector_warm_up import PoseForm, warm_up_projector
 from train.run_folder import RunFolder
 from train.stages import choose_what_learns, learn_in_float32
 from train.training_loop import TrainingLoopConfig, run_loop, start
@@ -121,8 +121,10 @@ class AlignConfig(TrainingLoopConfig):
     """Of the table's model: codes are read and written by their levels."""
     pose_projector: int = 0
     """Width of the perceptron that shows a read pose to the plain model; 0 shows codes alone."""
-    pose_places: int = 40
-    """Places of a row in which it is shown."""
+    pose_places: int = 0
+    """Places of a row in which it is shown; 0: those of `train.projector_warm_up.PoseForm`."""
+    pose_told: int = 0
+    """How many of these the pose fills in; the others are the same for every pose."""
     system: str = ""
     """What a conversation begins with in the base's chat template."""
     read_both_ways: bool = True
@@ -253,18 +255,15 @@ def build_model(
 ) -> tuple[PoseLanguageModel, Vocabulary]:
     """Return the model to train and its vocabulary; `text` is the tokenizer of a small model."""
     sizes: dict[str, Any] = {"codes": codec.config.codes, "length": codec.config.length}
-    places = config.pose_places if config.pose_projector and not config.concepts else 0
     base = None
     if config.llm:
         config = replace(config, llm=str(base_folder()) if config.llm == SMOL else config.llm)
-        vocabulary = Vocabulary.from_pretrained(
-            config.llm, system=config.system, pose_places=places, **sizes
-        )
+        vocabulary = Vocabulary.from_pretrained(config.llm, system=config.system, **sizes)
         llm = read_text_config(config.llm)
         base = read_base(config, vocabulary)
         llm.dtype = layer_dtype(base)
     elif text is not None:
-        vocabulary = Vocabulary(text=text, pose_places=places, **sizes)
+        vocabulary = Vocabulary(text=text, **sizes)
         small = config.small
         llm = LlamaConfig(
             hidden_size=small.hidden,
@@ -278,6 +277,13 @@ def build_model(
         )
     else:
         raise ConfigError("a small model needs a text tokenizer of its own")
+    places, told = config.pose_places, config.pose_told
+    if config.concepts or not config.pose_projector:
+        places = told = 0
+    elif not places:
+        form = PoseForm.written(vocabulary)
+        places, told = len(form.words), len(form.told)
+    vocabulary = replace(vocabulary, pose_places=places)
     llm.vocab_size = len(vocabulary)
     described: dict[str, Any] = {
         "llm": llm.to_dict(), "codec": asdict(codec.config), "text_tokens": vocabulary.first_code,
@@ -290,7 +296,9 @@ def build_model(
         }  # fmt: skip
         model = ConceptPoseModel(ConceptConfig(**described), llm=base)
     else:
-        described |= {"pose_projector": config.pose_projector, "pose_places": places}
+        described |= {
+            "pose_projector": config.pose_projector, "pose_places": places, "pose_told": told,
+        }  # fmt: skip
         model = PoseLanguageModel(PoseLanguageConfig(**described), llm=base)
     if model.pose_projector is not None:
         model.pose_projector.like_words(model.llm.get_input_embeddings().weight)

@@ -1,19 +1,22 @@
-"""The pose projector begins by speaking the language model's own words.
+"""The pose projector begins by writing poses in the language model's own words.
 
 A projector that is drawn at random shows the language model noise, and directions of its own inner
-states are read as slowly; what a language model reads at once is words. So the projector is taught
-alone first, on tens of thousands of poses and without the language model, to show a pose as one
-would write it down, a place for each pair of parts:
+states are read as slowly; what a language model reads at once is text. So the projector is taught
+alone first, on tens of thousands of poses and without the language model, to fill in a form:
 
-    left knee            right bent elbow       left hand / right hand
-    "left knee straight" "right elbow bent"     "left hand right hand above wide"
+    ... left knee sharply bent, ... left hand above behind right hand, ...
 
-Each place is the mean of the embeddings of these words, as large as one of them. All places
-together also tell the whole pose, for who is to change it. Claims teach here and are thrown away:
-what the projector shows afterwards is its own, and learns on with everything else.
+A token has a place; those of the parts are the same for every pose, what is true of them it fills
+in. Each of these is the mean of the embeddings of the words that might stand there, by how likely
+they are, and as large as one of them. All of them together also tell the whole pose, for who is to
+change it. Claims teach here and are thrown away: what the projector shows afterwards is its own,
+and learns on with everything else.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -21,53 +24,145 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import trange
 
-from data_builders.pose_lessons import relation_in_words
+from data_builders.pose_lessons import WITHOUT_SECOND, relation_in_words
 from data_builders.pose_pool import PoolConfig, PosePool
 from train.program import generator_of
+from unipose.errors import ConfigError
 from unipose.language.model import PoseLanguageModel
 from unipose.language.pose_projector import numbers_of_pose
 from unipose.language.vocabulary import Vocabulary
 from unipose.posecodes.facts import atoms, true_atoms
 from unipose.posecodes.measure import Measured
-from unipose.posecodes.statements import Statement
+from unipose.posecodes.statements import Statement, mirrored_part
 
 POSES, DRAWN = 40_000, 1000
 """Poses that are learned from, and how many are drawn at once."""
 BATCH = 512
 PEAK_RATE = 2e-3
 MIXED = PoolConfig(mixed=0.4, tilt=0.15)
-TOUCHING = "near"
+TOUCHING = "touching"
 """Second part of all statements that a part is close to some other."""
-NOTHING_SAID = "none"
+LONGEST = 2
+"""Tokens of what is said of parts; "at a right angle" is cut, or has a shorter form below."""
+SHORTER = {
+    "right_angle": "right angle", "out_side": "sideways", "on_ground": "on ground",
+    "torso_horizontal": "horizontal", "lunging_on_left": "lunging left",
+    "lunging_on_right": "lunging right", "kneeling_on_left": "kneeling left",
+    "kneeling_on_right": "kneeling right",
+}  # fmt: skip
+EXCLUSIVE = (
+    {"close", "shoulder_width", "wide", "spread"},
+    {"above", "below"},
+    {"front", "behind"},
+    {"at_left", "at_right"},
+    {"at_side", "reach_front", "out_side"},
+    {"horizontal", "vertical"},
+    {"completely_bent", "bent_more", "right_angle", "bent_less", "slightly_bent", "straight"},
+    {"bent_forward", "bent_backward"},
+    {"bent_left", "bent_right"},
+    {"standing", "sitting", "squatting", "kneeling", "kneeling_on_left", "kneeling_on_right",
+     "lunging_on_left", "lunging_on_right", "torso_horizontal"},
+)  # fmt: skip
+"""Relations of which about one is true: they are written in the same places."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseForm:
+    """A text about any pose, in tokens: what is the same for all, and what each fills in."""
+
+    words: list[int]
+    """A token for each place; the end of a line where nothing is filled in."""
+    told: list[int]
+    """Places that a pose fills in."""
+    fillings: list[tuple[int, int, int]]
+    """Statement, place, and the token that stands there if it is true."""
+
+    @classmethod
+    def written(cls, vocabulary: Vocabulary) -> PoseForm:
+        """Return the form in the words of a vocabulary, a line for each pair of parts."""
+        (comma,) = vocabulary.encode(",")[:1]
+        words: list[int] = []
+        told: list[int] = []
+        fillings: list[tuple[int, int, int]] = []
+        for (first, second), families in _lines().items():
+            words += _tokens(first, vocabulary)
+            if second == TOUCHING:
+                words += _tokens("close to", vocabulary)
+            for family in families:
+                said = {i: _tokens(text, vocabulary)[:LONGEST] for i, text in family.items()}
+                begin = len(words)
+                for i, tokens in said.items():
+                    fillings += [(i, begin + k, token) for k, token in enumerate(tokens)]
+                longest = max(map(len, said.values()))
+                told += range(begin, begin + longest)
+                words += [comma] * longest
+            if second not in ("", TOUCHING):
+                words += _tokens(second, vocabulary)
+            words.append(comma)
+        return cls(words=words, told=told, fillings=fillings)
+
+
+class FilledForm:
+    """The form filled in: embeddings of poses as the projector is to show them."""
+
+    def __init__(self, form: PoseForm, table: Float[Tensor, "token width"]) -> None:
+        self.form, self.table = form, table.detach().float()
+        statements = len(atoms())
+        place = {place: k for k, place in enumerate(form.told)}
+        self.says = torch.zeros(statements, len(form.told))
+        self.means = torch.zeros(statements, len(form.told), self.table.shape[1])
+        for statement, where, token in form.fillings:
+            self.says[statement, place[where]] = 1.0
+            self.means[statement, place[where]] = self.table[token]
+        self.empty = self.table[torch.tensor(form.words)]
+
+    def shown(self, truth: Float[Tensor, "pose statement"]) -> Float[Tensor, "pose told width"]:
+        """Return what poses fill in, of size 1."""
+        count = (truth @ self.says)[..., None]
+        total = torch.einsum("ps,stw->ptw", truth, self.means)
+        said = torch.where(count > 0, total / count.clamp(min=1), self.empty[self.form.told])
+        return functional.layer_norm(said, said.shape[-1:])
 
 
 def warm_up_projector(
     model: PoseLanguageModel, vocabulary: Vocabulary, pool: PosePool, *, steps: int
 ) -> float:
-    """Teach a model's pose projector alone; return the share of what words tell that it misses."""
+    """Teach a model's pose projector alone; return the share of what words tell that it misses.
+
+    Raises ConfigError for a projector with other places than the form has.
+    """
     projector = model.pose_projector
     assert projector is not None
-    words = WordsOfPoses(model, vocabulary)
+    form = PoseForm.written(vocabulary)
+    if (len(form.words), len(form.told)) != (len(projector.places), len(projector.told)):
+        raise ConfigError(
+            f"the form has {len(form.words)} places of which a pose fills in {len(form.told)}, the "
+            f"projector {len(projector.places)} and {len(projector.told)}; leave --pose-places 0"
+        )
+    filled = FilledForm(form, model.llm.get_input_embeddings().weight)
     rotations, moved, truth = measured_poses(model, pool)
     numbers = numbers_of_pose(rotations, moved)
     size = projector.norm.weight.detach().mean()
-    back = nn.Linear(model.config.pose_places * projector.norm.weight.numel(), numbers.shape[1])
+    back = nn.Linear(len(form.told) * projector.up.in_features, numbers.shape[1])
     learns = next(projector.parameters()).requires_grad
     projector.requires_grad_(requires_grad=True)  # also where it is to stay as it then is
     optimizer = torch.optim.AdamW([*projector.parameters(), *back.parameters()], lr=PEAK_RATE)
     progress = trange(steps, desc="projector")
     missed = torch.zeros(())
-    usual = words.shown(truth[:BATCH])
+    usual = filled.shown(truth[:BATCH])
     spread = usual.var(dim=0).mean()
     with torch.no_grad():
-        projector.places.copy_(usual.mean(dim=0))
+        projector.told.copy_(torch.tensor(form.told))
+        projector.places.copy_(functional.layer_norm(filled.empty, filled.empty.shape[-1:]))
+        projector.places[projector.told] = usual.mean(dim=0)
+    projector.places.requires_grad_(requires_grad=False)  # words as they are
     for step in progress:
         for group in optimizer.param_groups:
             group["lr"] = PEAK_RATE * min(1.0, (step + 1) / 50, 1.05 - step / steps)
         chosen = torch.randint(len(truth), (BATCH,), generator=generator_of(seed=0, step=step))
-        shown = projector(rotations[chosen], moved[chosen]) / size
-        missed = (shown - words.shown(truth[chosen])).square().mean() / spread
-        blurred = functional.mse_loss(back(shown.flatten(1)), numbers[chosen])
+        told, shown = projector.told_of(rotations[chosen], moved[chosen])
+        missed = (shown / size - filled.shown(truth[chosen])).square().mean() / spread
+        blurred = functional.mse_loss(back(told.flatten(1)), numbers[chosen])
         (missed + blurred).backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -77,54 +172,37 @@ def warm_up_projector(
     return float(missed.detach())
 
 
-class WordsOfPoses:
-    """What is true of a pose as the mean embedding of its words, at each place."""
-
-    def __init__(self, model: PoseLanguageModel, vocabulary: Vocabulary) -> None:
-        self.table = model.llm.get_input_embeddings().weight.detach().float()
-        self.vocabulary = vocabulary
-        statements = [fact.members[0] for fact in atoms()]
-        groups = statement_groups()
-        places = model.config.pose_places
-        self.place = torch.tensor([groups.index(parts_of(s)) % places for s in statements])
-        self.parts = torch.stack([
-            torch.stack([self._mean(" ".join(parts)) for parts in groups[i::places]]).mean(dim=0)
-            for i in range(places)
-        ])  # fmt: skip
-        self.states = torch.stack([self._mean(state_in_words(s)) for s in statements])
-        self.nothing = self._mean(NOTHING_SAID)
-
-    def shown(self, truth: Float[Tensor, "pose statement"]) -> Float[Tensor, "pose place width"]:
-        """Return the words of poses, of size 1."""
-        chosen = functional.one_hot(self.place, len(self.parts)).float()
-        said = truth[:, :, None] * chosen
-        count = said.sum(dim=1)[..., None]
-        total = torch.einsum("psg,sw->pgw", said, self.states)
-        states = torch.where(count > 0, total / count.clamp(min=1), self.nothing)
-        return functional.layer_norm(self.parts + states, states.shape[-1:])
-
-    def _mean(self, words: str) -> Float[Tensor, " width"]:
-        ids = self.vocabulary.encode(" " + words.replace("_", " "))
-        return self.table[torch.tensor(ids)].mean(dim=0)
+def _lines() -> dict[tuple[str, str], list[dict[int, str]]]:
+    """Return the lines of the form: of each pair of parts, families of statements in words."""
+    lines: dict[tuple[str, str], dict[int, dict[int, str]]] = {}
+    for i, fact in enumerate(atoms()):
+        statement = fact.members[0]
+        alone = len(EXCLUSIVE) + i
+        family = next((k for k, f in enumerate(EXCLUSIVE) if statement.relation in f), alone)
+        families = lines.setdefault(parts_of(statement), {})
+        families.setdefault(family, {})[i] = state_in_words(statement)
+    return {parts: list(families.values()) for parts, families in lines.items()}
 
 
 def parts_of(statement: Statement) -> tuple[str, str]:
     """Return which two parts a statement is about; of what a part is close to, the part alone."""
-    if statement.relation in ("close", "on_hip"):
+    second = statement.second or ""
+    if statement.relation == "on_hip":
         return statement.first, TOUCHING
-    return statement.first, statement.second or ""
-
-
-def statement_groups() -> list[tuple[str, str]]:
-    """Return the pairs of parts that statements are about: each has a place of a read pose."""
-    return sorted({parts_of(fact.members[0]) for fact in atoms()})
+    if statement.relation == "close" and mirrored_part(statement.first) != second:
+        return statement.first, TOUCHING
+    return statement.first, "" if statement.relation in WITHOUT_SECOND else second
 
 
 def state_in_words(statement: Statement) -> str:
     """Return what a statement says of its parts: "spread"; of touches, what is touched."""
     if parts_of(statement)[1] == TOUCHING:
         return statement.second or "hip"
-    return relation_in_words(statement)
+    return SHORTER.get(statement.relation) or relation_in_words(statement)
+
+
+def _tokens(words: str, vocabulary: Vocabulary) -> Sequence[int]:
+    return vocabulary.encode(" " + words.replace("_", " "))
 
 
 def measured_poses(

@@ -13,7 +13,8 @@ class PoseLanguageConfig(PreTrainedConfig):
     `llm` is the configuration of any Hugging Face causal language model, `codec` that of the pose
     tokenizer, `text_tokens` how many ids are text. With `pose_projector` > 0 a pose that is read is
     shown as the joints that its codes decode to, through a perceptron of that width, in
-    `pose_places` places; without it by rows of the table for its codes. `expert` is what
+    `pose_places` places of which it fills in `pose_told`; without it by rows of the table for its
+    codes. `expert` is what
     PoseExpertConfig takes; without one a pose is written by slots that run through the language
     model. `system` is what a conversation begins with in the base's chat template. `pose_tail` is
     what is said behind a pose that is the whole answer. With `mix_codes` a pose is written as the
@@ -33,6 +34,7 @@ class PoseLanguageConfig(PreTrainedConfig):
         text_tokens: int = 0,
         pose_projector: int = 0,
         pose_places: int = 0,
+        pose_told: int = 0,
         expert: dict | None = None,
         read_both_ways: bool = False,
         system: str = "",
@@ -48,6 +50,7 @@ class PoseLanguageConfig(PreTrainedConfig):
         self.text_tokens = text_tokens
         self.pose_projector = pose_projector
         self.pose_places = pose_places
+        self.pose_told = pose_told
         self.expert = expert
         self.read_both_ways = read_both_ways
         self.system = system

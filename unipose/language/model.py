@@ -107,7 +107,9 @@ class PoseLanguageModel(PreTrainedModel):
         self.teacher: ClaimTeacher | None = None
         width = llm_config.hidden_size
         if config.pose_projector:
-            self.pose_projector = PoseProjector(config.pose_projector, config.pose_places, width)
+            self.pose_projector = PoseProjector(
+                config.pose_projector, config.pose_places, config.pose_told, width
+            )
         if config.expert:
             self.add_expert(PoseExpertConfig(**config.expert))
         if config.eyes:

@@ -33,16 +33,20 @@ class PoseProjector(nn.Module):
     """A perceptron from joints and 6D rotations to an embedding for each place of a read pose.
 
     As a picture's projector: it brings what is known into the language model's input, and the
-    language model has to read it. Embeddings are as large as words'; `train.projector_warm_up`
-    teaches it to begin with the words of what is true.
+    language model has to read it. Most places are the same for every pose, as the words of a form
+    are; `told` are those that the pose fills in. Embeddings are as large as words';
+    `train.projector_warm_up` teaches them to begin with the words of what is true.
     """
 
-    def __init__(self, hidden: int, places: int, width: int) -> None:
+    told: Tensor
+
+    def __init__(self, hidden: int, places: int, told: int, width: int) -> None:
         super().__init__()
-        self.perceptron = perceptron(POSED_JOINTS * (3 + 6), hidden, groups=places, outputs=RANK)
-        self.up = nn.Linear(RANK, width)
+        self.perceptron = perceptron(POSED_JOINTS * (3 + 6), hidden, groups=told, outputs=RANK)
+        self.up = nn.Linear(RANK, width, bias=False)
         self.places = nn.Parameter(torch.randn(places, width) * 0.1)
         self.norm = nn.LayerNorm(width)
+        self.register_buffer("told", torch.arange(told))
 
     def like_words(self, table: Float[Tensor, "word width"]) -> None:
         """Give embeddings the size that words have in the language model's table."""
@@ -52,8 +56,15 @@ class PoseProjector(nn.Module):
         self, rotations: Float[Tensor, "pose 22 3 3"], moved: Float[Tensor, "pose 22 3"]
     ) -> Float[Tensor, "pose place width"]:
         """Return the embeddings of poses; `moved` is how far joints are from the pose at rest."""
+        shown = self.norm(self.places).expand(len(rotations), -1, -1)
+        return shown.index_copy(1, self.told, self.told_of(rotations, moved)[1])
+
+    def told_of(
+        self, rotations: Float[Tensor, "pose 22 3 3"], moved: Float[Tensor, "pose 22 3"]
+    ) -> tuple[Float[Tensor, "pose told rank"], Float[Tensor, "pose told width"]]:
+        """Return what poses fill in, and its embeddings."""
         told = self.perceptron(numbers_of_pose(rotations, moved).to(self.up.weight.dtype))
-        return self.norm(self.up(told) + self.places)
+        return told, self.norm(self.places[self.told] + self.up(told))
 
 
 def numbers_of_pose(
