@@ -97,21 +97,26 @@ def time_answers(assistant: UniPose, poses: Pose, *, repeats: int) -> dict[str, 
 def time_pose(assistant: UniPose, *, repeats: int) -> dict[str, int | float]:
     """Return forward passes of a pose answer, and how much faster it is than code after code.
 
-    Same weights, same question, and a whole answer each time: reading it, the slots, the end.
+    Same weights, same question, and a whole answer each time: reading it, the slots, the end. Code
+    after code is how the language model itself would write them, without its expert.
     Raises PoseParseError if the model does not answer with a pose.
     """
     question = ask(PHRASINGS[Task.GENERATE][0], text=PROMPT)
     passes = {}
 
+    model, expert = assistant.writer, assistant.writer.expert
+
     def decode(way: str, slots: int | None) -> float:
+        model.expert = expert if slots is None else None
         start = time.perf_counter()
         answers, passes[way] = answer(
-            assistant.model,
+            model,
             assistant.vocabulary,
             [question],
             Decoding(slots_per_pass=slots, guess=slots is None),
         )
         seconds = time.perf_counter() - start
+        model.expert = expert
         if len(answers[0].poses) != 1:
             raise PoseParseError(f"expected one pose, the model wrote {len(answers[0].poses)}")
         return seconds

@@ -120,8 +120,10 @@ def states_of_requests(
     hidden = model.expert_states(model.hidden_states(batch, seen, positions)[0], batch)
     hidden = hidden[0].bfloat16()
     assert batch.branches is not None
-    branches = batch.branches[0]
-    parts = [hidden[(branches == 0) | (branches == i + 1)] for i in range(len(rotations))]
+    branches, attended = batch.branches[0], model.expert_places(batch)[0]
+    parts = [
+        hidden[attended & ((branches == 0) | (branches == i + 1))] for i in range(len(rotations))
+    ]
     return RequestStates(
         states=torch.cat(parts),
         ends=torch.tensor([len(part) for part in parts]).cumsum(0),

@@ -37,7 +37,7 @@ from unipose.language.config import ConceptConfig, PoseLanguageConfig
 from unipose.language.decoding import Answer, Decoding, answer
 from unipose.language.grammar import OneOf, contact_table
 from unipose.language.model import FLOAT32, PoseLanguageModel
-from unipose.language.over_base import is_over_base, load_over_base
+from unipose.language.over_base import WRITING, is_over_base, load_over_base
 from unipose.language.pictures import Picture
 from unipose.language.rendering import Part
 from unipose.language.templates import (
@@ -118,8 +118,11 @@ class UniPose:
         vocabulary: Vocabulary,
         *,
         eyes: Eyes = "own",
+        writer: PoseLanguageModel | None = None,
     ) -> None:
+        """`writer` is who writes poses, where other adapters do that than those that read them."""
         self.model = model.eval()
+        self.writer = self.model if writer is None else writer.eval()
         self.vocabulary = vocabulary
         self.eyes: Eyes = eyes
         self.passes = 0
@@ -159,7 +162,10 @@ class UniPose:
                 folder, "there is no model here.", "Expected config.json and model.safetensors."
             )
         if is_over_base(folder):
-            assistant = cls(*load_over_base(folder, dtype=number), eyes=eyes)
+            writer, adapters = None, folder / WRITING
+            if adapters.is_dir():
+                writer = load_over_base(folder, adapters=adapters, dtype=number)[0]
+            assistant = cls(*load_over_base(folder, dtype=number), eyes=eyes, writer=writer)
             return assistant if place.type == "cpu" else assistant.to(place)
         try:
             options: dict[str, Any] = {}
@@ -204,7 +210,8 @@ class UniPose:
 
     def to(self, device: str | torch.device) -> UniPose:
         """Move the model; questions and answers stay on the CPU."""
-        self.model.to(device)  # type: ignore[arg-type]
+        for model in {self.model, self.writer}:
+            model.to(device)  # type: ignore[arg-type]
         return self
 
     def describe(
@@ -617,11 +624,13 @@ class UniPose:
         decoding: Decoding,
         generator: torch.Generator | None,
         on_text: Callable[[str], None] | None = None,
+        *,
+        model: PoseLanguageModel | None = None,
     ) -> list[Answer]:
         answers: list[Answer] = []
         for start in range(0, len(questions), ROWS):
             some, self.passes = answer(
-                self.model,
+                model or self.model,
                 self.vocabulary,
                 questions[start : start + ROWS],
                 decoding,
@@ -645,7 +654,8 @@ class UniPose:
     def _poses(
         self, questions: list[list[Part]], decoding: Decoding, generator: torch.Generator | None
     ) -> Pose:
-        answers = self._answers(questions, replace(decoding, guess=True), generator)
+        guessing = replace(decoding, guess=True)
+        answers = self._answers(questions, guessing, generator, model=self.writer)
         for said in answers:
             if len(said.poses) != 1:
                 words = self.vocabulary.decode(said.ids)

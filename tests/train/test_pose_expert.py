@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from train.export_weights import export_over_base
 from train.pose_expert import RequestStates
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
-from unipose.errors import WeightsError
+from unipose.errors import ConfigError, WeightsError
 from unipose.language import over_base
 from unipose.language.rendering import collate, render_question
 
@@ -100,6 +101,31 @@ def test_a_model_shipped_without_its_base_says_the_same(shipped: tuple[UniPose, 
         with torch.inference_mode():
             hidden.append(assistant.model.hidden_states(batch, seen, positions)[0])
     torch.testing.assert_close(hidden[0], hidden[1], rtol=1e-2, atol=1e-2)
+
+
+def test_other_adapters_write_than_those_that_read(shipped: tuple[UniPose, Path], tmp_path: Path):
+    own, _ = shipped
+    reader = deepcopy(own.model)
+    reader.expert = None
+    with torch.no_grad():
+        for name, weight in reader.named_parameters():
+            if "lora_B" in name:
+                weight.mul_(-1)
+    folder = tmp_path / "both"
+    both = UniPose(reader, own.vocabulary, writer=own.model)
+    export_over_base(both, folder, base=str(tmp_path / "base"))
+    loaded = UniPose.load(folder, dtype="float32", eyes="own")
+    assert loaded.writer is not loaded.model
+    alone = UniPose.load(shipped[1], dtype="float32", eyes="own").model
+    reads, writes, expected = (
+        model.llm.get_decoder().layers[0].mlp.up_proj.weight
+        for model in (loaded.model, loaded.writer, alone)
+    )
+    assert not torch.equal(reads, writes)
+    assert torch.equal(writes, expected)
+    reader.pose_projector.up.weight.data.add_(1)
+    with pytest.raises(ConfigError, match=r"different weights 'pose_projector\.up\.weight'"):
+        export_over_base(both, tmp_path / "odd", base=str(tmp_path / "base"))
 
 
 def test_a_shipped_model_with_a_weight_too_many_is_refused(shipped: tuple[UniPose, Path]):

@@ -71,7 +71,9 @@ class _State:
     question: Any = None
     """What a model keeps of the question beside the cache (`PoseLanguageModel.hidden_states`)."""
     states: Float[Tensor, "row place width"] | None = None
-    """What a pose expert attends to at all places, for a model that has one."""
+    """What a pose expert finds at all places, for a model that has one."""
+    attended: Bool[Tensor, "row place"] | None = None
+    """Which of these it attends to."""
     passes: int = 0
 
     def extend(self, model: PoseLanguageModel, block: Batch) -> Float[Tensor, "row new width"]:
@@ -89,8 +91,11 @@ class _State:
         hidden, question = model.hidden_states(block, seen, positions, self.cache, self.question)
         self.question = question if self.question is None else self.question
         if model.expert is not None:
-            before = [] if self.states is None else [self.states]
-            self.states = torch.cat([*before, model.expert_states(hidden, block)], dim=1)
+            states, attended = model.expert_states(hidden, block), model.expert_places(block)
+            if self.states is not None and self.attended is not None:
+                states = torch.cat([self.states, states], dim=1)
+                attended = torch.cat([self.attended, attended], dim=1)
+            self.states, self.attended = states, attended
         return hidden
 
 
@@ -189,7 +194,7 @@ def _guess_poses(
         opens = model.text_logits(hidden[:, -1]).argmax(dim=-1)
         if decoding.checked and not bool((opens == vocabulary.first_code).all()):
             return None
-        logits = model.expert(model.expert_states(hidden, batch), batch.real)
+        logits = model.expert(model.expert_states(hidden, batch), model.expert_places(batch))
         codes = _choose_codes(model, logits, decoding, None)
         return [Answer(poses=[code.cpu()], complete=True) for code in codes]
     end = hidden.shape[1] - len(tail) - 1  # the place that closes the pose
@@ -217,7 +222,8 @@ def _written_by_expert(
     """Return the codes that the expert writes, from the states of one row."""
     assert model.expert is not None
     assert state.states is not None
-    logits = model.expert(state.states[row : row + 1], state.real[row : row + 1])
+    assert state.attended is not None
+    logits = model.expert(state.states[row : row + 1], state.attended[row : row + 1])
     return _choose_codes(model, logits, decoding, generator)[0].cpu()
 
 

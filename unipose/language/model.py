@@ -268,6 +268,16 @@ class PoseLanguageModel(PreTrainedModel):
         read = batch.kinds == READ_POSE
         return hidden.masked_scatter(read[..., None], shown.to(hidden.dtype))
 
+    def expert_places(self, batch: Batch) -> Bool[Tensor, "row place"]:
+        """Return the places that the expert attends to: all but those that no pose fills in."""
+        if self.pose_projector is None:
+            return batch.real
+        told = batch.real.new_zeros(self.config.pose_places)
+        told[self.pose_projector.filled_in()] = True
+        read = batch.kinds == READ_POSE
+        poses = int(read.sum()) // len(told)
+        return batch.real.masked_scatter(read, told.repeat(poses))
+
     def with_pictures(
         self, embeddings: Float[Tensor, "row place width"], batch: Batch
     ) -> Float[Tensor, "row place width"]:

@@ -2,7 +2,8 @@
 
 A folder holds config.json, LoRA adapters as peft has them, and model.safetensors with all else that
 learned: the projector of poses, the expert, the rows of the markers. Base and pose tokenizer are
-read from where they are: the base from the user's cache or a folder that config.json names.
+read from where they are: the base from the user's cache or a folder that config.json names. Where a
+folder `writing` lies in it, its adapters take the others' place when a pose is asked for.
 """
 
 from __future__ import annotations
@@ -31,17 +32,22 @@ MARKERS = "marker_rows"
 """Rows of the table for pose start, pose end, picture start and picture end."""
 
 
+WRITING = "writing"
+"""Folder of the adapters that understand what pose is asked for."""
+
+
 def is_over_base(folder: Path) -> bool:
     """Return whether a folder holds a model without its base."""
     return (folder / ADAPTERS).is_file() and (folder / "config.json").is_file()
 
 
 def load_over_base(
-    folder: Path, *, dtype: torch.dtype = torch.bfloat16
+    folder: Path, *, adapters: Path | None = None, dtype: torch.dtype = torch.bfloat16
 ) -> tuple[PoseLanguageModel, Vocabulary]:
     """Read a model over its base, whose layers are in `dtype`; its adapters are merged into it.
 
-    Raises MissingFileError if the base is not installed, WeightsError if files do not fit together.
+    `adapters` is the folder of others than its own. Raises MissingFileError if the base is not
+    installed, WeightsError if files do not fit together.
     """
     config = PoseLanguageConfig.from_pretrained(folder)
     source = base_folder() if config.base == NAME else Path(config.base)
@@ -56,7 +62,7 @@ def load_over_base(
     )  # fmt: skip
     base = load_base(source, dtype=dtype)
     add_rows(base, len(vocabulary), text=vocabulary.first_code, seed=0)
-    merge_adapters(base, folder)
+    merge_adapters(base, adapters or folder)
     table: Tensor = base.get_input_embeddings().weight  # type: ignore[assignment]
     try:
         with torch.no_grad():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from tokenizer.rotations import rotations_to_6d
@@ -57,14 +57,18 @@ class PoseProjector(nn.Module):
     ) -> Float[Tensor, "pose place width"]:
         """Return the embeddings of poses; `moved` is how far joints are from the pose at rest."""
         shown = self.norm(self.places).expand(len(rotations), -1, -1)
-        return shown.index_copy(1, self.told, self.told_of(rotations, moved)[1])
+        return shown.index_copy(1, self.filled_in(), self.told_of(rotations, moved)[1])
 
     def told_of(
         self, rotations: Float[Tensor, "pose 22 3 3"], moved: Float[Tensor, "pose 22 3"]
     ) -> tuple[Float[Tensor, "pose told rank"], Float[Tensor, "pose told width"]]:
         """Return what poses fill in, and its embeddings."""
         told = self.perceptron(numbers_of_pose(rotations, moved).to(self.up.weight.dtype))
-        return told, self.norm(self.places[self.told] + self.up(told))
+        return told, self.norm(self.places[self.filled_in()] + self.up(told))
+
+    def filled_in(self) -> Int[Tensor, " told"]:
+        """Return which places a pose fills in."""
+        return self.told.long()  # where weights are held in float32, this was, too
 
 
 def numbers_of_pose(
