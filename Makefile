@@ -82,8 +82,9 @@ prior: setup ## learn how usual poses are, for refining by contacts (MOCAP=FOLDE
 
 smol: setup ## teach the model over the base to read and write poses (MOCAP=FOLDER)
 	$(subst --mixed_precision no,--mixed_precision bf16,$(TRAIN)) train.align --preset smol --data $(MOCAP)
+	$(subst --mixed_precision no,--mixed_precision bf16,$(TRAIN)) train.align --preset smol_writing --data $(MOCAP)
 	$(TRAIN) train.pose_expert --preset smol --data $(MOCAP)
-	$(BIN)/python -m train.export_weights runs/pose_expert/model runs/smol
+	$(BIN)/python -m train.export_weights runs/align_smol/model unipose/weights/smol runs/pose_expert/model
 
 adaptation: setup ## train the motion-text space and the denoiser again (MOCAP=FOLDER)
 	$(TRAIN) train.motion_text --preset mini --data $(MOCAP)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoTokenizer,
@@ -46,7 +47,7 @@ from train.training_loop import TrainingLoopConfig, run_loop, start
 from unipose.body.body import load_body
 from unipose.body.facing import face_front
 from unipose.body.kinematics import forward_kinematics
-from unipose.errors import ConfigError
+from unipose.errors import ConfigError, WeightsError
 from unipose.language.base_checkpoint import (
     add_rows,
     load_base,
@@ -144,6 +145,8 @@ class AlignConfig(TrainingLoopConfig):
     """Adapters of the same base and rank to go on from; None begins anew."""
     without: tuple[str, ...] = ()
     """Parts of the model (see `train.stages`) that stay as they are."""
+    projector: Path | None = None
+    """Weights of a pose projector that was taught already, which another run shares."""
     warm_up: int = 0
     """Steps in which the pose projector is taught alone, before the first."""
     attention: str | None = None
@@ -158,6 +161,17 @@ class AlignConfig(TrainingLoopConfig):
                 "(--no-concepts --pose-projector 512), or --warm-up 0"
             )
 
+
+READING = LessonsConfig(
+    checklists=5, checked=10, answer_packs=2, descriptions=1, request_packs=0, edit_packs=0,
+    talk_packs=0,
+)  # fmt: skip
+"""Lessons of those adapters that read poses."""
+WRITING = LessonsConfig(
+    checklists=1, checked=6, answer_packs=0, descriptions=0, request_packs=3, requests=6,
+    edit_packs=1, edits=6, talk_packs=0,
+)  # fmt: skip
+"""Lessons of those that understand what pose is asked for."""
 
 PRESETS = {
     "mini": AlignConfig(),
@@ -185,17 +199,19 @@ PRESETS = {
         lora_alpha=32,
         lora_dropout=0.0,
         in_packs=True,
-        without=("embeddings",),
-        warm_up=1800,
+        lessons=READING,
+        without=("embeddings", "poses"),
+        warm_up=1000,
+        read_both_ways=False,
         attention="eager",
         out=Path("runs/align_smol"),
-        steps=500,
-        pieces=13,
+        steps=300,
+        pieces=4,
         peak_rate=5e-4,
-        warmup=30,
-        claim_weight=1.0,
+        warmup=20,
+        claim_weight=0.0,
         practice=0,
-        save_every=50,
+        save_every=20,
         log_every=5,
         checked=0,
     ),
@@ -220,6 +236,15 @@ PRESETS = {
         practice=0,
     ),
 }
+PRESETS["smol_writing"] = replace(
+    PRESETS["smol"],
+    lessons=WRITING,
+    projector=Path("runs/align_smol/projector.safetensors"),
+    claim_weight=1.0,
+    out=Path("runs/align_smol_writing"),
+    steps=500,
+    pieces=5,
+)
 
 
 def conversation_writer(pool: PosePool, *, seed: int) -> ScriptWriter:
@@ -398,14 +423,17 @@ def start_projector(
 ) -> None:
     """Teach the pose projector alone, once per run: checkpoints lack one that then stays."""
     assert model.pose_projector is not None
-    path = config.out / "projector.safetensors"
-    if not path.exists():
+    path = config.projector or config.out / "projector.safetensors"
+    if config.projector is None and not path.exists():
         missed = warm_up_projector(model, vocabulary, pool, steps=config.warm_up)
         run.log(step=0, projector=round(missed, 5))
         unfinished = path.with_suffix(".tmp")
         save_file(model.pose_projector.state_dict(), unfinished)
         unfinished.rename(path)
-    model.pose_projector.load_state_dict(load_file(path))
+    try:
+        model.pose_projector.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise WeightsError(path, f"is no pose projector of this model: {error}.") from error
 
 
 def text_tokenizer(

@@ -48,7 +48,7 @@ SHARD = 600
 class PoseExpertTraining(RunSettings):
     """One run."""
 
-    start: Path = Path("runs/align_smol/model")
+    start: Path = Path("runs/align_smol_writing/model")
     """The frozen language model, as train.align wrote it; "" is an untrained one (debug)."""
     expert: PoseExpertConfig = field(default_factory=PoseExpertConfig)
     codec: Path | None = None
