@@ -79,6 +79,8 @@ class LifterTraining(RunSettings):
     """Rows that only the loss-net learns from, beside those of the task's batch."""
     masked_steps: int = 0
     """Steps of P-STMO's pre-training on masked poses, before its first step here."""
+    masked_rate: float = 1e-4
+    """Of these steps; the published one, which falls by 3 % an epoch."""
     static_from: Path | None = None
     """SEAL-static: folder of a trained lifter; the loss-net first learns from what that one says,
     for as many steps as the lifter then learns, and stays as it is."""
@@ -223,7 +225,10 @@ def train(
     optimizer = run.optimizer(config)
     done = folder.resume(run, optimizer)
     if config.masked_steps and not done:
-        pre_train(run.net, learn, steps=config.masked_steps, seed=config.seed)
+        pre_train(
+            run.net, learn, steps=config.masked_steps, seed=config.seed, rate=config.masked_rate,
+            log=folder.log,
+        )  # fmt: skip
     frames = int(run.net.frames)  # type: ignore[arg-type]
     # SEAL-static: as many steps for the loss-net before the lifter's own
     before = config.steps if config.static_from is not None else 0
@@ -262,7 +267,7 @@ def train(
         save_lifter(config.out / "last", run.net, config.lifter)
         if run.seal is not None:
             save_file(run.seal.state_dict(), config.out / "loss_net.safetensors")
-        steps_s = spent_s / (before + config.steps)
+        steps_s = spent_s / config.steps  # SEAL-static's first half belongs to what it costs
         summary = {"step_cpu_s": steps_s, "poses_per_s": config.batch / steps_s}
         (config.out / "summary.json").write_text(json.dumps(summary) + "\n")
         folder.close()
