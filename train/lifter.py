@@ -32,7 +32,7 @@ from train.settings import RunSettings, check_finite
 from unipose.body.keypoint_sets import KeypointSet
 from unipose.errors import ConfigError
 from unipose.lifting.lifting_data import LiftingData
-from unipose.lifting.lifting_scores import lift_all, mean_scores
+from unipose.lifting.lifting_scores import lift_all, mean_scores, protocol_of
 from unipose.lifting.loss_net import LossNetConfig
 from unipose.lifting.saved_lifter import (
     LifterConfig,
@@ -41,7 +41,7 @@ from unipose.lifting.saved_lifter import (
     make_task_net,
     save_lifter,
 )
-from unipose.lifting.task_net import of_frames_said
+from unipose.lifting.task_net import SaidRows, of_frames_said
 from unipose.lifting.trainable_loss import SealConfig, TrainableLoss, predicted
 
 
@@ -77,6 +77,10 @@ class LifterTraining(RunSettings):
     energy_weight: float = 1e-3
     extra: float = 1.0
     """Rows that only the loss-net learns from, beside those of the task's batch."""
+    centred: bool = False
+    """Whether the loss-net judges what is said from its own root: a loss-net that stays as it is
+    knows nothing of poses whose root is not where the truth's always is, and a lifter finds that
+    out."""
     masked_steps: int = 0
     """Steps of P-STMO's pre-training on masked poses, before its first step here."""
     masked_rate: float = 1e-4
@@ -153,6 +157,15 @@ class LifterRun(nn.Module):
         """Who says the negatives of SEAL-static."""
         if self.teacher is not None:
             self.teacher.requires_grad_(False)
+        self.centred = config.centred
+
+    def judged(self, said: SaidRows) -> Float[Tensor, "pose joint 3"]:
+        """Return what is said as the loss-net sees it, one pose a row."""
+        poses = said.flatten(0, 1)
+        if not self.centred:
+            return poses
+        root = self.keypoint_set.indices(*protocol_of(self.keypoint_set).root)
+        return poses - poses[:, root].mean(1, keepdim=True)
 
     def optimizer(self, config: LifterTraining) -> torch.optim.Adam:
         """Return Adam over both: a weight without a gradient is not touched by a step."""
@@ -170,7 +183,7 @@ def contrast_step(
     seen, truth = rows
     said = predicted(run.net if run.teacher is None else run.teacher, seen)
     loss = run.seal.contrast(
-        of_frames_said(seen, said), of_frames_said(truth, said), said.flatten(0, 1)
+        of_frames_said(seen, said), of_frames_said(truth, said), run.judged(said)
     )
     _step(loss, optimizer)
     return loss
@@ -187,7 +200,7 @@ def lifter_step(
     said, loss = say_and_lose(config.task_net, run.net, seen, truth, run.keypoint_set)
     losses = {"task": loss}
     if run.seal is not None:
-        losses["energy"] = run.seal(of_frames_said(seen, said), said.flatten(0, 1))
+        losses["energy"] = run.seal(of_frames_said(seen, said), run.judged(said))
     _step(torch.stack(list(losses.values())).sum(), optimizer)
     return losses
 
@@ -210,7 +223,8 @@ def validate(run: LifterRun, data: LiftingData) -> dict[str, float]:
     said = lift_all(run.net, data)
     scores = mean_scores(said, data)
     if run.seal is not None:
-        scores["energy_said"] = float(run.seal.energy(data.seen, said).mean())
+        judged = run.judged(said[:, None])
+        scores["energy_said"] = float(run.seal.energy(data.seen, judged).mean())
         scores["energy_truth"] = float(run.seal.energy(data.seen, data.truth).mean())
     return scores
 

@@ -28,7 +28,8 @@ def pre_train(
 ) -> None:
     """Teach the lifter's encoder to fill in hidden keypoints; its heads stay as they are.
 
-    `log` is told now and then the mean distance (screens) of what is filled in. Raises ConfigError for another network than P-STMO.
+    `log` is told now and then the mean distance (screens) of what is filled in. Raises ConfigError
+    for another network than P-STMO.
     """
     if not isinstance(net, PStmo):
         raise ConfigError(f"only P-STMO is pre-trained on masked poses, not {type(net).__name__}")
