@@ -13,9 +13,11 @@ from PIL import Image
 
 from eval.golden_keypoints import checkpoint_of
 from tests.fakes.checkpoints import save_mmengine
+from tests.fakes.films import spoil_packets, write_film
 from unipose.app import cli
 from unipose.app.examples import example_pose
 from unipose.body.pose import Pose
+from unipose.errors import FileNote
 from unipose.files import save_pose
 from unipose.files.keypoint_files import read_keypoint_file
 from unipose.wholebody.config import WholeBodyConfig
@@ -105,6 +107,21 @@ def test_a_film_is_looked_at_and_keypoints_go_by_name(unipose, weights):
     assert (status, out) == (0, "k.json: people 2, pictures 2\n")
     first = read_keypoint_file("k.json", of="openpose-25")[0].people[0].keypoints
     assert not first.present[0, first.keypoint_set.index["left_big_toe"]]
+
+
+@pytest.mark.slow
+def test_a_film_goes_on_after_a_broken_frame_and_says_which(unipose, weights):
+    film = write_film(Path("film.avi"), codec="mjpeg", layout="yuvj420p", key_every=1, count=6)
+    spoil_packets(film, [2, 4])
+    with pytest.warns(FileNote) as notes:
+        status, _, _ = unipose(
+            "film.avi", "-o", "k.json", "--model", "rtmpose", "--weights", weights, "--boxes",
+            "whole", "--no-flip",
+        )  # fmt: skip
+    assert status == 0
+    said = [str(note.message).partition(": ")[2] for note in notes]
+    assert said == [f"frame {n} is broken and left out" for n in (2, 4)]
+    assert [image.image for image in read_keypoint_file("k.json")] == ["0", "1", "3", "5"]
 
 
 @pytest.mark.slow
