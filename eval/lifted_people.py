@@ -35,6 +35,7 @@ from eval.pictures import SeenPerson, is_well_seen, person_of_studio, studio_peo
 from eval.plausible_joints import LIMBS, beyond_limits, film_consistency
 from eval.program import print_result, print_table, run, track
 from unipose.body.body import load_body
+from unipose.body.keypoints import Keypoints
 from unipose.lifting.keypoint_lifter import KeypointLifter
 from unipose.lifting.segments import segments_of
 from unipose.metrics import limb_symmetry_error, mpjpe, pa_mpjpe, segment_length_error
@@ -82,9 +83,7 @@ class WaysToJoints:
         found, _ = self.estimator.recover(people)
         _, landmarks = self.body(found.rotations, found.betas)
         said = {
-            "keypoints": torch.cat(
-                [self.alone.joints(self.alone.recover(person.body)) for person in people]
-            )[:, 5:],
+            "keypoints": self.alone.joints(self.alone.recover(_rows(people)))[:, 5:],
             "blazepose": torch.cat(
                 [person.landmarks.world.mapped_to(LIMBS).points.float() for person in people]
             ),
@@ -94,6 +93,17 @@ class WaysToJoints:
             lifted = [self.lifter.lift(person.body) for person in people]
             said["lifter"] = torch.cat(lifted)[:, 5:]
         return {way: from_hips(joints) for way, joints in said.items()}
+
+
+def _rows(people: Sequence[DetectedPerson]) -> Keypoints:
+    """Return COCO's keypoints of all, a row each."""
+    bodies = [person.body for person in people]
+    return Keypoints(
+        keypoint_set=COCO_17,
+        points=torch.cat([one.points for one in bodies]),
+        scores=torch.cat([one.scores for one in bodies]),
+        present=torch.cat([one.present for one in bodies]),
+    )
 
 
 def from_hips(joints: Float[Tensor, "person 12 3"]) -> Float[Tensor, "person 12 3"]:
@@ -186,29 +196,29 @@ def measure_photos(
     ways: WaysToJoints, detector: KeypointDetector, folder: Path
 ) -> dict[str, float]:
     """Return the figures on people marked by hand."""
-    near: dict[str, list[Tensor]] = {way: [] for way in ways.names}
-    lse: dict[str, list[Tensor]] = {way: [] for way in ways.names}
-    limits: dict[str, list[Tensor]] = {way: [] for way in ways.names}
-    segments = segments_of(LIMBS)
+    people, torsos = [], []
+    found: list[DetectedPerson] = []
     for photo in track(list(read_photos(folder)), "photographs"):
         for person in photo.people:
             marks = person.keypoints.mapped_to(LIMBS)
-            if person.torso_px <= 0 or int(marks.present.sum()) < 4:
-                continue
-            for way, joints in ways.joints(detector.find(photo.pixels, [person.box])).items():
-                apart = overlaid(joints, marks.points.float(), marks.present) - marks.points
-                near[way].append((apart.norm(dim=-1) < NEAR * person.torso_px)[marks.present])
-                lse[way].append(limb_symmetry_error(joints, segments.left, segments.right))
-                limits[way].append(100 * beyond_limits(joints).float())
-    return {
-        name: float(value)
-        for way in ways.names
-        for name, value in (
-            (f"{way}.photo_pck_02", 100 * torch.cat(near[way]).float().mean()),
-            (f"{way}.photo_lse", torch.cat(lse[way]).mean()),
-            (f"{way}.photo_limits", torch.cat(limits[way]).mean()),
-        )
-    }
+            if person.torso_px > 0 and int(marks.present.sum()) >= 4:
+                people.append(marks)
+                torsos.append(person.torso_px)
+                found += detector.find(photo.pixels, [person.box])
+    points = torch.cat([marks.points for marks in people]).float()
+    marked = torch.cat([marks.present for marks in people])
+    near = NEAR * torch.tensor(torsos)[:, None]
+    segments = segments_of(LIMBS)
+    result = {}
+    for way, joints in ways.joints(found).items():
+        apart = (overlaid(joints, points, marked) - points).norm(dim=-1)
+        lse = limb_symmetry_error(joints, segments.left, segments.right)
+        result |= {
+            f"{way}.photo_pck_02": 100 * float((apart < near)[marked].float().mean()),
+            f"{way}.photo_lse": float(lse.mean()),
+            f"{way}.photo_limits": 100 * float(beyond_limits(joints).float().mean()),
+        }
+    return result
 
 
 def measure(options: LiftedPeopleOptions) -> dict[str, object]:

@@ -79,7 +79,7 @@ def _folded(a: Float[Tensor, "pose 3"], b: Float[Tensor, "pose 3"]) -> Bool[Tens
     return (a * b).sum(-1) > cos(pi - MOST_FOLDED)
 
 
-def film_consistency(joints: Float[Tensor, "frame 12 3"]) -> dict[str, Float[Tensor, " value"]]:
+def film_consistency(joints: Float[Tensor, "frame 12 3"]) -> dict[str, Float[Tensor, " _"]]:
     """Return how one person's joints go together over the frames of a film (percent).
 
     `side_swaps`: for each pair of frames 100 where the joints would move less if left and right
