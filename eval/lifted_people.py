@@ -76,14 +76,14 @@ class WaysToJoints:
     ) -> None:
         self.lifter, self.estimator, self.body = lifter, estimator, body
         self.alone = KeypointsAlone(estimator.lifter)
-        self.names = ["keypoints", "blazepose", "landmarks", *(["lifter"] if lifter else [])]
 
     def joints(self, people: Sequence[DetectedPerson]) -> dict[str, Float[Tensor, "person 12 3"]]:
         """Return metres from the middle of the hips: x right, y down, z ahead."""
         found, _ = self.estimator.recover(people)
+        bodies = Keypoints.stacked([person.body for person in people])
         _, landmarks = self.body(found.rotations, found.betas)
         said = {
-            "keypoints": self.alone.joints(self.alone.recover(_rows(people)))[:, 5:],
+            "keypoints": self.alone.joints(self.alone.recover(bodies))[:, 5:],
             "blazepose": torch.cat(
                 [person.landmarks.world.mapped_to(LIMBS).points.float() for person in people]
             ),
@@ -93,17 +93,6 @@ class WaysToJoints:
             lifted = [self.lifter.lift(person.body) for person in people]
             said["lifter"] = torch.cat(lifted)[:, 5:]
         return {way: from_hips(joints) for way, joints in said.items()}
-
-
-def _rows(people: Sequence[DetectedPerson]) -> Keypoints:
-    """Return COCO's keypoints of all, a row each."""
-    bodies = [person.body for person in people]
-    return Keypoints(
-        keypoint_set=COCO_17,
-        points=torch.cat([one.points for one in bodies]),
-        scores=torch.cat([one.scores for one in bodies]),
-        present=torch.cat([one.present for one in bodies]),
-    )
 
 
 def from_hips(joints: Float[Tensor, "person 12 3"]) -> Float[Tensor, "person 12 3"]:
