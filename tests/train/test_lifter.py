@@ -177,3 +177,32 @@ def test_a_bench_trains_what_is_missing_and_only_that(tmp_path: Path, monkeypatc
     assert sorted(path.name for path in tmp_path.iterdir()) == ["simple.nce.0", "simple.plain.0"]
     monkeypatch.setattr(lifter_runs, "train", lambda *_: pytest.fail("trained again"))
     lifter_runs.main(config)
+
+
+def test_a_static_loss_of_the_bench_learns_from_the_plain_run_of_its_seed(tmp_path: Path):
+    config = LifterRuns(out=tmp_path, nets=("simple", "pstmo"), seals=("none", "static"), seeds=1,
+                        masked_steps=7, training=PRESETS["debug"])  # fmt: skip
+    plain, static, film, _ = config.runs()
+    assert (static.out.name, static.seal, static.centred) == ("simple.static.0", "margin", True)
+    assert static.static_from == plain.out / "last"
+    assert not plain.centred
+    assert (plain.masked_steps, film.masked_steps, film.batch) == (0, 7, 32)
+
+
+def test_a_centred_loss_sees_poses_from_their_root():
+    run = LifterRun(replace(PRESETS["debug"], seal="margin", centred=True), HUMAN36M_17)
+    said = torch.randn(2, 3, 17, 3)
+    judged = run.judged(said)
+    assert float(judged[:, HUMAN36M_17.index["pelvis"]].abs().max()) == 0
+    torch.testing.assert_close(judged, run.judged(said + 0.5))
+
+
+@pytest.mark.slow
+def test_pre_training_fills_in_what_is_hidden_and_says_how_well(tmp_path: Path):
+    changes = {"width": 16, "inner": 8, "levels": 2}
+    main(debug(tmp_path, task_net="pstmo", changes=changes, masked_steps=25, masked_rate=3e-3))
+    rows = [json.loads(row) for row in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    masked = [row["masked"] for row in rows if "masked" in row]
+    assert [row["masked_step"] for row in rows[:3]] == [1, 21, 25]
+    assert masked[-1] < masked[0]
+    assert rows[-1]["step"] == 4
