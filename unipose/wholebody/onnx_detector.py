@@ -58,7 +58,7 @@ class OnnxPersonDetector:
         try:
             (given,) = self._session.get_inputs()
             _, channels, height, width = given.shape
-            self.size = tuple(s if isinstance(s, int) else USUAL_PX for s in (width, height))
+            self.size = _side(width), _side(height)
             if channels != 3:
                 raise ValueError(f"its input is {given.shape}")
             self._input = given.name
@@ -104,6 +104,10 @@ class OnnxPersonDetector:
         if first.ndim == 3 and first.shape[2] == 4 and len(answers) > 1:
             return first[0], answers[1][0, :, 0], False
         raise ValueError(f"its outputs are {[answer.shape for answer in answers]}")
+
+
+def _side(given: object) -> int:
+    return given if isinstance(given, int) else USUAL_PX
 
 
 def letterboxed(
