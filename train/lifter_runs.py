@@ -97,9 +97,9 @@ if __name__ == "__main__":
         "reduced": LifterRuns(),
         "paper": LifterRuns(training=PRESETS["paper"], size="published"),
         "sequences": LifterRuns(
-            nets=("videopose243", "mixste", "pstmo"), seals=("none", "margin"), seeds=1,
-            masked_steps=40,
-            training=replace(PRESETS["reduced"], steps=150, save_every=150, masked_rate=1e-3),
+            nets=("videopose243", "mixste", "pstmo"), seals=("none", "margin"), seeds=3,
+            masked_steps=300,
+            training=replace(PRESETS["reduced"], steps=600, save_every=200, masked_rate=1e-3),
         ),
         "debug": LifterRuns(
             out=Path("runs/lifting_debug"), seeds=1, training=PRESETS["debug"], size="tiny",
