@@ -77,10 +77,9 @@ class LifterTraining(RunSettings):
     energy_weight: float = 1e-3
     extra: float = 1.0
     """Rows that only the loss-net learns from, beside those of the task's batch."""
-    centred: bool = False
-    """Whether the loss-net judges what is said from its own root: a loss-net that stays as it is
-    knows nothing of poses whose root is not where the truth's always is, and a lifter finds that
-    out."""
+    root_held: bool = False
+    """Whether the loss-net sees the root of what is said where the truth's always is: a loss-net
+    that stays as it is knows nothing of other roots, and a lifter finds that out."""
     masked_steps: int = 0
     """Steps of P-STMO's pre-training on masked poses, before its first step here."""
     masked_rate: float = 1e-4
@@ -157,15 +156,17 @@ class LifterRun(nn.Module):
         """Who says the negatives of SEAL-static."""
         if self.teacher is not None:
             self.teacher.requires_grad_(False)
-        self.centred = config.centred
+        self.root_held = config.root_held
 
     def judged(self, said: SaidRows) -> Float[Tensor, "pose joint 3"]:
         """Return what is said as the loss-net sees it, one pose a row."""
         poses = said.flatten(0, 1)
-        if not self.centred:
+        root = protocol_of(self.keypoint_set).root
+        if not self.root_held or len(root) > 1:  # no joint of the others is always at 0
             return poses
-        root = self.keypoint_set.indices(*protocol_of(self.keypoint_set).root)
-        return poses - poses[:, root].mean(1, keepdim=True)
+        kept = torch.ones(len(self.keypoint_set), 1, device=poses.device)
+        kept[self.keypoint_set.index[root[0]]] = 0
+        return poses * kept
 
     def optimizer(self, config: LifterTraining) -> torch.optim.Adam:
         """Return Adam over both: a weight without a gradient is not touched by a step."""

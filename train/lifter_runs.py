@@ -64,7 +64,7 @@ class LifterRuns:
                 self.training,
                 task_net=net,
                 seal="margin" if seal == "static" else seal,
-                centred=seal == "static",
+                root_held=seal == "static",
                 static_from=self._folder(net, "none", seed) / "last" if seal == "static" else None,
                 seed=seed,
                 out=self._folder(net, seal, seed),

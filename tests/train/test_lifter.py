@@ -183,18 +183,22 @@ def test_a_static_loss_of_the_bench_learns_from_the_plain_run_of_its_seed(tmp_pa
     config = LifterRuns(out=tmp_path, nets=("simple", "pstmo"), seals=("none", "static"), seeds=1,
                         masked_steps=7, training=PRESETS["debug"])  # fmt: skip
     plain, static, film, _ = config.runs()
-    assert (static.out.name, static.seal, static.centred) == ("simple.static.0", "margin", True)
+    assert (static.out.name, static.seal, static.root_held) == ("simple.static.0", "margin", True)
     assert static.static_from == plain.out / "last"
-    assert not plain.centred
+    assert not plain.root_held
     assert (plain.masked_steps, film.masked_steps, film.batch) == (0, 7, 32)
 
 
-def test_a_centred_loss_sees_poses_from_their_root():
-    run = LifterRun(replace(PRESETS["debug"], seal="margin", centred=True), HUMAN36M_17)
-    said = torch.randn(2, 3, 17, 3)
+def test_a_loss_whose_root_is_held_sees_and_moves_the_other_joints_alone():
+    run = LifterRun(replace(PRESETS["debug"], seal="margin", root_held=True), HUMAN36M_17)
+    said = torch.randn(2, 3, 17, 3, requires_grad=True)
     judged = run.judged(said)
-    assert float(judged[:, HUMAN36M_17.index["pelvis"]].abs().max()) == 0
-    torch.testing.assert_close(judged, run.judged(said + 0.5))
+    root = HUMAN36M_17.index["pelvis"]
+    assert float(judged[:, root].abs().max()) == 0
+    torch.testing.assert_close(judged[:, root + 1 :], said.flatten(0, 1)[:, root + 1 :])
+    judged.sum().backward()
+    assert said.grad is not None
+    assert float(said.grad[..., root, :].abs().max()) == 0
 
 
 @pytest.mark.slow
