@@ -7,15 +7,20 @@ lifter of all landmarks with its fit (`unipose estimate` and `track`), `lifter` 
 
 On the studio's people, whose truth is known (mm, over shoulders, elbows, wrists, hips, knees and
 ankles, hips' middle on hips' middle): `WAY.mpjpe_mm`, `.p_mpjpe_mm`, `.bsle` and, without a truth,
-`.lse` (percent). On photographs marked by hand (`--photos`): `WAY.photo_pck_02`, the share of
-marked joints within 0.2 torso lengths of the joints laid over them by the best shift and size, and
-`WAY.photo_lse`. Run as `python -m eval.lifted_people --data FOLDER [--photos FOLDER]`.
+`.lse`, and `.limits`, how many elbows, knees and hips are bent as nobody's are (percent; `truth`
+stands beside). On films of the studio (`--films`), each frame by itself: `WAY.film_limits` and, of
+how frames go together, `.film_side_swaps`, `.film_front_flips` and `.film_length_drift` (percent,
+see eval.plausible_joints). On photographs marked by hand (`--photos`): `WAY.photo_pck_02`, the
+share of marked joints within 0.2 torso lengths of the joints laid over them by the best shift and
+size, `WAY.photo_lse` and `WAY.photo_limits`.
+
+Run as `python -m eval.lifted_people --data FOLDER [--photos FOLDER]`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,10 +31,11 @@ from torch import Tensor
 from data_builders.studio import Motions, Studio, StudioConfig
 from eval.estimation import HELD_OUT_STUDIO
 from eval.photographs import NEAR, read_photos
-from eval.pictures import SeenPerson, studio_people
+from eval.pictures import SeenPerson, is_well_seen, person_of_studio, studio_people
+from eval.plausible_joints import LIMBS, beyond_limits, film_consistency
 from eval.program import print_result, print_table, run, track
 from unipose.body.body import load_body
-from unipose.body.keypoint_sets import COCO_17, KeypointSet
+from unipose.body.keypoints import Keypoints
 from unipose.lifting.keypoint_lifter import KeypointLifter
 from unipose.lifting.segments import segments_of
 from unipose.metrics import limb_symmetry_error, mpjpe, pa_mpjpe, segment_length_error
@@ -38,12 +44,6 @@ from unipose.vision.keypoint_detector import DetectedPerson, KeypointDetector
 from unipose.vision.keypoints_alone import KeypointsAlone
 from unipose.vision.landmark_estimator import LandmarkEstimator
 from unipose.vision.mesh_recovery_protocol import LEVEL
-
-LIMBS = KeypointSet(
-    name="limbs", names=COCO_17.names[5:],
-    bones=tuple((a, b) for a, b in COCO_17.bones if {a, b} <= set(COCO_17.names[5:])),
-)  # fmt: skip
-"""The twelve joints of arms and legs, which all ways say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,10 @@ class LiftedPeopleOptions:
     """Folder with a manifest.csv: recordings that the studio's people move by."""
     split: Literal["val", "test"] = "test"
     people: int = 200
+    films: int = 6
+    """Of the studio, one person in each; 0 leaves them out."""
+    film_frames: int = 24
+    film_fps: float = 10.0
     photos: Path | None = None
     """Folder with people.json and photographs."""
     lifter: Path | None = None
@@ -72,16 +76,14 @@ class WaysToJoints:
     ) -> None:
         self.lifter, self.estimator, self.body = lifter, estimator, body
         self.alone = KeypointsAlone(estimator.lifter)
-        self.names = ["keypoints", "blazepose", "landmarks", *(["lifter"] if lifter else [])]
 
     def joints(self, people: Sequence[DetectedPerson]) -> dict[str, Float[Tensor, "person 12 3"]]:
         """Return metres from the middle of the hips: x right, y down, z ahead."""
         found, _ = self.estimator.recover(people)
+        bodies = Keypoints.stacked([person.body for person in people])
         _, landmarks = self.body(found.rotations, found.betas)
         said = {
-            "keypoints": torch.cat(
-                [self.alone.joints(self.alone.recover(person.body)) for person in people]
-            )[:, 5:],
+            "keypoints": self.alone.joints(self.alone.recover(bodies))[:, 5:],
             "blazepose": torch.cat(
                 [person.landmarks.world.mapped_to(LIMBS).points.float() for person in people]
             ),
@@ -114,33 +116,68 @@ def overlaid(
     return size[:, None, None] * (flat - own) + goal
 
 
+def seen_joints(
+    ways: WaysToJoints, detector: KeypointDetector, people: Sequence[SeenPerson], what: str
+) -> dict[str, Float[Tensor, "person 12 3"]]:
+    """Return what each way says of people in their true boxes."""
+    found: list[DetectedPerson] = []
+    for person in track(people, what):
+        assert person.pixels is not None
+        found += detector.find(person.pixels, [person.box])
+    return ways.joints(found)
+
+
+def true_joints(ways: WaysToJoints, people: Sequence[SeenPerson]) -> Float[Tensor, "person 12 3"]:
+    """Return what is true, in the camera's axes."""
+    betas = [torch.zeros(10) if one.betas is None else one.betas for one in people]
+    rotations = torch.stack([one.rotations for one in people])
+    _, landmarks = ways.body(rotations.float(), torch.stack(betas).float())
+    return from_hips(landmarks[:, 5:COCO]) @ LEVEL.mT  # the truth has the viewer's axes
+
+
 @torch.no_grad()
 def measure_studio(
     ways: WaysToJoints, detector: KeypointDetector, people: Sequence[SeenPerson]
 ) -> dict[str, float]:
     """Return the figures on people whose truth is known."""
-    said: dict[str, list[Tensor]] = {way: [] for way in ways.names}
-    truth = []
-    for person in track(people, "studio"):
-        assert person.pixels is not None
-        for way, joints in ways.joints(detector.find(person.pixels, [person.box])).items():
-            said[way].append(joints)
-        betas = torch.zeros(10) if person.betas is None else person.betas
-        _, landmarks = ways.body(person.rotations[None].float(), betas[None].float())
-        # the truth has the viewer's axes, lifters those of the camera
-        truth.append(from_hips(landmarks[:, 5:COCO]) @ LEVEL.mT)
-    segments, true = segments_of(LIMBS), torch.cat(truth)
-    result = {}
-    for way in ways.names:
-        joints = torch.cat(said[way])
+    said = seen_joints(ways, detector, people, "studio")
+    true = true_joints(ways, people)
+    segments = segments_of(LIMBS)
+    result = {"truth.limits": 100 * float(beyond_limits(true).float().mean())}
+    for way, joints in said.items():
         figures = {
             "mpjpe_mm": 1000 * mpjpe(joints, true),
             "p_mpjpe_mm": 1000 * pa_mpjpe(joints, true),
             "lse": limb_symmetry_error(joints, segments.left, segments.right),
             "bsle": segment_length_error(joints, true, segments.limbs),
+            "limits": 100 * beyond_limits(joints).float(),
         }
         result |= {f"{way}.{name}": float(value.mean()) for name, value in figures.items()}
     return result
+
+
+@torch.no_grad()
+def measure_films(
+    ways: WaysToJoints, detector: KeypointDetector, studio: Studio, films: int
+) -> dict[str, float]:
+    """Return how plausible joints are over the frames in which somebody is seen well."""
+    rows: dict[str, list[Tensor]] = {}
+    for index in range(films):
+        film = studio.film(index)
+        people = [
+            person_of_studio(image, person)
+            for image in film.frames
+            for person in image.people
+            if person.number == 0 and is_well_seen(person)
+        ]
+        if len(people) < 3:
+            continue
+        said = seen_joints(ways, detector, people, f"film {index}")
+        for way, joints in {**said, "truth": true_joints(ways, people)}.items():
+            figures = film_consistency(joints) | {"limits": 100 * beyond_limits(joints).flatten()}
+            for name, values in figures.items():
+                rows.setdefault(f"{way}.film_{name}", []).append(values.float())
+    return {name: float(torch.cat(values).mean()) for name, values in rows.items()}
 
 
 @torch.no_grad()
@@ -148,26 +185,29 @@ def measure_photos(
     ways: WaysToJoints, detector: KeypointDetector, folder: Path
 ) -> dict[str, float]:
     """Return the figures on people marked by hand."""
-    near: dict[str, list[Tensor]] = {way: [] for way in ways.names}
-    lse: dict[str, list[Tensor]] = {way: [] for way in ways.names}
-    segments = segments_of(LIMBS)
+    people, torsos = [], []
+    found: list[DetectedPerson] = []
     for photo in track(list(read_photos(folder)), "photographs"):
         for person in photo.people:
             marks = person.keypoints.mapped_to(LIMBS)
-            if person.torso_px <= 0 or int(marks.present.sum()) < 4:
-                continue
-            for way, joints in ways.joints(detector.find(photo.pixels, [person.box])).items():
-                apart = overlaid(joints, marks.points.float(), marks.present) - marks.points
-                near[way].append((apart.norm(dim=-1) < NEAR * person.torso_px)[marks.present])
-                lse[way].append(limb_symmetry_error(joints, segments.left, segments.right))
-    return {
-        name: float(value)
-        for way in ways.names
-        for name, value in (
-            (f"{way}.photo_pck_02", 100 * torch.cat(near[way]).float().mean()),
-            (f"{way}.photo_lse", torch.cat(lse[way]).mean()),
-        )
-    }
+            if person.torso_px > 0 and int(marks.present.sum()) >= 4:
+                people.append(marks)
+                torsos.append(person.torso_px)
+                found += detector.find(photo.pixels, [person.box])
+    points = torch.cat([marks.points for marks in people]).float()
+    marked = torch.cat([marks.present for marks in people])
+    near = NEAR * torch.tensor(torsos)[:, None]
+    segments = segments_of(LIMBS)
+    result = {}
+    for way, joints in ways.joints(found).items():
+        apart = (overlaid(joints, points, marked) - points).norm(dim=-1)
+        lse = limb_symmetry_error(joints, segments.left, segments.right)
+        result |= {
+            f"{way}.photo_pck_02": 100 * float((apart < near)[marked].float().mean()),
+            f"{way}.photo_lse": float(lse.mean()),
+            f"{way}.photo_limits": 100 * float(beyond_limits(joints).float().mean()),
+        }
+    return result
 
 
 def measure(options: LiftedPeopleOptions) -> dict[str, object]:
@@ -181,12 +221,20 @@ def measure(options: LiftedPeopleOptions) -> dict[str, object]:
         seed=HELD_OUT_STUDIO + options.seed, mixed=0.0, height_px=options.side_px,
         width_px=options.side_px,
     )  # fmt: skip
-    studio = Studio(config, Motions.read(options.data, options.split, fps=10.0), body)
+    motions = Motions.read(options.data, options.split, fps=options.film_fps)
+    studio = Studio(config, motions, body)
     result: dict[str, object] = {}
     result |= measure_studio(ways, detector, studio_people(studio, options.people))
+    if options.films:
+        filmed = replace(config, people=(1.0,), fps=options.film_fps, frames=options.film_frames)
+        result |= measure_films(ways, detector, Studio(filmed, motions, body), options.films)
     if options.photos is not None:
         result |= measure_photos(ways, detector, options.photos)
     return result | {"people": options.people, "split": options.split}
+
+
+def _told(value: object) -> str:
+    return "" if value is None else f"{float(str(value)):.2f}"
 
 
 def main(options: LiftedPeopleOptions) -> None:
@@ -198,7 +246,7 @@ def main(options: LiftedPeopleOptions) -> None:
         print_table(
             f"Joints of arms and legs ({options.people} people of the studio, {options.split})",
             ["", *names],
-            [(way, *(float(str(result[f"{way}.{n}"])) for n in names)) for way in ways],
+            [(way, *(_told(result.get(f"{way}.{n}")) for n in names)) for way in ways],
         )
     print_result(result, as_json=options.json)
 

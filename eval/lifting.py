@@ -103,6 +103,13 @@ class LiftingRun:
         return json.loads(rows[-1])["mpjpe_mm"]
 
     @property
+    def chose_the_last(self) -> bool:
+        """Whether validation chose the model of the last step."""
+        chosen = json.loads((self.folder / "chosen" / "scores.json").read_text("utf-8"))
+        rows = (self.folder / "metrics.jsonl").read_text("utf-8").splitlines()
+        return chosen["step"] == json.loads(rows[-1])["step"]
+
+    @property
     def config(self) -> dict[str, Any]:
         """Return the settings of the run."""
         return json.loads((self.folder / "config.json").read_text("utf-8"))
@@ -157,6 +164,9 @@ def score_run(
     """
     protocol, found = protocol_of_source(options.source), {}
     for kind, prefix in (("last", ""), ("chosen", "chosen.")):
+        if kind == "chosen" and one.chose_the_last:
+            found |= {f"chosen.{name}": found[name] for name in FIGURES}
+            continue
         net, config = load_lifter(one.folder / kind)
         if config.keypoints != data.keypoint_set.name:
             raise ConfigError(

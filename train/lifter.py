@@ -32,7 +32,7 @@ from train.settings import RunSettings, check_finite
 from unipose.body.keypoint_sets import KeypointSet
 from unipose.errors import ConfigError
 from unipose.lifting.lifting_data import LiftingData
-from unipose.lifting.lifting_scores import lift_all, mean_scores
+from unipose.lifting.lifting_scores import lift_all, mean_scores, protocol_of
 from unipose.lifting.loss_net import LossNetConfig
 from unipose.lifting.saved_lifter import (
     LifterConfig,
@@ -41,7 +41,7 @@ from unipose.lifting.saved_lifter import (
     make_task_net,
     save_lifter,
 )
-from unipose.lifting.task_net import of_frames_said
+from unipose.lifting.task_net import SaidRows, of_frames_said
 from unipose.lifting.trainable_loss import SealConfig, TrainableLoss, predicted
 
 
@@ -77,8 +77,13 @@ class LifterTraining(RunSettings):
     energy_weight: float = 1e-3
     extra: float = 1.0
     """Rows that only the loss-net learns from, beside those of the task's batch."""
+    root_held: bool = False
+    """Whether the loss-net sees the root of what is said where the truth's always is: a loss-net
+    that stays as it is knows nothing of other roots, and a lifter finds that out."""
     masked_steps: int = 0
     """Steps of P-STMO's pre-training on masked poses, before its first step here."""
+    masked_rate: float = 1e-4
+    """Of these steps; the published one, which falls by 3 % an epoch."""
     static_from: Path | None = None
     """SEAL-static: folder of a trained lifter; the loss-net first learns from what that one says,
     for as many steps as the lifter then learns, and stays as it is."""
@@ -151,6 +156,17 @@ class LifterRun(nn.Module):
         """Who says the negatives of SEAL-static."""
         if self.teacher is not None:
             self.teacher.requires_grad_(False)
+        self.root_held = config.root_held
+
+    def judged(self, said: SaidRows) -> Float[Tensor, "pose joint 3"]:
+        """Return what is said as the loss-net sees it, one pose a row."""
+        poses = said.flatten(0, 1)
+        root = protocol_of(self.keypoint_set).root
+        if not self.root_held or len(root) > 1:  # no joint of the others is always at 0
+            return poses
+        kept = torch.ones(len(self.keypoint_set), 1, device=poses.device)
+        kept[self.keypoint_set.index[root[0]]] = 0
+        return poses * kept
 
     def optimizer(self, config: LifterTraining) -> torch.optim.Adam:
         """Return Adam over both: a weight without a gradient is not touched by a step."""
@@ -168,7 +184,7 @@ def contrast_step(
     seen, truth = rows
     said = predicted(run.net if run.teacher is None else run.teacher, seen)
     loss = run.seal.contrast(
-        of_frames_said(seen, said), of_frames_said(truth, said), said.flatten(0, 1)
+        of_frames_said(seen, said), of_frames_said(truth, said), run.judged(said)
     )
     _step(loss, optimizer)
     return loss
@@ -185,7 +201,7 @@ def lifter_step(
     said, loss = say_and_lose(config.task_net, run.net, seen, truth, run.keypoint_set)
     losses = {"task": loss}
     if run.seal is not None:
-        losses["energy"] = run.seal(of_frames_said(seen, said), said.flatten(0, 1))
+        losses["energy"] = run.seal(of_frames_said(seen, said), run.judged(said))
     _step(torch.stack(list(losses.values())).sum(), optimizer)
     return losses
 
@@ -208,7 +224,8 @@ def validate(run: LifterRun, data: LiftingData) -> dict[str, float]:
     said = lift_all(run.net, data)
     scores = mean_scores(said, data)
     if run.seal is not None:
-        scores["energy_said"] = float(run.seal.energy(data.seen, said).mean())
+        judged = run.judged(said[:, None])
+        scores["energy_said"] = float(run.seal.energy(data.seen, judged).mean())
         scores["energy_truth"] = float(run.seal.energy(data.seen, data.truth).mean())
     return scores
 
@@ -223,7 +240,10 @@ def train(
     optimizer = run.optimizer(config)
     done = folder.resume(run, optimizer)
     if config.masked_steps and not done:
-        pre_train(run.net, learn, steps=config.masked_steps, seed=config.seed)
+        pre_train(
+            run.net, learn, steps=config.masked_steps, seed=config.seed, rate=config.masked_rate,
+            log=folder.log,
+        )  # fmt: skip
     frames = int(run.net.frames)  # type: ignore[arg-type]
     # SEAL-static: as many steps for the loss-net before the lifter's own
     before = config.steps if config.static_from is not None else 0
@@ -262,7 +282,7 @@ def train(
         save_lifter(config.out / "last", run.net, config.lifter)
         if run.seal is not None:
             save_file(run.seal.state_dict(), config.out / "loss_net.safetensors")
-        steps_s = spent_s / (before + config.steps)
+        steps_s = spent_s / config.steps  # SEAL-static's first half belongs to what it costs
         summary = {"step_cpu_s": steps_s, "poses_per_s": config.batch / steps_s}
         (config.out / "summary.json").write_text(json.dumps(summary) + "\n")
         folder.close()

@@ -25,8 +25,13 @@ REDUCED: dict[str, dict[str, int | float]] = {
 TINY: dict[str, dict[str, int | float]] = {
     "simple": {"width": 8}, "semgcn": {"width": 4}, "videopose": {"width": 8},
 }  # fmt: skip
-RATES = {"simple": 3e-3, "semgcn": 1e-2, "videopose": 3e-3}
+RATES = {
+    "simple": 3e-3, "semgcn": 1e-2, "videopose": 3e-3, "videopose243": 3e-3, "mixste": 1e-3,
+    "pstmo": 3e-3,
+}  # fmt: skip
 """Of the reduced networks, chosen on validation without the trainable loss."""
+BATCHES = {"videopose243": 64, "mixste": 16, "pstmo": 32}
+"""Windows of the reduced networks of films; MixSTE says all frames of each."""
 ENERGY_WEIGHTS = {"nce": 1e-4}
 """NCE's energies have no scale of their own: a tenth of the margin's weight; see docs/log.md."""
 
@@ -38,27 +43,34 @@ class LifterRuns:
     out: Path = Path("runs/lifting")
     """A folder for each run: NET.LOSS.SEED."""
     nets: tuple[TaskNetName, ...] = ("simple", "semgcn", "videopose")
-    seals: tuple[Literal["none", "margin", "nce"], ...] = ("none", "margin", "nce")
+    seals: tuple[Literal["none", "margin", "nce", "static"], ...] = ("none", "margin", "nce")
+    """static: margin, from a loss-net that learns first, by what the plain run of the seed says."""
     seeds: int = 5
     first_seed: int = 0
     """Several processes can share the seeds of one bench."""
     size: Literal["reduced", "published", "tiny"] = "reduced"
     """Of the networks."""
+    masked_steps: int = 0
+    """Of P-STMO's pre-training on masked poses."""
     training: LifterTraining = field(default_factory=lambda: PRESETS["reduced"])
     """Settings of every run."""
 
     def runs(self) -> list[LifterTraining]:
         """Return the runs, seed by seed."""
         sizes = {"reduced": REDUCED, "published": {}, "tiny": TINY}[self.size]
-        rates = RATES if self.size == "reduced" else {}
+        rates, batches = (RATES, BATCHES) if self.size == "reduced" else ({}, {})
         return [
             replace(
                 self.training,
                 task_net=net,
-                seal=seal,
+                seal="margin" if seal == "static" else seal,
+                root_held=seal == "static",
+                static_from=self._folder(net, "none", seed) / "last" if seal == "static" else None,
                 seed=seed,
-                out=self.out / f"{net}.{'plain' if seal == 'none' else seal}.{seed}",
+                out=self._folder(net, seal, seed),
                 changes=sizes.get(net, {}),
+                batch=batches.get(net, self.training.batch),
+                masked_steps=self.masked_steps if net == "pstmo" else 0,
                 energy_weight=ENERGY_WEIGHTS.get(seal, self.training.energy_weight),
                 peak_rate=rates.get(net, self.training.peak_rate),
             )
@@ -66,6 +78,9 @@ class LifterRuns:
             for net in self.nets
             for seal in self.seals
         ]
+
+    def _folder(self, net: str, seal: str, seed: int) -> Path:
+        return self.out / f"{net}.{'plain' if seal == 'none' else seal}.{seed}"
 
 
 def main(config: LifterRuns) -> None:
@@ -82,8 +97,9 @@ if __name__ == "__main__":
         "reduced": LifterRuns(),
         "paper": LifterRuns(training=PRESETS["paper"], size="published"),
         "sequences": LifterRuns(
-            nets=("videopose243", "mixste", "pstmo"), seals=("none", "margin"), seeds=1,
-            training=replace(PRESETS["reduced"], steps=400, batch=16, save_every=100, extra=0.5),
+            nets=("videopose243", "mixste", "pstmo"), seals=("none", "margin"), seeds=3,
+            masked_steps=300,
+            training=replace(PRESETS["reduced"], steps=600, save_every=200, masked_rate=1e-3),
         ),
         "debug": LifterRuns(
             out=Path("runs/lifting_debug"), seeds=1, training=PRESETS["debug"], size="tiny",

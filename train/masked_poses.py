@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from tqdm import trange
 
@@ -10,19 +12,29 @@ from unipose.errors import ConfigError
 from unipose.lifting.lifting_data import LiftingData
 from unipose.lifting.p_stmo import MaskedPoseModel, PStmo
 
-RATE, BATCH = 1e-4, 160
-"""As published (Shan et al. 2022), whose rate falls by 3 % an epoch."""
+BATCH = 160
+"""As published (Shan et al. 2022)."""
+LOG_EVERY = 20
 
 
-def pre_train(net: torch.nn.Module, data: LiftingData, *, steps: int, seed: int) -> None:
+def pre_train(
+    net: torch.nn.Module,
+    data: LiftingData,
+    *,
+    steps: int,
+    seed: int,
+    rate: float,
+    log: Callable[..., None],
+) -> None:
     """Teach the lifter's encoder to fill in hidden keypoints; its heads stay as they are.
 
-    Raises ConfigError for another network than P-STMO.
+    `log` is told now and then the mean distance (screens) of what is filled in. Raises ConfigError
+    for another network than P-STMO.
     """
     if not isinstance(net, PStmo):
         raise ConfigError(f"only P-STMO is pre-trained on masked poses, not {type(net).__name__}")
     masked = MaskedPoseModel(net.config)
-    optimizer = torch.optim.Adam(masked.parameters(), lr=RATE)
+    optimizer = torch.optim.Adam(masked.parameters(), lr=rate)
     for step in trange(steps, desc="masked poses", mininterval=5.0):
         torch.manual_seed(hash((seed, step)))  # dropout
         generator = generator_of(seed=seed, step=step)
@@ -31,4 +43,6 @@ def pre_train(net: torch.nn.Module, data: LiftingData, *, steps: int, seed: int)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        if step % LOG_EVERY == 0 or step + 1 == steps:
+            log(masked_step=step + 1, masked=loss.item())
     net.encoder.load_state_dict(masked.encoder.state_dict(), strict=True)

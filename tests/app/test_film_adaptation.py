@@ -121,7 +121,7 @@ def test_one_who_fails_does_not_touch_the_others(
 
 def test_without_a_file_our_own_networks_look(frames: Path, monkeypatch: pytest.MonkeyPatch):
     class Detector(FakeKeypointDetector):
-        def bodies(self, pixels, *, least=0.3):
+        def bodies(self, pixels):
             keypoints = make_film(frames=2).keypoints[0].mapped_to(COCO_17)
             return [PersonInImage(box=(20.0, 20.0, 180.0, 180.0), keypoints=keypoints)]
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from eval.golden_keypoints import checkpoint_of
 from tests.fakes.checkpoints import save_mmengine
+from tests.fakes.films import spoil_packets, write_film
 from unipose.app import cli
 from unipose.app.examples import example_pose
 from unipose.body.pose import Pose
@@ -105,6 +106,19 @@ def test_a_film_is_looked_at_and_keypoints_go_by_name(unipose, weights):
     assert (status, out) == (0, "k.json: people 2, pictures 2\n")
     first = read_keypoint_file("k.json", of="openpose-25")[0].people[0].keypoints
     assert not first.present[0, first.keypoint_set.index["left_big_toe"]]
+
+
+@pytest.mark.slow
+def test_a_film_goes_on_after_a_broken_frame_and_says_which(unipose, weights):
+    film = write_film(Path("film.avi"), codec="mjpeg", layout="yuvj420p", key_every=1, count=6)
+    spoil_packets(film, [2, 4])
+    status, _, err = unipose(
+        "film.avi", "-o", "k.json", "--model", "rtmpose", "--weights", weights, "--boxes",
+        "whole", "--no-flip",
+    )  # fmt: skip
+    assert status == 0
+    assert [f"frame {n} is broken and left out" in err for n in (1, 2, 4)] == [False, True, True]
+    assert [image.image for image in read_keypoint_file("k.json")] == ["0", "1", "3", "5"]
 
 
 @pytest.mark.slow

@@ -163,3 +163,12 @@ def test_what_does_not_fit_is_refused():
         keypoint_set("coco")
     with pytest.raises(SkeletonError, match="left_tail"):
         COCO_17.indices("left_tail")
+
+
+def test_parts_of_one_set_become_rows_in_their_order():
+    parts = [Keypoints.of(COCO_17, torch.full((n, 17, 2), float(n))) for n in (2, 1)]
+    assert Keypoints.stacked(parts).points[:, 0, 0].tolist() == [2.0, 2.0, 1.0]
+    with pytest.raises(PoseError, match=r"of one set, got coco-17, human36m-17"):
+        Keypoints.stacked([parts[0], Keypoints.of(HUMAN36M_17, torch.zeros(1, 17, 2))])
+    with pytest.raises(PoseError, match="got none"):
+        Keypoints.stacked([])

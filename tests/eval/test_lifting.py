@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 
 from data_builders.lifting.lifting_splits import read_split
-from eval.lifted_people import LIMBS, from_hips, overlaid
+from eval.lifted_people import from_hips, overlaid
 from eval.lifting import LiftingOptions, finished_runs, main, measure
 from eval.lifting_pictures import curve_sheet
+from eval.plausible_joints import LIMBS
 from train import lifter_runs
 from train.lifter import PRESETS
 from train.lifter_runs import LifterRuns

@@ -20,9 +20,7 @@ class FakeKeypointDetector(KeypointDetector):
     def __init__(self) -> None:
         """Open nothing."""
 
-    def find(
-        self, pixels: Pixels, boxes: Sequence[Box] | None = None, *, least: float = 0.3
-    ) -> list[DetectedPerson]:
+    def find(self, pixels: Pixels, boxes: Sequence[Box] | None = None) -> list[DetectedPerson]:
         """Return one person for each box; without boxes one who fills the picture."""
         height, width = pixels.shape[:2]
         return [_person(box) for box in boxes or [(0.0, 0.0, float(width), float(height))]]

@@ -177,3 +177,36 @@ def test_a_bench_trains_what_is_missing_and_only_that(tmp_path: Path, monkeypatc
     assert sorted(path.name for path in tmp_path.iterdir()) == ["simple.nce.0", "simple.plain.0"]
     monkeypatch.setattr(lifter_runs, "train", lambda *_: pytest.fail("trained again"))
     lifter_runs.main(config)
+
+
+def test_a_static_loss_of_the_bench_learns_from_the_plain_run_of_its_seed(tmp_path: Path):
+    config = LifterRuns(out=tmp_path, nets=("simple", "pstmo"), seals=("none", "static"), seeds=1,
+                        masked_steps=7, training=PRESETS["debug"])  # fmt: skip
+    plain, static, film, _ = config.runs()
+    assert (static.out.name, static.seal, static.root_held) == ("simple.static.0", "margin", True)
+    assert static.static_from == plain.out / "last"
+    assert not plain.root_held
+    assert (plain.masked_steps, film.masked_steps, film.batch) == (0, 7, 32)
+
+
+def test_a_loss_whose_root_is_held_sees_and_moves_the_other_joints_alone():
+    run = LifterRun(replace(PRESETS["debug"], seal="margin", root_held=True), HUMAN36M_17)
+    said = torch.randn(2, 3, 17, 3, requires_grad=True)
+    judged = run.judged(said)
+    root = HUMAN36M_17.index["pelvis"]
+    assert not judged.detach()[:, root].any()
+    torch.testing.assert_close(judged[:, root + 1 :], said.flatten(0, 1)[:, root + 1 :])
+    judged.sum().backward()
+    assert said.grad is not None
+    assert float(said.grad[..., root, :].abs().max()) == 0
+
+
+@pytest.mark.slow
+def test_pre_training_fills_in_what_is_hidden_and_says_how_well(tmp_path: Path):
+    changes = {"width": 16, "inner": 8, "levels": 2}
+    main(debug(tmp_path, task_net="pstmo", changes=changes, masked_steps=25, masked_rate=3e-3))
+    rows = [json.loads(row) for row in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    masked = [row["masked"] for row in rows if "masked" in row]
+    assert [row["masked_step"] for row in rows[:3]] == [1, 21, 25]
+    assert masked[-1] < masked[0]
+    assert rows[-1]["step"] == 4

@@ -18,7 +18,13 @@ from train.keypoint_batches import (
     draw_keypoint_batch,
     half_body,
 )
-from train.wholebody import PRESETS, WholeBodyTraining, make_optimizer
+from train.wholebody import (
+    PRESETS,
+    KeypointLearner,
+    WholeBodyTraining,
+    make_optimizer,
+    train_step,
+)
 from unipose.body.keypoint_sets import COCO_17
 from unipose.errors import ConfigError
 from unipose.wholebody.config import WholeBodyConfig
@@ -111,6 +117,25 @@ def test_norms_and_biases_are_not_decayed():
         assert id(named[name]) not in plain
     for name in ("head.gcn.bn_input.weight", "head.cls_x.bias", "backbone.stem.0.bn.weight"):
         assert id(named[name]) in plain
+
+
+@pytest.mark.slow
+def test_backbone_and_head_learn_where_marked_dots_are():
+    torch.manual_seed(0)
+    config = replace(PRESETS["small"], network=TINY, muon=False, half=False, score_weight=0.0)
+    learner = KeypointLearner(WholeBodyNetwork(TINY)).train()
+    optimizer = torch.optim.AdamW(learner.parameters(), lr=3e-3)
+    batch = draw_keypoint_batch([marked_person(i) for i in range(4)], TINY, None)
+    before = learner.network.backbone.stem[0].conv.weight.detach().clone()
+    losses = []
+    for _ in range(40):
+        loss, _ = train_step(learner, batch, config)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert np.mean(losses[-3:]) < 0.6 * losses[0]
+    assert not torch.equal(before, learner.network.backbone.stem[0].conv.weight)
 
 
 def test_the_average_follows_the_weights():

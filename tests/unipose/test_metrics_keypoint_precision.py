@@ -10,6 +10,7 @@ from time import process_time
 import numpy as np
 import pytest
 
+from eval.toolbox_agreement import made_up_scene as scene
 from unipose.body.keypoint_sets import COCO_17, COCO_WHOLEBODY_133, CROWDPOSE_14
 from unipose.errors import ConfigError
 from unipose.files.keypoint_evaluation import read_detections, read_truth
@@ -26,35 +27,6 @@ from unipose.metrics.keypoint_precision import (
 )
 
 SIGMAS = COCO_WHOLEBODY_133.sigmas
-
-
-def scene(seed: int, *, images: int = 12) -> tuple[KeypointTruth, KeypointDetections]:
-    """People and detections with everything that rules are made for."""
-    random = np.random.default_rng(seed)
-    of_truth = np.repeat(np.arange(images) * 7, random.integers(0, 5, images))
-    people = len(of_truth)
-    boxes = np.concatenate(
-        [random.uniform(0, 200, (people, 2)), random.uniform(10, 300, (people, 2))], axis=1
-    )
-    points = boxes[:, None, :2] + random.uniform(0, 1, (people, 133, 2)) * boxes[:, None, 2:]
-    marks = random.integers(0, 3, (people, 133)).astype(float)
-    for columns in PARTS.values():
-        marks[random.random(people) < 0.3, columns] = 0
-    truth = KeypointTruth(
-        image=of_truth, points=points, marks=marks, boxes=boxes,
-        area=boxes[:, 2] * boxes[:, 3] * random.uniform(0.2, 0.7, people),
-        crowd=random.random(people) < 0.15,
-    )  # fmt: skip
-    copies = random.integers(0, people, 6 * people)
-    off = random.choice([0.5, 3.0, 12.0], (len(copies), 1, 1))
-    found = points[copies] + off * random.normal(size=(len(copies), 133, 2))
-    scores = random.uniform(0.1, 1, (len(copies), 133))
-    scores[random.random(len(copies)) < 0.1, 91:112] = 0
-    return truth, KeypointDetections(
-        image=np.where(random.random(len(copies)) < 0.1, 3, of_truth[copies]),
-        points=found, scores=scores, confidence=random.integers(0, 9, len(copies)) / 10,
-        part_confidence={"foot": random.uniform(0, 1, len(copies))},
-    )  # fmt: skip
 
 
 def walked(truth: KeypointTruth, found: KeypointDetections, part: str) -> tuple[float, ...]:

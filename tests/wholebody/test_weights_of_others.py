@@ -69,3 +69,10 @@ def test_an_exported_network_says_the_same(tmp_path):
     x, y = engine(images)
     assert torch.allclose(x, said.x, atol=1e-4)
     assert torch.allclose(y, said.y, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_damaged_onnx_file_is_named(tmp_path):
+    (tmp_path / "a.onnx").write_bytes(b"\x08\x08\x12\x07pytorch")
+    with pytest.raises(WeightsError, match="cannot be opened by onnxruntime"):
+        OnnxEngine(tmp_path / "a.onnx")

@@ -206,10 +206,21 @@ def keypoints(
         str | None,
         typer.Option(
             "--boxes",
-            metavar="FILE|whole",
-            help="People's boxes: a file in COCO's layout, or whole: the picture is one person's.",
+            metavar="FILE|whole|DETECTOR.onnx",
+            help="People's boxes: a file in COCO's layout, whole (the picture is one person's), or "
+            "what a YOLOX or RTMDet finds.",
         ),
     ] = None,
+    box_score: Annotated[
+        float,
+        typer.Option(
+            "--box-score",
+            metavar="SHARE",
+            min=0.0,
+            max=1.0,
+            help="How sure a detector has to be of a box.",
+        ),
+    ] = 0.3,
     detector: Annotated[
         str | None,
         typer.Option(
@@ -237,7 +248,8 @@ def keypoints(
     from unipose.files.keypoint_files import write_people
 
     film, whole = is_film(image), boxes == "whole"
-    if film and ((boxes is not None and not whole) or detector is not None):
+    onnx_boxes = boxes is not None and boxes.lower().endswith(".onnx")
+    if film and ((boxes is not None and not whole and not onnx_boxes) or detector is not None):
         raise PoseQueryError("--boxes FILE and --detector are for photos, not for a film")
     if boxes is not None and detector is not None:
         raise PoseQueryError("--boxes says where people are; leave out --detector")
@@ -249,7 +261,7 @@ def keypoints(
     elif picture is not None:
         check_drawn(picture, image, ending=".mp4" if film else "")
     paths, wanted = photos_in(image), None if keypoint_set is None else set_of(keypoint_set)
-    given = None if boxes is None or whole else read_boxes(Path(boxes))
+    given = None if boxes is None or whole or onnx_boxes else read_boxes(Path(boxes))
     find_boxes = None
     if detector is not None:
         from unipose.app import sources
@@ -265,6 +277,8 @@ def keypoints(
             onnx=engine == "onnx",
             flip_test=flip_test,
             detects=detects,
+            detector=Path(boxes) if boxes is not None and onnx_boxes else None,
+            box_score=box_score,
         ),
         boxes=given,
         whole=whole,

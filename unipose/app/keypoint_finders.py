@@ -13,10 +13,11 @@ from unipose.errors import PoseQueryError, WeightsError
 from unipose.files.film import FilmFrame
 from unipose.files.photo import Pixels
 from unipose.vision.film_people import bodies_in_frames
-from unipose.vision.keypoint_detector import DetectedPerson, KeypointDetector
+from unipose.vision.keypoint_detector import DetectedPerson, KeypointDetector, PeopleFinder
 from unipose.vision.nanodet import NanoDet
 from unipose.vision.pose_vit_keypoints import open_keypoint_network
 from unipose.wholebody.estimator import KeypointEngine, TorchEngine, WholeBodyEstimator
+from unipose.wholebody.onnx_detector import OnnxPersonDetector
 from unipose.wholebody.onnx_files import OnnxEngine, exported_engine
 
 KeypointModel = Literal["blazepose", "cigpose", "rtmpose"]
@@ -43,11 +44,14 @@ class KeypointFinder(Protocol):
 class BlazePoseFinder:
     """NanoDet, MoveNet, BlazePose; hands and face where the set has them."""
 
-    def __init__(self, keypoint_set: KeypointSet) -> None:
-        """Open the networks. Raises MissingFileError or WeightsError that say how to get them."""
+    def __init__(self, keypoint_set: KeypointSet, people: PeopleFinder | None = None) -> None:
+        """Open the networks; `people` finds people in place of NanoDet.
+
+        Raises MissingFileError or WeightsError that say how to get them.
+        """
         self.keypoint_set = keypoint_set
         fine = any(name in COCO_WHOLEBODY_133.names[23:] for name in keypoint_set.names)
-        self._detector = KeypointDetector(hands_and_face=fine)
+        self._detector = KeypointDetector(hands_and_face=fine, people=people)
 
     def find(self, pixels: Pixels, boxes: Sequence[Box] | None) -> tuple[PersonInImage, ...]:
         """Return the people in boxes, or everybody in the picture."""
@@ -69,24 +73,24 @@ class BlazePoseFinder:
 
 
 class WholeBodyFinder:
-    """RTMPose or CIGPose in boxes that are given, or that NanoDet finds."""
+    """RTMPose or CIGPose in boxes that are given or found."""
 
     def __init__(
-        self, estimator: WholeBodyEstimator, keypoint_set: KeypointSet | None, *, detects: bool
+        self,
+        estimator: WholeBodyEstimator,
+        keypoint_set: KeypointSet | None,
+        people: PeopleFinder | None,
     ) -> None:
-        """`keypoint_set` None takes the network's own.
-
-        `detects`: boxes are to be found, too. Raises as NanoDet.
-        """
+        """`keypoint_set` None takes the network's own; `people` None needs boxes that are given."""
         self._estimator = estimator
         self.keypoint_set = keypoint_set or estimator.engine.config.keypoint_set
-        self._detector = NanoDet() if detects else None
+        self._people = people
 
     def find(self, pixels: Pixels, boxes: Sequence[Box] | None) -> tuple[PersonInImage, ...]:
         """Return the people in boxes, or everybody in the picture."""
         if boxes is None:
-            assert self._detector is not None
-            people = self._detector.find(pixels)
+            assert self._people is not None
+            people = self._people.find(pixels)
         else:
             people = [PersonInImage(box=box, detector="a box") for box in boxes]
         found = self._estimator.find(pixels, people, different=boxes is None)
@@ -117,9 +121,13 @@ def open_finder(
     onnx: bool = False,
     flip_test: bool = True,
     detects: bool = True,
+    detector: Path | None = None,
+    box_score: float = 0.3,
 ) -> KeypointFinder:
     """Return the finder of a model; `weights` None takes the shipped ones.
 
+    `detects`: boxes are to be found, too, by the ONNX file of a `detector` or by NanoDet, which has
+    to be sure of them by `box_score`.
     Raises PoseQueryError for what does not fit together, WeightsError for weights of the other
     model, and what opening them raises.
     """
@@ -130,7 +138,8 @@ def open_finder(
             )
         from unipose.body.keypoint_sets import COCO_17
 
-        return BlazePoseFinder(keypoint_set or COCO_17)
+        people = _people_finder(detector, box_score) if detects else None
+        return BlazePoseFinder(keypoint_set or COCO_17, people)
     if weights is None and model == "cigpose":
         raise PoseQueryError(
             "no weights of CIGPose come along; name a published checkpoint: "
@@ -144,9 +153,14 @@ def open_finder(
         raise WeightsError(
             weights or SHIPPED, f"holds a {kind}.", f"Say --model {kind.casefold()}."
         )
-    return WholeBodyFinder(
-        WholeBodyEstimator(engine, flip_test=flip_test), keypoint_set, detects=detects
-    )
+    people = _people_finder(detector, box_score) if detects else None
+    return WholeBodyFinder(WholeBodyEstimator(engine, flip_test=flip_test), keypoint_set, people)
+
+
+def _people_finder(detector: Path | None, least: float) -> PeopleFinder:
+    if detector is None:
+        return NanoDet(least=least)
+    return OnnxPersonDetector(detector, least=least)
 
 
 def _engine(path: Path, *, onnx: bool) -> KeypointEngine:

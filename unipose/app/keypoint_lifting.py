@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from PIL import Image, ImageDraw
 from torch import Tensor
@@ -72,12 +71,7 @@ def lift_people(
     sets = {keypoints.keypoint_set.name for _, keypoints in rows}
     if len(sets) > 1:
         raise FileError(path, f"holds keypoints of several sets ({', '.join(sorted(sets))}).")
-    seen = Keypoints(
-        keypoint_set=rows[0][1].keypoint_set,
-        points=torch.cat([keypoints.points for _, keypoints in rows]),
-        scores=torch.cat([keypoints.scores for _, keypoints in rows]),
-        present=torch.cat([keypoints.present for _, keypoints in rows]),
-    )
+    seen = Keypoints.stacked([keypoints for _, keypoints in rows])
     if isinstance(lifter, KeypointsAlone):
         found = lifter.recover(seen)
         joints, of, poses = lifter.joints(found), COCO_17, found.pose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -76,6 +77,19 @@ class Keypoints:
             points=torch.where(here[..., None], points, 0.0),
             scores=torch.where(here, scores, 0.0),
             present=here,
+        )
+
+    @classmethod
+    def stacked(cls, parts: Sequence[Keypoints]) -> Keypoints:
+        """Return the rows of all parts, in order. Raises PoseError unless of one set."""
+        if len({part.keypoint_set.name for part in parts}) != 1:
+            names = sorted({part.keypoint_set.name for part in parts})
+            raise PoseError(f"expected keypoints of one set, got {', '.join(names) or 'none'}")
+        return cls(
+            keypoint_set=parts[0].keypoint_set,
+            points=torch.cat([part.points for part in parts]),
+            scores=torch.cat([part.scores for part in parts]),
+            present=torch.cat([part.present for part in parts]),
         )
 
     def __len__(self) -> int:

@@ -96,12 +96,7 @@ class Track:
             row.keypoint_set != rows[0].keypoint_set for row in rows
         ):  # fmt: skip
             raise PoseError("expected keypoints of one set at each sighting of the track")
-        return Keypoints(
-            keypoint_set=rows[0].keypoint_set,
-            points=torch.cat([row.points for row in rows]),
-            scores=torch.cat([row.scores for row in rows]),
-            present=torch.cat([row.present for row in rows]),
-        )
+        return Keypoints.stacked(rows)
 
     @property
     def poses(self) -> Pose:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jaxtyping import Float
-from torch import Tensor, maximum, minimum
+from torch import Tensor, argsort, maximum, minimum
 
 
 def box_overlap(
@@ -18,3 +18,25 @@ def box_overlap(
     both = (high - low).clamp(min=0).prod(dim=-1)
     areas = [(some[..., 2:] - some[..., :2]).prod(dim=-1) for some in (boxes, others)]
     return both / (areas[0] + areas[1] - both).clamp(min=1e-9)
+
+
+def keep_apart(
+    boxes: Float[Tensor, "box 4"],
+    scores: Float[Tensor, " box"],
+    *,
+    least: float,
+    most_overlap: float,
+) -> list[int]:
+    """Return which boxes overlap no surer one by `most_overlap`, the surest first (greedy NMS).
+
+    Boxes without an area, and those whose score is below `least`, are left out.
+    """
+    kept: list[int] = []
+    for at in argsort(scores, descending=True, stable=True).tolist():
+        if float(scores[at]) < least:
+            break
+        if bool((boxes[at, :2] >= boxes[at, 2:]).any()):
+            continue
+        if not bool((box_overlap(boxes[at], boxes[kept]) >= most_overlap).any()):
+            kept.append(at)
+    return kept

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -77,40 +78,50 @@ class DetectedPerson:
         return joined((self.body, *self.hands_and_face, seen, toes)).mapped_to(target)
 
 
+@runtime_checkable
+class PeopleFinder(Protocol):
+    """A detector of people."""
+
+    def find(self, pixels: Pixels) -> list[PersonInImage]:
+        """Return people (of a picture, RGB) with box and confidence, the surest first."""
+        ...
+
+
 class KeypointDetector:
     """The networks. About 60 ms a picture and 90 ms a person on one core; hands and face 90 ms."""
 
-    def __init__(self, *, hands_and_face: bool = False) -> None:
-        """Open the networks. Raises MissingFileError or WeightsError that say how to get them."""
-        self._people, self._keypoints, self._landmarks = NanoDet(), MoveNet(), BlazePose()
+    def __init__(self, *, hands_and_face: bool = False, people: PeopleFinder | None = None) -> None:
+        """Open the networks; `people` finds people in place of NanoDet.
+
+        Raises MissingFileError or WeightsError that say how to get them.
+        """
+        self._people = people or NanoDet()
+        self._keypoints, self._landmarks = MoveNet(), BlazePose()
         self._hands_and_face = HandsAndFace() if hands_and_face else None
         # these networks are too small to be shared out: a thread for each person is twice as fast
         self._pool = ThreadPoolExecutor(
             torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)
         )
 
-    def find(
-        self, pixels: Pixels, boxes: Sequence[Box] | None = None, *, least: float = 0.3
-    ) -> list[DetectedPerson]:
+    def find(self, pixels: Pixels, boxes: Sequence[Box] | None = None) -> list[DetectedPerson]:
         """Return the people in a picture (RGB), the surest first; or one for each of `boxes`.
 
-        `least` is how sure the detector of people has to be (0 to 1); of those it finds, somebody
-        with fewer than LEAST_SEEN keypoints, or with the same keypoints as a surer one, is left
-        out. Boxes are left, top, right, bottom in pixels, and each gets its person, whatever is in
-        it.
+        Of those whom the detector of people finds, somebody with fewer than LEAST_SEEN keypoints,
+        or with the same keypoints as a surer one, is left out. Boxes are left, top, right, bottom
+        in pixels, and each gets its person, whatever is in it.
         """
         if boxes is None:
-            return self.landmarks(pixels, self.bodies(pixels, least=least))
+            return self.landmarks(pixels, self.bodies(pixels))
         people = [PersonInImage(box=box, detector="a box") for box in boxes]
         return self.landmarks(pixels, list(self._pool.map(partial(self._body, pixels), people)))
 
-    def people(self, pixels: Pixels, *, least: float = 0.3) -> list[PersonInImage]:
+    def people(self, pixels: Pixels) -> list[PersonInImage]:
         """Return box and confidence of the people in a picture, the surest first."""
-        return self._people.find(pixels, least=least)
+        return self._people.find(pixels)
 
-    def bodies(self, pixels: Pixels, *, least: float = 0.3) -> list[PersonInImage]:
+    def bodies(self, pixels: Pixels) -> list[PersonInImage]:
         """Return the people in a picture with COCO's keypoints: the first step of `find`."""
-        return self._different(pixels, self.people(pixels, least=least))
+        return self._different(pixels, self.people(pixels))
 
     def follow(self, pixels: Pixels, before: Sequence[PersonInImage]) -> list[PersonInImage]:
         """Return the bodies of the frame before where they are now: nobody new is looked for.

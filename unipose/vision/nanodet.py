@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unipose.body.people import PersonInImage
-from unipose.metrics.boxes import box_overlap
+from unipose.metrics.boxes import keep_apart
 from unipose.vision.graph_model import GraphModel
 from unipose.vision.network_files import network_file
 from unipose.vision.turned_square import Pixels, TurnedSquare
@@ -27,12 +27,16 @@ _LEVELS = (("Identity", "Identity_3"), ("Identity_1", "Identity_4"), ("Identity_
 class NanoDet:
     """The detector: some 60 ms a picture on one core."""
 
-    def __init__(self) -> None:
-        """Open the network. Raises MissingFileError or WeightsError that say how to get it."""
+    def __init__(self, *, least: float = 0.3) -> None:
+        """Open the network, which has to be sure of somebody by `least` (0 to 1).
+
+        Raises MissingFileError or WeightsError that say how to get it.
+        """
+        self.least = least
         self._network = GraphModel(network_file("nanodet"))
 
-    def find(self, pixels: Pixels, *, least: float = 0.3) -> list[PersonInImage]:
-        """Return people with box and confidence (at least `least`, 0 to 1), the surest first."""
+    def find(self, pixels: Pixels) -> list[PersonInImage]:
+        """Return people with box and confidence, the surest first."""
         height, width = pixels.shape[:2]
         square = TurnedSquare(centre=(width / 2, height / 2), side=float(max(height, width)))
         seen = square.cut(pixels, INPUT_PX)[..., ::-1]
@@ -46,12 +50,12 @@ class NanoDet:
             scores.append(classes[0, :, 0])  # COCO's first class is "person"
         corners = square.to_picture(torch.cat(boxes).reshape(-1, 2).numpy()).reshape(-1, 4)
         corners = corners.clip(0, (width, height, width, height))
-        sure = torch.cat(scores).numpy()
+        sure, places = torch.cat(scores), torch.from_numpy(corners).float()
         return [
             PersonInImage(
                 box=tuple(corners[at].tolist()), confidence=float(sure[at]), detector="NanoDet"
             )
-            for at in _apart(torch.from_numpy(corners), sure, least)
+            for at in keep_apart(places, sure, least=self.least, most_overlap=MOST_OVERLAP)
         ]
 
 
@@ -63,18 +67,3 @@ def _boxes(edges: Float[Tensor, "place bins"]) -> Float[Tensor, "place 4"]:
     y, x = torch.meshgrid(grid, grid, indexing="ij")
     middle = torch.stack([x.flatten(), y.flatten()], dim=1)
     return torch.cat([middle - ahead[:, :2], middle + ahead[:, 2:]], dim=1) / cells
-
-
-def _apart(
-    boxes: Float[Tensor, "place 4"], scores: Float[np.ndarray, "place"], least: float
-) -> list[int]:
-    """Return the boxes that overlap no surer one, the surest first."""
-    found: list[int] = []
-    for at in np.argsort(-scores, kind="stable"):
-        if scores[at] < least:
-            break
-        if bool((boxes[at, :2] >= boxes[at, 2:]).any()):
-            continue
-        if not bool((box_overlap(boxes[at], boxes[found]) >= MOST_OVERLAP).any()):
-            found.append(int(at))
-    return found

@@ -49,7 +49,7 @@ def export_onnx(network: KeypointNetwork, path: Path) -> Path:
 
     Raises ConfigError if the package onnx is not installed.
     """
-    onnx = _extra("onnx")
+    onnx = extra_package("onnx")
     config = network.config
     crops = torch.zeros(2, 3, config.height_px, config.width_px)
     with written_whole(path) as temporary:
@@ -86,21 +86,13 @@ class OnnxEngine:
         Raises ConfigError if onnxruntime is not installed, MissingFileError, or WeightsError if the
         file is damaged or holds another kind of network.
         """
-        runtime = _extra("onnxruntime")
-        if not path.is_file():
-            raise MissingFileError(path, "there is no such ONNX file.")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
-        options.inter_op_num_threads = 1
+        self._session = open_session(path, threads=threads)
         try:
-            self._session = runtime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
             (given,), outputs = self._session.get_inputs(), self._session.get_outputs()
             notes = self._session.get_modelmeta().custom_metadata_map
             self._input, self._outputs = given.name, [output.name for output in outputs[:2]]
             self.config = _config_of(notes, given.shape, [output.shape for output in outputs])
-        except (ValueError, TypeError, KeyError, RuntimeError, OSError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise WeightsError(
                 path, f"is no keypoint network with crops in and SimCC out ({error})."
             ) from error
@@ -130,8 +122,34 @@ def exported_engine(network: KeypointNetwork) -> OnnxEngine:
         return OnnxEngine(export_onnx(network, Path(folder) / "network.onnx"))
 
 
-def _extra(name: str) -> Any:
-    """Return an optional package."""
+def open_session(path: Path, *, threads: int = 0) -> Any:
+    """Return onnxruntime's session of a file; `threads` 0 takes as many as there are cores.
+
+    Raises ConfigError if onnxruntime is not installed, MissingFileError, or WeightsError if the
+    file is damaged.
+    """
+    runtime = extra_package("onnxruntime")
+    if not path.is_file():
+        raise MissingFileError(path, "there is no such ONNX file.")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.inter_op_num_threads = 1
+    try:
+        return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except onnx_errors() as error:
+        said = str(error).splitlines()[0]
+        raise WeightsError(path, f"cannot be opened by onnxruntime ({said}).") from error
+
+
+def onnx_errors() -> tuple[type[Exception], ...]:
+    """Return what onnxruntime raises, whose errors derive from Exception alone."""
+    state = extra_package("onnxruntime.capi.onnxruntime_pybind11_state")
+    own = (kind for kind in vars(state).values() if isinstance(kind, type))
+    return (*(kind for kind in own if issubclass(kind, Exception)), ValueError, RuntimeError)
+
+
+def extra_package(name: str) -> Any:
+    """Return an optional package. Raises ConfigError that says how to get it."""
     from importlib import import_module
 
     try:
