@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from eval.contact import ContactOptions, Keep, charts_of, measure, rows_of
+from eval.contact import charts_of, measure, rows_of
 from eval.contact_bench import wrong_answers
+from eval.contact_options import ContactOptions, Keep
 from eval.contact_speed import loop_loss
 from unipose.body.regions import PROSEPOSE_TWO_PEOPLE
 from unipose.contact.assignments import assign
@@ -70,6 +71,7 @@ def test_the_whole_benchmark_runs(mocap_folder, tmp_path):
         assert 0 <= result[f"one_person.{method}.average_pcc"] <= 100
     assert result["loss_speedup"] > 1
     assert result["heuristic.fallbacks"] == 2
-    assert len(rows_of(result, "")) == 10
+    assert len(rows_of(result, "")) == 12
+    assert {"random.average_pcc", "anywhere.average_pcc"} <= result.keys()
     assert [chart.name for chart in charts_of(result)] == ["contact_samples", "contact_wrong"]
     assert measure(options) == result  # everything was kept
