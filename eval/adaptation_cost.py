@@ -18,7 +18,7 @@ from unipose.body.pose import OPEN_BODY
 from unipose.vision.crops import Crops
 from unipose.vision.resnet_recovery import ResNetRecovery
 
-TIMED_FRAMES = 16
+TIMED_FRAMES = 6
 
 
 def overhead(adapter: Adapter, body: Body) -> dict[str, object]:

@@ -5,8 +5,8 @@ single people who touch themselves, with an estimator's errors. Who says what to
 two people BUDDI's heuristic pulls the nearest vertices of the whole meshes together; for one there
 is no contact loss at all), an oracle, an oracle some of whose pairs are wrong in each of N samples,
 our own model that looks at the picture, and the rule a language model has to beat: what is near in
-the initial estimate touches. Controls know nothing of the scene: tables of any words, our own
-model's tables of other scenes, and "they touch" without saying where.
+the initial estimate touches. Controls know nothing of the scene: a table of as many pairs of any
+words ("random"), and for two people "they touch" without saying where ("anywhere").
 
 Joint PA-MPJPE: both people under one similarity, 14 joints each. PCC: the share of true contacts
 (pairs of the 22 fine regions, exact distances) nearer than a radius, averaged over the radii 0,
@@ -18,19 +18,20 @@ same on Hi4D, CHI3D, FlickrCI3D or MOYO (`eval.contact_data_sets`).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from data_builders.studio import Motions, Studio
 from eval.chart import Bar, Chart, as_svg
-from eval.contact_bench import SHOWN_RADII, Bench, MethodScores
+from eval.contact_bench import SHOWN_RADII, Bench, MethodScores, SeedBench
 from eval.contact_data_sets import PEOPLE, DataSetScenes
 from eval.contact_options import ContactOptions, Keep, contact_refiner
 from eval.contact_scenes import draw_scenes, scene_config
-from eval.contact_speed import measure_speed
+from eval.contact_speed import SCENES, measure_speed
 from eval.estimation import HELD_OUT_STUDIO
 from eval.program import print_result, print_table, run, track
 from unipose.app.contact_refining import Asking
@@ -67,27 +68,18 @@ def answerers(
         oracle("oracle", 0.0, 1, some=False),
         oracle("oracle_30_wrong", 0.3, n, some=False),
         Answerer(name="rule", votes=lambda bench: bench.rule(options.reach_m)),
-        oracle("random", 1.0, 1, some=False),
+        oracle("random", 1.0, 1),
     ]
     if own is not None:
         main.append(Answerer(name="own_model", votes=own, some=True))
-        main.append(
-            Answerer(name="own_model_elsewhere", votes=lambda b: _shifted(own(b)), some=True)
-        )
     if options.ask:
         main.append(Answerer(name="asked", votes=lambda b: asked_votes(b, options), some=True))
     if options.answers is not None:
         main.append(Answerer(name="answers", votes=lambda b: given_votes(b, options)))
-    anywhere = Answerer(name="anywhere", votes=lambda bench: bench.anywhere())
+    anywhere = Answerer(name="anywhere", votes=lambda bench: bench.anywhere(), some=True)
     curves = [oracle(f"oracle_30_wrong_n{count}", 0.3, count) for count in (1, 5)]
     curves += [oracle(f"oracle_{s}_wrong", s / 100, n) for s in (10, 20, 40)]
     return {2: [*main, anywhere, *curves], 1: main}
-
-
-def _shifted(votes: list[ContactVotes]) -> list[ContactVotes]:
-    """Return each scene what is said of the one half the list further."""
-    half = len(votes) // 2
-    return [*votes[half:], *votes[:half]]
 
 
 def asked_votes(bench: Bench, options: ContactOptions) -> list[ContactVotes]:
@@ -111,28 +103,28 @@ def given_votes(bench: Bench, options: ContactOptions) -> list[ContactVotes]:
 
 def measure(options: ContactOptions) -> dict[str, object]:
     """Return all figures."""
-    assistant = options.load_assistant() if options.own else None
-    said: dict[int, list[ContactVotes]] = {}
+    said: dict[tuple[int, int], list[ContactVotes]] = {}
     body = load_body(options.body)
     result: dict[str, object] = {"split": options.split, "body": body.id}
     if options.dataset is None:
         result["seeds"] = len(options.seeds)
-        groups: Iterable[list[Bench]] = studio_benches(options, body)
+        groups = studio_benches(options, body)
     else:
-        groups = [data_set_bench(options, body, result)]
+        groups = [[data_set_bench(options, body, result)]]
+    assistant = cache(options.load_assistant)
     for benches in groups:
-        people, count = benches[0].people, min(len(bench.scenes) for bench in benches)
-        some = max(1, min(options.some_scenes // len(benches), count))
+        people = benches[0].people
+        some = min(max(1, options.some_scenes // len(benches)), benches[0].count)
 
         def own(bench: Bench, some: int = some) -> list[ContactVotes]:
-            if id(bench) not in said:
-                assert assistant is not None
-                said[id(bench)] = bench.own(assistant, some)
-            return said[id(bench)]
+            key = bench.people, bench.seed
+            if key not in said:
+                said[key] = bench.own(assistant(), some)
+            return said[key]
 
         asked = [
             who
-            for who in answerers(options, None if assistant is None else own)[people]
+            for who in answerers(options, own if options.own else None)[people]
             if not options.methods or who.name in options.methods
         ]
         prefix = "" if people == 2 or options.dataset else "one_person."
@@ -145,45 +137,55 @@ def measure(options: ContactOptions) -> dict[str, object]:
     return result
 
 
-def studio_benches(options: ContactOptions, body: Body) -> Iterator[list[Bench]]:
-    """Yield the studio's scenes, all seeds, for each number of people."""
+def studio_benches(options: ContactOptions, body: Body) -> list[list[SeedBench]]:
+    """Return the studio's scenes, all seeds, for each number of people."""
     split = "" if options.split == "all" else options.split
-    motions = Motions.read(options.data, split, fps=10.0, only=options.only)
+    motions = cache(partial(Motions.read, options.data, split, fps=10.0, only=options.only))
     errors = LandmarkLifter.from_pretrained().errors
     refiner = contact_refiner(options, body)
-    for people in options.people:
-        total = options.scenes if people == 2 else options.one_person
-        benches = []
-        for seed in options.seeds:
-            config = scene_config(
-                people, seed=HELD_OUT_STUDIO + 100 + seed, side_px=options.side_px
+
+    def build(people: int, seed: int, count: int) -> Bench:
+        config = scene_config(people, seed=HELD_OUT_STUDIO + 100 + seed, side_px=options.side_px)
+        drawn = draw_scenes(
+            Studio(config, motions(), body), errors, people=people, seed=seed,
+            severity=options.severity,
+        )  # fmt: skip
+        return Bench(list(itertools.islice(drawn, count)), refiner, seed=seed)
+
+    totals = {2: options.scenes, 1: options.one_person}
+    return [
+        [
+            SeedBench(
+                people=people, seed=seed, count=-(-totals[people] // len(options.seeds)),
+                build=partial(build, people, seed),
             )
-            drawn = draw_scenes(
-                Studio(config, motions, body), errors, people=people, seed=seed,
-                severity=options.severity,
-            )  # fmt: skip
-            scenes = list(itertools.islice(drawn, -(-total // len(options.seeds))))
-            benches.append(Bench(scenes, refiner, seed=seed))
-        yield benches
+            for seed in options.seeds
+        ]
+        for people in options.people
+    ]  # fmt: skip
 
 
-def data_set_bench(options: ContactOptions, body: Body, result: dict[str, object]) -> list[Bench]:
+def data_set_bench(options: ContactOptions, body: Body, result: dict[str, object]) -> SeedBench:
     """Return the scenes of a data set; what figures on it hang on is written into `result`."""
     files = options.files
     found = DataSetScenes(files, body)
     scenes = found.scenes()
     marked = files.name in ("chi3d", "flickrci3d")
     regions = VOCABULARIES[PEOPLE[files.name]] if marked else FINE_REGIONS
+    shapes = "of the source" if found.truth_body == body.id else "mean of the body"
     result |= {
         "dataset": files.name, "initial_poses": files.initial_poses,
-        "true_shapes": "of the source" if found.truth_body == body.id else "mean of the body",
+        "true_shapes": shapes if found.truth_body else "no true poses",
         "dropped": len(found.drops.dropped),
     }  # fmt: skip
-    return [Bench(scenes, contact_refiner(options, body), seed=options.seed, regions=regions)]
+    bench = Bench(scenes, contact_refiner(options, body), seed=options.seed, regions=regions)
+    return SeedBench(
+        people=bench.people, seed=bench.seed, count=len(scenes), build=lambda _: bench
+    )  # fmt: skip
 
 
 def method_figures(
-    benches: list[Bench],
+    benches: list[SeedBench],
     asked: list[Answerer],
     options: ContactOptions,
     some: int,
@@ -194,16 +196,19 @@ def method_figures(
     `some_scenes_mm` is the error in those scenes that everybody answers in, `heuristic_mm` the
     heuristic's in the same ones.
     """
-    found = {"initial": [bench.initial() for bench in benches]}
-    jobs = list(itertools.product(asked, range(len(benches))))
-    for who, i in track(jobs, f"{benches[0].people} people"):
-        bench = benches[i]
-        keep = Keep(options, people=bench.people, seed=bench.seed)
+    initial = Answerer(name="initial", votes=lambda bench: [])
+    found: dict[str, list[MethodScores]] = {}
+    jobs = list(itertools.product([initial, *asked], benches))
+    for who, bench in track(jobs, f"{benches[0].people} people"):
 
-        def scores(bench: Bench = bench, who: Answerer = who) -> dict[str, Any]:
+        def scores(drawn: SeedBench = bench, who: Answerer = who) -> dict[str, Any]:
+            bench = drawn.first(some if who.some else None)
+            if who.name == "initial":
+                return vars(bench.initial())
             votes = who.votes(bench)
             return vars(bench.refined(votes[:some] if who.some else votes))
 
+        keep = Keep(options, people=bench.people, seed=bench.seed)
         found.setdefault(who.name, []).append(MethodScores(**keep(who.name, scores)))
     result: dict[str, object] = {}
     for name, by_seed in found.items():
@@ -222,9 +227,9 @@ def method_figures(
 
 
 def mean_tables(
-    benches: list[Bench],
+    benches: list[SeedBench],
     own: Callable[[Bench], list[ContactVotes]],
-    assistant: UniPose | None,
+    assistant: Callable[[], UniPose],
     options: ContactOptions,
     some: int,
 ) -> dict[str, float]:
@@ -233,24 +238,24 @@ def mean_tables(
     for bench in benches:
         keep = Keep(options, people=bench.people, seed=bench.seed)
 
-        def figures(bench: Bench = bench) -> dict[str, Any]:
-            return table_figures(bench, own, assistant, options, some)
+        def figures(drawn: SeedBench = bench) -> dict[str, Any]:
+            return table_figures(drawn.first(), own, assistant, options, some)
 
-        part = "rule tables" if assistant is None else "tables"
-        tables.append(keep(part, figures))
+        tables.append(keep("tables" if options.own else "rule tables", figures))
     return {key: float(np.mean([table[key] for table in tables])) for key in tables[0]}
 
 
-def speed_figures(bench: Bench, options: ContactOptions) -> dict[str, float]:
+def speed_figures(bench: SeedBench, options: ContactOptions) -> dict[str, float]:
     """Return `measure_speed`'s figures, kept as all others are."""
     keep = Keep(options, people=bench.people, seed=bench.seed)
-    return keep("speed", lambda: measure_speed(bench, steps=min(options.steps, 20)))
+    steps = min(options.steps, 20)
+    return keep("speed", lambda: measure_speed(bench.first(SCENES), steps=steps))
 
 
 def table_figures(
     bench: Bench,
     own: Callable[[Bench], list[ContactVotes]],
-    assistant: UniPose | None,
+    assistant: Callable[[], UniPose],
     options: ContactOptions,
     some: int,
 ) -> dict[str, float]:
@@ -260,7 +265,7 @@ def table_figures(
         found["answers_f1"] = bench.table_f1(given_votes(bench, options))["f1"]
     if options.ask:
         found["asked_f1"] = bench.table_f1(asked_votes(bench, options))["f1"]
-    if assistant is None:
+    if not options.own:
         return found
     shown = bench.table_f1(own(bench))
     found |= {
@@ -269,7 +274,7 @@ def table_figures(
     }  # fmt: skip
     if bench.people == 1 and bench.truth is not None:
         for name, true in (("true_pose", True), ("initial_pose", False)):
-            of_pose = bench.table_f1(bench.from_pose(assistant, some, true=true))
+            of_pose = bench.table_f1(bench.from_pose(assistant(), some, true=true))
             found |= {f"{name}_f1": of_pose["f1"], f"{name}_chance_f1": of_pose["chance_f1"]}
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -262,3 +262,23 @@ class Bench:
         """Return a table with its people in the order that agrees better."""
         orders = [self._meant(said), self._meant([(b, a) for a, b in said])]
         return max(orders, key=lambda one: sum(any(p & t for t in truth) for p in one))
+
+
+@dataclass(kw_only=True)
+class SeedBench:
+    """A seed's scenes, drawn when somebody needs them: of kept figures nobody does."""
+
+    people: int
+    seed: int
+    count: int
+    """Of scenes."""
+    build: Callable[[int], Bench]
+    """Number of scenes -> those, from the first on."""
+    _made: Bench | None = None
+
+    def first(self, count: int | None = None) -> Bench:
+        """Return at least so many of the scenes (None: all), drawn once."""
+        count = self.count if count is None else min(count, self.count)
+        if self._made is None or len(self._made.scenes) < count:
+            self._made = self.build(count)
+        return self._made

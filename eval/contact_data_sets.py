@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -127,14 +127,17 @@ class DataSetScenes:
         self._fine = SceneOptimiser(body=body, points=points)
 
     def scenes(self) -> list[ContactScene]:
-        """Return the scenes in which something touches; records that are broken are left out.
+        """Return the scenes in which something touches.
 
-        Raises ConfigError if there are none, or none that could be estimated; FileError for an
-        estimator's file that is missing.
+        Records that are broken, or of which an estimator's file is missing, are left out and
+        counted (`drops`). Raises ConfigError if no scene is left.
         """
         found = list(islice(self._usable(), self.files.limit))
         if not found:
-            raise ConfigError(f"{self.files.folder} has no scene in which something touches")
+            raise ConfigError(
+                f"{self.files.folder} has no usable scene in which something touches; "
+                f"{self.drops.summary()}"
+            )
         return found
 
     def _usable(self) -> Iterator[ContactScene]:
@@ -142,7 +145,8 @@ class DataSetScenes:
             truth = self._truth(record)
             contacts = self._contacts(record, truth)
             if contacts:
-                yield self._scene(record, truth, contacts, number)
+                build = partial(self._scene, record, truth, contacts, number)
+                yield from self.drops.keep(record.key, build)
 
     def _scene(
         self,

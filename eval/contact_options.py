@@ -42,7 +42,7 @@ class ContactOptions(ModelOptions):
     """Refine by these answers too: a contacts.json with the scenes' keys."""
     scenes: int = 216
     """Of two people, over all seeds."""
-    one_person: int = 48
+    one_person: int = 24
     """Of one person who touches themselves."""
     some_scenes: int = 72
     """For which our own model is asked, and shares of wrong pairs and N are varied."""

@@ -39,7 +39,7 @@ def test_the_plain_loop_finds_the_same_loss():
 def test_finished_parts_are_kept_for_the_same_options_only(tmp_path):
     options = ContactOptions(data=tmp_path, keep=tmp_path / "kept", seeds=(0, 1), scenes=20)
     alone = ContactOptions(data=tmp_path, keep=tmp_path / "kept", seeds=(1,), scenes=10,
-                           one_person=24, some_scenes=36)  # fmt: skip
+                           one_person=12, some_scenes=36)  # fmt: skip
     asked = []
 
     def make():

@@ -13,10 +13,10 @@ from eval.contact_data_sets import file_of
 from eval.contact_options import ContactOptions
 from tests.fakes.contact_datasets import write_chi3d, write_flickrci3d, write_hi4d, write_moyo
 from tests.fakes.keypoint_detector import FakeKeypointDetector
+from unipose.body.keypoint_sets import COCO_17
 from unipose.body.keypoints import Keypoints
 from unipose.body.people import ImagePeople, PersonInImage
 from unipose.body.pose import Pose
-from unipose.contact.scene_batch import BODY_AND_FEET
 from unipose.errors import ConfigError, FileError
 from unipose.files import save_pose
 from unipose.files.keypoint_files import write_people
@@ -61,8 +61,8 @@ def test_chi3d_is_refined_from_an_estimators_files(tmp_path):
     places = torch.tensor([[-0.3, -1.0, -4.0], [0.3, -1.0, -4.2]])
     pose = Pose(rotations=torch.eye(3).repeat(2, 24, 1, 1), translation=places)
     save_pose(pose, tmp_path / f"{name}.npz")
-    points = 100 + 300 * torch.rand(2, 1, 23, 2, generator=torch.Generator().manual_seed(0))
-    people = tuple(PersonInImage(keypoints=Keypoints.of(BODY_AND_FEET, row)) for row in points)
+    points = 100 + 300 * torch.rand(2, 1, 17, 2, generator=torch.Generator().manual_seed(0))
+    people = tuple(PersonInImage(keypoints=Keypoints.of(COCO_17, row)) for row in points)
     write_people([ImagePeople(image=name, people=people)], tmp_path / f"{name}.json")
     result = measure(
         options_of("chi3d", tmp_path, initial=tmp_path, keypoints=tmp_path, methods=("oracle",))
@@ -89,6 +89,7 @@ def test_flickrci3d_is_measured_without_true_poses(tmp_path, monkeypatch):
     assert result["initial_poses"] == "our own estimator"
     assert result["answers_f1"] == 1.0  # in either order of the two
     assert result["dropped"] == 1
+    assert result["true_shapes"] == "no true poses"
     assert "initial.joint_pa_mpjpe_mm" not in result
     assert 0 <= result["answers.average_pcc"] <= 100
 
@@ -104,5 +105,5 @@ def test_moyo_has_one_person_who_touches_themselves(tmp_path):
 @pytest.mark.slow
 def test_a_data_set_in_which_nobody_touches_is_named(tmp_path):
     write_moyo(tmp_path)
-    with pytest.raises(ConfigError, match="no scene in which something touches"):
+    with pytest.raises(ConfigError, match="no usable scene in which something touches"):
         measure(options_of("moyo", tmp_path, corrupted=True))
