@@ -119,7 +119,8 @@ class Keep:
         asked = {
             key: str(-(-value // count) if key in _OF_ALL_SEEDS else value)
             for key, value in vars(options).items()
-            if key not in _ELSEWHERE and (options.dataset or key not in _OF_DATA_SETS)
+            if key not in (*_ELSEWHERE, "one_person" if people == 2 else "scenes")
+            and (options.dataset or key not in _OF_DATA_SETS)
         }
         weights = repr((CONTACT_CONFIGS[people], FALLBACK_CONFIGS[people]))
         self.asked = json.dumps([asked, weights, people, seed], sort_keys=True)
