@@ -57,7 +57,7 @@ class VideoOptions:
     network: Path | None = None
     """Folder of ours or a checkpoint; without it the embedded one."""
     layout: str = "hmr2"
-    """Of a checkpoint: hmr2 or cycleadapt."""
+    """Of a checkpoint: hmr2, tokenhmr or cycleadapt."""
     body: Path | None = None
     """The body whose betas the network says, and the truth has; without it the open body."""
     keypoints: Path | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,12 +21,12 @@ from unipose.contact.measured_contacts import careful_pairs, near_regions, term_
 from unipose.contact.optimiser import SceneOptimiser
 from unipose.contact.own_model import ContactModel, own_model, words_of
 from unipose.contact.prompts import VOCABULARIES, contact_question
-from unipose.contact.refining import ContactRefiner
+from unipose.contact.refining import WHOLE_BODY, ContactRefiner
 from unipose.contact.region_points import RegionPoints
 from unipose.contact.scene_batch import SceneBatch
-from unipose.errors import AnswerParseError
+from unipose.errors import AnswerParseError, ConfigError
 from unipose.metrics.contact import RADII_M, correct_contacts, joint_pa_mpjpe, table_scores
-from unipose.priors.sampled_models import sample_all
+from unipose.priors.sampled_models import SampledModel, sample_all
 
 LSP_14 = SMPL.indices(
     *(f"{side}_{joint}" for side in ("left", "right")
@@ -43,6 +43,7 @@ class MethodScores:
     """Of one method on some scenes, one number each."""
 
     error_mm: list[float] = field(default_factory=list)
+    """Empty where there are no true poses."""
     pcc: list[list[float]] = field(default_factory=list)
     """By radius."""
     fell_back: list[bool] = field(default_factory=list)
@@ -57,11 +58,12 @@ class MethodScores:
         """Return means; PCC in %."""
         pcc = 100 * np.mean(self.pcc, axis=0)
         shown = {f"pcc_at_{RADII_M[i]:.2f}_m": float(pcc[i]) for i in SHOWN_RADII}
+        errors = {"joint_pa_mpjpe_mm": float(np.mean(self.error_mm))} if self.error_mm else {}
         return {
-            "joint_pa_mpjpe_mm": float(np.mean(self.error_mm)),
+            **errors,
             "average_pcc": float(pcc.mean()),
             **shown,
-            "scenes": len(self.error_mm),
+            "scenes": len(self.pcc),
             "fallbacks": sum(self.fell_back),
         }
 
@@ -90,15 +92,22 @@ class Bench:
     """The scenes of one seed with so many people, and what is measured on them."""
 
     def __init__(
-        self, scenes: Sequence[ContactScene], refiner: ContactRefiner, *, seed: int
+        self,
+        scenes: Sequence[ContactScene],
+        refiner: ContactRefiner,
+        *,
+        seed: int,
+        regions: RegionSet = FINE_REGIONS,
     ) -> None:
-        self.scenes, self.refiner, self.seed = scenes, refiner, seed
+        """`regions` are those of the scenes' true contacts."""
+        self.scenes, self.refiner, self.seed, self.regions = scenes, refiner, seed, regions
         self.body = body = refiner.body
-        self.people = len(scenes[0].truth.people)
+        self.people = len(scenes[0].initial.people)
         self.vocabulary = VOCABULARIES[self.people]
-        fine = RegionPoints(body, FINE_REGIONS, own=self.people == 1)
-        self.fine = SceneOptimiser(body=body, points=fine)
-        self.truth = self.joints([scene.truth for scene in scenes])
+        points = RegionPoints(body, regions, own=self.people == 1)
+        self.measuring = SceneOptimiser(body=body, points=points)
+        truth = [scene.truth for scene in scenes if scene.truth is not None]
+        self.truth = self.joints(truth) if len(truth) == len(scenes) else None
 
     def joints(self, scenes: Sequence[ImagePeople]) -> Float[Tensor, "scene person joint 3"]:
         """Return LSP's 14 joints of everybody (metres)."""
@@ -121,15 +130,18 @@ class Bench:
 
     def scores(self, scenes: Sequence[ImagePeople], fell_back: Sequence[bool]) -> MethodScores:
         """Return the errors of estimates of the first scenes."""
-        distances = self.fine.distances(SceneBatch.of(scenes, self.body))
-        place = {name: i for i, name in enumerate(FINE_REGIONS.names)}
+        distances = self.measuring.distances(SceneBatch.of(scenes, self.body))
+        place = {name: i for i, name in enumerate(self.regions.names)}
         pcc = []
         for scene, matrix in zip(self.scenes, distances):
             contacts = scene.between_parts
             apart = [matrix[place[one.first], place[one.second]] for one in contacts]
             pcc.append(correct_contacts(torch.stack(apart)).tolist())
-        errors = joint_pa_mpjpe(self.joints(scenes), self.truth[: len(scenes)])
-        return MethodScores(error_mm=(1000 * errors).tolist(), pcc=pcc, fell_back=list(fell_back))
+        errors_mm: list[float] = []
+        if self.truth is not None:
+            errors = joint_pa_mpjpe(self.joints(scenes), self.truth[: len(scenes)])
+            errors_mm = (1000 * errors).tolist()
+        return MethodScores(error_mm=errors_mm, pcc=pcc, fell_back=list(fell_back))
 
     def initial(self) -> MethodScores:
         """Return the errors of the initial estimates."""
@@ -143,6 +155,11 @@ class Bench:
     def nothing(self) -> list[ContactVotes]:
         """Return what nobody says."""
         return [ContactVotes(people=self.people, samples=((),)) for _ in self.scenes]
+
+    def anywhere(self) -> list[ContactVotes]:
+        """Return that the two touch, and not where: the nearest vertices of the whole meshes."""
+        pairs = ((WHOLE_BODY, WHOLE_BODY),)
+        return [ContactVotes(people=self.people, samples=(pairs,)) for _ in self.scenes]
 
     def oracle(self, share: float = 0.0, samples: int = 1) -> list[ContactVotes]:
         """Return the true tables, or N samples with a share of wrong pairs."""
@@ -162,8 +179,8 @@ class Bench:
         """Return what is nearer than this in the initial estimates (metres)."""
         batch = SceneBatch.of([scene.initial for scene in self.scenes], self.body)
         votes = []
-        for matrix in self.fine.distances(batch):
-            near = near_regions(matrix, FINE_REGIONS.names, reach_m, people=self.people)
+        for matrix in self.measuring.distances(batch):
+            near = near_regions(matrix, self.regions.names, reach_m, people=self.people)
             pairs = careful_pairs(near, self.vocabulary, people=self.people)
             votes.append(ContactVotes(people=self.people, samples=(pairs,)))
         return votes
@@ -171,11 +188,16 @@ class Bench:
     def own(self, assistant: ContactModel, count: int) -> list[ContactVotes]:
         """Return what our own model says of the first pictures: its likeliest table."""
         model = own_model(assistant, self.vocabulary, people=self.people, identity={})
-        questions = [
-            contact_question(scene.picture, people=self.people, key=scene.key)
-            for scene in self.scenes[:count]
-        ]
-        answers = dict(sample_all(model, questions, count=1))
+        return self.asked(model, count, samples=1)
+
+    def asked(self, model: SampledModel, count: int, *, samples: int) -> list[ContactVotes]:
+        """Return what a model says of the first pictures. ConfigError for one without a picture."""
+        questions = []
+        for scene in self.scenes[:count]:
+            if scene.picture is None:
+                raise ConfigError(f"{scene.key} has no picture that a model could be asked about")
+            questions.append(contact_question(scene.picture, people=self.people, key=scene.key))
+        answers = dict(sample_all(model, questions, count=samples))
         return [
             read_votes(answers[i].texts, self.vocabulary, people=self.people)
             for i in range(len(questions))
@@ -185,7 +207,9 @@ class Bench:
         """Return what our own model says of the true or the initial poses of single people."""
         votes = []
         for scene in self.scenes[:count]:
-            (person,) = (scene.truth if true else scene.initial).people
+            shown = scene.truth if true else scene.initial
+            assert shown is not None
+            (person,) = shown.people
             assert person.pose is not None
             try:
                 said = assistant.contacts(person.pose, people=1)
@@ -238,3 +262,23 @@ class Bench:
         """Return a table with its people in the order that agrees better."""
         orders = [self._meant(said), self._meant([(b, a) for a, b in said])]
         return max(orders, key=lambda one: sum(any(p & t for t in truth) for p in one))
+
+
+@dataclass(kw_only=True)
+class SeedBench:
+    """A seed's scenes, drawn when somebody needs them: of kept figures nobody does."""
+
+    people: int
+    seed: int
+    count: int
+    """Of scenes."""
+    build: Callable[[int], Bench]
+    """Number of scenes -> those, from the first on."""
+    _made: Bench | None = None
+
+    def first(self, count: int | None = None) -> Bench:
+        """Return at least so many of the scenes (None: all), drawn once."""
+        count = self.count if count is None else min(count, self.count)
+        if self._made is None or len(self._made.scenes) < count:
+            self._made = self.build(count)
+        return self._made

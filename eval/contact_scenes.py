@@ -14,19 +14,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import roma
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from data_builders.studio import Studio, StudioConfig
 from data_builders.studio.contacts import Contact
-from data_builders.studio.labels import SEEN, StudioImage, StudioPerson
-from unipose.body.keypoint_sets import COCO_WHOLEBODY_133
+from data_builders.studio.labels import SEEN, StudioImage
+from unipose.body.camera import Camera
 from unipose.body.keypoints import Keypoints
 from unipose.body.people import ImagePeople, PersonInImage
 from unipose.body.pose import Pose
 from unipose.body.regions import GROUND
 from unipose.contact.measured_contacts import MeasuredContact
-from unipose.contact.scene_batch import KEYPOINTS
+from unipose.contact.scene_batch import BODY_AND_FEET, KEYPOINTS
 from unipose.files.photo import Pixels
 from unipose.vision.landmark_lifter import LifterErrors
 
@@ -45,11 +45,13 @@ class ContactScene:
     """One scene: what is true, and what is known of it."""
 
     key: str
-    picture: Pixels
-    truth: ImagePeople
+    picture: Pixels | None
+    truth: ImagePeople | None
+    """None where only what touches is known."""
     initial: ImagePeople
     contacts: tuple[MeasuredContact, ...]
-    """Those that are true, nearest first; of one person those with the ground too."""
+    """Those that are true, nearest first, between the regions of `Bench.regions`; of one person
+    those with the ground too."""
 
     @property
     def between_parts(self) -> tuple[MeasuredContact, ...]:
@@ -73,8 +75,7 @@ def draw_scenes(
     `severity` 1 is the lifter's own errors. Every scene is a function of the studio, its number and
     the seed.
     """
-    covariance = torch.linalg.inv(errors.precision.double())
-    factor = severity * torch.linalg.cholesky(covariance)
+    factor = error_factor(errors, severity)
     index = 0
     while True:
         image = studio.sample(index)
@@ -82,6 +83,12 @@ def draw_scenes(
         if any(contact.second != GROUND for contact in contacts):
             yield _scene(image, contacts, factor, np.random.default_rng([seed, people, index]))
         index += 1
+
+
+def error_factor(errors: LifterErrors, severity: float) -> Float[Tensor, "unknown unknown"]:
+    """Return what turns independent normal numbers into an estimator's errors."""
+    covariance = torch.linalg.inv(errors.precision.double())
+    return severity * torch.linalg.cholesky(covariance)
 
 
 def _contacts(image: StudioImage, people: int) -> tuple[MeasuredContact, ...]:
@@ -103,12 +110,18 @@ def _scene(
     size_px = (width, height)
     true, said = [], []
     for person in image.people:
-        known = PersonInImage(
-            box=person.box, pose=person.pose, camera=image.camera,
-            keypoints=_keypoints(person, random),
+        left, top, right, bottom = person.whole_box
+        keypoints = noisy_keypoints(
+            person.whole_body_px, person.whole_body_seen, side_px=max(right - left, bottom - top),
+            random=random,
         )  # fmt: skip
+        known = PersonInImage(
+            box=person.box, pose=person.pose, camera=image.camera, keypoints=keypoints
+        )
+        pelvis = torch.from_numpy(person.joints[0])
+        pose = with_errors(person.pose, pelvis, image.camera, factor, random)
         true.append(known)
-        said.append(replace(known, pose=_estimated(person, known, factor, random)))
+        said.append(replace(known, pose=pose))
     return ContactScene(
         key=image.key,
         picture=image.pixels,
@@ -118,43 +131,48 @@ def _scene(
     )
 
 
-def _keypoints(person: StudioPerson, random: np.random.Generator) -> Keypoints:
-    """Return body and feet as a detector sees them; what is hidden is guessed worse."""
-    left, top, right, bottom = person.whole_box
-    side = max(right - left, bottom - top)
-    seen = person.whole_body_seen == SEEN
-    error = np.where(seen, SEEN_ERROR, HIDDEN_ERROR) * side
-    points = person.whole_body_px + random.normal(size=person.whole_body_px.shape) * error[:, None]
-    scores = np.where(seen, SEEN_SCORE, HIDDEN_SCORE)
-    present = (person.whole_body_seen > 0) & (np.arange(len(seen)) < KEYPOINTS)
+def noisy_keypoints(
+    points: Float[np.ndarray, "keypoint 2"],
+    seen: Int[np.ndarray, " keypoint"] | None = None,
+    *,
+    side_px: float,
+    random: np.random.Generator,
+) -> Keypoints:
+    """Return body and feet, the first of `points`, as a detector sees them.
+
+    `seen` is as the studio says it (SEEN, HIDDEN, 0 outside); None: all are seen. What is hidden is
+    guessed worse.
+    """
+    seen = np.full(len(points), SEEN) if seen is None else seen
+    error = np.where(seen == SEEN, SEEN_ERROR, HIDDEN_ERROR) * side_px
+    marked = points + random.normal(size=points.shape) * error[:, None]
+    scores = np.where(seen == SEEN, SEEN_SCORE, HIDDEN_SCORE)
     return Keypoints.of(
-        COCO_WHOLEBODY_133,
-        torch.from_numpy(points).float()[None],
-        torch.from_numpy(scores).float()[None],
-        present=torch.from_numpy(present)[None],
+        BODY_AND_FEET,
+        torch.from_numpy(marked[:KEYPOINTS]).float()[None],
+        torch.from_numpy(scores[:KEYPOINTS]).float()[None],
+        present=torch.from_numpy(seen[:KEYPOINTS] > 0)[None],
     )
 
 
-def _estimated(
-    person: StudioPerson,
-    known: PersonInImage,
+def with_errors(
+    pose: Pose,
+    pelvis: Float[Tensor, "3"],
+    camera: Camera,
     factor: Float[Tensor, "unknown unknown"],
     random: np.random.Generator,
 ) -> Pose:
-    """Return the true pose with an estimator's errors."""
+    """Return a true pose, whose pelvis is there in the world, with an estimator's errors."""
     error = factor @ torch.from_numpy(random.normal(size=len(factor)))
-    pose, camera = person.pose, known.camera
-    assert camera is not None
     assert pose.translation is not None
-    assert pose.betas is not None
     turns = roma.rotvec_to_rotmat(error[:72].view(24, 3)).float()
     size, right, down = error[72:].tolist()
-    pelvis = torch.from_numpy(person.joints[0])
-    away = pelvis - camera.position.double()
+    away = pelvis.double() - camera.position.double()
     beside = camera.camera_from_world.double()
     moved = camera.position.double() + away * float(np.exp(-size))
     moved = moved + right * beside[0] + down * beside[1]
-    betas = pose.betas + BETA_ERROR * torch.from_numpy(random.normal(size=10)).float()
+    betas = torch.zeros(1, 10) if pose.betas is None else pose.betas
+    betas = betas + BETA_ERROR * torch.from_numpy(random.normal(size=10)).float()
     return replace(
         pose, rotations=pose.rotations @ turns, betas=betas,
         translation=pose.translation + (moved - pelvis).float(),

@@ -7,6 +7,7 @@ As they are unpacked from their sites:
                 pair00/dance00/meta.npz             start, end of the contact
     CHI3D       train/s02/smplx/Grab 1.json         SMPL-X, (person, frame, ...), world z up
                 train/s02/interaction_contact_signature.json, camera_parameters/<camera>/Grab 1.json
+                train/s02/videos/<camera>/Grab 1.mp4
     FlickrCI3D  train/images/x.png, train/interaction_contact_signature.json: boxes, contacts
     MOYO        <session>/mosh/{train,val}/<recording>_stageii.pkl (or .npz), one person
 
@@ -82,6 +83,10 @@ class ContactRecord:
     scene: ImagePeople
     """Poses in a world that is y up, where the source has them."""
     image: Path | None = None
+    film: Path | None = None
+    """Where pictures are frames of a film."""
+    frame: int = 0
+    """Of the film, from 0."""
     contacts: tuple[tuple[str, str], ...] | None = None
     """REGION_WORDS of the first person and the second; None: to be measured."""
     touch_m: float | None = None
@@ -115,8 +120,10 @@ def read_chi3d(folder: Path, drops: Drops, *, split: str = "") -> Iterator[Conta
             for action, entry in sorted(signatures.items()):
                 key = f"chi3d/{subject.name}/{action}"
                 found = drops.keep(key, partial(_chi3d_action, subject, action, entry))
-                for people, contacts in found:
-                    yield from _chi3d_views(subject, action, key, own, people, contacts, drops)
+                for frame, people, contacts in found:
+                    yield from _chi3d_views(
+                        subject, action, key, own, frame, people, contacts, drops
+                    )
 
 
 def read_flickrci3d(folder: Path, drops: Drops, *, split: str = "test") -> Iterator[ContactRecord]:
@@ -185,8 +192,8 @@ def _hi4d_frame(action: Path, key: str, frame: int, camera: int, seen: Camera) -
 
 def _chi3d_action(
     subject: Path, action: str, entry: Any
-) -> tuple[tuple[Pose, Pose], tuple[tuple[str, str], ...]]:
-    """Return both people in the annotated frame, and what touches."""
+) -> tuple[int, tuple[Pose, Pose], tuple[tuple[str, str], ...]]:
+    """Return the annotated frame, both people in it, and what touches."""
     frame = integer(entry, "fr_id")
     contacts = contact_words(field_of(field_of(entry, "smplx_signature"), "region_id"))
     file = inside(subject / "smplx", f"{action}.json")
@@ -203,7 +210,7 @@ def _chi3d_action(
         arrays = {n: numbers(rows[n], shape, n) for n, shape in shapes.items()}
         pose = parameters_to_pose(arrays | {"body": np.array("smplx")}, file, up="z")
         poses.append(pose)
-    return (poses[0], poses[1]), contacts
+    return frame, (poses[0], poses[1]), contacts
 
 
 def _chi3d_views(
@@ -211,6 +218,7 @@ def _chi3d_views(
     action: str,
     key: str,
     split: str,
+    frame: int,
     poses: tuple[Pose, Pose],
     contacts: tuple[tuple[str, str], ...],
     drops: Drops,
@@ -220,7 +228,8 @@ def _chi3d_views(
         for camera in drops.keep(name, partial(_chi3d_camera, file)):
             people = tuple(PersonInImage(pose=pose, camera=camera) for pose in poses)
             yield ContactRecord(
-                key=name, source="chi3d", split=split, contacts=contacts,
+                key=name, source="chi3d", split=split, contacts=contacts, frame=frame,
+                film=subject / "videos" / file.parent.name / f"{action}.mp4",
                 scene=ImagePeople(image=name, people=people, size_px=CHI3D_SIZE_PX),
             )  # fmt: skip
 

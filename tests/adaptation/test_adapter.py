@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,6 +103,36 @@ def test_an_adaptation_that_was_killed_goes_on_to_the_same_result(tmp_path: Path
     state.write_bytes(b"not a state")
     with pytest.raises(FileError, match="no state"):
         adapter.adapt(film, MODES["fill_in"], state=state)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.fakes.films_to_adapt import make_adapter, make_film
+from unipose.adaptation.adapter import MODES
+
+def kill(epoch, _):
+    if epoch == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+film = make_film(hidden=("left_wrist",))
+make_adapter().adapt(film, MODES["fill_in"], state=Path(sys.argv[1]), on_epoch=kill)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_outright_goes_on_to_the_same_result(tmp_path: Path):
+    state = tmp_path / "state.safetensors"
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(state)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    film, done = make_film(hidden=("left_wrist",)), []
+    resumed = make_adapter().adapt(
+        film, MODES["fill_in"], state=state, on_epoch=lambda epoch, _: done.append(epoch)
+    )
+    unbroken = make_adapter().adapt(film, MODES["fill_in"])
+    assert done == [2]
+    assert torch.equal(resumed.after.rotations, unbroken.after.rotations)
+    assert torch.equal(resumed.labels.points, unbroken.labels.points)
 
 
 def test_what_cannot_be_adapted_is_named():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from torch import nn
@@ -20,6 +21,7 @@ from unipose.vision.mesh_recovery import (
 )
 from unipose.vision.pose_vit import PoseViTConfig
 from unipose.vision.resnet_recovery import ResNetRecovery
+from unipose.vision.token_recovery import TokenRecoveryNetwork
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 MOTION_TEXT, DENOISER, EYES = (
@@ -43,25 +45,30 @@ def load_denoiser(path: Path | None = None) -> MotionDenoiser:
     return MotionDenoiser.from_pretrained(path)
 
 
+PUBLISHED: dict[str, Callable[[], MeshRecoveryNetwork | TokenRecoveryNetwork | ResNetRecovery]] = {
+    "hmr2": lambda: MeshRecoveryNetwork(HMR2),
+    "tokenhmr": TokenRecoveryNetwork,
+    "cycleadapt": ResNetRecovery,
+}
+"""Layout of a checkpoint -> its network: HMR 2.0; TokenHMR; BOA, DynaBOA and CycleAdapt."""
+
+
 def load_network(
     path: Path | None = None, *, layout: str = "hmr2"
-) -> MeshRecoveryNetwork | ResNetRecovery:
+) -> MeshRecoveryNetwork | TokenRecoveryNetwork | ResNetRecovery:
     """Return the mesh recovery network that adapts.
 
-    None: the embedded eyes' Pose-ViT with its head; a folder: one of ours; a file: a checkpoint of
-    HMR 2.0 (`layout` hmr2), or of BOA, DynaBOA or CycleAdapt (cycleadapt), whose betas are those of
-    the licensed SMPL body. Raises ConfigError for another layout, WeightsError as their loaders do.
+    None: the embedded eyes' Pose-ViT with its head; a folder: one of ours; a file: a checkpoint in
+    one of the PUBLISHED layouts, whose betas are those of the licensed SMPL body. Raises
+    ConfigError for another layout, WeightsError as their loaders do.
     """
     if path is None:
         return embedded_network()
     if path.is_dir():
         return MeshRecoveryNetwork.from_pretrained(path)
-    if layout == "hmr2":
-        network = MeshRecoveryNetwork(HMR2)
-    elif layout == "cycleadapt":
-        network = ResNetRecovery()
-    else:
-        raise ConfigError(f"there is no layout {layout!r}, only hmr2 and cycleadapt")
+    if layout not in PUBLISHED:
+        raise ConfigError(f"there is no layout {layout!r}, only {', '.join(PUBLISHED)}")
+    network = PUBLISHED[layout]()
     network.load_published(path)
     return network.eval()
 

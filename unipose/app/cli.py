@@ -515,7 +515,10 @@ def adapt(
         ),
     ] = None,
     layout: Annotated[
-        str, typer.Option("--layout", metavar="NAME", help="Of a checkpoint: hmr2, cycleadapt.")
+        str,
+        typer.Option(
+            "--layout", metavar="NAME", help="Of a checkpoint: hmr2, tokenhmr, cycleadapt."
+        ),
     ] = "hmr2",
     motion_clip: Annotated[
         Path | None,
@@ -738,8 +741,13 @@ def refine(
         int, typer.Option("--samples", min=1, help="Answers that are asked for.")
     ] = 20,
     threshold: Annotated[
-        int, typer.Option("--votes", min=1, help="A contact counts if so many answers name it.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--votes",
+            min=1,
+            help="A contact counts if so many answers name it; else 1, of one person half of them.",
+        ),
+    ] = None,
     most_empty: Annotated[
         int | None,
         typer.Option("--most-empty", min=1, help="So many empty answers, and none is believed."),

@@ -129,9 +129,14 @@ def _reasons(entry: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def check_thresholds(threshold: int, most_empty: int | None) -> None:
+def usual_threshold(people: int, samples: int) -> int:
+    """Return the f of ProsePose: 1 for two people, half of the samples (10 of 20) for one."""
+    return 1 if people == 2 else max(1, samples // 2)
+
+
+def check_thresholds(threshold: int | None, most_empty: int | None) -> None:
     """Raise ConfigError for an f or a t that means nothing."""
-    if threshold < 1 or (most_empty is not None and most_empty < 1):
+    if any(limit is not None and limit < 1 for limit in (threshold, most_empty)):
         raise ConfigError(f"expected thresholds from 1 on, got f={threshold}, t={most_empty}")
 
 

@@ -43,13 +43,16 @@ def near_regions(
 
 
 def term_of(region: str, vocabulary: RegionSet) -> str:
-    """Return what a vocabulary calls one of REGIONS; "" if it has no word for it.
+    """Return what a vocabulary calls one of REGIONS or its own; "" if it has no word for it.
 
     The narrowest word that holds all of it; where words only hold its front or its back, one or
     another of them: "left shoulder" -> "shoulder (back)/shoulder (front)".
     """
     if region == GROUND:
         return GROUND if GROUND in vocabulary.parts else ""
+    for word in vocabulary.parts:
+        if region in vocabulary.sides_of(word):
+            return word
     side, _, limb = region.partition(" ")
     part = f"~{limb}" if side in ("left", "right") else region
     whole = [(len(parts), word) for word, parts in vocabulary.parts.items() if part in parts]

@@ -9,7 +9,7 @@ from unipose.body.body import Body
 from unipose.body.people import ImagePeople
 from unipose.body.regions import GROUND, REGIONS, RegionSet
 from unipose.contact.assignments import assign
-from unipose.contact.contact_votes import ContactVotes, check_thresholds
+from unipose.contact.contact_votes import ContactVotes, check_thresholds, usual_threshold
 from unipose.contact.optimiser import (
     CONTACT_CONFIGS,
     FALLBACK_CONFIGS,
@@ -58,8 +58,8 @@ class ContactRefiner:
     vocabularies: dict[int, RegionSet] = field(default_factory=lambda: dict(VOCABULARIES))
     configs: dict[int, ContactConfig] = field(default_factory=lambda: dict(CONTACT_CONFIGS))
     fallbacks: dict[int, ContactConfig] = field(default_factory=lambda: dict(FALLBACK_CONFIGS))
-    threshold: int = 1
-    """f: a pair counts if so many samples name it."""
+    threshold: int | None = None
+    """f: a pair counts if so many samples name it; None: `usual_threshold`."""
     most_empty: int | None = None
     """t: so many empty samples, and the scene falls back; None: all of them."""
     ground: float | None = None
@@ -99,6 +99,7 @@ class ContactRefiner:
         Scenes of one person and of two may be mixed. Raises PoseQueryError if the answers are not
         about as many people as the scene has, and as `SceneBatch.of`.
         """
+        found: dict[int, RefinedScene] = {}
         groups: dict[tuple[int, bool], list[int]] = {}
         for place, (scene, said) in enumerate(zip(scenes, votes, strict=True)):
             if len(scene.people) != said.people:
@@ -106,8 +107,10 @@ class ContactRefiner:
                     f"{scene.image}: {len(scene.people)} people, but contacts of {said.people}"
                 )
             fell_back = said.falls_back(self.most_empty) or not self.believed(said).votes
+            if fell_back and said.people == 1 and scene.people[0].keypoints is None:
+                found[place] = self._unchanged(scene, said)
+                continue
             groups.setdefault((said.people, fell_back), []).append(place)
-        found: dict[int, RefinedScene] = {}
         for (people, fell_back), places in groups.items():
             for start in range(0, len(places), self.batch):
                 some = places[start : start + self.batch]
@@ -119,9 +122,18 @@ class ContactRefiner:
                     on_scenes(len(some))
         return [found[i] for i in range(len(scenes))]
 
+    def _unchanged(self, scene: ImagePeople, said: ContactVotes) -> RefinedScene:
+        """Return one person of whom nothing is said and nothing was seen."""
+        (after,) = SceneBatch.of([scene], self.body).written([scene], self.body)
+        return RefinedScene(
+            before=scene, after=after, votes=said, fell_back=True, steps=0, contact_before_m=0.0,
+            contact_after_m=0.0,
+        )  # fmt: skip
+
     def believed(self, said: ContactVotes) -> ContactVotes:
         """Return the answers with what enough samples name, and without an unknown ground."""
-        kept = said.kept(self.threshold)
+        usual = usual_threshold(said.people, len(said.samples))
+        kept = said.kept(usual if self.threshold is None else self.threshold)
         return kept if self.ground is not None else kept.without(GROUND)
 
     def _batch(

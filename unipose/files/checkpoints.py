@@ -34,8 +34,9 @@ from unipose.errors import MissingFileError, WeightsError
 
 LARGEST_PICKLE = 200_000_000
 """Bytes of the part of a checkpoint that says where its tensors are."""
-ENTRIES = ("state_dict", "model_pos", "model", "model_state_dict")
-"""Where weights lie in a checkpoint: Lightning's, VideoPose3D's, SPIN's and BOA's, CycleAdapt's."""
+ENTRIES = ("state_dict", "model_pos", "model", "model_state_dict", "net")
+"""Where weights lie in a checkpoint: Lightning's, VideoPose3D's, SPIN's and BOA's, CycleAdapt's,
+the tokenizers' of T2M-GPT and TokenHMR."""
 
 _STORAGES = {
     "FloatStorage": torch.float32, "DoubleStorage": torch.float64, "HalfStorage": torch.float16,

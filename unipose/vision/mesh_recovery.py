@@ -121,7 +121,7 @@ class MeshRecoveryNetwork(nn.Module):
 
         To ask it as it was published, its config has to be `HMR2`.
         Nothing in the file is executed. Raises WeightsError as `load_strictly` does. (TokenHMR's
-        head is another one, which answers in codes: take its backbone by `PoseViT.load_published`.)
+        head is another one, which answers in codes: `token_recovery.TokenRecoveryNetwork`.)
         """
         path = Path(path)
         weights = read_checkpoint(path)
@@ -170,7 +170,7 @@ class MeshHead(nn.Module):
         if config.votes:
             numbers = vit.width + 2 + 3
         tokens = JOINTS if config.votes else 1
-        self.transformer = _Decoder(config, numbers, tokens=tokens, context=vit.width)
+        self.transformer = QueryDecoder(config, numbers, tokens=tokens, context=vit.width)
         self.decpose = nn.Linear(config.width, JOINTS // tokens * 6)
         self.decshape = nn.Linear(config.width, BETAS)
         self.deccam = nn.Linear(config.width, 3)
@@ -225,7 +225,9 @@ class MeshHead(nn.Module):
         )
 
 
-class _Decoder(nn.Module):
+class QueryDecoder(nn.Module):
+    """Tokens that look at a Pose-ViT's features, layer by layer."""
+
     def __init__(self, config: MeshHeadConfig, numbers: int, *, tokens: int, context: int) -> None:
         super().__init__()
         self.to_token_embedding = nn.Linear(numbers, config.width)
@@ -237,6 +239,7 @@ class _Decoder(nn.Module):
         query: Float[Tensor, "person token number"],
         context: Float[Tensor, "person patch channel"],
     ) -> Float[Tensor, "person token width"]:
+        """Return what each token brings back."""
         return self.transformer(self.to_token_embedding(query) + self.pos_embedding, context)
 
 
