@@ -23,9 +23,15 @@ NOTHING = ContactVotes(people=2, samples=((), ()))
 pytestmark = pytest.mark.slow
 
 
-def refiner(steps=40, **options):
+def refiner(steps=40, contact=None, **options):
     def short(configs):
-        return {n: replace(config, steps=steps, flat=0.0) for n, config in configs.items()}
+        return {
+            n: replace(
+                config, steps=steps, flat=0.0,
+                stages=tuple(replace(w, contact=contact or w.contact) for w in config.stages),
+            )
+            for n, config in configs.items()
+        }  # fmt: skip
 
     return ContactRefiner(
         body=BODY, configs=short(CONTACT_CONFIGS), fallbacks=short(FALLBACK_CONFIGS), **options
@@ -76,7 +82,7 @@ def test_one_person_touches_themselves_and_the_ground():
     person = PersonInImage(pose=standing())
     scene = ImagePeople(image="a", people=(person,))
     votes = ContactVotes(people=1, samples=((("foot", "ground"), ("hand", "leg")),))
-    (found,) = refiner(steps=80, ground=-1.1).refine([scene], [votes])
+    (found,) = refiner(contact=10_000.0, ground=-1.1).refine([scene], [votes])
     assert found.contact_after_m < 0.6 * found.contact_before_m
     (still,) = refiner(steps=5).refine([scene], [ContactVotes(people=1, samples=())])
     assert still.fell_back
