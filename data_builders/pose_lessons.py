@@ -17,6 +17,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import torch
@@ -25,6 +26,13 @@ from torch import Tensor
 
 from data_builders.conversations.pose_bank import TALKED_ABOUT
 from data_builders.conversations.script import Exchange, Script, ScriptWriter
+from data_builders.pose_form import (
+    EXCLUSIVE,
+    TOUCHING,
+    in_words,
+    lines_of_form,
+    state_in_words,
+)
 from data_builders.pose_pool import PoolConfig, PosePool
 from data_builders.pose_talk import (
     NAMED_STATES,
@@ -52,13 +60,20 @@ from unipose.posecodes.measure import Measured
 from unipose.posecodes.named_poses import NamedPoses
 from unipose.posecodes.questions import show_pose
 from unipose.posecodes.reader import read_statements
-from unipose.posecodes.statements import Statement
 
 QUESTIONS_ABOUT_ONE: dict[str, float] = {
     "check": 8.0, "which": 4.0, "measure": 5.0, "where": 2.0, "between": 1.0, "posture": 1.0,
     "touching": 1.0, "count": 1.0, "assess": 1.0,
 }  # fmt: skip
 """How often a question about a pose is of which kind."""
+FILL_IN = (
+    "How far apart are the {} and the {}?", "Is the {} higher or lower than the {}?",
+    "Is the {} in front of the {} or behind?", "On which side of the {1} is the {0}?",
+    "Where is the {}?", "Is the {} horizontal or vertical?", "How bent is the {}?",
+    "Is the {} bent forward or backward?", "Is the {} bent to the left or right?",
+    "What is the posture of the {}?",
+)  # fmt: skip
+"""A question for each set of `EXCLUSIVE`."""
 MOST_TRIES = 8
 """Questions that are drawn for one with the answer that is wanted."""
 RATED = 1000
@@ -77,6 +92,8 @@ class LessonsConfig:
     """Statements of each of these."""
     statements: int = 0
     """How many they are drawn from, those that are true most nearly half of the time; 0: all."""
+    fill_ins: int = 0
+    """Poses that are asked which of several statements is true, as many each as a checklist has."""
     answer_packs: int = 1
     questions: int = 5
     """Of each of these packs, to one pose."""
@@ -129,6 +146,7 @@ class PoseLessons:
         generator = torch.Generator().manual_seed(chance.getrandbits(62))
         config = self.config
         rows = self.checklists(config.checklists, generator, chance)
+        rows += self.fill_ins(config.fill_ins, generator, chance)
         rows += [self.answers(generator, chance) for _ in range(config.answer_packs)]
         rows += self.descriptions(config.descriptions, generator, chance)
         rows += self.comparisons(config.comparisons, generator, chance)
@@ -201,6 +219,40 @@ class PoseLessons:
             row.targets[-1] = self.vocabulary.encode(YES if truth[i] else NO)[0]
             rows.append(row)
         return pack(rows)
+
+    def fill_ins(self, count: int, generator: torch.Generator, chance: random.Random) -> list[Row]:
+        """Return poses with questions for the one statement of several that is true.
+
+            user S c0 .. E How bent is the left knee? assistant             Sharply bent.
+                           Is the left hand higher or lower than the right hand?  Below.
+                           ...
+
+        Each is asked of two poses with different answers.
+        """
+        if not count:
+            return []
+        poses = self.pool.draw(count, generator, self.config.pool)
+        truths = true_atoms(Measured(self._joints(poses)))
+        asked: list[list[tuple[str, int]]] = [[] for _ in range(count)]
+        for _ in range(MOST_TRIES * self.config.checked * count):
+            text, members = chance.choice(_fill_ins())
+            pair = _answered_differently(truths, members, chance)
+            if all(
+                len(asked[pose]) < self.config.checked and text not in dict(asked[pose])
+                for pose, _ in pair
+            ):
+                for pose, statement in pair:
+                    asked[pose].append((text, statement))
+        statements = [fact.members[0] for fact in atoms()]
+        rows = []
+        for pose, codes, some in zip(poses, self.encode(poses), asked, strict=True):
+            branches = []
+            for text, i in some:
+                answer = state_in_words(statements[i]).replace("_", " ").capitalize() + "."
+                branches.append(render_sample(question_about(codes, text), answer, self.vocabulary))
+            if branches:
+                rows.append(self._with_truth(pack(branches), pose[None]))
+        return rows
 
     def answers(self, generator: torch.Generator, chance: random.Random) -> Row:
         """Return a pose with questions and their answers, half of those that check it "yes"."""
@@ -354,27 +406,33 @@ class PoseLessons:
         return forward_kinematics(face_front(rotations), self.joints_at_rest).numpy()
 
 
-RELATIONS = {
-    "close": "close to", "front": "in front of", "at_left": "left of", "at_right": "right of",
-    "on_hip": "on hip", "at_side": "at side", "reach_front": "reaching forward",
-    "out_side": "out to the side", "on_ground": "on the ground", "slightly_bent": "slightly bent",
-    "bent_less": "half bent", "bent_more": "sharply bent", "completely_bent": "fully bent",
-    "right_angle": "at a right angle", "shoulder_width": "shoulder width from", "wide": "wide from",
-    "spread": "spread from",
-}  # fmt: skip
-"""Relations in words, where their names are not."""
-WITHOUT_SECOND = {"on_hip", "at_side", "reach_front", "out_side"}
 YES, NO = "Yes", "No"
 
 
-def in_words(statement: Statement) -> str:
-    """Return a statement in the fewest words: "left knee slightly bent"."""
-    words = [statement.first, relation_in_words(statement)]
-    if statement.second is not None and statement.relation not in WITHOUT_SECOND:
-        words.append(statement.second)
-    return " ".join(words).replace("_", " ")
+@cache
+def _fill_ins() -> list[tuple[str, list[int]]]:
+    """Return the questions of `PoseLessons.fill_ins`, each with the statements to choose from."""
+    questions = []
+    for (first, second), families in lines_of_form().items():
+        for family, members in families.items():
+            if family < len(EXCLUSIVE) and len(members) > 1:
+                text = "What is the {} close to?" if second == TOUCHING else FILL_IN[family]
+                parts = (first.replace("_", " "), second.replace("_", " "))
+                questions.append((text.format(*parts), list(members)))
+    return questions
 
 
-def relation_in_words(statement: Statement) -> str:
-    """Return the relation of a statement in words: "slightly bent"."""
-    return RELATIONS.get(statement.relation, statement.relation)
+def _answered_differently(
+    truths: Bool[np.ndarray, "pose statement"],
+    members: list[int],
+    chance: random.Random,
+) -> list[tuple[int, int]]:
+    """Return two poses and what is true of each, not the same of some statements; or none."""
+    answers = [
+        (pose, members[int(true.argmax())])
+        for pose, true in enumerate(truths[:, members])
+        if true.sum() == 1
+    ]
+    chance.shuffle(answers)
+    others = [other for other in answers if other[1] != answers[0][1]]
+    return [answers[0], others[0]] if others else []

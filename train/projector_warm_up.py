@@ -15,16 +15,13 @@ and learns on with everything else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import trange
 
-from data_builders.pose_lessons import WITHOUT_SECOND, relation_in_words
+from data_builders.pose_form import PoseForm
 from data_builders.pose_pool import PoolConfig, PosePool
 from train.program import generator_of
 from unipose.errors import ConfigError
@@ -33,73 +30,12 @@ from unipose.language.pose_projector import numbers_of_pose
 from unipose.language.vocabulary import Vocabulary
 from unipose.posecodes.facts import atoms, true_atoms
 from unipose.posecodes.measure import Measured
-from unipose.posecodes.statements import Statement, mirrored_part
 
 POSES, DRAWN = 40_000, 1000
 """Poses that are learned from, and how many are drawn at once."""
 BATCH = 512
 PEAK_RATE = 2e-3
 MIXED = PoolConfig(mixed=0.4, tilt=0.15)
-TOUCHING = "touching"
-"""Second part of all statements that a part is close to some other."""
-LONGEST = 2
-"""Tokens of what is said of parts; "at a right angle" is cut, or has a shorter form below."""
-SHORTER = {
-    "right_angle": "right angle", "out_side": "sideways", "on_ground": "on ground",
-    "torso_horizontal": "horizontal", "lunging_on_left": "lunging left",
-    "lunging_on_right": "lunging right", "kneeling_on_left": "kneeling left",
-    "kneeling_on_right": "kneeling right",
-}  # fmt: skip
-EXCLUSIVE = (
-    {"close", "shoulder_width", "wide", "spread"},
-    {"above", "below"},
-    {"front", "behind"},
-    {"at_left", "at_right"},
-    {"at_side", "reach_front", "out_side"},
-    {"horizontal", "vertical"},
-    {"completely_bent", "bent_more", "right_angle", "bent_less", "slightly_bent", "straight"},
-    {"bent_forward", "bent_backward"},
-    {"bent_left", "bent_right"},
-    {"standing", "sitting", "squatting", "kneeling", "kneeling_on_left", "kneeling_on_right",
-     "lunging_on_left", "lunging_on_right", "torso_horizontal"},
-)  # fmt: skip
-"""Relations of which about one is true: they are written in the same places."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PoseForm:
-    """A text about any pose, in tokens: what is the same for all, and what each fills in."""
-
-    words: list[int]
-    """A token for each place; the end of a line where nothing is filled in."""
-    told: list[int]
-    """Places that a pose fills in."""
-    fillings: list[tuple[int, int, int]]
-    """Statement, place, and the token that stands there if it is true."""
-
-    @classmethod
-    def written(cls, vocabulary: Vocabulary) -> PoseForm:
-        """Return the form in the words of a vocabulary, a line for each pair of parts."""
-        (comma,) = vocabulary.encode(",")[:1]
-        words: list[int] = []
-        told: list[int] = []
-        fillings: list[tuple[int, int, int]] = []
-        for (first, second), families in _lines().items():
-            words += _tokens(first, vocabulary)
-            if second == TOUCHING:
-                words += _tokens("close to", vocabulary)
-            for family in families:
-                said = {i: _tokens(text, vocabulary)[:LONGEST] for i, text in family.items()}
-                begin = len(words)
-                for i, tokens in said.items():
-                    fillings += [(i, begin + k, token) for k, token in enumerate(tokens)]
-                longest = max(map(len, said.values()))
-                told += range(begin, begin + longest)
-                words += [comma] * longest
-            if second not in ("", TOUCHING):
-                words += _tokens(second, vocabulary)
-            words.append(comma)
-        return cls(words=words, told=told, fillings=fillings)
 
 
 class FilledForm:
@@ -170,39 +106,6 @@ def warm_up_projector(
             progress.set_postfix(missed=float(missed.detach()), blurred=float(blurred.detach()))
     projector.requires_grad_(requires_grad=learns)
     return float(missed.detach())
-
-
-def _lines() -> dict[tuple[str, str], list[dict[int, str]]]:
-    """Return the lines of the form: of each pair of parts, families of statements in words."""
-    lines: dict[tuple[str, str], dict[int, dict[int, str]]] = {}
-    for i, fact in enumerate(atoms()):
-        statement = fact.members[0]
-        alone = len(EXCLUSIVE) + i
-        family = next((k for k, f in enumerate(EXCLUSIVE) if statement.relation in f), alone)
-        families = lines.setdefault(parts_of(statement), {})
-        families.setdefault(family, {})[i] = state_in_words(statement)
-    return {parts: list(families.values()) for parts, families in lines.items()}
-
-
-def parts_of(statement: Statement) -> tuple[str, str]:
-    """Return which two parts a statement is about; of what a part is close to, the part alone."""
-    second = statement.second or ""
-    if statement.relation == "on_hip":
-        return statement.first, TOUCHING
-    if statement.relation == "close" and mirrored_part(statement.first) != second:
-        return statement.first, TOUCHING
-    return statement.first, "" if statement.relation in WITHOUT_SECOND else second
-
-
-def state_in_words(statement: Statement) -> str:
-    """Return what a statement says of its parts: "spread"; of touches, what is touched."""
-    if parts_of(statement)[1] == TOUCHING:
-        return statement.second or "hip"
-    return SHORTER.get(statement.relation) or relation_in_words(statement)
-
-
-def _tokens(words: str, vocabulary: Vocabulary) -> Sequence[int]:
-    return vocabulary.encode(" " + words.replace("_", " "))
 
 
 def measured_poses(

@@ -6,7 +6,8 @@ import random
 
 import torch
 
-from data_builders.pose_lessons import LessonsConfig, PoseLessons, in_words
+from data_builders.pose_form import in_words
+from data_builders.pose_lessons import LessonsConfig, PoseLessons
 from data_builders.pose_pool import PosePool
 from tests.fakes.tiny_model import tiny_plain_assistant
 from tokenizer.rotations import rotations_to_6d
@@ -106,3 +107,19 @@ def test_statements_are_said_in_few_words_that_tell_them_apart():
     assert (
         in_words(Statement("left_hand", "front", "right_hip")) == "left hand in front of right hip"
     )
+
+
+def test_what_is_to_be_filled_in_is_asked_of_two_poses_with_different_answers():
+    rows = LESSONS.fill_ins(6, *drawn())
+    said: dict[str, list[str]] = {}
+    for row in rows:
+        assert row.kinds.count(READ_POSE) == V.pose_places
+        for branch in range(1, max(row.branches) + 1):
+            own = [i for i, b in enumerate(row.branches) if b == branch]
+            learned = [row.targets[i] for i in own if row.targets[i] != NOTHING]
+            question = V.decode([row.ids[i] for i in own]).partition("?")[0]
+            said.setdefault(question, []).append(V.decode(learned))
+    assert said
+    several = [answers for answers in said.values() if len(answers) > 1]
+    assert several
+    assert all(len(set(answers)) > 1 for answers in several)

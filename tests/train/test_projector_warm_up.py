@@ -9,15 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from data_builders.pose_lessons import in_words
+from data_builders.pose_form import TOUCHING, PoseForm, in_words, parts_of
 from data_builders.pose_pool import PosePool
 from tests.fakes.tiny_model import PLAIN, tiny_assistant, tiny_plain_assistant, tiny_vocabulary
 from train import align, projector_warm_up
 from train.projector_warm_up import (
-    TOUCHING,
     FilledForm,
-    PoseForm,
-    parts_of,
     warm_up_projector,
 )
 from unipose.errors import ConfigError
