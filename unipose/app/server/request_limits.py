@@ -1,0 +1,182 @@
+"""What surrounds a request: who may ask, how many at once, how long, whether it is still wanted.
+
+The body's size is limited by FastAPI itself (`max_body_size`), as it comes in. Here a request is
+counted when its body is there; its work is cancelled when its time is over or its client has gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from unipose.app.server.refusals import RefusalError
+from unipose.app.server.server_metrics import ServerMetrics
+from unipose.app.server.settings import ServerSettings
+
+OPEN = ("/health",)
+"""Paths that no key is asked for."""
+COUNTED = "/v1/"
+"""Beginning of the paths whose requests are counted and limited in time."""
+LAST_WORDS_S = 5.0
+"""Beyond the time limit: to say that it is over, or to an answer that is read slowly."""
+
+
+class RequestLimits:
+    """Middleware of ASGI; see the module."""
+
+    def __init__(self, app: ASGIApp, *, settings: ServerSettings, metrics: ServerMetrics) -> None:
+        self.app, self.settings, self.metrics = app, settings, metrics
+        self._keys = [_digest(key) for key in settings.keys]
+        self._active = 0
+        self._bytes = 0
+        self._usual_s = 1.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        refusal = self._stranger(scope)
+        if refusal is not None:
+            await refusal.response()(scope, receive, send)
+        elif scope["path"].startswith(COUNTED):
+            await self._limited(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def _stranger(self, scope: Scope) -> RefusalError | None:
+        """Return why somebody may not ask at all."""
+        headers = Headers(scope=scope)
+        hosts = self.settings.hosts
+        if hosts and _without_port(headers.get("host", "")) not in hosts:
+            return RefusalError(421, "this server does not go by the name in the Host header")
+        if not self._keys or scope["path"] in OPEN:
+            return None
+        scheme, _, shown = headers.get("authorization", "").partition(" ")
+        digest = _digest(shown.strip())
+        # all are compared, each in constant time: how long it takes tells nothing
+        known = [hmac.compare_digest(digest, key) for key in self._keys]
+        if scheme.lower() == "bearer" and any(known):
+            return None
+        return RefusalError(401, "a key is needed: Authorization: Bearer KEY")
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        counted = _Counted(receive=receive, send=send, enter=self._enter, take=self._take)
+        begin = time.monotonic()
+        scope["unipose.deadline"] = begin + self.settings.time_limit_s
+        work = asyncio.ensure_future(self.app(scope, counted.receive_part, counted.send_part))
+        watch = asyncio.ensure_future(counted.until_gone())
+        try:
+            async with asyncio.timeout(self.settings.time_limit_s + LAST_WORDS_S):
+                await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
+                if not work.done() and counted.complete:
+                    await work
+        except TimeoutError:
+            counted.status = 504
+        finally:
+            gone = not work.done()
+            for task in (work, watch):
+                task.cancel()
+            await asyncio.gather(work, watch, return_exceptions=True)
+            self._bytes -= counted.bytes
+            if counted.entered:
+                self._active -= 1
+            took = time.monotonic() - begin
+            self._usual_s += 0.1 * (took - self._usual_s)
+            route = getattr(scope.get("route"), "path", "other")
+            self.metrics.count_request(route, 499 if gone else counted.status, took)
+            self.metrics.active.set(self._active)
+        if counted.status == 504 and not counted.started:
+            late = RefusalError(504, f"no answer within {self.settings.time_limit_s:g} s")
+            await late.response()(scope, receive, send)
+        elif work.done() and not work.cancelled() and (error := work.exception()) is not None:
+            raise error
+
+    def _enter(self) -> None:
+        """Count a request whose body is there. Raises HTTPException 429."""
+        most = self.settings.most_active + self.settings.most_waiting
+        if self._active >= most:
+            wait = math.ceil(self._usual_s * most / self.settings.most_active)
+            raise HTTPException(
+                429, f"{most} requests are being worked on; come back later",
+                {"Retry-After": str(min(max(wait, 1), 30))},
+            )  # fmt: skip
+        self._active += 1
+        self.metrics.active.set(self._active)
+
+    def _take(self, count: int) -> None:
+        """Count bytes of a body. Raises HTTPException 429."""
+        self._bytes += count
+        if self._bytes > self.settings.most_body_bytes:
+            raise HTTPException(
+                429, "too much is being received at once; come back later", {"Retry-After": "1"}
+            )
+
+
+@dataclass(kw_only=True)
+class _Counted:
+    """The two ends of one request, watched."""
+
+    receive: Receive
+    send: Send
+    enter: Callable[[], None]
+    take: Callable[[int], None]
+    bytes: int = 0
+    entered: bool = False
+    started: bool = False
+    complete: bool = False
+    status: int = 500
+    _whole: asyncio.Event = field(default_factory=asyncio.Event)
+    _gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def receive_part(self) -> Message:
+        """Return the next part of the body; behind the last only that the client has gone."""
+        if self._whole.is_set():
+            await self._gone.wait()
+            return {"type": "http.disconnect"}
+        message = await self.receive()
+        if message["type"] != "http.request":
+            return message
+        size = len(message.get("body", b""))
+        self.bytes += size
+        self.take(size)
+        if not message.get("more_body", False):
+            self.enter()
+            self.entered = True
+            self._whole.set()
+        return message
+
+    async def send_part(self, message: Message) -> None:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start":
+            self.started, self.status = True, int(message["status"])
+        await self.send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.complete = True
+
+    async def until_gone(self) -> None:
+        """Return when the client has gone."""
+        await self._whole.wait()
+        message: Message = {"type": ""}
+        while message["type"] != "http.disconnect":
+            message = await self.receive()
+        self._gone.set()
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+def _without_port(host: str) -> str:
+    """Return the name of a Host header: "[::1]:80" -> "[::1]", "localhost:80" -> "localhost"."""
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdecimal() else host).lower()
