@@ -18,6 +18,7 @@ from tests.fakes.tiny_model import tiny_assistant
 from unipose.app.server.answer_streams import LocalModels
 from unipose.app.server.answering import ServedModels
 from unipose.app.server.application import make_app
+from unipose.app.server.server_metrics import ServerMetrics
 from unipose.app.server.settings import ServerSettings
 from unipose.assistant import UniPose
 from unipose.language.conversation_model import ConversationModel
@@ -76,3 +77,10 @@ def on_loopback(app: FastAPI | Callable[..., Any], **options: Any) -> Iterator[s
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+class TinySources:
+    """Loads tiny models; may be sent to other machines (`model_sources.LoadsModels`)."""
+
+    def load(self, settings: ServerSettings, metrics: ServerMetrics) -> ServedModels:
+        return ServedModels(shared_assistant(), shared_speaker(), settings, metrics)

@@ -31,6 +31,9 @@ class ServerMetrics:
         self.tokens = Counter(
             "unipose_tokens", "Tokens of text that were said.", registry=self.registry
         )
+        self.repeated = Counter(
+            "unipose_repeated", "Asks given to another replica.", registry=self.registry
+        )
 
     def count_request(self, path: str, status: int, seconds: float) -> None:
         """Count a request; 499 is one whose client has gone."""
