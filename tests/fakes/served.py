@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from tests.fakes.tiny_chat_model import tiny_chat_model
-from tests.fakes.tiny_model import tiny_assistant
+from tests.fakes.tiny_eyes import seeing_assistant
 from unipose.app.server.answer_streams import LocalModels
 from unipose.app.server.answering import ServedModels
 from unipose.app.server.application import make_app
@@ -29,7 +29,7 @@ POSE: dict[str, Any] = {"format": "smpl-axis-angle", "body_pose": [0.1] * 69}
 
 @cache
 def shared_assistant() -> UniPose:
-    return tiny_assistant()
+    return seeing_assistant()
 
 
 @cache

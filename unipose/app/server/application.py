@@ -15,11 +15,13 @@ from fastapi.responses import Response
 
 from unipose.app.server.answer_streams import AnsweringModels
 from unipose.app.server.chat_endpoints import chat_router
+from unipose.app.server.long_work import DoesWork
 from unipose.app.server.pose_endpoints import pose_router
 from unipose.app.server.refusals import say_refusals
 from unipose.app.server.request_limits import RequestLimits
 from unipose.app.server.server_metrics import ServerMetrics
 from unipose.app.server.settings import ServerSettings
+from unipose.app.server.work_endpoints import work_router
 from unipose.errors import ConfigError
 
 
@@ -28,10 +30,12 @@ def make_app(
     settings: ServerSettings | None = None,
     *,
     page: APIRouter | None = None,
+    work: DoesWork | None = None,
 ) -> FastAPI:
     """Return the application over models, or over what loads them when it starts.
 
-    `page` is the web page's router; it is limited in nothing but a request's size. Models that were
+    `page` is the web page's router; it is limited in nothing but a request's size. `work` does what
+    takes minutes; without it there are no such endpoints. Models that were
     given stay open when the application ends, those it loaded are closed. Raises ConfigError for a
     page beside keys: a browser shows none.
     """
@@ -64,6 +68,8 @@ def make_app(
     say_refusals(app)
     app.include_router(chat_router())
     app.include_router(pose_router())
+    if work is not None:
+        app.include_router(work_router(work, settings))
 
     @app.get("/health", tags=["server"])
     async def health(request: Request) -> dict[str, str]:

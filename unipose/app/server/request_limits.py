@@ -26,6 +26,8 @@ OPEN = ("/health",)
 """Paths that no key is asked for."""
 COUNTED = "/v1/"
 """Beginning of the paths whose requests are counted and limited in time."""
+UNCOUNTED = "/v1/work"
+"""Beginning of those that are not: films go to disk as they come, and take their time."""
 LAST_WORDS_S = 5.0
 """Beyond the time limit: to say that it is over, or to an answer that is read slowly."""
 
@@ -48,7 +50,7 @@ class RequestLimits:
         refusal = self._stranger(scope)
         if refusal is not None:
             await refusal.response()(scope, receive, send)
-        elif scope["path"].startswith(COUNTED):
+        elif scope["path"].startswith(COUNTED) and not scope["path"].startswith(UNCOUNTED):
             await self._limited(scope, receive, send)
         else:
             await self.app(scope, receive, send)

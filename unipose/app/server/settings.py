@@ -38,6 +38,10 @@ class ServerSettings:
     """Bearer keys, one of which has to be shown; none: nobody is asked."""
     hosts: tuple[str, ...] = ()
     """Names that a request's Host header may have (against DNS rebinding); none: any."""
+    largest_film: int = 2_000_000_000
+    """Bytes of a film that is sent for long work; it goes to disk as it comes."""
+    most_work: int = 100
+    """Pieces of long work that are kept; more is answered with 429."""
     remote_pictures: bool = False
     """Whether pictures are fetched from http(s) addresses, public ones only."""
 
