@@ -187,6 +187,18 @@ def test_s7_the_endpoints_meet_their_own_description():
     """schemathesis makes up requests from the OpenAPI document; none brings an error of ours."""
     import schemathesis
     from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi.checks import (
+        content_type_conformance,
+        response_schema_conformance,
+        status_code_conformance,
+    )
+
+    checks = [
+        not_a_server_error,
+        status_code_conformance,
+        content_type_conformance,
+        response_schema_conformance,
+    ]
 
     with tiny_app(LIMITS) as app:
         schema = schemathesis.openapi.from_asgi("/openapi.json", app)
@@ -202,7 +214,7 @@ def test_s7_the_endpoints_meet_their_own_description():
             def try_it(case: schemathesis.Case) -> None:
                 answer = case.call()
                 tried.append(answer.status_code)
-                case.validate_response(answer, checks=[not_a_server_error])
+                case.validate_response(answer, checks=checks)
 
             try_it()
     assert len(tried) > 100

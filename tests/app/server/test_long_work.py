@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -9,32 +8,13 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from tests.fakes.counting_work import counting
 from tests.fakes.slow_models import SlowModels
 from unipose.app.server.application import make_app
 from unipose.app.server.long_work import LocalWork, WorkFolder, command_of, do_work
 from unipose.app.server.settings import ServerSettings
 from unipose.app.server.work_progress import PROGRESS_FILE, told_in_file
 from unipose.errors import MissingFileError, PoseQueryError
-
-COUNTER = """
-import json, os, sys, time
-from pathlib import Path
-out, progress = Path(sys.argv[1]) / "count.txt", Path(os.environ["UNIPOSE_PROGRESS"])
-begin = int(out.read_text()) if out.exists() else 0
-(out.parent / "begun.txt").open("a").write(f"{begin}\\n")
-for number in range(begin, 20):
-    progress.write_text(json.dumps({"doing": "counting", "done": number, "of": 20}))
-    out.write_text(str(number + 1))
-    time.sleep(float(sys.argv[2]))
-"""
-"""A command that counts to 20, and goes on where it was."""
-
-
-def _counting(pause_s: float) -> Any:
-    def command(folder: WorkFolder) -> list[str]:
-        return [sys.executable, "-S", "-c", COUNTER, str(folder.path / "out"), str(pause_s)]
-
-    return command
 
 
 def _until(holds: Any, seconds: float = 60.0) -> None:
@@ -78,12 +58,12 @@ def test_work_is_a_command(tmp_path: Path, kind: Any, name: str, told: str):
 @pytest.mark.slow
 def test_work_that_is_interrupted_goes_on_where_it_was(tmp_path: Path):
     folder = WorkFolder.create(tmp_path, "track", "walk.mp4")
-    work = LocalWork(tmp_path, command=_counting(0.05))
+    work = LocalWork(tmp_path, command=counting(0.05))
     work.begin(folder)
     _until(lambda: folder.progress.get("done", 0) >= 3)
     work.close()
     assert folder.state == "running"
-    again = LocalWork(tmp_path, command=_counting(0.0))
+    again = LocalWork(tmp_path, command=counting(0.0))
     _until(lambda: folder.state == "done")
     again.close()
     begun = [int(line) for line in (folder.path / "out" / "begun.txt").read_text().split()]
@@ -102,7 +82,7 @@ def test_work_that_fails_says_why(tmp_path: Path):
 
 @pytest.mark.slow
 def test_work_is_sent_asked_after_stopped_and_fetched(tmp_path: Path):
-    work = LocalWork(tmp_path, command=_counting(0.05))
+    work = LocalWork(tmp_path, command=counting(0.05))
     settings = ServerSettings(largest_body=1000, largest_film=100_000, most_work=3)
     with TestClient(make_app(SlowModels(), settings, work=work)) as client:
         sent = client.post("/v1/work/track?name=walk.mp4", content=b"f" * 50_000)

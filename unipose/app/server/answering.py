@@ -40,13 +40,13 @@ from unipose.language.call_loop import SYSTEM, TextCallback
 from unipose.language.conversation_model import ConversationModel
 
 
-class _EnoughError(Exception):
+class EnoughSaidError(Exception):
     """The most tokens of a request are said."""
 
 
 @dataclass(kw_only=True)
 class TokenBudget:
-    """Passes pieces of text on until they have the most tokens; raises _EnoughError then."""
+    """Passes pieces of text on until they have the most tokens; raises EnoughSaidError then."""
 
     encode: Callable[[str], list[int]]
     decode: Callable[[list[int]], str]
@@ -68,7 +68,7 @@ class TokenBudget:
         if piece and self.on_text is not None:
             self.on_text(piece)
         if enough:
-            raise _EnoughError
+            raise EnoughSaidError
 
 
 class ServedModels:
@@ -171,7 +171,7 @@ class ServedModels:
         try:
             calls = tuple(str(made.call) for made in chat.speak(ask.said, on_text=budget).calls)
             cut = False
-        except _EnoughError:
+        except EnoughSaidError:
             cut = True
         speaker = chat.speaker
         assert isinstance(speaker, BatchedSpeaker)

@@ -26,7 +26,7 @@ from unipose.app.server.chat_asks import (
 )
 from unipose.app.server.chat_schema import LARGEST_SEED, ChatRequest
 from unipose.app.server.pose_schema import PoseData
-from unipose.app.server.refusals import RefusalError, refusal_of
+from unipose.app.server.refusals import REFUSALS, RefusalError, refusal_of
 from unipose.app.server.request_pictures import RequestPictures, deadline_of
 from unipose.errors import UniPoseError
 
@@ -88,7 +88,7 @@ class ServedModelNames(BaseModel):
 
 def chat_router() -> APIRouter:
     """Return the endpoints; what they need stands in the application's state."""
-    router = APIRouter(prefix="/v1", tags=["chat"])
+    router = APIRouter(prefix="/v1", tags=["chat"], responses=REFUSALS)
 
     @router.get("/models")
     async def models() -> ServedModelNames:

@@ -21,6 +21,7 @@ from unipose.app.server.asks import (
 from unipose.app.server.chat_schema import LARGEST_SEED, SamplingFields
 from unipose.app.server.pose_rows import DRAWN_AT
 from unipose.app.server.pose_schema import Finite, PoseData, Strict
+from unipose.app.server.refusals import REFUSALS
 from unipose.app.server.request_pictures import RequestPictures, deadline_of
 from unipose.assistant import LONGEST_TEXT
 
@@ -83,7 +84,7 @@ class PoseMade(BaseModel):
 
 def pose_router() -> APIRouter:
     """Return the endpoints; what they need stands in the application's state."""
-    router = APIRouter(prefix="/v1/poses", tags=["poses"])
+    router = APIRouter(prefix="/v1/poses", tags=["poses"], responses=REFUSALS)
 
     @router.post("/describe")
     async def describe(asked: DescribeRequest, request: Request) -> TextAnswer:

@@ -71,11 +71,12 @@ class PoseEngine:
         first = waiting[0]
         if isinstance(first, QueuedCall):
             return [first]
-        return [
+        alike: list[QueuedPoseRow | QueuedCall] = [
             row
             for row in waiting
             if isinstance(row, QueuedPoseRow) and row.decoding == first.decoding
-        ][:most]
+        ]
+        return alike[:most]
 
     def running(self) -> list[QueuedPoseRow | QueuedCall]:
         """Return the rows that are not finished."""
@@ -117,7 +118,7 @@ class PoseEngine:
             row = rows[i]
             if row.listening and said.ids:
                 text = assistant.vocabulary.decode(said.ids)
-                if not text.endswith("\ufffd"):
+                if len(text) > len(told[i]) and not text.endswith("\ufffd"):
                     row.tell(text[len(told[i]) :])
                     told[i] = text
             return not row.unwanted and len(said.ids) < row.most_tokens

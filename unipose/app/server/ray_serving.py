@@ -110,7 +110,7 @@ class RayModels:
                     f"there is no Ray cluster at {where.address} ({error})"
                 ) from error
         serve.start(http_options={"location": "NoServer"})
-        deployment = serve.deployment(
+        deployment: Any = serve.deployment(
             Replica,
             name="models",
             max_ongoing_requests=settings.most_active,
@@ -175,8 +175,8 @@ class RayModels:
         """Leave the replicas to other fronts; `serve.delete` ends them."""
 
 
-def end_replicas() -> None:
+def end_replicas(*, wait: bool = True) -> None:
     """End the deployment on the cluster that this process is connected to."""
     from ray import serve
 
-    serve.delete(NAME)
+    serve.delete(NAME, _blocking=wait)

@@ -22,9 +22,8 @@ class RayWork:
 
         root.mkdir(parents=True, exist_ok=True)
         self.root, self._command = root.resolve(), command
-        self._task = ray.remote(
-            num_cpus=cpus, num_gpus=gpus, max_retries=-1, scheduling_strategy="SPREAD"
-        )(do_work)
+        options: Any = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": -1}
+        self._task: Any = ray.remote(scheduling_strategy="SPREAD", **options)(do_work)
         self._running: dict[str, Any] = {}
         for folder in WorkFolder.all(self.root):
             if folder.state in OPEN:

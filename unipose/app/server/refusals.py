@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from unipose.app.wording import problem_in_words
@@ -20,6 +21,27 @@ from unipose.errors import MissingFileError, UniPoseError
 
 LONGEST_MESSAGE = 500
 """Characters of what went wrong."""
+
+
+class ErrorDetails(BaseModel):
+    """Why a request is not answered."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorBody(BaseModel):
+    """The body of every refusal."""
+
+    error: ErrorDetails
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorBody} for status in (400, 401, 404, 413, 422, 429, 503, 504)
+}
+"""For the description of endpoints."""
 
 
 class RefusalError(Exception):

@@ -28,6 +28,8 @@ COUNTED = "/v1/"
 """Beginning of the paths whose requests are counted and limited in time."""
 UNCOUNTED = "/v1/work"
 """Beginning of those that are not: films go to disk as they come, and take their time."""
+GONE = 499
+"""Status that requests are counted under whose client has gone; it is sent to nobody."""
 LAST_WORDS_S = 5.0
 """Beyond the time limit: to say that it is over, or to an answer that is read slowly."""
 
@@ -77,15 +79,16 @@ class RequestLimits:
         scope["unipose.deadline"] = begin + self.settings.time_limit_s
         work = asyncio.ensure_future(self.app(scope, counted.receive_part, counted.send_part))
         watch = asyncio.ensure_future(counted.until_gone())
+        late = False
         try:
             async with asyncio.timeout(self.settings.time_limit_s + LAST_WORDS_S):
                 await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
                 if not work.done() and counted.complete:
                     await work
         except TimeoutError:
-            counted.status = 504
+            late = True
         finally:
-            gone = not work.done()
+            status = 504 if late else counted.status if work.done() else GONE
             for task in (work, watch):
                 task.cancel()
             await asyncio.gather(work, watch, return_exceptions=True)
@@ -95,11 +98,11 @@ class RequestLimits:
             took = time.monotonic() - begin
             self._usual_s += 0.1 * (took - self._usual_s)
             route = getattr(scope.get("route"), "path", "other")
-            self.metrics.count_request(route, 499 if gone else counted.status, took)
+            self.metrics.count_request(route, status, took)
             self.metrics.active.set(self._active)
-        if counted.status == 504 and not counted.started:
-            late = RefusalError(504, f"no answer within {self.settings.time_limit_s:g} s")
-            await late.response()(scope, receive, send)
+        if late and not counted.started:
+            refusal = RefusalError(504, f"no answer within {self.settings.time_limit_s:g} s")
+            await refusal.response()(scope, receive, send)
         elif work.done() and not work.cancelled() and (error := work.exception()) is not None:
             raise error
 

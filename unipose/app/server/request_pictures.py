@@ -15,7 +15,7 @@ from unipose.body.people import Box
 from unipose.body.pose import Pose
 from unipose.files.photo import Pixels
 
-UNPACKED = asyncio.Semaphore(2)
+MOST_UNPACKED = 2
 """Pictures that are in memory as pixels; each may take a hundred megabytes."""
 
 
@@ -31,6 +31,7 @@ class RequestPictures:
     def __init__(self, request: Request) -> None:
         self.models, self.settings = request.app.state.models, request.app.state.settings
         self.deadline = deadline_of(request)
+        self._unpacked = request.app.state.unpacked
 
     async def read(self, url: str) -> Pixels:
         """Return a picture's pixels. Raises RefusalError."""
@@ -45,7 +46,7 @@ class RequestPictures:
 
         Raises RefusalError, and PoseQueryError if nobody is found.
         """
-        async with UNPACKED:
+        async with self._unpacked:
             ask = EstimateAsk(picture=await self.read(url), box=box)
             answer = await answer_of(self.models, ask, self.deadline)
         return answer.poses[0] if placed else replace(answer.poses[0], translation=None)

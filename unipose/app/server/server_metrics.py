@@ -36,7 +36,7 @@ class ServerMetrics:
         )
 
     def count_request(self, path: str, status: int, seconds: float) -> None:
-        """Count a request; 499 is one whose client has gone."""
+        """Count a request that is over."""
         self._requests.labels(path, str(status)).inc()
         self._seconds.labels(path).observe(seconds)
 

@@ -105,7 +105,7 @@ class BatchedSpeaker:
             said.append(token)
             if on_text and not row.is_call:
                 text = template.decode(said)
-                if not text.endswith("\ufffd"):
+                if len(text) > len(told) and not text.endswith("\ufffd"):
                     on_text(text[len(told) :])
                     told = text
         self._before = row.before

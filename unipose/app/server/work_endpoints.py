@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
 from unipose.app.server.long_work import DoesWork, WorkFolder, WorkKind, WorkState
-from unipose.app.server.refusals import RefusalError
+from unipose.app.server.refusals import REFUSALS, RefusalError
 from unipose.app.server.settings import ServerSettings
 from unipose.errors import MissingFileError
 
@@ -34,7 +34,10 @@ class WorkReport(BaseModel):
 
 def work_router(work: DoesWork, settings: ServerSettings) -> APIRouter:
     """Return the endpoints of long work."""
-    router = APIRouter(prefix="/v1/work", tags=["long work"], max_body_size=settings.largest_film)
+    router = APIRouter(
+        prefix="/v1/work", tags=["long work"], max_body_size=settings.largest_film,
+        responses=REFUSALS,
+    )  # fmt: skip
 
     @router.post("/{kind}", status_code=202, openapi_extra=_BYTES)
     async def begin(
