@@ -25,7 +25,13 @@ import httpx2
 
 from eval.program import print_result, print_table, run
 from eval.serving_batches import measure_batching
-from eval.serving_requests import HostileRequest, ServedRequest, hostile_requests, valid_requests
+from eval.serving_requests import (
+    HUNG_UP,
+    HostileRequest,
+    ServedRequest,
+    hostile_requests,
+    valid_requests,
+)
 from unipose.errors import ConfigError, EndpointError
 
 SETTLED = 0.25
@@ -93,6 +99,7 @@ def main(options: ServingOptions) -> None:
         "requests": sum(load.statuses.values()),
         "answered": answered,
         "refused_politely": load.statuses[429],
+        "lost": load.statuses[HUNG_UP],
         "hostile_requests": sum(load.hostile.values()),
         "hostile_unexpected": load.unexpected,
         "wrong_answers": load.wrong,
@@ -190,7 +197,11 @@ async def _client(
             continue
         asked = draws.choice(valid)
         begin = time.monotonic()
-        answer = await client.post(asked.path, json=asked.content)
+        try:
+            answer = await client.post(asked.path, json=asked.content)
+        except httpx2.TransportError:
+            load.statuses[HUNG_UP] += 1
+            continue
         load.statuses[answer.status_code] += 1
         load.server_errors += answer.status_code >= 500
         if answer.status_code == 429:

@@ -20,7 +20,8 @@ def test_one_at_a_time_waits_as_long_as_queueing_theory_says():
     arrivals = draw_arrivals(14.0, 60_000, burst=1.0, seed=1)
     took, utilisation = simulate(arrivals, 1, cost, rows=1)
     assert utilisation == pytest.approx(0.7, rel=0.02)
-    assert took.mean() - 0.05 == pytest.approx(0.7 / (2 * 0.3) * 0.05, rel=0.05)
+    wait = utilisation / (2 * (1 - utilisation)) * 0.05
+    assert took.mean() - 0.05 == pytest.approx(wait, rel=0.05)
 
 
 def test_every_request_is_answered_and_no_sooner_than_alone():

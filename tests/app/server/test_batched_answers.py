@@ -86,7 +86,7 @@ def test_answers_of_many_distinct_requests_are_those_that_each_gets_alone(served
     with ThreadPoolExecutor(len(asks)) as pool:
         together = list(pool.map(lambda ask: _answer(served, ask), asks))
     assert together == alone
-    assert len(set(alone)) > len(alone) // 2, "they can be told apart"
+    assert len(set(alone)) > 10, "they can be told apart"
     assert 'unipose_batch_rows_bucket{le="1.0",model="pose"}' in served.metrics.text().decode()
 
 

@@ -116,7 +116,7 @@ def test_s5_a_body_that_is_no_request_is_refused(client: TestClient, path: str, 
         ({"max_tokens": 100_000}, "max_tokens"),
         ({"stop": ["a"]}, "stop"),
         ({"tools": [{}]}, "tools"),
-        ({"messages": [{"role": "assistant", "content": "hi"}]}, "messages"),
+        ({"messages": [{"role": "assistant", "content": "hi"}]}, "user's"),
         ({"messages": [{"role": "tool", "content": "hi"}]}, "messages"),
         ({"logits": 1}, "logits"),
         ({"messages": [{"role": "user", "content": "a" * 2001}]}, "2,001 characters"),
@@ -208,14 +208,14 @@ def test_s7_the_endpoints_meet_their_own_description():
 
             @given(case=call.as_strategy())
             @settings(
-                max_examples=25, deadline=None, database=None,
+                max_examples=15, deadline=None, database=None,
                 suppress_health_check=list(HealthCheck),
             )  # fmt: skip
             def try_it(case: schemathesis.Case) -> None:
-                answer = case.call()
+                answer = case.call(timeout=300)
                 tried.append(answer.status_code)
                 case.validate_response(answer, checks=checks)
 
             try_it()
-    assert len(tried) > 100
+    assert len(tried) > 60
     assert max(tried) < 500

@@ -77,7 +77,7 @@ def test_work_that_fails_says_why(tmp_path: Path):
     folder = WorkFolder.create(tmp_path, "track", "walk.mp4")
     folder.input.write_bytes(b"no film")
     assert do_work(str(folder.path)) == "failed"
-    assert folder.problem.startswith("error: ")
+    assert folder.problem.startswith("error: input/walk.mp4: is no whole film")
 
 
 @pytest.mark.slow

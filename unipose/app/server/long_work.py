@@ -121,7 +121,7 @@ class WorkFolder:
 
     def mark(self, state: WorkState, problem: str = "") -> None:
         """Keep how it stands."""
-        self._write("state.json", {"state": state, "problem": problem[-LONGEST_PROBLEM:]})
+        self._write("state.json", {"state": state, "problem": problem[:LONGEST_PROBLEM]})
 
     def stop(self) -> None:
         """Ask whoever does it to stop; what nobody does any more is removed."""
@@ -187,7 +187,8 @@ def do_work(
     elif ended == 0:
         folder.mark("done")
     else:
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        text = log.read_text(encoding="utf-8", errors="replace").replace(f"{folder.path}/", "")
+        lines = text.strip().splitlines()
         folder.mark("failed", lines[-1] if lines else f"the command ended with {ended}")
     return folder.state
 

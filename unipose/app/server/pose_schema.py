@@ -58,10 +58,11 @@ class PoseData(Strict):
             return [round(number, 6) for number in numbers.double().flatten().tolist()]
 
         turns = pose.axis_angle[0]
-        return cls(
+        return cls.model_construct(  # what a model answers is not checked as what comes in
+            format="smpl-axis-angle",
             global_orient=plain(turns[0]),
             body_pose=plain(turns[1:]),
             betas=None if pose.betas is None else plain(pose.betas[0]),
             translation=None if pose.translation is None else plain(pose.translation[0]),
-            body=pose.body,  # type: ignore[arg-type]
+            body=pose.body,
         )

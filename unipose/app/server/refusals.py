@@ -97,9 +97,10 @@ def say_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        place = _place(first["loc"])
-        message = f"{place}: {first['msg']}" if place else str(first["msg"])
+        # of what may be one thing or another, what came nearest to one of them
+        nearest = max(error.errors(), key=lambda one: len(one["loc"]))
+        place = _place(nearest["loc"])
+        message = f"{place}: {nearest['msg']}" if place else str(nearest["msg"])
         return RefusalError(422, message, param=place or None).response()
 
     @app.exception_handler(HTTPException)
@@ -115,5 +116,5 @@ def say_refusals(app: FastAPI) -> None:
 
 def _place(location: Sequence[str | int]) -> str:
     """Return where a value stands: ("body", "messages", 0, "content") -> messages.0.content."""
-    parts = [part if isinstance(part, int) else str(part)[:40] for part in location]
-    return ".".join(str(part) for part in parts if part not in ("body", "query", "path"))
+    parts = [str(part)[:40] for part in location if part not in ("body", "query", "path")]
+    return ".".join(part for part in parts if "[" not in part)

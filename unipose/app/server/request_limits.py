@@ -39,7 +39,7 @@ class RequestLimits:
 
     def __init__(self, app: ASGIApp, *, settings: ServerSettings, metrics: ServerMetrics) -> None:
         self.app, self.settings, self.metrics = app, settings, metrics
-        self._keys = [_digest(key) for key in settings.keys]
+        self._keys = [_digest(key.encode()) for key in settings.keys]
         self._active = 0
         self._bytes = 0
         self._usual_s = 1.0
@@ -50,6 +50,8 @@ class RequestLimits:
             await self.app(scope, receive, send)
             return
         refusal = self._stranger(scope)
+        if refusal is None and not scope["path"].startswith(UNCOUNTED):
+            refusal = self._too_large(scope)
         if refusal is not None:
             await refusal.response()(scope, receive, send)
         elif scope["path"].startswith(COUNTED) and not scope["path"].startswith(UNCOUNTED):
@@ -66,12 +68,19 @@ class RequestLimits:
         if not self._keys or scope["path"] in OPEN:
             return None
         scheme, _, shown = headers.get("authorization", "").partition(" ")
-        digest = _digest(shown.strip())
+        digest = _digest(shown.strip().encode("latin-1"))  # as headers were decoded
         # all are compared, each in constant time: how long it takes tells nothing
         known = [hmac.compare_digest(digest, key) for key in self._keys]
         if scheme.lower() == "bearer" and any(known):
             return None
         return RefusalError(401, "a key is needed: Authorization: Bearer KEY")
+
+    def _too_large(self, scope: Scope) -> RefusalError | None:
+        """Return why a body that says its size is not read."""
+        said = Headers(scope=scope).get("content-length", "")
+        if said.isdecimal() and int(said) > self.settings.largest_body:
+            return RefusalError(413, f"at most {self.settings.largest_body:,} bytes are read")
+        return None
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         counted = _Counted(receive=receive, send=send, enter=self._enter, take=self._take)
@@ -177,8 +186,8 @@ class _Counted:
         self._gone.set()
 
 
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
 
 
 def _without_port(host: str) -> str:
