@@ -5,8 +5,9 @@ import io
 import resource
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -182,6 +183,27 @@ def test_s5_a_fetched_picture_is_limited_as_it_comes_in():
         fetcher = PictureFetcher(most_bytes=10_000, resolve=_only, allowed=lambda _: True)
         with pytest.raises(RefusalError, match="too large"):
             read_picture(f"http://public.example:{port}/a", most_pixels=MOST, fetcher=fetcher)
+
+
+def test_s5_a_picture_that_drips_is_given_up():
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            while True:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX: 1\r\n"[:3])
+                time.sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=[listener])
+        thread.start()
+        fetcher = PictureFetcher(
+            most_bytes=10_000, resolve=_only, allowed=lambda _: True, seconds=0.2
+        )
+        begin = time.monotonic()
+        with pytest.raises(RefusalError):
+            fetcher.fetch(f"http://public.example:{listener.getsockname()[1]}/a.png")
+        assert time.monotonic() - begin < 5
+        thread.join()
 
 
 def test_a_server_that_is_not_there_is_a_refusal():

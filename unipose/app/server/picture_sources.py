@@ -13,8 +13,10 @@ import ipaddress
 import re
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
@@ -82,10 +84,12 @@ class PictureFetcher:
     resolve: Resolve = _resolve
     allowed: Callable[[str], bool] = is_public
     """Which IP addresses are connected to."""
+    seconds: float = FETCH_S
+    """For everything, however slowly it drips."""
 
     def fetch(self, url: str) -> bytes:
         """Return what is there. Raises RefusalError 422 for what may not or cannot be fetched."""
-        until = time.monotonic() + FETCH_S
+        until = time.monotonic() + self.seconds
         try:
             for _ in range(MOST_REDIRECTS + 1):
                 found = self._get(url, until)
@@ -106,6 +110,8 @@ class PictureFetcher:
         if not addresses or not all(map(self.allowed, addresses)):
             raise _refused("the picture's address is not a public one")
         connection = _Pinned(parts.hostname, port, address=addresses[0], tls=parts.scheme)
+        watch = threading.Timer(max(until - time.monotonic(), 0.0), connection.hang_up)
+        watch.start()
         try:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request("GET", target, headers={"Accept": "image/*"})
@@ -115,12 +121,15 @@ class PictureFetcher:
             if answer.status != 200:
                 raise _refused(f"the picture's address answers {answer.status}")
             found = bytearray()
-            while piece := answer.read(PIECE):
+            while piece := answer.read1(PIECE):
                 found += piece
-                if len(found) > self.most_bytes or time.monotonic() > until:
-                    raise _refused("the picture behind its address is too large or too slow")
+                if len(found) > self.most_bytes:
+                    raise _refused("the picture behind its address is too large")
+            if time.monotonic() > until:
+                raise _refused("the picture behind its address comes too slowly")
             return bytes(found)
         finally:
+            watch.cancel()
             connection.close()
 
 
@@ -137,6 +146,11 @@ class _Pinned(http.client.HTTPConnection):
         if self._tls:
             context = ssl.create_default_context()
             self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
+
+    def hang_up(self) -> None:
+        """End the connection, from another thread."""
+        with suppress(OSError, AttributeError):
+            self.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _refused(why: str) -> RefusalError:
