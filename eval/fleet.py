@@ -98,7 +98,7 @@ class _SimulatedReplica:
 def simulate(
     arrivals: np.ndarray, replicas: int, cost: StepCost, *, rows: int
 ) -> tuple[np.ndarray, float]:
-    """Return how long each request takes (seconds, in the order of their ends), and utilisation.
+    """Return how long each request takes (seconds, as they end), and the share of busy time.
 
     `arrivals`: when requests come, ascending. Rows join a replica's batch at its next step.
     """
@@ -146,7 +146,7 @@ def draw_arrivals(per_s: float, count: int, *, burst: float, seed: int) -> np.nd
 
 
 def fewest_replicas(options: FleetOptions) -> tuple[int, np.ndarray, float]:
-    """Return the fewest replicas that keep the 99th percentile, with times and utilisation.
+    """Return the fewest replicas that keep the 99th percentile, times, and the share of busy time.
 
     Raises ConfigError if even one request alone takes too long.
     """
@@ -161,8 +161,8 @@ def fewest_replicas(options: FleetOptions) -> tuple[int, np.ndarray, float]:
     )
 
     def tried(replicas: int) -> tuple[np.ndarray, float]:
-        took, utilisation = simulate(arrivals, replicas, cost, rows=options.rows)
-        return took[int(WARM * len(took)) :], utilisation
+        took, busy = simulate(arrivals, replicas, cost, rows=options.rows)
+        return took[int(WARM * len(took)) :], busy
 
     def enough(replicas: int) -> bool:
         return float(np.quantile(tried(replicas)[0], 0.99)) <= options.p99_s
@@ -181,12 +181,12 @@ def fewest_replicas(options: FleetOptions) -> tuple[int, np.ndarray, float]:
 
 def main(options: FleetOptions) -> None:
     """Find the fewest replicas for a number of requests."""
-    replicas, took, utilisation = fewest_replicas(options)
+    replicas, took, busy = fewest_replicas(options)
     result: dict[str, object] = {
         "replicas": replicas,
         "p50_s": float(np.quantile(took, 0.5)),
         "p99_s": float(np.quantile(took, 0.99)),
-        "utilisation": utilisation,
+        "busy": busy,
         "memory_gb": replicas * options.memory_mb / 1000,
     }
     rows = [(name, value) for name, value in result.items() if isinstance(value, int | float)]

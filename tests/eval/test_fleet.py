@@ -18,9 +18,9 @@ def test_one_at_a_time_waits_as_long_as_queueing_theory_says():
     """M/D/1: the mean wait is load / (2 (1 - load)) service times (Pollaczek and Khinchine)."""
     cost = StepCost(shared=0.05, row=0.0, steps=1)
     arrivals = draw_arrivals(14.0, 60_000, burst=1.0, seed=1)
-    took, utilisation = simulate(arrivals, 1, cost, rows=1)
-    assert utilisation == pytest.approx(0.7, rel=0.02)
-    wait = utilisation / (2 * (1 - utilisation)) * 0.05
+    took, busy = simulate(arrivals, 1, cost, rows=1)
+    assert busy == pytest.approx(0.7, rel=0.02)
+    wait = busy / (2 * (1 - busy)) * 0.05
     assert took.mean() - 0.05 == pytest.approx(wait, rel=0.05)
 
 
