@@ -123,9 +123,10 @@ class PoseEngine:
                     told[i] = text
             return not row.unwanted and len(said.ids) < row.most_tokens
 
+        model = assistant.writer if first.decoding.guess else assistant.model
         generators = [row.generator or torch.Generator() for row in rows]
         answers, _ = answer(
-            assistant.model, assistant.vocabulary, questions, first.decoding,
+            model, assistant.vocabulary, questions, first.decoding,
             generator=generators, keep_on=keep_on,
         )  # fmt: skip
         for row, said in zip(rows, answers, strict=True):
