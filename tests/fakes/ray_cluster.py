@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from unittest.mock import patch
 
 _START_S = 120.0
 
@@ -27,6 +28,8 @@ def two_nodes() -> Iterator[str]:
 def cluster(**environment: str) -> Iterator[tuple[str, Callable[[], None]]]:
     """Give the address of a cluster and what kills its second node; `environment` is of both."""
     with ExitStack() as stack:
+        # a token that another cluster has left in the home folder is none of this one's
+        stack.enter_context(patch.dict(os.environ, RAY_AUTH_MODE="disabled"))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ray")))
         port, client_port = _free_port(), _free_port()
         head = ["--head", "--node-ip-address=127.0.0.1", f"--port={port}"]

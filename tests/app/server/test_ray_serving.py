@@ -18,7 +18,7 @@ from tests.fakes.ray_cluster import cluster
 from tests.fakes.served import POSE, TinySources, on_loopback, tiny_app
 from unipose.app.server.application import make_app
 from unipose.app.server.long_work import WorkFolder
-from unipose.app.server.ray_serving import RayModels, RaySettings, end_replicas
+from unipose.app.server.ray_serving import RayModels, RaySettings
 from unipose.app.server.ray_work import RayWork
 from unipose.app.server.settings import ServerSettings
 
@@ -100,7 +100,6 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> _Killed:
             _until(lambda: all(one.state == "done" for one in works))
         finally:
             work.close()
-            end_replicas(wait=False)
             ray.shutdown()
     (repeated,) = re.findall(r"^unipose_repeated_total (\S+)$", counters, re.MULTILINE)
     return _Killed(answers=found, alone=alone, repeated=float(repeated), works=works)

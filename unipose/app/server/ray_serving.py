@@ -172,11 +172,4 @@ class RayModels:
             stream.cancel()
 
     def close(self) -> None:
-        """Leave the replicas to other fronts; `serve.delete` ends them."""
-
-
-def end_replicas(*, wait: bool = True) -> None:
-    """End the deployment on the cluster that this process is connected to."""
-    from ray import serve
-
-    serve.delete(NAME, _blocking=wait)
+        """Leave the replicas to other fronts (docs/scaling.md says how they are ended)."""
