@@ -9,6 +9,7 @@ from unipose.language.conversation_model import ConversationModel
 from unipose.language.conversation_rows import ConversationRows, SpokenRow
 from unipose.posecodes.calls import VERBS
 
+pytestmark = pytest.mark.slow
 ASKED = ("is the left knee bent?", "wave", "which hand is higher, and by how much is it higher?")
 
 
