@@ -44,7 +44,6 @@ def make_app(
         title="unipose",
         version=version("unipose"),
         description="Talk about 3D human pose; OpenAI's chat completions and plain endpoints.",
-        max_body_size=settings.largest_body,
         separate_input_output_schemas=False,
         docs_url=None,  # FastAPI's own pages fetch scripts from elsewhere
         redoc_url=None,

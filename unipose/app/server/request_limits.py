@@ -1,7 +1,8 @@
 """What surrounds a request: who may ask, how many at once, how long, whether it is still wanted.
 
-The body's size is limited by FastAPI itself (`max_body_size`), as it comes in. Here a request is
-counted when its body is there; its work is cancelled when its time is over or its client has gone.
+A body's size is counted as it comes in (FastAPI's own `max_body_size` answers in a form of its own,
+and serves films alone). A request is counted when its body is there; its work is cancelled when its
+time is over or its client has gone.
 """
 
 from __future__ import annotations
@@ -50,11 +51,13 @@ class RequestLimits:
             await self.app(scope, receive, send)
             return
         refusal = self._stranger(scope)
-        if refusal is None and not scope["path"].startswith(UNCOUNTED):
+        film = scope["path"].startswith(UNCOUNTED)
+        if refusal is None and not film:
             refusal = self._too_large(scope)
+            receive = self._sized(receive)
         if refusal is not None:
             await refusal.response()(scope, receive, send)
-        elif scope["path"].startswith(COUNTED) and not scope["path"].startswith(UNCOUNTED):
+        elif scope["path"].startswith(COUNTED) and not film:
             await self._limited(scope, receive, send)
         else:
             await self.app(scope, receive, send)
@@ -79,8 +82,25 @@ class RequestLimits:
         """Return why a body that says its size is not read."""
         said = Headers(scope=scope).get("content-length", "")
         if said.isdecimal() and int(said) > self.settings.largest_body:
-            return RefusalError(413, f"at most {self.settings.largest_body:,} bytes are read")
+            return RefusalError(413, self._most())
         return None
+
+    def _sized(self, receive: Receive) -> Receive:
+        """Return `receive`, which raises HTTPException 413 where a body becomes too large."""
+        taken = 0
+
+        async def receive_part() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self.settings.largest_body:
+                raise HTTPException(413, self._most())
+            return message
+
+        return receive_part
+
+    def _most(self) -> str:
+        return f"at most {self.settings.largest_body:,} bytes are read"
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         counted = _Counted(receive=receive, send=send, enter=self._enter, take=self._take)
