@@ -181,6 +181,16 @@ def test_no_sentence_opens_or_writes_a_file(client: TestClient, text: str):
     assert "passwd" not in json.dumps(answer.json()["choices"][0]["message"]["poses"])
 
 
+def test_a_temperature_of_almost_nothing_is_none(client: TestClient):
+    cold = {"temperature": 5.9e-64, "seed": 1}
+    asked = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 4}
+    plain = client.post(CHAT, json=asked).json()["choices"]
+    assert client.post(CHAT, json={**asked, **cold}).json()["choices"] == plain
+    asked = {"pose": POSE, "max_tokens": 4}
+    plain = client.post("/v1/poses/describe", json=asked).json()
+    assert client.post("/v1/poses/describe", json={**asked, **cold}).json() == plain
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.timeout(900)
 def test_s7_the_endpoints_meet_their_own_description():

@@ -10,6 +10,14 @@ from unipose.body.people import Box
 from unipose.body.pose import Pose
 from unipose.files.photo import Pixels
 
+COLDEST = 1e-3
+"""Least temperature at which anything is drawn; logits over less would be infinite."""
+
+
+def usable_temperature(temperature: float) -> float:
+    """Return a temperature that logits can be divided by, or 0: the likeliest answer."""
+    return temperature if temperature >= COLDEST else 0.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choosing:

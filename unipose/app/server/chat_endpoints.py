@@ -16,7 +16,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from unipose.app.server.answer_streams import AnsweringModels, News
-from unipose.app.server.asks import ActionAsk, Answered, Ask, Choosing
+from unipose.app.server.asks import ActionAsk, Answered, Ask, Choosing, usable_temperature
 from unipose.app.server.chat_asks import (
     answer_tokens,
     check_size,
@@ -127,7 +127,7 @@ async def _asks(asked: ChatRequest, request: Request) -> list[Ask]:
     settings = request.app.state.settings
     check_size(asked, settings)
     choosing = Choosing(
-        temperature=asked.temperature or 0.0,
+        temperature=usable_temperature(asked.temperature or 0.0),
         seed=secrets.randbelow(LARGEST_SEED) if asked.seed is None else asked.seed,
         most_tokens=answer_tokens(asked, settings),
     )

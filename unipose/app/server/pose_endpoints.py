@@ -17,6 +17,7 @@ from unipose.app.server.asks import (
     DescribeAsk,
     EditAsk,
     GenerateAsk,
+    usable_temperature,
 )
 from unipose.app.server.chat_schema import LARGEST_SEED, SamplingFields
 from unipose.app.server.pose_rows import DRAWN_AT
@@ -134,7 +135,7 @@ def _choosing(asked: SamplingFields, most_tokens: int = MOST_TOKENS) -> Choosing
     if temperature is None:
         temperature = 0.0 if asked.seed is None else DRAWN_AT
     seed = secrets.randbelow(LARGEST_SEED) if asked.seed is None else asked.seed
-    return Choosing(temperature=temperature, seed=seed, most_tokens=most_tokens)
+    return Choosing(temperature=usable_temperature(temperature), seed=seed, most_tokens=most_tokens)
 
 
 def _text(answer: Answered) -> TextAnswer:
