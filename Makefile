@@ -17,7 +17,7 @@ KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000
 TRAIN := PATH="$(CURDIR)/$(BIN):$$PATH" $(KEEP_MEMORY) $(BIN)/accelerate launch --num_processes 1 \
 	--num_machines 1 --mixed_precision no --dynamo_backend no -m
 
-.PHONY: help setup chat test test-slow check lint format types arrows mini codes converse lifting picture bench adaptation wholebody prior lock clean
+.PHONY: help setup chat serve test test-slow check lint format types arrows mini codes converse lifting picture bench adaptation wholebody prior lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -40,6 +40,9 @@ $(STAMP): requirements.lock requirements-base.lock pyproject.toml unipose/torchv
 
 chat: setup ## talk with the embedded model in the terminal
 	@$(BIN)/unipose chat
+
+serve: setup ## answer over HTTP: OpenAI's chat completions and plain endpoints
+	@$(BIN)/unipose serve
 
 # One thread for each worker: threads of several workers on the same cores wait for each other.
 test: setup ## run the fast test suite
@@ -133,6 +136,7 @@ bench: setup ## measure everything the README claims (MOCAP=FOLDER)
 	$(BIN)/python -m eval.building --data $(MOCAP) --json
 	$(BIN)/python -m eval.wholebody --data $(MOCAP) --json
 	$(BIN)/python -m eval.contact --data $(MOCAP) --keep runs/contact --json
+	$(BIN)/python -m eval.serving --json
 
 lock: setup ## write requirements.lock from what is installed in .venv
 	{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --all --exclude-editable 2>/dev/null \

@@ -390,7 +390,7 @@ class UniPose:
     def edit(self, pose: Pose, text: str) -> Pose:
         """Return one pose changed as `text` says; shape and place are those of `pose`."""
         edited = self._poses([self._edit_question(pose, text)], Decoding(), None)
-        return _like(edited, pose)
+        return edited_like(edited, pose)
 
     def describe_batch(self, shown: Pose | Sequence[Photo]) -> list[str]:
         """Return a description of each pose of a batch, or of the person in each picture."""
@@ -413,7 +413,7 @@ class UniPose:
     ) -> Pose:
         """Return each pose of a batch changed as the text beside it says."""
         pairs = [self._edit_question(poses[i], text) for i, text in enumerate(texts)]
-        return _like(self._poses(pairs, decoding or Decoding(), None), poses)
+        return edited_like(self._poses(pairs, decoding or Decoding(), None), poses)
 
     def answer_from_codes(self, question: str, pose: Pose) -> str:
         """Return what the model itself says to a question about one pose, read as codes.
@@ -523,10 +523,10 @@ class UniPose:
         return ask(FIXED[Task.COMPARE], first=first, second=second)
 
     def _generate_question(self, text: str) -> list[Part]:
-        return ask(FIXED[Task.GENERATE], text=_sentence(text))
+        return ask(FIXED[Task.GENERATE], text=as_sentence(text))
 
     def _edit_question(self, pose: Pose, text: str) -> list[Part]:
-        return ask(FIXED[Task.EDIT], pose=self._codes_of_one(pose), text=_sentence(text))
+        return ask(FIXED[Task.EDIT], pose=self._codes_of_one(pose), text=as_sentence(text))
 
     def _picture(self, image: Photo, box: Box | None, *, whole: bool = False) -> Picture:
         """Return a picture as a part of a question: what is in the box, or all of it if `whole`."""
@@ -656,14 +656,18 @@ class UniPose:
     ) -> Pose:
         guessing = replace(decoding, guess=True)
         answers = self._answers(questions, guessing, generator, model=self.writer)
-        for said in answers:
-            if len(said.poses) != 1:
-                words = self.vocabulary.decode(said.ids)
-                raise PoseParseError(
-                    f"expected one pose, the model answered with {len(said.poses)} poses and the "
-                    f"words {words[:80]!r}; say it in other words"
-                )
-        return self.pose(torch.stack([said.poses[0] for said in answers]))
+        return self.pose(torch.stack([one_pose(said, self.vocabulary) for said in answers]))
+
+
+def one_pose(said: Answer, vocabulary: Vocabulary) -> Int[Tensor, " code"]:
+    """Return the codes of the one pose of an answer. Raises PoseParseError if there is not one."""
+    if len(said.poses) != 1:
+        words = vocabulary.decode(said.ids)
+        raise PoseParseError(
+            f"expected one pose, the model answered with {len(said.poses)} poses and the "
+            f"words {words[:80]!r}; say it in other words"
+        )
+    return said.poses[0]
 
 
 def _pixels(image: str | Path | np.ndarray, box: Box | None) -> UInt8[np.ndarray, "_ _ 3"]:
@@ -707,7 +711,7 @@ def _side_by_side(poses: list[Pose]) -> Pose:
     )
 
 
-def _like(edited: Pose, source: Pose) -> Pose:
+def edited_like(edited: Pose, source: Pose) -> Pose:
     """Return the edited pose with everything of the source that the model does not see."""
     rotations = torch.cat([edited.rotations[:, :22], source.rotations[:, 22:].float()], dim=1)
     return Pose(
@@ -728,7 +732,7 @@ def _request(text: str) -> str:
     return text
 
 
-def _sentence(text: str) -> str:
+def as_sentence(text: str) -> str:
     """Return a request as the texts of training are written: people type "raise the left arm"."""
     text = _request(text)
     return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")

@@ -38,6 +38,8 @@ from unipose.app.options import (
     Text,
     Up,
 )
+from unipose.app.serve_command import serve
+from unipose.app.server.work_progress import PROGRESS_FILE, told_in_file
 from unipose.app.wording import HARDLY_MOVED, WELCOME, printable, problem_in_words
 from unipose.errors import FileNote, PoseQueryError, UniPoseError
 from unipose.file_signatures import FILM_ENDINGS, check_file, is_film
@@ -930,6 +932,9 @@ def chat(
     raise typer.Exit(answer(conversation, verbose=verbose))
 
 
+app.command()(serve)
+
+
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check that everything needed is installed and works."""
@@ -956,7 +961,12 @@ def version(as_json: AsJson = False) -> None:
 
 
 def _progress(items: Iterable[Any], count: int | None, description: str) -> Iterable[Any]:
-    """Give the items with a bar for as long as somebody watches and there is more than one."""
+    """Give the items with a bar for as long as somebody watches and there is more than one.
+
+    A server that runs the command reads how far it is from a file that it names.
+    """
+    if PROGRESS_FILE in os.environ:
+        return told_in_file(items, count, description, Path(os.environ[PROGRESS_FILE]))
     if count == 1:
         return items
     from rich.console import Console

@@ -98,10 +98,17 @@ class Conversation:
         load_speaker: Callable[[], ConversationSpeaker] | None = None,
         *,
         body: Body | None = None,
+        system: str = SYSTEM,
+        files: bool = True,
     ) -> None:
-        """`load` gives the pose model, `load_speaker` the model that leads; both when needed."""
-        self.actions = PoseActions(load, body=body)
+        """`load` gives the pose model, `load_speaker` the model that leads; both when needed.
+
+        `system` is what the model reads before the first turn. Without `files` no file is opened or
+        written for what a sentence asks, as a server wants it: poses have names there.
+        """
+        self.actions = PoseActions(load, body=body, files=files)
         self._load_speaker = load_speaker
+        self._system = system
         self.turns: list[SpokenTurn] = []
         self._first = 0
         self._opened = False
@@ -127,28 +134,34 @@ class Conversation:
         Raises a UniPoseError that says what to do for a command that cannot be followed and for a
         line that cannot be read; the conversation is then what it was before.
         """
-        if len(line) > LONGEST_LINE:
-            raise PoseQueryError(
-                f"this line has {len(line):,} characters; at most {LONGEST_LINE:,} can be read"
-            )
-        line = "".join(c if c.isprintable() else " " for c in line).strip()
-        if not line:
-            raise PoseQueryError("an empty line; ask something, or /help")
-        if line.startswith("/"):
-            return self._obey(line)
-        return self._speak(line, on_text)
+        line = _readable(line)
+        return self._obey(line) if line.startswith("/") else self.speak(line, on_text=on_text)
 
-    def _speak(self, line: str, on_text: TextCallback | None) -> Reply:
-        """Let the model answer a sentence."""
+    def hold(self, pose: HeldPose) -> int:
+        """Add a pose that is shown before the next sentence; return its number."""
+        self._opened = True
+        return self.actions.held.hold(pose)
+
+    def recall(self, line: str, answer: str) -> None:
+        """Add a turn that was spoken before: it is read, and not answered again."""
+        self.turns.append(self._begun(_readable(line)))
+        self.turns[-1].messages.append(Message.of("assistant", answer))
+
+    def _begun(self, line: str) -> SpokenTurn:
         held = self.actions.held
-        speaker = self.speaker
         spoken = SpokenTurn(
             state=state_line(held) if len(held) else "",
             opened=f"pose {held.current}" if self._opened else "",
             messages=[Message.of("user", line)],
         )
-        self.turns.append(spoken)
         self._opened = False
+        return spoken
+
+    def speak(self, line: str, *, on_text: TextCallback | None = None) -> Reply:
+        """Let the model answer a sentence; a slash in front means nothing here."""
+        line, speaker = _readable(line), self.speaker
+        spoken = self._begun(line)
+        self.turns.append(spoken)
         turn, done = Turn(), Done()
         said = _Said(on_text)
 
@@ -193,7 +206,7 @@ class Conversation:
         return messages
 
     def _messages(self, first: int) -> list[Message]:
-        messages = [Message.of("system", SYSTEM)]
+        messages = [Message.of("system", self._system)]
         for number, turn in enumerate(self.turns[first:]):
             before = turn.opened if number else turn.state
             if before:
@@ -308,6 +321,18 @@ class _Said:
         """Begin a new part: what comes next stands on a line of its own."""
         self.part_has_text = False
         self._break = True
+
+
+def _readable(line: str) -> str:
+    """Return a line without what is not printed. Raises PoseQueryError: too long, or empty."""
+    if len(line) > LONGEST_LINE:
+        raise PoseQueryError(
+            f"this line has {len(line):,} characters; at most {LONGEST_LINE:,} can be read"
+        )
+    line = "".join(c if c.isprintable() else " " for c in line).strip()
+    if not line:
+        raise PoseQueryError("an empty line; ask something, or /help")
+    return line
 
 
 def _command_list() -> str:

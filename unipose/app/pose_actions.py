@@ -92,9 +92,13 @@ class Done:
 class PoseActions:
     """The poses of one conversation and all that can be done with them."""
 
-    def __init__(self, load: Callable[[], Assistant], *, body: Body | None = None) -> None:
+    def __init__(
+        self, load: Callable[[], Assistant], *, body: Body | None = None, files: bool = True
+    ) -> None:
+        """Without `files` calls open poses by their names only, and write nothing."""
         self._load = load
         self.body = body
+        self._files = files
         self.held = HeldPoses[HeldPose]()
         self.last_finding: Finding | None = None
         self._shown: dict[int, ShownPose] = {}
@@ -117,6 +121,8 @@ class PoseActions:
         Files are only opened and written under names that stand in `typed`.
         """
         try:
+            if not self._files and call.verb in ("save", "draw"):
+                raise PoseQueryError("no files are written here; the pose itself is in the answer")
             if call.verb in QUESTIONS:
                 return self._answer(call, done)
             return self._do(call, typed, done, on_text)
@@ -272,11 +278,12 @@ class PoseActions:
 
     def open(self, name: str, seconds: float | None = None) -> int:
         """Read a pose from a file, a photo or by its name, hold it, and return its number."""
-        name = "wave" if name == "example" and not Path(name).exists() else name
-        if name in EXAMPLES and not Path(name).exists():
+        there = self._files and Path(name).exists()
+        name = "wave" if name == "example" and not there else name
+        if name in EXAMPLES and not there:
             return self.held.hold(HeldPose(pose=example_pose(name), origin=f"the example {name!r}"))
         path = Path(name).expanduser()
-        if not path.suffix and path.name == name and not path.exists():
+        if not self._files or (not path.suffix and path.name == name and not path.exists()):
             named = NamedPoses.load()
             found = named.find(name)
             return self.held.hold(HeldPose(pose=named.centre(found), origin=f"the pose {found!r}"))

@@ -48,9 +48,15 @@ def open_photo(path: str | Path) -> Pixels:
         return np.asarray(on_white(ImageOps.exif_transpose(picture)))
 
 
-def read_photo(data: bytes, path: str | Path) -> Pixels:
+def read_photo(
+    data: bytes,
+    path: str | Path,
+    *,
+    kinds: tuple[str, ...] = KINDS,
+    most_pixels: int = MOST_PIXELS,
+) -> Pixels:
     """Return the pixels of a photo's bytes; `path` is what errors call it. Raises FileError."""
-    with checked_picture(Path(path), data=data) as picture:
+    with checked_picture(Path(path), data=data, kinds=kinds, most_pixels=most_pixels) as picture:
         picture.load()
         return np.asarray(on_white(ImageOps.exif_transpose(picture)))
 

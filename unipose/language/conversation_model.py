@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Bool
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -92,13 +93,13 @@ class ConversationModel:
 
         `on_text` is given words piece by piece, and nothing of a call.
         """
-        grammar = self._grammar(frozenset(verbs))
+        grammar = self.grammar(verbs)
         row = self.template.render(messages, open_answer=True)
         logits = self._read_on(row.ids)
         said: list[int] = []
         told = ""
         for _ in range(LONGEST_ANSWER):
-            chosen = int(logits.masked_fill(~self._allowed(said, grammar), -torch.inf).argmax())
+            chosen = int(logits.masked_fill(~self.allowed(said, grammar), -torch.inf).argmax())
             if chosen == self.template.end:
                 break
             said.append(chosen)
@@ -108,21 +109,26 @@ class ConversationModel:
                     on_text(text[len(told) :])
                     told = text
             logits = self._read_on([*self._read, chosen])
+        return self.text_of(said, grammar)
+
+    def text_of(self, said: Sequence[int], grammar: CallGrammar) -> str:
+        """Return words or a call from their ids; words are never taken for a call."""
         answer = self.template.decode(said).strip()
-        if said and said[0] != grammar.first:
-            return answer.lstrip(f"{MARK} ")  # words that would be taken for a call
-        return answer
+        return answer if said and said[0] == grammar.first else answer.lstrip(f"{MARK} ")
 
     def length(self, messages: Sequence[Message]) -> int:
         """Return how many tokens a conversation has."""
         return len(self.template.render(messages, open_answer=True).ids)
 
-    def _grammar(self, verbs: frozenset[str]) -> CallGrammar:
-        if verbs not in self._grammars:
-            self._grammars[verbs] = CallGrammar(self.template, self._anything, verbs)
-        return self._grammars[verbs]
+    def grammar(self, verbs: Collection[str]) -> CallGrammar:
+        """Return the calls of some verbs."""
+        known = frozenset(verbs)
+        if known not in self._grammars:
+            self._grammars[known] = CallGrammar(self.template, self._anything, known)
+        return self._grammars[known]
 
-    def _allowed(self, said: list[int], grammar: CallGrammar) -> Tensor:
+    def allowed(self, said: Sequence[int], grammar: CallGrammar) -> Bool[Tensor, " token"]:
+        """Return which ids may follow the beginning of an answer."""
         if said and said[0] == grammar.first:
             allowed = torch.zeros_like(self._words)
             allowed[list(grammar.following(said))] = True

@@ -60,6 +60,29 @@ class Answer:
     """False if the answer was cut at max_tokens."""
 
 
+RowWatcher = Callable[[int, Answer], bool]
+"""Is shown the answer of a row after each token and pose; False ends the row as it is."""
+
+
+class _Draws:
+    """Chance: one generator for all rows, or one for each, which no other row then changes."""
+
+    def __init__(self, generator: torch.Generator | Sequence[torch.Generator] | None) -> None:
+        self._all = None if isinstance(generator, Sequence) else generator
+        self._each = generator if isinstance(generator, Sequence) else None
+
+    def of(self, row: int) -> torch.Generator | None:
+        """Return the generator of one row."""
+        return self._all if self._each is None else self._each[row]
+
+    def tokens(self, logits: Float[Tensor, "row token"], decoding: Decoding) -> Int[Tensor, " row"]:
+        """Return the next token of each row."""
+        if self._each is None or decoding.temperature <= 0:
+            return _choose(logits, decoding, self._all)
+        rows = zip(logits.split(1), self._each, strict=True)
+        return torch.cat([_choose(row, decoding, generator) for row, generator in rows])
+
+
 @dataclass(kw_only=True)
 class _State:
     """All rows of a running batch; grows to the right."""
@@ -106,13 +129,16 @@ def answer(
     questions: Sequence[Sequence[Part]],
     decoding: Decoding,
     *,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | Sequence[torch.Generator] | None = None,
     on_text: Callable[[str], None] | None = None,
+    keep_on: RowWatcher | None = None,
 ) -> tuple[list[Answer], int]:
     """Answer a batch of questions of any tasks; also return the number of forward passes.
 
     Each row goes its own way: a row that opens a pose gets its slots (all in one pass), the others
-    their next word in the same pass. `on_text` is called with each new piece of text of row 0.
+    their next word in the same pass. With a generator for each row, what is drawn for one does not
+    hang on the others. `on_text` is called with each new piece of text of row 0, `keep_on` after
+    each step for each row that is not complete.
     """
     if decoding.guess and decoding.slots_per_pass is None and decoding.temperature <= 0:
         guessed = _guess_poses(model, vocabulary, questions, decoding)
@@ -123,19 +149,21 @@ def answer(
     empty = torch.zeros(len(rows), 0, dtype=torch.long, device=model.device)
     state = _State(kinds=empty, spans=empty, real=empty.bool(), cache=DynamicCache())
     answers = [Answer() for _ in rows]
+    going = set(range(len(rows)))
+    draws = _Draws(generator)
     last = state.extend(model, start)[:, -1]
     said = ""
     for _ in range(decoding.max_tokens):
         logits = model.text_logits(last)
         if decoding.grammar is not None:
             logits = _within(decoding.grammar, logits, answers)
-        tokens = _choose(logits, decoding, generator)
+        tokens = draws.tokens(logits, decoding)
         block: list[Row] = []
         for i, token in enumerate(tokens.tolist()):
             row = Row(source=rows[i].source)
-            if not answers[i].complete:
+            if i in going:
                 if model.expert is not None and token == vocabulary.first_code:
-                    codes = _written_by_expert(model, state, i, decoding, generator)
+                    codes = _written_by_expert(model, state, i, decoding, draws.of(i))
                     answers[i].poses.append(codes)
                     add_read_pose(row, codes, vocabulary, span=int(state.spans[i].max()) + 1)
                 else:
@@ -146,10 +174,14 @@ def answer(
             if not text.endswith("\ufffd"):
                 on_text(text[len(said) :])
                 said = text
-        if all(a.complete for a in answers):
+        going = {
+            i for i in going
+            if not answers[i].complete and (keep_on is None or keep_on(i, answers[i]))
+        }  # fmt: skip
+        if not going:
             break
         rows_of_block = collate(block, pad=vocabulary.pad).to(model.device)
-        last = _run_block(model, state, rows_of_block, answers, decoding, generator)
+        last = _run_block(model, state, rows_of_block, answers, decoding, draws)
     return answers, state.passes
 
 
@@ -233,7 +265,7 @@ def _run_block(
     block: Batch,
     answers: list[Answer],
     decoding: Decoding,
-    generator: torch.Generator | None,
+    draws: _Draws,
 ) -> Float[Tensor, "row width"]:
     """Run the rows' new places, read codes off the slots, return each row's last hidden state."""
     step = decoding.slots_per_pass
@@ -249,7 +281,7 @@ def _run_block(
         slots = hidden[i][has_pose[i]][None]
         row = torch.tensor([i], device=hidden.device)
         logits = model.slot_logits(slots, block, row, state.question)
-        answers[i].poses.append(_choose_codes(model, logits, decoding, generator)[0].cpu())
+        answers[i].poses.append(_choose_codes(model, logits, decoding, draws.of(i))[0].cpu())
     final = (block.real.sum(dim=1) - 1).clamp(min=0)
     return hidden[torch.arange(len(hidden)), final]
 
