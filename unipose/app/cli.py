@@ -624,7 +624,7 @@ def edit(
     reading = ReadOptions(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
     pose = read_one(file, reading, shape)
     from unipose.app import sources
-    from unipose.app.pose_actions import hardly_moved
+    from unipose.app.pose_changes import hardly_moved
 
     edited = sources.load_assistant(model, device=device, dtype=dtype).edit(pose, text)
     files = write(edited, out, shape)

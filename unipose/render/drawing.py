@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -53,13 +53,15 @@ def draw_pose(
     view: View = "three-quarter",
     heading: float | None = None,
     labels: Sequence[str] = (),
+    aspect: float | None = None,
     supersample: int = 2,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Draw one pose, or several side by side (up to 6), seen from where the first one faces.
 
     Left limbs are cool, right limbs are warm. Each body stands on the floor by its lowest point;
     all are drawn at the same scale. `labels` (one per pose) are written above. `size` is the
-    height in pixels of the picture without the labels. `heading` is as in `stage_of`.
+    height in pixels of the picture without the labels. `heading` is as in `stage_of`, `aspect` is
+    width / height (None: what suits the poses, from 0.75 to 1.5).
 
     Raises ConfigError for a batch of none or of more than 6 (`contact_sheet` draws many).
     """
@@ -73,6 +75,7 @@ def draw_pose(
         view=view,
         heading=heading,
         labels=labels,
+        aspect=aspect,
         supersample=supersample,
     )
 
@@ -86,13 +89,15 @@ def contact_sheet(
     view: View = "three-quarter",
     heading: float | None = None,
     labels: Sequence[str] = (),
+    aspect: float | None = None,
     supersample: int = 2,
     same_view: bool = True,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Draw every pose of a batch in a grid of pictures of `size` pixels.
 
     With `same_view` the camera stands where the first pose faces, so that a turn of the body is
-    seen; without it every body is seen from its own front. `heading` is as in `stage_of`.
+    seen; without it every body is seen from its own front. `heading` and `aspect` are as in
+    `draw_pose`.
 
     Raises ConfigError for a batch of none or labels that do not count the poses.
     """
@@ -102,7 +107,7 @@ def contact_sheet(
         raise ConfigError(f"expected {len(pose)} labels, got {len(labels)}")
     meshes = _placed(body, pose, grounded_shift(body, pose))
     stages = [stage_of(pose[0 if same_view else i], view, heading) for i in range(len(pose))]
-    aspect = panel_aspect(meshes, stages)
+    aspect = panel_aspect(meshes, stages) if aspect is None else aspect
     if same_view:  # one camera for all: floors and sizes can be compared
         framing = [frame(meshes, stages[0], aspect)] * len(meshes)
     else:
@@ -238,6 +243,22 @@ def grounded_shift(body: Body, pose: Pose) -> Float[Tensor, "batch 3"]:
         shift[:, 1] = -mesh.vertices[..., 1].amin(1)
         shifts.append(shift)
     return torch.cat(shifts)
+
+
+def on_the_floor(pose: Pose, body: Body) -> Pose:
+    """Return poses that stand on the floor y = 0, each by itself unless they move through a room.
+
+    With a place in a room (`translation`) a sequence keeps its way; it starts above the origin, and
+    its lowest point is on the floor.
+    """
+    if pose.translation is None or len(pose) == 1:
+        return replace(pose, translation=grounded_shift(body, pose))
+    sample = torch.linspace(0, len(pose) - 1, min(len(pose), FRAMING_POSES)).round().long()
+    with torch.no_grad():
+        meshes = body.mesh(pose[sample])
+    start = meshes.joints[0, 0].clone()
+    start[1] = meshes.vertices[..., 1].min()
+    return replace(pose, translation=pose.translation - start)
 
 
 def stage_of(pose: Pose, view: View = "three-quarter", heading: float | None = None) -> Viewpoint:
