@@ -142,8 +142,9 @@ class Conversation:
     ) -> Reply:
         """Answer one line, a command or a sentence; what is said also goes to `on_text` in pieces.
 
-        Long work goes through `progress`. Raises a UniPoseError that says what to do for a command that cannot be followed and for a
-        line that cannot be read; the conversation is then what it was before.
+        Long work goes through `progress`. Raises a UniPoseError that says what to do for a command
+        that cannot be followed and for a line that cannot be read; the conversation is then what it
+        was before.
         """
         line = _readable(line)
         if line.startswith("/"):

@@ -76,7 +76,7 @@ class PageSession:
             models.assistant, models.speaker, body=models.own_body, folder=self.shelf.folder
         )
         self.entries: list[PageEntry] = []
-        self._pose_ids: list[str] = []
+        self._known: list[tuple[str, HeldPose]] = []
         self._answering = threading.Lock()
         self._stopped = threading.Event()
         self._next = 0
@@ -93,8 +93,8 @@ class PageSession:
     def say(self, line: str, emit: Emit) -> None:
         """Answer a line; what happens goes to `emit`."""
         self._turn(
-            dict(text=line.strip()),
-            lambda say, show: self.conversation.reply(line, on_text=say, progress=show),
+            {"text": line.strip()},
+            lambda say, show: self._reply(line, say, show),
             emit,
             models=not line.lstrip().startswith("/"),
         )
@@ -116,9 +116,8 @@ class PageSession:
             )
 
         preview = self._preview(self.shelf.folder / name)
-        self._turn(
-            dict(opened=name, pictures=preview), opened, emit, models=is_photo(name)
-        )  # fmt: skip
+        asked = {"opened": name, "pictures": preview}
+        self._turn(asked, opened, emit, models=is_photo(name))
 
     def take_moment(self, pose_id: str, seconds: float) -> PageEvent:
         """Make another moment of a recording the current pose; return the answer that says so."""
@@ -139,14 +138,15 @@ class PageSession:
         with self._alone():
             self.conversation.reply("/new")
             self.entries.clear()
-            self._pose_ids.clear()
             self.shelf.clear()
 
     def number_of(self, pose_id: str) -> int:
         """Return the number of a pose. Raises PoseQueryError if there is none."""
-        if pose_id not in self._pose_ids:
-            raise PoseQueryError("there is no such pose in this conversation")
-        return self._pose_ids.index(pose_id) + 1
+        self._ids([])
+        for number, (known, _) in enumerate(self._known, start=1):
+            if known == pose_id:
+                return number
+        raise PoseQueryError("there is no such pose in this conversation")
 
     def held(self, pose_id: str) -> HeldPose:
         """Return a pose by its id. Raises PoseQueryError if there is none."""
@@ -161,6 +161,14 @@ class PageSession:
             "current": self._current(),
             "busy": self.busy,
         }
+
+    def _reply(self, line: str, say: TextCallback, show: Progress) -> Reply:
+        """Answer a line; nobody leaves a page by a command."""
+        reply = self.conversation.reply(line, on_text=say, progress=show)
+        if self.conversation.ended:
+            self.conversation.ended = False
+            return Reply(text="Just close the page; this conversation is kept for a while.")
+        return reply
 
     def _turn(
         self,
@@ -261,10 +269,12 @@ class PageSession:
         return cards
 
     def _ids(self, numbers: Iterable[int]) -> tuple[str, ...]:
-        """Return the ids of poses, with new ones for new poses."""
-        while len(self._pose_ids) < len(self.conversation.poses):
-            self._pose_ids.append(secrets.token_urlsafe(12))
-        return tuple(self._pose_ids[number - 1] for number in numbers)
+        """Return the ids of poses. New poses get new ones, also those of a resumed conversation."""
+        poses = self.conversation.poses
+        same = [known is held for (_, known), held in zip(self._known, poses)]
+        del self._known[same.index(False) if False in same else len(same) :]
+        self._known += [(secrets.token_urlsafe(12), held) for held in poses[len(self._known) :]]
+        return tuple(self._known[number - 1][0] for number in numbers)
 
     def _preview(self, path: Path) -> tuple[str, ...]:
         """Return the id of a small picture of a photo or a film; nothing if it cannot be read."""

@@ -11,6 +11,12 @@ export class Log {
     this.look = look;
     this.list = $("#log");
     this.scroll = $("#scroll");
+    this.atEnd = true;
+    this.scroll.addEventListener("scroll", () => {
+      const { scrollTop, scrollHeight, clientHeight } = this.scroll;
+      this.atEnd = scrollHeight - scrollTop - clientHeight < 60;
+    });
+    this.list.addEventListener("load", () => this.#toEnd(), true); // pictures, which come later
   }
 
   clear() {
@@ -19,7 +25,7 @@ export class Log {
 
   /** Adds a line or an answer that is complete. */
   add(entry, poses) {
-    this.#following(() => this.list.append(this.#entry(entry, poses)));
+    this.#following(() => this.list.append(this.#entry(entry, poses)), entry.who === "you");
   }
 
   /** Adds an answer that is being made; `text`, `progress` and `end` go on with it. */
@@ -60,7 +66,7 @@ export class Log {
     for (const id of entry.pictures) {
       element.append(make("img.picture", { src: address.file(id), alt: entry.opened || "What was seen, and the body that was read" }));
     }
-    if (entry.opened) element.append(make("p.text.brought", {}, icon(/\.\w+$/.test(entry.opened) ? "plus" : "figure"), entry.opened));
+    if (entry.opened) element.append(make("p.text.brought", {}, icon(/\.\w+$/.test(entry.opened) ? "file" : "figure"), entry.opened));
     if (entry.text) element.append(make(TABLE.test(entry.text) ? "p.text.table" : "p.text", {}, entry.text));
     if (entry.stopped) element.append(make("p.stopped", {}, entry.text ? "Stopped here." : "Stopped."));
     const cards = entry.poses.filter((id) => poses[id]).map((id) => this.#card(entry, poses[id]));
@@ -92,9 +98,12 @@ export class Log {
 
   /** Changes the list and stays at its end, if that was where one was. */
   #following(change, always = false) {
-    const { scrollTop, scrollHeight, clientHeight } = this.scroll;
-    const atEnd = always || scrollHeight - scrollTop - clientHeight < 80;
+    this.atEnd ||= always;
     change();
-    if (atEnd) this.scroll.scrollTop = this.scroll.scrollHeight;
+    this.#toEnd();
+  }
+
+  #toEnd() {
+    if (this.atEnd) this.scroll.scrollTop = this.scroll.scrollHeight;
   }
 }

@@ -50,7 +50,8 @@ async function answer(path, content) {
       if (event.kind === "entry") {
         log.add(event.entry, poses);
         making = log.begin();
-        if (path === "say" && models !== "ready") making.wait("The model is being loaded …");
+        if (path === "open" && event.entry.pictures.length) making.wait("Looking for the person …");
+        else if (path === "say" && models !== "ready") making.wait("The model is being loaded …");
       } else if (event.kind === "text") making?.text(event.text);
       else if (event.kind === "progress") making?.progress(event.done, event.of, event.what);
       else if (event.kind === "answer") {

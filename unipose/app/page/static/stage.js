@@ -1,9 +1,9 @@
 // The body beside the words: which pose is shown, before and after, how far it moved, its recording.
 
-import { $, icon, make, note } from "./elements.js";
+import { $, icon, make } from "./elements.js";
 import { address, bytes, read } from "./server.js";
 
-const KINDS = [["npz", "numbers (SMPL)"], ["json", "numbers, readable"], ["bvh", "motion capture"], ["glb", "3D body"], ["png", "picture"]];
+const KINDS = [["npz", "numbers (SMPL)"], ["json", "readable numbers"], ["bvh", "motion capture"], ["glb", "3D body"], ["png", "picture"]];
 const MOTION_KINDS = [["npz", "numbers (SMPL)"], ["bvh", "motion capture"], ["glb", "3D animation"], ["mp4", "film"]];
 const LISTED = 4;
 
