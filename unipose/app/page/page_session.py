@@ -6,7 +6,6 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ from PIL import Image
 
 from unipose.app.conversation import Conversation, Reply
 from unipose.app.page.file_shelf import FileShelf
-from unipose.app.page.page_models import PageModels
 from unipose.app.page.pose_documents import as_jpeg
 from unipose.app.pose_actions import HeldPose
 from unipose.app.pose_input import Progress, read_frame
+from unipose.app.server.row_worker import WorkCancelledError
 from unipose.app.wording import problem_in_words
 from unipose.errors import PoseQueryError, UniPoseError
 from unipose.file_signatures import is_film, is_photo
@@ -38,6 +37,11 @@ BUSY_S = 5.0
 PageEvent = dict[str, Any]
 Emit = Callable[[PageEvent], None]
 """Is given what happens while an answer is made, as JSON."""
+
+
+Converse = Callable[[Path, threading.Event], Conversation]
+"""Gives a new conversation whose files are those of a folder; while the event is set it stops what
+it does (`server.answering.ServedModels.conversation`)."""
 
 
 class StoppedError(Exception):
@@ -69,16 +73,13 @@ class PageEntry:
 class PageSession:
     """A conversation, the poses and files in it under ids, and what the page has to show again."""
 
-    def __init__(self, models: PageModels, root: Path) -> None:
-        self.models = models
+    def __init__(self, converse: Converse, root: Path) -> None:
         self.shelf = FileShelf(root)
-        self.conversation = Conversation(
-            models.assistant, models.speaker, body=models.own_body, folder=self.shelf.folder
-        )
+        self._stopped = threading.Event()
+        self.conversation = converse(self.shelf.folder, self._stopped)
         self.entries: list[PageEntry] = []
         self._known: list[tuple[str, HeldPose]] = []
         self._answering = threading.Lock()
-        self._stopped = threading.Event()
         self._next = 0
 
     @property
@@ -96,7 +97,6 @@ class PageSession:
             {"text": line.strip()},
             lambda say, show: self._reply(line, say, show),
             emit,
-            models=not line.lstrip().startswith("/"),
         )
 
     def open(self, name: str, emit: Emit) -> None:
@@ -117,7 +117,7 @@ class PageSession:
 
         preview = self._preview(self.shelf.folder / name)
         asked = {"opened": name, "pictures": preview}
-        self._turn(asked, opened, emit, models=is_photo(name))
+        self._turn(asked, opened, emit)
 
     def take_moment(self, pose_id: str, seconds: float) -> PageEvent:
         """Make another moment of a recording the current pose; return the answer that says so."""
@@ -175,8 +175,6 @@ class PageSession:
         asked: dict[str, Any],
         answer: Callable[[TextCallback, Progress], Reply],
         emit: Emit,
-        *,
-        models: bool,
     ) -> None:
         """Have one line answered; whatever comes of it is an entry."""
         with self._alone():
@@ -199,12 +197,8 @@ class PageSession:
 
             try:
                 self._check_room()
-                with ExitStack() as stack:
-                    if models:
-                        stack.enter_context(self.models.turn())
-                        self._check_stopped()
-                    reply = answer(on_text, progress)
-            except StoppedError:
+                reply = answer(on_text, progress)
+            except (StoppedError, WorkCancelledError):
                 entry = self._add(who="unipose", text="".join(pieces).strip(), stopped=True)
             except (UniPoseError, OSError) as error:
                 said = "".join(pieces)

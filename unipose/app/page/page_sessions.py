@@ -8,8 +8,8 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from unipose.app.page.page_models import PageModels
-from unipose.app.page.page_session import PageSession
+from unipose.app.page.page_session import Converse, PageSession
+from unipose.body.body import Body, load_body
 
 MOST_SESSIONS = 32
 """Conversations that are kept; beyond it the one that was left alone longest is forgotten."""
@@ -18,9 +18,13 @@ MOST_SESSIONS = 32
 class PageSessions:
     """Conversations by id, in memory and in one temporary folder; gone when the server ends."""
 
-    def __init__(self, models: PageModels, *, most: int = MOST_SESSIONS) -> None:
-        self.models = models
-        self._most = most
+    def __init__(
+        self, converse: Converse, *, own_body: Body | None = None, most: int = MOST_SESSIONS
+    ) -> None:
+        """`converse` gives conversations; `own_body` is what poses are drawn on, if not ours."""
+        self.own_body = own_body
+        self.body = load_body() if own_body is None else own_body
+        self._converse, self._most = converse, most
         self._sessions: OrderedDict[str, PageSession] = OrderedDict()
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -42,7 +46,7 @@ class PageSessions:
             self._folder = self._folder or tempfile.TemporaryDirectory(prefix="unipose-page-")
             session_id = secrets.token_urlsafe(24)
             root = Path(self._folder.name) / secrets.token_hex(8)
-            self._sessions[session_id] = PageSession(self.models, root)
+            self._sessions[session_id] = PageSession(self._converse, root)
             while len(self._sessions) > self._most:
                 _, oldest = self._sessions.popitem(last=False)
                 oldest.stop()

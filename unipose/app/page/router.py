@@ -1,6 +1,6 @@
 """The page's routes: its own files, one visitor's conversation, poses and files in it.
 
-    app.include_router(page_router(PageSessions(PageModels(load))))
+    app = make_app(models, page=page_router(PageSessions(converse)))
 
 What happens while an answer is made comes as lines of JSON, as soon as it happens:
 
@@ -26,10 +26,11 @@ from pydantic import BaseModel, Field
 from unipose.app.conversation import LONGEST_LINE
 from unipose.app.page.answers_out import KeptPictures, download, problems_told, receive, streamed
 from unipose.app.page.file_shelf import BROUGHT
+from unipose.app.page.listening import LOOPBACK
 from unipose.app.page.page_session import PageSession
 from unipose.app.page.page_sessions import PageSessions
 from unipose.app.page.pose_documents import body_to_turn, how_far, pose_file, thumbnail
-from unipose.app.page.request_checks import LOOPBACK, content_policy, route_class
+from unipose.app.page.request_checks import content_policy, route_class
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError
 from unipose.posecodes.named_poses import NamedPoses
@@ -85,7 +86,7 @@ def page_router(sessions: PageSessions, *, hosts: Sequence[str] = LOOPBACK) -> A
         return session
 
     _add_page(router, sessions, files)
-    _add_conversation(router, sessions, visitor=Depends(visitor))
+    _add_conversation(router, visitor=Depends(visitor))
     _add_files(router, visitor=Depends(visitor))
     pictures = KeptPictures(MOST_PICTURES)
     _add_poses(router, sessions, pictures, visitor=Depends(visitor))
@@ -113,18 +114,13 @@ def _add_page(router: APIRouter, sessions: PageSessions, files: dict[str, bytes]
         return Response(files[name], media_type=KINDS[Path(name).suffix])
 
 
-def _add_conversation(router: APIRouter, sessions: PageSessions, *, visitor: Any) -> None:
+def _add_conversation(router: APIRouter, *, visitor: Any) -> None:
     """Add what is said and answered."""
     pool = ThreadPoolExecutor(MOST_ANSWERS, thread_name_prefix="page")
-    models = sessions.models
 
     @router.get("/page/conversation")
     def conversation(session: PageSession = visitor) -> dict[str, Any]:
         return session.as_json()
-
-    @router.get("/page/models")
-    def models_state() -> dict[str, str]:
-        return {"state": models.state, "problem": models.problem}
 
     @router.post("/page/say")
     def say(line: SaidLine, session: PageSession = visitor) -> StreamingResponse:
@@ -180,7 +176,7 @@ def _add_poses(
     router: APIRouter, sessions: PageSessions, pictures: KeptPictures, *, visitor: Any
 ) -> None:
     """Add the poses of a conversation: bodies to turn around, pictures, files, moments."""
-    body, own_body = sessions.models.body, sessions.models.own_body
+    body, own_body = sessions.body, sessions.own_body
 
     @router.get("/page/poses/{pose_id}/body.glb")
     def turn_body(
@@ -244,7 +240,7 @@ def _add_gallery(router: APIRouter, sessions: PageSessions, pictures: KeptPictur
         if name not in named.names:
             raise HTTPException(404, "there is no such pose")
         pose = named.centre(name)
-        drawn = pictures.of(f"named {name}", lambda: thumbnail(pose, sessions.models.body))
+        drawn = pictures.of(f"named {name}", lambda: thumbnail(pose, sessions.body))
         return Response(
             drawn, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"}
         )

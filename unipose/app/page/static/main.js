@@ -51,7 +51,6 @@ async function answer(path, content) {
         log.add(event.entry, poses);
         making = log.begin();
         if (path === "open" && event.entry.pictures.length) making.wait("Looking for the person …");
-        else if (path === "say" && models !== "ready") making.wait("The model is being loaded …");
       } else if (event.kind === "text") making?.text(event.text);
       else if (event.kind === "progress") making?.progress(event.done, event.of, event.what);
       else if (event.kind === "answer") {
@@ -65,8 +64,7 @@ async function answer(path, content) {
     trouble(error);
   } finally {
     composer.setBusy(false);
-    watchModels();
-  }
+      }
 }
 
 /** Puts a complete answer in its place, and its pose beside it. */
@@ -153,22 +151,6 @@ function restore(kept) {
   hint(kept.entries.at(-1));
 }
 
-let models = "loading";
-async function watchModels() {
-  const said = { loading: "The model is being loaded …", asleep: "", ready: "", failed: "" };
-  try {
-    const { state, problem } = await read("models");
-    models = state;
-    $("#models").textContent = state === "failed" ? problem : said[state];
-    $("#models").className = { loading: "busy", failed: "bad" }[state] ?? "";
-  } catch (error) {
-    $("#models").textContent = error.message;
-    $("#models").className = "bad";
-    models = "loading";
-  }
-  if (models === "loading") setTimeout(watchModels, 700);
-}
-
 function chooseTheme() {
   const dark = getComputedStyle(document.documentElement).colorScheme === "dark"
     || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
@@ -186,7 +168,6 @@ $("#start-lines").append(...STARTS.map((line) => {
   return button;
 }));
 $("#start-poses").append(...START_POSES.map((name) => gallery.tile(name)));
-watchModels();
 try {
   restore(await read("conversation"));
 } catch (error) {
