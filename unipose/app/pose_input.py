@@ -191,6 +191,17 @@ def draw_reading(pixels: UInt8[np.ndarray, "_ _ 3"], person: PersonInImage, out:
         Image.fromarray(np.concatenate([seen, over], axis=1)).save(temporary)
 
 
+def draw_changes(before: Pose, after: Pose, out: Path, body: Body | None) -> None:
+    """Write a picture of two poses, and of how far everything moved from one to the other."""
+    from unipose.files.smpl_parameters import on_body
+    from unipose.render.comparison import draw_comparison
+
+    body = load_body() if body is None else body
+    drawn = draw_comparison(on_body(before, body), on_body(after, body), body)
+    with written_whole(out) as temporary:
+        Image.fromarray(drawn).save(temporary, format="PNG")
+
+
 def write(poses: Pose, out: Path, body: Body | None) -> list[str]:
     """Write the poses into one file, or each into its own where the format holds only one."""
     if len(poses) == 1 or out.suffix.lower() in HOLD_SEVERAL:

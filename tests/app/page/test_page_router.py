@@ -1,4 +1,4 @@
-"""The page's routes: a conversation in lines of JSON, poses and files under ids, and nobody else's."""
+"""The page: a conversation in lines of JSON; poses and files under ids, and nobody else's."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ def test_a_body_is_a_whole_glb_on_the_floor_coloured_by_what_moved(visitor: Page
     assert plain != coloured
     scene = trimesh.load_scene(io.BytesIO(coloured), file_type="glb")
     assert sum(len(mesh.vertices) for mesh in scene.geometry.values()) == 6890
-    joints = visitor.client.get(
-        f"/page/poses/{second}/moved", params={"moved_from": first}
-    ).json()["joints"]
+    joints = visitor.client.get(f"/page/poses/{second}/moved", params={"moved_from": first}).json()[
+        "joints"
+    ]
     assert joints[0][0] == "left ankle"  # the fake bends the left knee
     assert joints == sorted(joints, key=lambda joint: -joint[1])
 
@@ -163,9 +163,7 @@ def test_files_that_a_conversation_writes_are_downloaded_by_id(visitor: PageVisi
     "line", ["/pose /etc/passwd", "/pose ../secret.npz", "/save /tmp/x.npz", "/keep ../x.json",
              "open ../secret.npz", "/pose ~/x.npz", "/resume /etc/hostname"],
 )  # fmt: skip
-def test_no_line_reaches_files_outside_the_conversations_folder(
-    sessions: PageSessions, line: str
-):
+def test_no_line_reaches_files_outside_the_conversations_folder(sessions: PageSessions, line: str):
     visitor = PageVisitor(sessions)
     if line.startswith("/save"):
         visitor.open("squat")
@@ -233,7 +231,7 @@ def test_a_new_conversation_has_new_ids_and_no_files(visitor: PageVisitor):
     [
         ({}, 200),
         ({"origin": "http://127.0.0.1:7860", "sec-fetch-site": "same-origin"}, 200),
-        ({"host": "localhost:7860"}, 410),  # ours, but its cookie is another name's
+        ({"host": "localhost:7860"}, 200),
         ({"host": "evil.example"}, 403),
         ({"host": "127.0.0.1.evil.example"}, 403),
         ({"host": "[::"}, 403),
@@ -290,7 +288,10 @@ def test_leaving_is_no_command_of_a_page(visitor: PageVisitor):
 
 def test_a_resumed_conversation_is_shown_under_new_ids(visitor: PageVisitor):
     first = visitor.open("squat")[-1]["current"]
+    second = visitor.say("raise the left arm")[-1]["current"]
     visitor.say("/keep talk.json")
-    visitor.say("/resume talk.json")
-    assert visitor.conversation["current"] != first
+    assert "2 poses are back" in visitor.open("talk.json")[-1]["entry"]["text"]
+    cards = visitor.conversation["poses"]
+    assert not {first, second} & set(cards)
+    assert cards[visitor.conversation["current"]]["before"] in cards
     assert visitor.client.get(f"/page/poses/{first}/body.glb").status_code == 422

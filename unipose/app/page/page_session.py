@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image
 
 from unipose.app.conversation import Conversation, Reply
+from unipose.app.conversation_files import is_kept_conversation
 from unipose.app.page.file_shelf import FileShelf
 from unipose.app.page.pose_documents import as_jpeg
 from unipose.app.pose_actions import HeldPose
@@ -104,10 +105,12 @@ class PageSession:
         command = "/follow" if is_film(name) else "/pose"
 
         def opened(say: TextCallback, show: Progress) -> Reply:
-            if self.conversation.actions.is_there(name):
-                reply = self.conversation.reply(f'{command} "{name}"', progress=show)
-            else:
+            if not self.conversation.actions.is_there(name):
                 reply = Reply(text="", poses=(self.conversation.open_named(name),))
+            elif is_kept_conversation(self.shelf.folder / name):
+                return self.conversation.reply(f'/resume "{name}"')
+            else:
+                reply = self.conversation.reply(f'{command} "{name}"', progress=show)
             held = self.conversation.poses[reply.poses[0] - 1]
             return Reply(
                 text=_opened_text(reply.poses[0], held, name),
