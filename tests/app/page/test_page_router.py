@@ -173,6 +173,15 @@ def test_no_line_reaches_files_outside_the_conversations_folder(sessions: PageSe
     assert not Path("/tmp/x.npz").exists()
 
 
+def test_nothing_outside_the_folder_is_opened_or_previewed(visitor: PageVisitor, tmp_path: Path):
+    outside = tmp_path / "private.jpg"
+    outside.write_bytes(photo())
+    for name in (str(outside), f"../../../../../..{outside}", "..", "../files/x.jpg"):
+        asked, answer = visitor.open(name)
+        assert asked["entry"]["pictures"] == []
+        assert answer["entry"]["failed"]
+
+
 @pytest.mark.parametrize(
     "path",
     ["/page/static/../router.py", "/page/static/%2e%2e/router.py", "/page/static//etc/passwd",

@@ -102,24 +102,22 @@ class PageSession:
 
     def open(self, name: str, emit: Emit) -> None:
         """Open a named pose, or a file that was brought; a film is followed through."""
+        actions = self.conversation.actions
+        file = actions.place(name) if actions.is_there(name) else None
         command = "/follow" if is_film(name) else "/pose"
 
         def opened(say: TextCallback, show: Progress) -> Reply:
-            if not self.conversation.actions.is_there(name):
-                reply = Reply(text="", poses=(self.conversation.open_named(name),))
-            elif is_kept_conversation(self.shelf.folder / name):
+            if file is None:
+                number, pictures = self.conversation.open_named(name), ()
+            elif is_kept_conversation(file):
                 return self.conversation.reply(f'/resume "{name}"')
             else:
                 reply = self.conversation.reply(f'{command} "{name}"', progress=show)
-            held = self.conversation.poses[reply.poses[0] - 1]
-            return Reply(
-                text=_opened_text(reply.poses[0], held, name),
-                poses=reply.poses,
-                pictures=reply.pictures,
-            )
+                (number,), pictures = reply.poses, reply.pictures
+            text = _opened_text(number, self.conversation.poses[number - 1], name)
+            return Reply(text=text, poses=(number,), pictures=pictures)
 
-        preview = self._preview(self.shelf.folder / name)
-        asked = {"opened": name, "pictures": preview}
+        asked = {"opened": name, "pictures": () if file is None else self._preview(file)}
         self._turn(asked, opened, emit)
 
     def take_moment(self, pose_id: str, seconds: float) -> PageEvent:
@@ -275,7 +273,7 @@ class PageSession:
 
     def _preview(self, path: Path) -> tuple[str, ...]:
         """Return the id of a small picture of a photo or a film; nothing if it cannot be read."""
-        if not path.is_file() or not (is_photo(path) or is_film(path)):
+        if not (is_photo(path) or is_film(path)):
             return ()
         try:
             pixels = read_frame(path, 0.0) if is_film(path) else open_photo(path)
