@@ -49,7 +49,7 @@ def people(body: Body) -> list[PersonInImage]:
     found = []
     for x, name in ((-0.45, "wave"), (0.4, "step")):
         pose = example_pose(name)
-        place = torch.tensor([[x, -0.1, -3.6]])
+        place = torch.tensor([[x, -0.95, -3.4]])
         found.append(
             PersonInImage(pose=Pose(rotations=pose.rotations, translation=place), camera=camera)
         )

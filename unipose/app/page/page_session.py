@@ -189,10 +189,10 @@ class PageSession:
                 emit({"kind": "text", "text": piece})
 
             def progress(items: Iterable[Any], count: int | None, what: str) -> Iterator[Any]:
-                if count is not None and count > MOST_FRAMES:
-                    raise PoseQueryError(f"{count:,} {what} are too many; at most {MOST_FRAMES:,}")
                 for done, item in enumerate(items, start=1):
                     self._check_stopped()
+                    if max(done, count or 0) > MOST_FRAMES:
+                        raise PoseQueryError(f"these are too many {what}; at most {MOST_FRAMES:,}")
                     emit({"kind": "progress", "done": done, "of": count, "what": what})
                     yield item
 

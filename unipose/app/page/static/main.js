@@ -71,10 +71,12 @@ async function answer(path, content) {
 function finish(making, event) {
   Object.assign(poses, event.poses);
   making.end(event.entry, poses);
+  const moved = event.current !== stage.current; // to a new pose, or back and forth
   stage.setCurrent(event.current);
   $("#announce").textContent = event.entry.text;
   const [shown] = event.entry.poses.slice(-1);
   if (shown || event.entry.compared.length) look(event.entry, shown ?? event.entry.compared[1]);
+  else if (moved && event.current) look(event.entry, event.current);
   hint(event.entry);
 }
 
@@ -82,8 +84,8 @@ function finish(making, event) {
 function look(entry, id) {
   const pose = poses[id];
   if (!pose) return;
-  if (!entry.poses.includes(id) && entry.compared.length === 2) {
-    const [before, after] = entry.compared;
+  const [before, after] = entry.compared;
+  if (!entry.poses.includes(id) && after === id) {
     log.mark(`${before} ${after}`);
     stage.show(poses[after], { before: poses[before], side: "both", colour: true });
     return;
@@ -149,6 +151,8 @@ function restore(kept) {
   const last = kept.entries.findLast(({ poses: ids, compared }) => ids.length || compared.length);
   if (last) look(last, last.poses.at(-1) ?? last.compared[1]);
   hint(kept.entries.at(-1));
+  // an answer that the page was loaded again in ends in a moment, with what was said until then
+  if (kept.busy) setTimeout(() => orNote(async () => composer.busy || restore(await read("conversation"))), 1200);
 }
 
 function chooseTheme() {
