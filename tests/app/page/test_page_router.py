@@ -10,12 +10,16 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+import torch
 import trimesh
 from PIL import Image
 
 from tests.fakes.visited_page import PageVisitor, fake_sessions
+from unipose.app.page.page_session import MOST_FRAMES
 from unipose.app.page.page_sessions import PageSessions
 from unipose.app.page.router import STATIC
+from unipose.app.pose_input import Progress
+from unipose.body.pose import Pose
 
 pytestmark = pytest.mark.slow
 
@@ -145,6 +149,53 @@ def test_a_photo_comes_back_small_and_drawn_anew(visitor: PageVisitor):
     assert shown.headers["content-type"] == "image/jpeg"
     assert Image.open(io.BytesIO(shown.content)).size == (480, 320)
     assert "read off me.jpg" in answer["entry"]["text"]
+
+
+@pytest.fixture
+def followed(monkeypatch) -> list[int]:
+    """Films are followed by nobody here: their frames are counted, and the left arm goes up."""
+    frames = [4]
+
+    def follow(path: Path, progress: Progress) -> Pose:
+        list(progress(range(frames[0]), frames[0], "frames"))
+        turns = torch.zeros(10, 24, 3)
+        turns[:, 16, 2] = torch.linspace(0, 1, 10)
+        return Pose.from_axis_angle(turns, fps=10.0)
+
+    monkeypatch.setattr("unipose.app.pose_actions.read_motion", follow)
+    return frames
+
+
+def test_a_film_shows_how_far_it_is_and_becomes_a_recording(visitor: PageVisitor, followed):
+    visitor.bring("walk.mp4", b"no film that could be previewed")
+    events = visitor.open("walk.mp4")
+    told = [(event["done"], event["of"]) for event in events if event["kind"] == "progress"]
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    card = events[-1]["poses"][events[-1]["current"]]
+    assert (card["seconds"], card["origin"]) == (0.9, "the person in walk.mp4 (0.9 s)")
+    assert "a recording of 0.9 s" in events[-1]["entry"]["text"]
+
+
+def test_a_film_is_stopped_and_one_too_long_is_refused(
+    visitor: PageVisitor, sessions: PageSessions, followed, monkeypatch
+):
+    visitor.bring("walk.mp4", b"no film that could be previewed")
+    (session,) = sessions._sessions.values()
+    seen: list[dict] = []
+
+    def stop_at_the_second(event: dict) -> None:
+        seen.append(event)
+        if event.get("done") == 2:
+            session.stop()
+
+    session.open("walk.mp4", stop_at_the_second)
+    assert [event.get("done") for event in seen] == [None, 1, 2, None]
+    assert seen[-1]["entry"]["stopped"]
+    assert session.conversation.poses == []
+    followed[0] = MOST_FRAMES + 1
+    answer = visitor.open("walk.mp4")[-1]["entry"]
+    assert answer["failed"]
+    assert "at most 3,000" in answer["text"]
 
 
 def test_files_that_a_conversation_writes_are_downloaded_by_id(visitor: PageVisitor):

@@ -40,6 +40,7 @@ export class Stage {
     this.shown = pose;
     this.before = before;
     this.side = before ? side : "after";
+    this.bodies = null;
     $("#colour").checked = Boolean(before && colour);
     delete $("#stage").dataset.empty;
     this.#name();

@@ -55,7 +55,10 @@ export class Viewer {
 
   /** Shows one body, or two side by side; the way one looks at them stays. */
   show(bodies) {
-    for (const { scene } of this.bodies) this.scene.remove(scene);
+    for (const body of this.bodies) {
+      this.scene.remove(body.scene);
+      if (!bodies.includes(body)) free(body.scene);
+    }
     this.mixer = null;
     this.playing = false;
     this.bodies = bodies;
@@ -237,4 +240,14 @@ export class Viewer {
     this.#frame();
     this.redraw();
   }
+}
+
+/** Gives back what a body holds on the graphics card. */
+function free(scene) {
+  scene.traverse((node) => {
+    if (!node.isMesh) return;
+    node.geometry.dispose();
+    node.material.dispose();
+    node.skeleton?.dispose();
+  });
 }
