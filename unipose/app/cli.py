@@ -40,6 +40,7 @@ from unipose.app.options import (
 )
 from unipose.app.serve_command import serve
 from unipose.app.server.work_progress import PROGRESS_FILE, told_in_file
+from unipose.app.web_command import web
 from unipose.app.wording import HARDLY_MOVED, WELCOME, printable, problem_in_words
 from unipose.errors import FileNote, PoseQueryError, UniPoseError
 from unipose.file_signatures import FILM_ENDINGS, check_file, is_film
@@ -952,57 +953,8 @@ def chat(
     raise typer.Exit(answer(conversation, verbose=verbose))
 
 
+app.command()(web)
 app.command()(serve)
-
-
-@app.command()
-def web(
-    port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, max=65535, help="0: any that is free.")
-    ] = 7860,
-    host: Annotated[
-        str, typer.Option("--host", metavar="ADDRESS", help="Where it is served.")
-    ] = "127.0.0.1",
-    name: Annotated[
-        list[str] | None,
-        typer.Option("--name", metavar="NAME", help="Another name of this machine to answer to."),
-    ] = None,
-    open_browser: Annotated[
-        bool, typer.Option("--open", help="Send the browser of this machine there.")
-    ] = False,
-    body: BodyFile = None,
-    model: ModelFolder = None,
-    adapters: Adapters = None,
-    eyes: EyesOption = "auto",
-    device: Device = "cpu",
-    dtype: Dtype = "float32",
-) -> None:
-    """Talk about poses on a web page, with bodies in 3D; Ctrl-C ends it."""
-    from unipose.app.page.listening import address_of, listen_on, names_of
-
-    hosts = names_of(host, name or [])
-    listener = listen_on(host, port)
-    print("loading the models ...", file=sys.stderr)
-    from unipose.app import sources
-    from unipose.app.page.serve_page import serve_page
-    from unipose.app.pose_input import own_body
-    from unipose.app.server.answering import ServedModels
-    from unipose.app.server.settings import ServerSettings
-
-    served = ServedModels(
-        sources.load_assistant(model, device=device, dtype=dtype, eyes=eyes),
-        sources.load_speaker(adapters, device=device),
-        ServerSettings(),
-    )
-    address = address_of(host, listener)
-    print(f"the page is at {address} (Ctrl-C ends it)", flush=True)
-    serve_page(
-        served,
-        listener,
-        hosts=hosts,
-        own_body=own_body(body),
-        opened=address if open_browser else None,
-    )
 
 
 @app.command()

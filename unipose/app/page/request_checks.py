@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SAFE_METHODS = ("GET", "HEAD")
 OWN_SITES = ("same-origin", "none")
 """Of the header Sec-Fetch-Site: a page of ours, or the user's own hand."""

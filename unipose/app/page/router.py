@@ -26,11 +26,10 @@ from pydantic import BaseModel, Field
 from unipose.app.conversation import LONGEST_LINE
 from unipose.app.page.answers_out import KeptPictures, download, problems_told, receive, streamed
 from unipose.app.page.file_shelf import BROUGHT
-from unipose.app.page.listening import LOOPBACK
 from unipose.app.page.page_session import PageSession
 from unipose.app.page.page_sessions import PageSessions
 from unipose.app.page.pose_documents import body_to_turn, how_far, pose_file, thumbnail
-from unipose.app.page.request_checks import content_policy, route_class
+from unipose.app.page.request_checks import LOOPBACK, content_policy, route_class
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError
 from unipose.posecodes.named_poses import NamedPoses
