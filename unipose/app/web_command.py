@@ -1,4 +1,4 @@
-"""`unipose web`: the page, and the API beside it, over the models of this process. Light to import."""
+"""`unipose web`: the page and the API over the models of this process. Light to import."""
 
 from __future__ import annotations
 

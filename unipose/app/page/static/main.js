@@ -12,7 +12,7 @@ const STARTS = [
   "Make a pose of someone who raises the left arm",
   "What can I ask?",
 ];
-const START_POSES = ["tree pose on the left leg", "warrior two, left leg bent", "sumo squat", "downward dog", "sitting cross-legged"];
+const START_POSES = ["tree pose on the left leg", "warrior two, left leg bent", "sumo squat", "downward dog", "sitting cross-legged", "side lunge to the left"];
 const HINTS = ["Describe the pose", "Which knee is bent more?", "Raise the left arm", "Is the weight on the left foot?", "Mirror it", "Where is the right hand?"];
 const AFTER_CHANGE = ["What changed?", "Undo", "Describe the pose", "Turn it around", "Which hand is higher?"];
 const IN_RECORDING = ["When is the left foot highest?", "Describe the pose", "Which knee is bent more?", "Mirror it"];

@@ -176,7 +176,7 @@ export class Stage {
     const names = two ? [`pose ${this.before.number}`, `pose ${this.shown.number}`] : [];
     $("#labels").replaceChildren(...names.map((name, i) => {
       const label = make("span", {}, name);
-      const [x, y] = this.viewer.below(this.viewer.bodies[i]);
+      const [x, y] = this.viewer.above(this.viewer.bodies[i]);
       label.style.left = `${x}px`;
       label.style.top = `${y}px`;
       return label;

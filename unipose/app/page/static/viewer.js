@@ -141,9 +141,9 @@ export class Viewer {
     });
   }
 
-  /** Where the floor under a body is on the canvas, in pixels. */
-  below(body) {
-    const point = body.scene.position.clone().project(this.camera);
+  /** Where the place above a body's head is on the canvas, in pixels. */
+  above(body) {
+    const point = body.scene.position.clone().setY(body.top + 0.07).project(this.camera);
     const { clientWidth, clientHeight } = this.canvas;
     return [((point.x + 1) / 2) * clientWidth, ((1 - point.y) / 2) * clientHeight];
   }
@@ -175,12 +175,14 @@ export class Viewer {
   #frame() {
     if (!this.bodies.length) return;
     const all = new THREE.Box3();
-    for (const { scene } of this.bodies) {
-      scene.updateMatrixWorld(true);
-      scene.traverse((node) => {
+    for (const body of this.bodies) {
+      body.scene.updateMatrixWorld(true);
+      body.scene.traverse((node) => {
         if (!node.isSkinnedMesh) return;
         node.computeBoundingBox();
-        all.union(node.boundingBox.clone().applyMatrix4(node.matrixWorld));
+        const box = node.boundingBox.clone().applyMatrix4(node.matrixWorld);
+        body.top = box.max.y;
+        all.union(box);
       });
     }
     const middle = all.getCenter(new THREE.Vector3());
