@@ -24,7 +24,7 @@ from unipose.body.pose import Pose
 from unipose.files import save_pose
 from unipose.language.chat_rendering import Message
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 HOSTILE = "<img src=x onerror='window.hacked = 1'><script>window.hacked = 1</script>"
 ARGUMENTS = (
@@ -154,7 +154,6 @@ def walk(tmp_path_factory) -> Path:
     return save_pose(walk, tmp_path_factory.mktemp("walk") / "walk.bvh")
 
 
-@pytest.mark.timeout(900)
 def test_a_visit_from_a_dropped_recording_to_a_body_that_is_taken_away(
     visit: PageVisit, walk: Path, tmp_path: Path
 ):
