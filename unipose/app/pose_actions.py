@@ -119,11 +119,9 @@ class PoseActions:
 
     @cached_property
     def _pictures(self) -> Path:
-        return (
-            self._files
-            if isinstance(self._files, Path)
-            else Path(tempfile.mkdtemp(prefix="unipose-"))
-        )
+        if isinstance(self._files, Path):
+            return self._files
+        return Path(tempfile.mkdtemp(prefix="unipose-"))
 
     def place(self, name: str) -> Path:
         """Return where a file of this name is or goes; PoseQueryError if it may not be there."""
@@ -316,9 +314,8 @@ class PoseActions:
         if not there and (name in EXAMPLES or name == "example"):
             name = "wave" if name == "example" else name
             return self.held.hold(HeldPose(pose=example_pose(name), origin=f"the example {name!r}"))
-        if not there and (
-            self._files is False or (Path(name).name == name and not Path(name).suffix)
-        ):
+        plain = Path(name).name == name and not Path(name).suffix
+        if not there and (plain or self._files is False):
             return self.open_named(name)
         path = self.place(name)
         check_file(path, photos=True)  # before a model is loaded
