@@ -43,6 +43,8 @@ export class Stage {
     this.bodies = null;
     $("#colour").checked = Boolean(before && colour);
     delete $("#stage").dataset.empty;
+    $("#moment").max = pose.seconds ?? 1; // before the body is there: it can be moved at once
+    $("#moment").value = pose.at;
     this.#name();
     await this.#draw();
   }
@@ -141,10 +143,7 @@ export class Stage {
     if (before && this.side === "both") this.viewer.show([before, after]);
     else this.viewer.show([after]);
     if (before && this.side === "before") this.viewer.mix(after, before, before, 1);
-    if (after.clip) {
-      $("#moment").max = this.viewer.seconds;
-      this.viewer.seek(this.shown.at);
-    }
+    if (after.clip) this.viewer.seek(Number($("#moment").value));
     this.#play(false);
   }
 

@@ -7,7 +7,7 @@ import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
 const FIELD_OF_VIEW = 26;
 const AZIMUTH = (30 * Math.PI) / 180; // as in our pictures: from the body's front towards its left
 const ELEVATION = (12 * Math.PI) / 180;
-const BESIDE = 0.62; // metres from the middle, of two bodies
+const BESIDE = 0.55; // metres from the middle, of two bodies; more if they stretch out
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Viewer {
@@ -63,8 +63,13 @@ export class Viewer {
     this.playing = false;
     this.bodies = bodies;
     const angle = this.controls.getAzimuthalAngle(); // beside each other as one looks at them now
+    const across = bodies.map((body) => {
+      const size = box(body).getSize(new THREE.Vector3());
+      return Math.abs(Math.cos(angle)) * size.x + Math.abs(Math.sin(angle)) * size.z;
+    });
+    const apart = Math.max(BESIDE, across.reduce((sum, wide) => sum + wide, 0) / 4 + 0.06);
     bodies.forEach((body, i) => {
-      const aside = bodies.length === 2 ? (i * 2 - 1) * BESIDE : 0;
+      const aside = bodies.length === 2 ? (i * 2 - 1) * apart : 0;
       body.scene.position.set(Math.cos(angle) * aside, 0, -Math.sin(angle) * aside);
       this.scene.add(body.scene);
     });
@@ -176,14 +181,9 @@ export class Viewer {
     if (!this.bodies.length) return;
     const all = new THREE.Box3();
     for (const body of this.bodies) {
-      body.scene.updateMatrixWorld(true);
-      body.scene.traverse((node) => {
-        if (!node.isSkinnedMesh) return;
-        node.computeBoundingBox();
-        const box = node.boundingBox.clone().applyMatrix4(node.matrixWorld);
-        body.top = box.max.y;
-        all.union(box);
-      });
+      const own = box(body);
+      body.top = own.max.y;
+      all.union(own);
     }
     const middle = all.getCenter(new THREE.Vector3());
     const size = all.getSize(new THREE.Vector3());
@@ -242,6 +242,18 @@ export class Viewer {
     this.#frame();
     this.redraw();
   }
+}
+
+/** The box around a body as it is posed now. */
+function box({ scene }) {
+  const around = new THREE.Box3();
+  scene.updateMatrixWorld(true);
+  scene.traverse((node) => {
+    if (!node.isSkinnedMesh) return;
+    node.computeBoundingBox();
+    around.union(node.boundingBox.clone().applyMatrix4(node.matrixWorld));
+  });
+  return around;
 }
 
 /** Gives back what a body holds on the graphics card. */
