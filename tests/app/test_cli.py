@@ -115,10 +115,19 @@ def test_convert_keeps_the_pose_in_every_format_that_is_also_read(unipose, squat
     assert float((before - after)[:, :22].abs().max()) < 0.02
 
 
+@pytest.mark.slow
+def test_compare_draws_both_and_what_moved(unipose, squat, recording):
+    _, out, _ = unipose("compare", squat, recording, "--picture", "changes.png", "--json")
+    assert json.loads(out)["picture"] == "changes.png"
+    with Image.open("changes.png") as picture:
+        assert picture.width > picture.height  # three panels in a row
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
         (["describe", "nobody.npz"], "nobody.npz"),
+        (["web", "--host", "0.0.0.0"], "--name mymachine.local"),
         (["convert", "nobody.npz", "x.bvh"], "nobody.npz"),
         (["describe", "photo.heic"], "Known are .npz, .json, .npy, .pkl, .bvh, .amc, .jpg"),
         (["edit", "photo.bmp", "sit", "-o", "a.npz"], "is a photo"),

@@ -350,3 +350,46 @@ def test_a_named_pose_opens_by_its_name(fake: FakeAssistant):
     assert float(chat.poses[0].pose.axis_angle[0, 4, 0]) > 1.5  # the left knee
     with pytest.raises(PoseQueryError, match=r"no pose 'sitting crosslegged'; .*cross-legged"):
         chat.reply("/pose sitting crosslegged")
+
+
+def test_a_conversation_of_one_folder_has_its_files_by_bare_names(
+    fake: FakeAssistant, tmp_path: Path
+):
+    chat = Conversation(lambda: fake, FakeSpeaker, files=tmp_path)
+    chat.reply("/pose squat")
+    assert chat.reply("/save mine.npz").files == (tmp_path / "mine.npz",)
+    assert chat.reply("/pose mine.npz").poses == (2,)
+    assert chat.reply("/show").pictures[0].parent == tmp_path
+    for line in ("/pose /etc/passwd", "/save ../x.npz", "/keep sub/x.json", "/pose ~/x.npz"):
+        with pytest.raises(PoseQueryError, match="a folder cannot be named"):
+            chat.reply(line)
+
+
+def test_it_is_known_what_a_pose_was_made_from_and_what_was_compared(fake: FakeAssistant):
+    chat = talk(fake, "> edit: raise the left arm", "", "> compare", "")
+    chat.reply("/pose squat")
+    chat.reply("raise the left arm")
+    assert [held.before for held in chat.poses] == [None, 1]
+    assert chat.reply("what changed?").compared == (1, 2)
+
+
+def test_another_moment_of_a_recording_is_taken_by_hand(fake: FakeAssistant, monkeypatch):
+    turns = torch.zeros(20, 24, 3)
+    turns[:, 16, 2] = torch.linspace(0, 1, 20)
+    film = Pose.from_axis_angle(turns, fps=10.0)
+    monkeypatch.setattr("unipose.app.pose_actions.check_file", lambda path, photos: None)
+    monkeypatch.setattr("unipose.app.pose_actions.read_motion", lambda path, progress: film)
+    speaker = FakeSpeaker("Here.")
+    chat = Conversation(lambda: fake, lambda: speaker)
+    assert "walk.mp4 (1.9 s)" in chat.reply("/follow walk.mp4").text
+    assert chat.take_moment(1, 1.0) == 2
+    assert chat.poses[1].origin == "the person in walk.mp4 at 1.00 s"
+    np.testing.assert_allclose(chat.poses[1].pose.rotations, film[10].rotations)
+    chat.choose(1)
+    chat.reply("and now?")
+    assert speaker.read[0][1] == Message.of("tool", "poses 1 to 2, now pose 1")
+    with pytest.raises(PoseQueryError, match="is no film"):
+        chat.reply("/follow walk.bvh")
+    chat.reply("/pose squat")
+    with pytest.raises(PoseQueryError, match="not taken from a recording"):
+        chat.take_moment(3, 0.0)

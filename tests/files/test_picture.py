@@ -28,7 +28,7 @@ def body() -> Body:
 @pytest.fixture(autouse=True)
 def small_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw small and without smoothing: these tests are about files."""
-    for name in ("draw_pose", "contact_sheet", "draw_sequence"):
+    for name in ("draw_pose", "contact_sheet", "draw_sequence", "draw_turntable"):
         whole = getattr(picture, name)
         monkeypatch.setattr(picture, name, partial(draw_small, whole))
 
@@ -112,10 +112,24 @@ def test_a_gif_keeps_the_colours_of_the_drawing(body: Body, tmp_path: Path) -> N
     assert (levels[..., 0] - levels[..., 2]).max() > 50
 
 
+@pytest.mark.slow
+def test_one_pose_is_seen_from_all_around(body: Body, tmp_path: Path) -> None:
+    path = write_picture(waving(1, None), tmp_path / "one.gif", body)
+    with Image.open(path) as image:
+        assert image.n_frames == picture.TURN_FRAMES
+        sides = []
+        for frame in (0, picture.TURN_FRAMES // 2):  # from its front, and from its back
+            image.seek(frame)
+            levels = np.asarray(image.convert("RGB")).astype(int)
+            blue = levels[..., 2] - levels[..., 0] > 40
+            sides.append(np.flatnonzero(blue.any(0)).mean() / blue.shape[1])
+    assert sides[0] > 0.55  # its left is on the viewer's right
+    assert sides[1] < 0.45
+
+
 @pytest.mark.parametrize(
     ("poses", "fps", "name", "problem"),
     [
-        (1, None, "one.gif", "one pose does not move"),
         (3, None, "three.mp4", "no frame rate"),
         (3, 5.0, "three.bmp", "no kind of picture"),
         (picture.GIF_FRAMES + 1, 10.0, "long.gif", "too many for a .gif"),

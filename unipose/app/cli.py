@@ -40,6 +40,7 @@ from unipose.app.options import (
 )
 from unipose.app.serve_command import serve
 from unipose.app.server.work_progress import PROGRESS_FILE, told_in_file
+from unipose.app.web_command import web
 from unipose.app.wording import HARDLY_MOVED, WELCOME, printable, problem_in_words
 from unipose.errors import FileNote, PoseQueryError, UniPoseError
 from unipose.file_signatures import FILM_ENDINGS, check_file, is_film
@@ -624,7 +625,7 @@ def edit(
     reading = ReadOptions(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
     pose = read_one(file, reading, shape)
     from unipose.app import sources
-    from unipose.app.pose_actions import hardly_moved
+    from unipose.app.pose_changes import hardly_moved
 
     edited = sources.load_assistant(model, device=device, dtype=dtype).edit(pose, text)
     files = write(edited, out, shape)
@@ -646,6 +647,10 @@ def compare(
     up: Up = None,
     skeleton: Skeleton = None,
     person: Person = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--picture", metavar="OUT.png", help="Both, and what moved, side by side."),
+    ] = None,
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
@@ -656,16 +661,32 @@ def compare(
     """Say what changes from the first pose to the second, or from photo to photo."""
     for file in (first, second):
         check_file(file, photos=True)
-    from unipose.app.pose_input import ReadOptions, own_body, read_shown
+    from unipose.app.pose_input import (
+        ReadOptions,
+        check_drawn,
+        draw_changes,
+        own_body,
+        read_shown,
+    )
 
+    if picture is not None:
+        check_drawn(picture, first)
+        check_drawn(picture, second)
     shape = own_body(body)
     of_first = ReadOptions(at=at, frame=frame, fps=fps, up=up, skeleton=skeleton, person=person)
     of_second = replace(of_first, at=at_b, frame=frame_b)
     both = read_shown(first, of_first, shape), read_shown(second, of_second, shape)
     from unipose.app import sources
+    from unipose.body.pose import Pose
 
-    text = sources.load_assistant(model, device=device, dtype=dtype, eyes=eyes).compare(*both)
-    _answer(text, as_json, files=[str(first), str(second)], at=at, at_b=at_b, text=text)
+    assistant = sources.load_assistant(model, device=device, dtype=dtype, eyes=eyes)
+    text = assistant.compare(*both)
+    drawn = {}
+    if picture is not None:
+        before, after = (one if isinstance(one, Pose) else assistant.estimate(one) for one in both)
+        draw_changes(before, after, picture, shape)
+        drawn = {"picture": str(picture)}
+    _answer(text, as_json, files=[str(first), str(second)], at=at, at_b=at_b, text=text, **drawn)
 
 
 @app.command()
@@ -932,6 +953,7 @@ def chat(
     raise typer.Exit(answer(conversation, verbose=verbose))
 
 
+app.command()(web)
 app.command()(serve)
 
 

@@ -20,6 +20,7 @@ from typing import Protocol, runtime_checkable
 from unipose.app.conversation_files import SpokenTurn, load_conversation, save_conversation
 from unipose.app.examples import EXAMPLES
 from unipose.app.pose_actions import Assistant, Done, HeldPose, PoseActions
+from unipose.app.pose_input import Progress
 from unipose.app.wording import CAPABILITIES
 from unipose.body.body import Body
 from unipose.errors import PoseQueryError
@@ -47,6 +48,7 @@ COMMANDS = {
     "/pose FILE [SECONDS]": "read a pose from a file (of a recording: the pose at that time)",
     "/pose PHOTO": "read a pose off a photo (.jpg .png .bmp .tif ...)",
     "/pose FILM SECONDS": "read a pose off a frame of a film (.mp4 .mov .gif ...)",
+    "/follow FILM": "read the motion of whoever is seen longest in a film",
     "/pose NAME": "take a pose by its name: "
     + ", ".join(EXAMPLES)
     + ", or one of `unipose poses`, such as tree pose",
@@ -81,6 +83,8 @@ class Reply:
     """Numbers of poses that were made or read."""
     pictures: tuple[Path, ...] = ()
     files: tuple[Path, ...] = ()
+    compared: tuple[int, int] | None = None
+    """Numbers of the two poses of a comparison, the earlier one first."""
     calls: tuple[CallMade, ...] = ()
     """What the language model called, and what it came to."""
     failed: bool = False
@@ -99,12 +103,13 @@ class Conversation:
         *,
         body: Body | None = None,
         system: str = SYSTEM,
-        files: bool = True,
+        files: bool | Path = True,
     ) -> None:
         """`load` gives the pose model, `load_speaker` the model that leads; both when needed.
 
-        `system` is what the model reads before the first turn. Without `files` no file is opened or
-        written for what a sentence asks, as a server wants it: poses have names there.
+        `system` is what the model reads before the first turn. `files` says which files may be
+        opened and written: all, none (as a server wants it: poses have names there), or those of
+        one folder, by their bare names (as a page wants it).
         """
         self.actions = PoseActions(load, body=body, files=files)
         self._load_speaker = load_speaker
@@ -128,14 +133,23 @@ class Conversation:
 
         return ConversationModel.load()
 
-    def reply(self, line: str, *, on_text: TextCallback | None = None) -> Reply:
+    def reply(
+        self,
+        line: str,
+        *,
+        on_text: TextCallback | None = None,
+        progress: Progress | None = None,
+    ) -> Reply:
         """Answer one line, a command or a sentence; what is said also goes to `on_text` in pieces.
 
-        Raises a UniPoseError that says what to do for a command that cannot be followed and for a
-        line that cannot be read; the conversation is then what it was before.
+        Long work goes through `progress`. Raises a UniPoseError that says what to do for a command
+        that cannot be followed and for a line that cannot be read; the conversation is then what it
+        was before.
         """
         line = _readable(line)
-        return self._obey(line) if line.startswith("/") else self.speak(line, on_text=on_text)
+        if line.startswith("/"):
+            return self._obey(line, progress)
+        return self.speak(line, on_text=on_text)
 
     def hold(self, pose: HeldPose) -> int:
         """Add a pose that is shown before the next sentence; return its number."""
@@ -189,6 +203,7 @@ class Conversation:
             poses=tuple(done.poses),
             pictures=tuple(done.pictures),
             files=tuple(done.files),
+            compared=done.compared,
             calls=tuple(turn.calls),
             failed=any(made.result.failed for made in turn.calls),
             corrected=turn.corrected,
@@ -214,11 +229,29 @@ class Conversation:
             messages += turn.messages
         return messages
 
-    def _obey(self, line: str) -> Reply:
+    def choose(self, number: int) -> None:
+        """Make a pose the current one, by hand. Raises PoseQueryError if it is not there."""
+        self.actions.held.choose(number)
+        self._opened = True
+
+    def open_named(self, name: str) -> int:
+        """Hold one of the named poses, by hand; return its number."""
+        number = self.actions.open_named(name)
+        self._opened = True
+        return number
+
+    def take_moment(self, number: int, seconds: float) -> int:
+        """Hold another moment of a pose's recording, by hand; return its number."""
+        taken = self.actions.take_moment(number, seconds)
+        self._opened = True
+        return taken
+
+    def _obey(self, line: str, progress: Progress | None) -> Reply:
         word, _, rest = line.partition(" ")
         rest = rest.strip()
         commands: dict[str, Callable[[str], Reply]] = {
             "/pose": self._read,
+            "/follow": lambda film: self._follow(film, progress),
             "/poses": lambda _: Reply(text=self.actions.list()),
             "/show": self._show,
             "/save": self._save,
@@ -248,7 +281,7 @@ class Conversation:
             raise PoseQueryError(
                 "which file? /pose FILE [SECONDS], or one of: " + ", ".join(EXAMPLES)
             )
-        name, seconds = _split_number(rest)
+        name, seconds = self._split_number(rest)
         number = self.actions.open(name, seconds)
         self._opened = True
         held = self.poses[number - 1]
@@ -258,6 +291,14 @@ class Conversation:
         text += f" What was understood is in {held.understood}."
         return Reply(text=text, poses=(number,), pictures=(held.understood,))
 
+    def _follow(self, rest: str, progress: Progress | None) -> Reply:
+        if not rest:
+            raise PoseQueryError("which film? /follow FILM, for example /follow walk.mp4")
+        name, _ = self._split_number(rest)
+        number = self.actions.follow(name, progress or (lambda items, count, what: items))
+        self._opened = True
+        return Reply(text=f"Read pose {number}: {self.poses[number - 1].origin}.", poses=(number,))
+
     def _show(self, rest: str) -> Reply:
         number = self._number(rest)
         picture = self.actions.draw(number)
@@ -266,26 +307,44 @@ class Conversation:
     def _save(self, rest: str) -> Reply:
         if not rest:
             raise PoseQueryError("where to? /save FILE [NUMBER], for example /save squat.bvh")
-        name, number = _split_number(rest)
+        name, number = self._split_number(rest)
         if number is not None and number != int(number):
             raise PoseQueryError(f"expected /save FILE NUMBER, got the number {number:g}")
         chosen = self.actions.held.current if number is None else int(number)
-        file = self.actions.write(chosen, Path(name).expanduser())
+        file = self.actions.write(chosen, self.actions.place(name))
         return Reply(text=f"pose {chosen} is in {file}", files=(file,))
 
     def _keep(self, rest: str) -> Reply:
         if not rest:
             raise PoseQueryError("where to? /keep FILE, for example /keep talk.json")
-        file = save_conversation(self.turns, self.actions.held, Path(rest).expanduser())
+        file = save_conversation(self.turns, self.actions.held, self.actions.place(rest))
         return Reply(text=f"the conversation is in {file}", files=(file,))
 
     def _resume(self, rest: str) -> Reply:
         if not rest:
             raise PoseQueryError("which one? /resume FILE, for example /resume talk.json")
-        turns, held = load_conversation(Path(_split_number(rest)[0]).expanduser())
+        turns, held = load_conversation(self.actions.place(self._split_number(rest)[0]))
         self.reply("/new")
         self.turns, self.actions.held = turns, held
         return Reply(text=f"{len(self.turns)} turns and {len(self.poses)} poses are back.")
+
+    def _split_number(self, rest: str) -> tuple[str, float | None]:
+        """Return a file name, which may hold spaces or stand in quotes, and the number after it."""
+        rest = rest.strip()
+        quoted = rest[:1] in {'"', "'"} and rest.rfind(rest[0]) > 0
+        if quoted:
+            end = rest.rfind(rest[0])
+            name, number = rest[1:end], rest[end + 1 :].strip()
+        elif " " not in rest or self.actions.is_there(rest):
+            name, number = rest, ""
+        else:
+            name, number = rest.rsplit(" ", 1)
+        if not number:
+            return name, None
+        try:
+            return name.strip(), float(number)
+        except ValueError:
+            return (rest, None) if not quoted else (name, None)
 
     def _number(self, rest: str) -> int:
         if not rest:
@@ -338,22 +397,3 @@ def _readable(line: str) -> str:
 def _command_list() -> str:
     width = max(map(len, COMMANDS))
     return "\n".join(f"{name:<{width}}  {what}" for name, what in COMMANDS.items())
-
-
-def _split_number(rest: str) -> tuple[str, float | None]:
-    """Return a file name, which may hold spaces or stand in quotes, and the number after it."""
-    rest = rest.strip()
-    quoted = rest[:1] in {'"', "'"} and rest.rfind(rest[0]) > 0
-    if quoted:
-        end = rest.rfind(rest[0])
-        name, number = rest[1:end], rest[end + 1 :].strip()
-    elif Path(rest).expanduser().exists() or " " not in rest:
-        name, number = rest, ""
-    else:
-        name, number = rest.rsplit(" ", 1)
-    if not number:
-        return name, None
-    try:
-        return name.strip(), float(number)
-    except ValueError:
-        return (rest, None) if not quoted else (name, None)

@@ -56,6 +56,12 @@ def save_conversation(turns: list[SpokenTurn], held: HeldPoses[HeldPose], path: 
     return path
 
 
+def is_kept_conversation(path: Path) -> bool:
+    """Return whether a file begins as one that was kept."""
+    with path.open("rb") as file:
+        return file.read(40).lstrip().startswith(b'{"unipose_conversation"')
+
+
 def load_conversation(path: Path) -> tuple[list[SpokenTurn], HeldPoses[HeldPose]]:
     """Read the turns and the poses of a conversation.
 
@@ -77,7 +83,8 @@ def load_conversation(path: Path) -> tuple[list[SpokenTurn], HeldPoses[HeldPose]
         ]
         poses = [_pose_of_data(data) for data in content["poses"]]
         steps, undone = ([int(n) for n in content[name]] for name in ("steps", "undone"))
-        if not all(1 <= number <= len(poses) for number in (*steps, *undone)) or (
+        before = [held.before for held in poses if held.before is not None]
+        if not all(1 <= number <= len(poses) for number in (*steps, *undone, *before)) or (
             bool(steps) != bool(poses)
         ):
             raise ValueError("steps that name no pose")
@@ -100,6 +107,7 @@ def _pose_as_data(held: HeldPose) -> dict[str, Any]:
     pose = held.pose
     return {
         "origin": held.origin,
+        "before": held.before,
         "from_photo": held.from_photo,
         "axis_angle": pose.axis_angle[0].tolist(),
         "betas": None if pose.betas is None else pose.betas[0].tolist(),
@@ -118,6 +126,10 @@ def _pose_of_data(data: dict[str, Any]) -> HeldPose:
     pose = Pose.from_axis_angle(
         turns, betas=batch("betas"), translation=batch("translation"), body=str(data["body"])
     )
+    before = data.get("before")
     return HeldPose(
-        pose=pose, origin=str(data["origin"]), from_photo=bool(data.get("from_photo", False))
+        pose=pose,
+        origin=str(data["origin"]),
+        before=None if before is None else int(before),
+        from_photo=bool(data.get("from_photo", False)),
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from unipose.app.pose_input import KEEP_PLACE
+from unipose.app.pose_input import KEEP_PLACE, Progress
 from unipose.body.body import Body
 from unipose.body.people import PersonInImage
 from unipose.errors import FileError
@@ -25,8 +24,6 @@ from unipose.vision.film_motion import (
     people_in_frames,
 )
 from unipose.vision.landmark_estimator import LandmarkEstimator
-
-Progress = Callable[[Iterable[Any], int | None, str], Iterable[Any]]
 
 
 def track_film(

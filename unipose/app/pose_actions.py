@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,11 +11,10 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import roma
-import torch
 
 from unipose.app.examples import EXAMPLES, example_pose
-from unipose.app.pose_input import draw_reading, open_photo, read_frame
+from unipose.app.pose_changes import about_vertical, as_state, hardly_moved
+from unipose.app.pose_input import Progress, draw_reading, open_photo, read_frame, read_motion
 from unipose.app.wording import CAPABILITIES, HARDLY_MOVED, problem_in_words
 from unipose.body.body import Body
 from unipose.body.facing import yaw_of
@@ -72,6 +70,10 @@ class HeldPose:
     origin: str
     recording: Pose | None = None
     """The recording that it was taken from; "when" looks through it."""
+    at_s: float = 0.0
+    """When in the recording."""
+    before: int | None = None
+    """Number of the pose that it was made from."""
     from_photo: bool = False
     understood: Path | None = None
     """Of a photo: a picture of what was seen in it, and of the body that was read off."""
@@ -85,6 +87,8 @@ class Done:
     """Numbers of poses that were made or read."""
     pictures: list[Path] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    compared: tuple[int, int] | None = None
+    """The two poses of a comparison, the earlier one first."""
     unsure: bool = False
     """Whether an answer hangs on less than what the eyes are off by."""
 
@@ -93,9 +97,13 @@ class PoseActions:
     """The poses of one conversation and all that can be done with them."""
 
     def __init__(
-        self, load: Callable[[], Assistant], *, body: Body | None = None, files: bool = True
+        self,
+        load: Callable[[], Assistant],
+        *,
+        body: Body | None = None,
+        files: bool | Path = True,
     ) -> None:
-        """Without `files` calls open poses by their names only, and write nothing."""
+        """`files` may be opened and written: all, none, or a folder's by their bare names."""
         self._load = load
         self.body = body
         self._files = files
@@ -111,7 +119,26 @@ class PoseActions:
 
     @cached_property
     def _pictures(self) -> Path:
+        if isinstance(self._files, Path):
+            return self._files
         return Path(tempfile.mkdtemp(prefix="unipose-"))
+
+    def place(self, name: str) -> Path:
+        """Return where a file of this name is or goes; PoseQueryError if it may not be there."""
+        if self._files is True:
+            return Path(name).expanduser()
+        if self._files is False:
+            raise PoseQueryError("no files are opened or written here")
+        if Path(name).name != name or name in ("", "..") or not name.isprintable():
+            raise PoseQueryError(f"{name[:60]!r} is no plain file name; a folder cannot be named")
+        return self._files / name
+
+    def is_there(self, name: str) -> bool:
+        """Return whether a file of this name can be read."""
+        try:
+            return self.place(name).exists()
+        except (PoseQueryError, OSError):
+            return False
 
     def run(
         self, call: Call, *, typed: str, done: Done, on_text: TextCallback | None = None
@@ -145,6 +172,8 @@ class PoseActions:
     def _answer(self, call: Call, done: Done) -> CallResult:
         numbers = self.held.numbers_of(call.verb, call.poses)
         poses = [self.shown(number) for number in numbers]
+        if len(numbers) == 2:
+            done.compared = (numbers[0], numbers[1])
         film = self._film() if call.verb == "when" else None
         found = answer_call(call, poses, last=self.last_finding, film=film)
         if call.verb not in ("why", "unknown"):
@@ -176,6 +205,7 @@ class PoseActions:
             return CallResult(model_text=f"pose {number}")
         if call.verb == "compare":
             pair = [self.held[number].pose for number in numbers]
+            done.compared = (numbers[0], numbers[1])
             return CallResult(
                 model_text="shown", user_text=self.assistant.compare(*pair, on_text=on_text)
             )
@@ -193,7 +223,7 @@ class PoseActions:
                 return self._replaced(number, call.text, done)
             case "mirror":
                 pose = self.held[number].pose.mirrored()
-                return self._made(pose, f"pose {number} in a mirror", done)
+                return self._made(pose, f"pose {number} in a mirror", done, before=number)
             case "turn" | "face":
                 return self._turned(call, number, done)
             case "choose":
@@ -205,15 +235,17 @@ class PoseActions:
                 return CallResult(model_text="drawn")
         raise PoseQueryError(f"{call.verb!r} is not something that can be done here")
 
-    def _made(self, pose: Pose, origin: str, done: Done) -> CallResult:
-        number = self.held.hold(HeldPose(pose=pose, origin=origin))
+    def _made(
+        self, pose: Pose, origin: str, done: Done, *, before: int | None = None
+    ) -> CallResult:
+        number = self.held.hold(HeldPose(pose=pose, origin=origin, before=before))
         done.poses.append(number)
         return CallResult(model_text=f"pose {number}")
 
     def _edited(self, number: int, text: str, done: Done) -> CallResult:
         before = self.held[number].pose
         after = self.assistant.edit(before, text)
-        result = self._made(after, f'pose {number} after "{text}"', done)
+        result = self._made(after, f'pose {number} after "{text}"', done, before=number)
         if hardly_moved(before, after):
             return CallResult(
                 model_text=f"{result.model_text}, hardly moved", user_text=HARDLY_MOVED
@@ -225,13 +257,13 @@ class PoseActions:
         before = self.held[number].pose
         made = self.assistant.generate(as_state(text))
         rotations = made.rotations.clone()
-        turn = _about_vertical(float(yaw_of(before.rotations[:, 0])[0]))
+        turn = about_vertical(float(yaw_of(before.rotations[:, 0])[0]))
         rotations[:, 0] = turn @ rotations[:, 0]
         pose = Pose(
             rotations=rotations, betas=before.betas, translation=before.translation,
             body=before.body,
         )  # fmt: skip
-        return self._made(pose, f'pose {number} as "{text}"', done)
+        return self._made(pose, f'pose {number} as "{text}"', done, before=number)
 
     def _turned(self, call: Call, number: int, done: Done) -> CallResult:
         before = self.held[number].pose
@@ -244,16 +276,16 @@ class PoseActions:
             side, degrees = (*call.arguments, "90")[:2]
             angle = math.radians(float(degrees)) * (1 if side == "left" else -1)
         rotations = before.rotations.clone()
-        rotations[:, 0] = _about_vertical(angle) @ rotations[:, 0]
+        rotations[:, 0] = about_vertical(angle) @ rotations[:, 0]
         pose = Pose(
             rotations=rotations, betas=before.betas, translation=before.translation,
             body=before.body,
         )  # fmt: skip
-        return self._made(pose, f"pose {number}, turned", done)
+        return self._made(pose, f"pose {number}, turned", done, before=number)
 
     def _saved(self, name: str, number: int, typed: str, done: Done) -> CallResult:
         self._typed_by_user(name, typed)
-        path = Path(name).expanduser()
+        path = self.place(name)
         path = path if path.suffix else path.with_suffix(SAVED_AS)
         if path.exists():
             raise PoseQueryError(f"{path} is there already; /save {path} writes over it")
@@ -278,15 +310,14 @@ class PoseActions:
 
     def open(self, name: str, seconds: float | None = None) -> int:
         """Read a pose from a file, a photo or by its name, hold it, and return its number."""
-        there = self._files and Path(name).exists()
-        name = "wave" if name == "example" and not there else name
-        if name in EXAMPLES and not there:
+        there = self.is_there(name)
+        if not there and (name in EXAMPLES or name == "example"):
+            name = "wave" if name == "example" else name
             return self.held.hold(HeldPose(pose=example_pose(name), origin=f"the example {name!r}"))
-        path = Path(name).expanduser()
-        if not self._files or (not path.suffix and path.name == name and not path.exists()):
-            named = NamedPoses.load()
-            found = named.find(name)
-            return self.held.hold(HeldPose(pose=named.centre(found), origin=f"the pose {found!r}"))
+        plain = Path(name).name == name and not Path(name).suffix
+        if not there and (plain or self._files is False):
+            return self.open_named(name)
+        path = self.place(name)
         check_file(path, photos=True)  # before a model is loaded
         if is_photo(path) or is_film(path):
             return self._read_off(path, name, seconds)
@@ -300,7 +331,41 @@ class PoseActions:
                 rate = recording.fps
                 length = f", {(len(recording) - 1) / rate:.1f} s" if rate else ""
                 origin += f" (the first of {len(recording):,} poses{length}; /pose FILE SECONDS picks one)"  # fmt: skip  # noqa: E501
-        return self.held.hold(HeldPose(pose=pose, origin=origin, recording=whole))
+        return self.held.hold(
+            HeldPose(pose=pose, origin=origin, recording=whole, at_s=seconds or 0.0)
+        )
+
+    def open_named(self, name: str) -> int:
+        """Hold one of the named poses; return its number."""
+        named = NamedPoses.load()
+        found = named.find(name)
+        return self.held.hold(HeldPose(pose=named.centre(found), origin=f"the pose {found!r}"))
+
+    def follow(self, name: str, progress: Progress) -> int:
+        """Read the motion of whoever is seen longest in a film; hold its first pose."""
+        path = self.place(name)
+        check_file(path, photos=True)
+        if not is_film(path):
+            raise PoseQueryError(f"{name} is no film; /pose FILE reads it")
+        motion = read_motion(path, progress)
+        motion = motion if self.body is None else on_body(motion, self.body)
+        origin = f"the person in {name} ({(len(motion) - 1) / (motion.fps or 1):.1f} s)"
+        return self.held.hold(
+            HeldPose(pose=motion[0], origin=origin, recording=motion, from_photo=True)
+        )
+
+    def take_moment(self, number: int, seconds: float) -> int:
+        """Hold another moment of the recording that a pose was taken from; return its number."""
+        held = self.held[number]
+        if held.recording is None:
+            raise PoseQueryError(f"pose {number} was not taken from a recording")
+        source = held.origin.partition(" (")[0].partition(" at ")[0]
+        return self.held.hold(
+            replace(
+                held, pose=held.recording.at(seconds), at_s=seconds,
+                origin=f"{source} at {seconds:.2f} s",
+            )
+        )  # fmt: skip
 
     def _read_off(self, path: Path, name: str, seconds: float | None) -> int:
         """Read the pose of the person in a photo, or in a frame of a film, and hold it."""
@@ -332,30 +397,3 @@ class PoseActions:
             f"pose {i}: {held.origin}" + (" (current)" if i == self.held.current else "")
             for i, held in enumerate(self.held.items, start=1)
         )
-
-
-def as_state(text: str) -> str:
-    """Return what somebody is told to do as what a person is doing: the pose model makes states.
-
-    "sit down" -> "A person is sitting down", "lie on the back" -> "A person is lying on the back".
-    """
-    verb, _, rest = text.strip().partition(" ")
-    if verb.lower() == "lie":
-        doing = "lying"
-    elif re.fullmatch(r"[a-z]*[^aeiou]e", verb):
-        doing = f"{verb[:-1]}ing"
-    elif re.fullmatch(r"[^aeiou]*u?[aeiou][^aeiouwxy]", verb):
-        doing = f"{verb}{verb[-1]}ing"
-    else:
-        doing = f"{verb}ing"
-    return f"A person is {doing} {rest}".strip()
-
-
-def hardly_moved(before: Pose, after: Pose) -> bool:
-    """Return whether no joint turns by more than what coding a pose may turn it by."""
-    turned = roma.rotmat_geodesic_distance(before.rotations.float(), after.rotations.float())
-    return bool(turned.max() < math.radians(20.0))
-
-
-def _about_vertical(radians: float) -> torch.Tensor:
-    return roma.rotvec_to_rotmat(torch.tensor([0.0, radians, 0.0]))

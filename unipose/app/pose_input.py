@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -19,6 +21,9 @@ from unipose.file_signatures import PHOTO_ENDINGS, is_film, is_photo
 from unipose.files import MOTIONS, open_pose, save_pose
 from unipose.files.atomic import written_whole
 from unipose.files.photo import open_photo
+
+Progress = Callable[[Iterable[Any], int | None, str], Iterable[Any]]
+"""Gives the items of long work on, and shows how far it is: items, their count, what is done."""
 
 HOLD_SEVERAL = frozenset({".npz", ".json", ".npy", ".png"})
 """Endings of files that hold several unrelated poses (a .png as a sheet); else a file each."""
@@ -108,14 +113,17 @@ def read_asked(
     return reading.open(file, body)
 
 
-def read_motion(film: Path) -> Pose:
+def read_motion(film: Path, progress: Progress | None = None) -> Pose:
     """Return the motion of whoever is seen longest in a film; FileError if nobody is."""
     from unipose.files.film import FOLDER_FPS, open_film
     from unipose.vision.film_motion import FilmMotionConfig, follow_film, people_in_frames
     from unipose.vision.landmark_estimator import LandmarkEstimator
 
     reader, config = open_film(film), FilmMotionConfig()
-    seen = people_in_frames(reader.frames(), LandmarkEstimator(), config)
+    frames: Iterable[Any] = reader.frames()
+    if progress is not None:
+        frames = progress(frames, reader.count, "frames")
+    seen = people_in_frames(frames, LandmarkEstimator(), config)
     motions = follow_film(seen, fps=reader.fps or FOLDER_FPS, config=config)
     if not motions:
         raise FileError(film, "shows nobody who can be followed.")
@@ -181,6 +189,17 @@ def draw_reading(pixels: UInt8[np.ndarray, "_ _ 3"], person: PersonInImage, out:
     over = draw_bodies(pixels, [person], load_body()) if placed else pixels
     with written_whole(out) as temporary:
         Image.fromarray(np.concatenate([seen, over], axis=1)).save(temporary)
+
+
+def draw_changes(before: Pose, after: Pose, out: Path, body: Body | None) -> None:
+    """Write a picture of two poses, and of how far everything moved from one to the other."""
+    from unipose.files.smpl_parameters import on_body
+    from unipose.render.comparison import draw_comparison
+
+    body = load_body() if body is None else body
+    drawn = draw_comparison(on_body(before, body), on_body(after, body), body)
+    with written_whole(out) as temporary:
+        Image.fromarray(drawn).save(temporary, format="PNG")
 
 
 def write(poses: Pose, out: Path, body: Body | None) -> list[str]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 
 from unipose.body.body import Body
@@ -19,14 +19,12 @@ from unipose.contact.optimiser import SceneOptimiser
 from unipose.contact.refining import ContactRefiner, RefinedScene
 from unipose.contact.region_points import NONE
 from unipose.contact.scene_batch import SceneBatch
+from unipose.render.drawing import PAPER, side_by_side
 from unipose.render.overlay import draw_bodies
+from unipose.render.shading import PEOPLE, TOUCHING, linear
 
-PEOPLE = ((0.47, 0.60, 0.78), (0.80, 0.68, 0.50))
-TOUCHING = (0.86, 0.16, 0.20)
-"""Of regions that are said to touch."""
 HEIGHT_PX = 420
 FIELD_OF_VIEW = math.radians(30)
-HEAD_PX = 22
 
 
 def draw_refined(
@@ -52,7 +50,7 @@ def draw_refined(
         camera = _camera(scene, body, azimuth=90.0)
         panels.append(draw_bodies(_blank(), scene.people, body, colours=colours, camera=camera))
         titles.append(f"{name}, from the side")
-    return np.concatenate([_titled(panel, title) for panel, title in zip(panels, titles)], axis=1)
+    return side_by_side(panels, titles)
 
 
 def touching_colours(
@@ -61,7 +59,7 @@ def touching_colours(
     """Return each person's colours, with the regions that are said to touch in red."""
     people = len(refined.after.people)
     vertices = len(refiner.body.template)
-    colours = [torch.tensor(PEOPLE[i]).repeat(vertices, 1) for i in range(people)]
+    colours = [linear(PEOPLE[i]).repeat(vertices, 1) for i in range(people)]
     said = refiner.believed(refined.votes)
     if refined.fell_back or not said.votes:
         return colours
@@ -75,7 +73,7 @@ def touching_colours(
         if a == NONE or not torch.isfinite(matrix[a, b]):
             continue
         for person, region in ((0, a), (people - 1, b)):
-            colours[person][optimiser.points.masks[region]] = torch.tensor(TOUCHING)
+            colours[person][optimiser.points.masks[region]] = linear(TOUCHING)
     return colours
 
 
@@ -95,16 +93,9 @@ def _camera(scene: ImagePeople, body: Body, *, azimuth: float) -> Camera:
 
 
 def _blank() -> UInt8[np.ndarray, "height width 3"]:
-    return np.full((HEIGHT_PX, HEIGHT_PX, 3), 245, dtype=np.uint8)
+    return np.full((HEIGHT_PX, HEIGHT_PX, 3), PAPER, dtype=np.uint8)
 
 
 def _scaled(pixels: UInt8[np.ndarray, "_ _ 3"]) -> UInt8[np.ndarray, "height width 3"]:
     width = max(1, round(pixels.shape[1] * HEIGHT_PX / pixels.shape[0]))
     return np.asarray(Image.fromarray(pixels).resize((width, HEIGHT_PX)))
-
-
-def _titled(pixels: UInt8[np.ndarray, "_ _ 3"], title: str) -> UInt8[np.ndarray, "_ _ 3"]:
-    picture = Image.new("RGB", (pixels.shape[1], HEAD_PX + pixels.shape[0]), "white")
-    picture.paste(Image.fromarray(pixels), (0, HEAD_PX))
-    ImageDraw.Draw(picture).text((6, 5), title, fill=(40, 40, 40))
-    return np.asarray(picture)

@@ -53,8 +53,11 @@ def write_glb(pose: Pose, path: str | Path, body: Body) -> Path:
     return path
 
 
-def glb_bytes(pose: Pose, body: Body) -> bytes:
-    """Return the bytes of the .glb file of one pose or of a sequence."""
+def glb_bytes(pose: Pose, body: Body, *, colours: Float[Tensor, "vertex 3"] | None = None) -> bytes:
+    """Return the bytes of the .glb file of one pose or of a sequence.
+
+    `colours` (linear light, 0 to 1) take the place of cool left and warm right limbs.
+    """
     betas = body.betas_of(pose)
     with torch.no_grad():
         shape = None if betas is None else betas[:1].float().cpu()
@@ -71,7 +74,9 @@ def glb_bytes(pose: Pose, body: Body) -> bytes:
         "scene": 0,
         "scenes": [{"nodes": [len(SMPL.joints), 0]}],
         "nodes": [*nodes, {"name": f"{body.id} body", "mesh": 0, "skin": 0}],
-        "meshes": [{"name": f"{body.id} body", "primitives": [_primitive(buffer, rest, body)]}],
+        "meshes": [
+            {"name": f"{body.id} body", "primitives": [_primitive(buffer, rest, body, colours)]}
+        ],
         "skins": [_skin(buffer, rest.joints[0])],
         "materials": [
             {
@@ -130,11 +135,14 @@ class _Buffer:
         return len(self.accessors) - 1
 
 
-def _primitive(buffer: _Buffer, rest: BodyMesh, body: Body) -> dict:
+def _primitive(
+    buffer: _Buffer, rest: BodyMesh, body: Body, colours: Float[Tensor, "vertex 3"] | None
+) -> dict:
     """Add the mesh in its rest pose; return glTF's description of it."""
     vertices, faces = rest.vertices[0], body.faces.cpu()
     joints, weights = strongest_weights(body.weights.cpu())
-    colours = (side_colours(body.weights.cpu()).clamp(0, 1) * 65535 + 0.5).numpy().astype("<u2")
+    light = side_colours(body.weights.cpu()) if colours is None else colours.cpu()
+    shades = (light.clamp(0, 1) * 65535 + 0.5).numpy().astype("<u2")
     opaque = np.full((len(vertices), 1), 65535, dtype="<u2")
     bounds = {"min": vertices.amin(0).tolist(), "max": vertices.amax(0).tolist()}
     small = len(vertices) < 65535
@@ -145,7 +153,7 @@ def _primitive(buffer: _Buffer, rest: BodyMesh, body: Body) -> dict:
                 _floats(vertex_normals(vertices, faces)), "VEC3", target=_VERTEX_BUFFER
             ),
             "COLOR_0": buffer.add(
-                np.hstack([colours, opaque]), "VEC4", target=_VERTEX_BUFFER, normalized=True
+                np.hstack([shades, opaque]), "VEC4", target=_VERTEX_BUFFER, normalized=True
             ),
             "JOINTS_0": buffer.add(joints.numpy().astype("<u1"), "VEC4", target=_VERTEX_BUFFER),
             "WEIGHTS_0": buffer.add(_floats(weights), "VEC4", target=_VERTEX_BUFFER),

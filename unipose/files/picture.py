@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from unipose.body.pose import Pose
 from unipose.errors import FileError
 from unipose.files.atomic import written_whole
 from unipose.render.drawing import contact_sheet, draw_pose, draw_sequence
+from unipose.render.turntable import draw_turntable
 
 SHEET_POSES = 24
 """At most so many poses of a sequence are drawn on a sheet, evenly spread over it."""
@@ -27,6 +29,9 @@ SMOOTH_FPS = 30.0
 
 GIF_FRAMES = 600
 """More would make a file that viewers hold in memory by the hundred megabytes."""
+
+TURN_FRAMES, TURN_S = 60, 4.0
+"""Of one pose that is seen from all around."""
 
 SHOWN_FROM = 45
 """Sequences of so many frames show a progress bar (on a terminal)."""
@@ -40,8 +45,8 @@ def write_picture(
     `heading` turns the camera of a .png of one pose (`unipose.render.drawing.stage_of`).
 
     A .png of a sequence is a sheet of up to 24 poses with their times. A moving picture lasts
-    poses / fps seconds. Raises FileError if one pose should move, if a sequence has no frame
-    rate, if a .gif would be too long, or for another ending.
+    poses / fps seconds; that of one pose shows it from all around. Raises FileError if a sequence
+    has no frame rate, if a .gif would be too long, or for another ending.
     """
     path = Path(path)
     match path.suffix.lower():
@@ -50,9 +55,9 @@ def write_picture(
             with written_whole(path) as temporary:
                 Image.fromarray(picture).save(temporary, format="PNG")
         case ".gif":
-            _write_gif(_moving(pose, path), path, body)
+            _write_gif(_moving_picture(pose, path, body, size=320), path)
         case ".mp4":
-            _write_mp4(_moving(pose, path), path, body)
+            _write_mp4(_moving_picture(pose, path, body, size=400), path)
         case _:
             raise FileError(path, "is no kind of picture we draw.", "Write .png, .gif or .mp4.")
     return path
@@ -69,44 +74,57 @@ def still(
     return contact_sheet(pose[chosen], body, labels=labels, same_view=pose.fps is not None)
 
 
-def _moving(pose: Pose, path: Path) -> Pose:
-    """Return the sequence at a rate worth drawing; FileError if it is none."""
+@dataclass(frozen=True, kw_only=True)
+class _MovingPicture:
+    """Pictures that are drawn one after the other."""
+
+    frames: Iterable[UInt8[np.ndarray, "height width 3"]]
+    count: int
+    fps: float
+
+
+def _moving_picture(pose: Pose, path: Path, body: Body, *, size: int) -> _MovingPicture:
+    """Return a sequence at a rate worth drawing, or one pose from all around."""
     if len(pose) == 1:
-        raise FileError(path, "one pose does not move.", "Write it as a .png.")
-    if pose.fps is None:
+        count, fps = TURN_FRAMES, TURN_FRAMES / TURN_S
+        frames = draw_turntable(pose, body, frames=count, size=size)
+    elif pose.fps is None:
         raise FileError(
             path,
             f"these {len(pose)} poses have no frame rate.",
             "Write a .png, or give their rate: --fps N (open_pose(fps=N)).",
         )
-    return pose[:: math.ceil(pose.fps / SMOOTH_FPS - 1e-6)]
-
-
-def _frames(pose: Pose, body: Body, size: int) -> Iterable[UInt8[np.ndarray, "height width 3"]]:
+    else:
+        pose = pose[:: math.ceil(pose.fps / SMOOTH_FPS - 1e-6)]
+        count, fps = len(pose), pose.fps or SMOOTH_FPS
+        frames = draw_sequence(pose, body, size=size)
     console = Console(stderr=True)
-    return track(
-        draw_sequence(pose, body, size=size),
-        total=len(pose),
+    shown = track(
+        frames,
+        total=count,
         description="drawing",
         console=console,
         transient=True,
-        disable=len(pose) < SHOWN_FROM or not console.is_terminal,
+        disable=count < SHOWN_FROM or not console.is_terminal,
     )
+    return _MovingPicture(frames=shown, count=count, fps=fps)
 
 
-def _write_gif(pose: Pose, path: Path, body: Body) -> None:
-    if len(pose) > GIF_FRAMES:
+def _write_gif(moving: _MovingPicture, path: Path) -> None:
+    if moving.count > GIF_FRAMES:
         raise FileError(
-            path, f"{len(pose)} frames are too many for a .gif.", "Write an .mp4, or cut it first."
+            path,
+            f"{moving.count} frames are too many for a .gif.",
+            "Write an .mp4, or cut it first.",
         )
-    frames = _with_one_palette(_frames(pose, body, size=320))
+    frames = _with_one_palette(moving.frames)
     with written_whole(path) as temporary:
         next(frames).save(
             temporary,
             format="GIF",
             save_all=True,
             append_images=frames,
-            duration=gif_durations(len(pose), pose.fps or SMOOTH_FPS),
+            duration=gif_durations(moving.count, moving.fps),
             loop=0,
         )
 
@@ -132,9 +150,9 @@ def _with_one_palette(
         yield picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
-def _write_mp4(pose: Pose, path: Path, body: Body) -> None:
+def _write_mp4(moving: _MovingPicture, path: Path) -> None:
     from unipose.files.film_writer import film_writer  # 0.2 s: only those who write a film wait
 
-    with film_writer(path, fps=pose.fps or SMOOTH_FPS) as film:
-        for frame in _frames(pose, body, size=400):
+    with film_writer(path, fps=moving.fps) as film:
+        for frame in moving.frames:
             film.add(frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -34,7 +34,7 @@ MARGIN = 0.88
 FRAMING_POSES = 60
 """How many poses of a sequence decide where its camera stands."""
 
-INK = (58, 62, 70)
+INK, PAPER = (58, 62, 70), 248
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,13 +53,15 @@ def draw_pose(
     view: View = "three-quarter",
     heading: float | None = None,
     labels: Sequence[str] = (),
+    aspect: float | None = None,
     supersample: int = 2,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Draw one pose, or several side by side (up to 6), seen from where the first one faces.
 
     Left limbs are cool, right limbs are warm. Each body stands on the floor by its lowest point;
     all are drawn at the same scale. `labels` (one per pose) are written above. `size` is the
-    height in pixels of the picture without the labels. `heading` is as in `stage_of`.
+    height in pixels of the picture without the labels. `heading` is as in `stage_of`, `aspect` is
+    width / height (None: what suits the poses, from 0.75 to 1.5).
 
     Raises ConfigError for a batch of none or of more than 6 (`contact_sheet` draws many).
     """
@@ -73,6 +75,7 @@ def draw_pose(
         view=view,
         heading=heading,
         labels=labels,
+        aspect=aspect,
         supersample=supersample,
     )
 
@@ -86,13 +89,16 @@ def contact_sheet(
     view: View = "three-quarter",
     heading: float | None = None,
     labels: Sequence[str] = (),
+    aspect: float | None = None,
+    colours: Sequence[Float[Tensor, "vertex 3"]] = (),
     supersample: int = 2,
     same_view: bool = True,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Draw every pose of a batch in a grid of pictures of `size` pixels.
 
     With `same_view` the camera stands where the first pose faces, so that a turn of the body is
-    seen; without it every body is seen from its own front. `heading` is as in `stage_of`.
+    seen; without it every body is seen from its own front. `heading` and `aspect` are as in
+    `draw_pose`; `colours` (linear light, for each pose) take the place of cool and warm limbs.
 
     Raises ConfigError for a batch of none or labels that do not count the poses.
     """
@@ -102,7 +108,7 @@ def contact_sheet(
         raise ConfigError(f"expected {len(pose)} labels, got {len(labels)}")
     meshes = _placed(body, pose, grounded_shift(body, pose))
     stages = [stage_of(pose[0 if same_view else i], view, heading) for i in range(len(pose))]
-    aspect = panel_aspect(meshes, stages)
+    aspect = panel_aspect(meshes, stages) if aspect is None else aspect
     if same_view:  # one camera for all: floors and sizes can be compared
         framing = [frame(meshes, stages[0], aspect)] * len(meshes)
     else:
@@ -110,7 +116,7 @@ def contact_sheet(
     distance = max(distance for _, distance in framing)  # one scale for all
     width = round(size * aspect)
     panels = []
-    for mesh, stage, (target, _) in zip(meshes, stages, framing, strict=True):
+    for i, (mesh, stage, (target, _)) in enumerate(zip(meshes, stages, framing, strict=True)):
         camera = Camera.look_at(
             target + stage.towards_camera * distance, target, field_of_view=FIELD_OF_VIEW
         )
@@ -121,6 +127,7 @@ def contact_sheet(
                 camera,
                 stage,
                 size=(size, width),
+                colours=colours[i] if colours else None,
                 supersample=supersample,
             )
         )
@@ -201,6 +208,7 @@ def draw_mesh(
     *,
     size: tuple[int, int],
     supersample: int,
+    colours: Float[Tensor, "vertex 3"] | None = None,
     grid_origin: Float[Tensor, "3"] | None = None,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Draw one posed body on the floor y = 0 (`size` is height and width in pixels)."""
@@ -211,7 +219,7 @@ def draw_mesh(
     scene = BodyScene(
         vertices=vertices,
         faces=body.faces.cpu(),
-        colours=side_colours(body.weights.cpu()),
+        colours=side_colours(body.weights.cpu()) if colours is None else colours,
         floor_height=0.0,
         floor_centre=centre * torch.tensor([1.0, 0.0, 1.0]),
         floor_radius=float(reach) + 0.6,
@@ -240,6 +248,22 @@ def grounded_shift(body: Body, pose: Pose) -> Float[Tensor, "batch 3"]:
     return torch.cat(shifts)
 
 
+def on_the_floor(pose: Pose, body: Body) -> Pose:
+    """Return poses that stand on the floor y = 0, each by itself unless they move through a room.
+
+    With a place in a room (`translation`) a sequence keeps its way; it starts above the origin, and
+    its lowest point is on the floor.
+    """
+    if pose.translation is None or len(pose) == 1:
+        return replace(pose, translation=grounded_shift(body, pose))
+    sample = torch.linspace(0, len(pose) - 1, min(len(pose), FRAMING_POSES)).round().long()
+    with torch.no_grad():
+        meshes = body.mesh(pose[sample])
+    start = meshes.joints[0, 0].clone()
+    start[1] = meshes.vertices[..., 1].min()
+    return replace(pose, translation=pose.translation - start)
+
+
 def stage_of(pose: Pose, view: View = "three-quarter", heading: float | None = None) -> Viewpoint:
     """Return the directions of camera and sun for a pose; a lying body is seen from its side.
 
@@ -258,7 +282,11 @@ def stage_of(pose: Pose, view: View = "three-quarter", heading: float | None = N
         azimuth = -azimuth
     lying = abs(float(up[1])) < 0.5
     elevation = math.radians(LYING_ELEVATION if lying else ELEVATION)
-    angle = heading + math.radians(azimuth)
+    return viewpoint_at(heading + math.radians(azimuth), elevation)
+
+
+def viewpoint_at(angle: float, elevation: float) -> Viewpoint:
+    """Return where the camera stands, `angle` from +z towards +x; the sun is to its left."""
     return Viewpoint(
         towards_camera=_direction(angle, elevation),
         towards_sun=_direction(angle - math.radians(38), math.radians(52)),
@@ -309,20 +337,34 @@ def tile(
     panels: Sequence[UInt8[np.ndarray, "height width 3"]], columns: int, labels: Sequence[str]
 ) -> UInt8[np.ndarray, "sheet_height sheet_width 3"]:
     """Return panels in rows of `columns`, with one label above each."""
-    height, width, _ = panels[0].shape
+    starts = range(0, len(panels), columns)
+    rows = [side_by_side(panels[i : i + columns], labels[i : i + columns]) for i in starts]
+    width = max(row.shape[1] for row in rows)
+    padded = [
+        np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=PAPER)
+        for row in rows
+    ]
+    return np.concatenate(padded)
+
+
+def side_by_side(
+    panels: Sequence[UInt8[np.ndarray, "height _ 3"]], labels: Sequence[str] = ()
+) -> UInt8[np.ndarray, "row_height row_width 3"]:
+    """Return panels of one height in a row, with one label above each."""
+    height = panels[0].shape[0]
     text = max(12, round(height * 0.05))
     head = round(text * 1.9) if labels else 0
-    rows = math.ceil(len(panels) / columns)
-    sheet = Image.new("RGB", (columns * width, rows * (height + head)), (248, 248, 247))
-    pen = ImageDraw.Draw(sheet)
+    row = Image.new("RGB", (sum(panel.shape[1] for panel in panels), height + head), (PAPER,) * 3)
+    pen = ImageDraw.Draw(row)
     font = ImageFont.load_default(text)
+    x = 0
     for i, panel in enumerate(panels):
-        x, y = i % columns * width, i // columns * (height + head)
-        sheet.paste(Image.fromarray(panel), (x, y + head))
+        row.paste(Image.fromarray(panel), (x, head))
         if labels:
-            place = (x + width / 2, y + head / 2 + text * 0.1)
+            place = (x + panel.shape[1] / 2, head / 2 + text * 0.1)
             pen.text(place, labels[i], fill=INK, font=font, anchor="mm")
-    return np.asarray(sheet)
+        x += panel.shape[1]
+    return np.asarray(row)
 
 
 def _direction(angle: float, elevation: float) -> Float[Tensor, "3"]:

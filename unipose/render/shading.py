@@ -19,6 +19,11 @@ from unipose.render.rasterizer import Raster, rasterize
 LEFT, RIGHT, MIDDLE = (104, 152, 205), (232, 134, 98), (222, 216, 208)
 """sRGB of left limbs (cool), right limbs (warm), trunk and head."""
 
+PEOPLE = ((181, 203, 228), (231, 214, 188))
+"""sRGB of the first and the second person, where people are told apart and not limbs."""
+TOUCHING = (222, 66, 78)
+"""sRGB of parts that touch."""
+
 BACKDROP_TOP, BACKDROP_BOTTOM, FLOOR = (248, 248, 247), (229, 231, 234), (251, 251, 251)
 
 GRID = 0.5
@@ -69,6 +74,34 @@ def vertex_normals(
     return torch.nn.functional.normalize(
         torch.zeros_like(vertices).index_add(0, faces.flatten(), across), dim=-1
     )
+
+
+def reflected(
+    colour: Float[Tensor, "pixel 3"],
+    normal: Float[Tensor, "pixel 3"],
+    *,
+    to_sun: Float[Tensor, "3"],
+    to_eye: Float[Tensor, "pixel 3"],
+    lit: Float[Tensor, " pixel"] | None = None,
+    sky: Float[Tensor, "pixel 1"] | None = None,
+) -> Float[Tensor, "pixel 3"]:
+    """Return the light that a clay-like surface sends to the eye: how all our bodies are shaded.
+
+    `lit` is the share of the sun that each point sees, `sky` that of the sky (None: all of it).
+    Directions are unit vectors; the world is y up.
+    """
+    facing_sun = (normal * to_sun).sum(-1).clamp(min=0)
+    shine = (normal * torch.nn.functional.normalize(to_sun + to_eye, dim=-1)).sum(-1)
+    shine = shine.clamp(min=0) ** 24
+    if lit is not None:
+        facing_sun, shine = facing_sun * lit, shine * lit
+    key = facing_sun[:, None] * torch.tensor([1.0, 0.97, 0.92]) * 0.78
+    up = normal[:, 1:2] * 0.5 + 0.5
+    ambient = torch.tensor([0.44, 0.46, 0.50]) * up + torch.tensor([0.24, 0.23, 0.22]) * (1 - up)
+    if sky is not None:
+        ambient = ambient * sky
+    edge = (1 - (normal * to_eye).sum(-1).clamp(0, 1))[:, None] ** 3
+    return colour * (key + ambient) + edge * 0.10 + shine[:, None] * 0.06
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,17 +163,11 @@ class BodyScene:
         colour = surface[:, 3:]
         point = camera.position.float() + rays[body] * seen.depth[body][:, None]
         to_eye = -torch.nn.functional.normalize(rays[body], dim=-1)
-        facing_sun = (normal * self.to_sun).sum(-1)
         lit = sunlight(point + normal * 0.012, sun, shadow, radius=0.02)
-        key = (facing_sun.clamp(min=0) * lit)[:, None] * torch.tensor([1.0, 0.97, 0.92]) * 0.78
-        up = normal[:, 1:2] * 0.5 + 0.5
-        sky = torch.tensor([0.44, 0.46, 0.50]) * up + torch.tensor([0.24, 0.23, 0.22]) * (1 - up)
         height = ((point[:, 1:2] - self.floor_height) / 0.5).clamp(0, 1)
-        sky = sky * (0.8 + 0.2 * height)
-        edge = (1 - (normal * to_eye).sum(-1).clamp(0, 1))[:, None] ** 3
-        shine = (normal * torch.nn.functional.normalize(self.to_sun + to_eye, dim=-1)).sum(-1)
-        shine = (shine.clamp(min=0) ** 24 * lit)[:, None] * 0.06
-        return colour * (key + sky) + edge * 0.10 + shine
+        return reflected(
+            colour, normal, to_sun=self.to_sun, to_eye=to_eye, lit=lit, sky=0.8 + 0.2 * height
+        )
 
     def _draw_floor(
         self,

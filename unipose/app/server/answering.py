@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
+from typing import Literal
 
 import torch
 
@@ -33,6 +35,7 @@ from unipose.app.server.server_metrics import ServerMetrics
 from unipose.app.server.settings import ServerSettings
 from unipose.app.server.speaker_rows import BatchedSpeaker, QueuedSpeech, SpeakerEngine
 from unipose.assistant import UniPose
+from unipose.body.body import Body
 from unipose.contact.contact_tables import write_table
 from unipose.contact.own_model import words_of
 from unipose.contact.prompts import VOCABULARIES
@@ -98,17 +101,23 @@ class ServedModels:
         self.speaker_worker.close()
 
     def conversation(
-        self, choosing: Choosing | None = None, *, system: str = "", cancelled: Event | None = None
+        self,
+        choosing: Choosing | None = None,
+        *,
+        system: str = "",
+        cancelled: Event | None = None,
+        files: Path | Literal[False] = False,
+        body: Body | None = None,
     ) -> Conversation:
         """Return a new conversation; its rows are answered together with those of all others.
 
-        No sentence of it opens or writes a file. Once `cancelled` is set, WorkCancelledError is
-        raised out of its replies.
+        No sentence of it opens or writes a file but in the folder `files`. While `cancelled` is
+        set, WorkCancelledError is raised out of its replies.
         """
         choosing, cancelled = choosing or Choosing(), cancelled or Event()
         poses, speaker = self.pose_model(choosing, cancelled), self._speaker(choosing, cancelled)
         return Conversation(
-            lambda: poses, lambda: speaker, files=False,
+            lambda: poses, lambda: speaker, files=files, body=body,
             system=f"{SYSTEM}\n{system}" if system else SYSTEM,
         )  # fmt: skip
 
