@@ -40,7 +40,7 @@ FindPose = Callable[[str], Awaitable[Pose]]
 
 
 @dataclass(kw_only=True)
-class _Said:
+class _Turn:
     """One or several messages of one role."""
 
     role: Literal["user", "assistant"]
@@ -105,7 +105,7 @@ async def conversation_ask(request: ChatRequest, find: FindPose, choosing: Choos
             system.append(_text(_parts(message)))
             continue
         if not spoken or spoken[-1].role != message.role:
-            spoken.append(_Said(role=message.role))
+            spoken.append(_Turn(role=message.role))
         await _add(message, spoken[-1], find)
     if not spoken or spoken[0].role != "user" or spoken[-1].role != "user":
         raise RefusalError(
@@ -134,7 +134,7 @@ def seeded(ask: ChatAsk | ContactsAsk, number: int) -> ChatAsk | ContactsAsk:
     return replace(ask, choosing=replace(ask.choosing, seed=seed))
 
 
-async def _add(message: UserMessage | AssistantMessage, spoken: _Said, find: FindPose) -> None:
+async def _add(message: UserMessage | AssistantMessage, spoken: _Turn, find: FindPose) -> None:
     if isinstance(message, AssistantMessage):
         spoken.shown += [_held(data, "an earlier answer") for data in message.poses]
     for part in _parts(message):
@@ -153,7 +153,7 @@ def _held(data: PoseData, origin: str) -> HeldPose:
     return HeldPose(pose=data.pose(), origin=origin)
 
 
-def _said(spoken: _Said) -> str:
+def _said(spoken: _Turn) -> str:
     text = "\n".join(spoken.texts)
     return SHOWN_ALONE if spoken.shown and not text.strip() else text
 
