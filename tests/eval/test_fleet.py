@@ -40,17 +40,19 @@ def test_batches_carry_what_one_at_a_time_cannot():
 
 
 def test_one_replica_less_is_too_few():
-    options = FleetOptions(per_s=20, one_per_s=1, batched_per_s=5, rows=16, p99_s=5, requests=600)
+    options = FleetOptions(
+        per_s=20.0, one_per_s=1.0, batched_per_s=5.0, rows=16, p99_s=5.0, requests=600
+    )
     replicas, took, _ = fewest_replicas(options)
     assert np.quantile(took, 0.99) <= 5
-    cost = StepCost.of(1, 5, 16)
-    arrivals = draw_arrivals(20, 600, burst=1.0, seed=0)
+    cost = StepCost.of(1.0, 5.0, 16)
+    arrivals = draw_arrivals(20.0, 600, burst=1.0, seed=0)
     fewer, _ = simulate(arrivals, replicas - 1, cost, rows=16)
     assert np.quantile(fewer[60:], 0.99) > 5
 
 
 def test_what_no_fleet_can_do_is_said():
     with pytest.raises(ConfigError, match="one request alone takes"):
-        fewest_replicas(FleetOptions(per_s=1, one_per_s=0.1, batched_per_s=0.5, p99_s=1))
+        fewest_replicas(FleetOptions(per_s=1.0, one_per_s=0.1, batched_per_s=0.5, p99_s=1.0))
     with pytest.raises(ConfigError, match="between 1 and 16 times"):
-        FleetOptions(per_s=1, one_per_s=1, batched_per_s=50)
+        FleetOptions(per_s=1.0, one_per_s=1.0, batched_per_s=50.0)

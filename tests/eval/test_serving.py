@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+import pytest
+
 from eval.serving import LoadResult, ServingOptions, _windows, main
 from eval.serving_requests import bomb, hostile_requests, valid_requests
 from unipose.errors import ConfigError, MissingFileError

@@ -223,7 +223,9 @@ def test_what_is_typed_is_asked_as_a_sentence(poses_only: UniPose, monkeypatch, 
     asked = []
     answer = poses_only._answers
     monkeypatch.setattr(
-        poses_only, "_answers", lambda parts, *rest: asked.append(parts[0]) or answer(parts, *rest)
+        poses_only,
+        "_answers",
+        lambda parts, *rest, **model: asked.append(parts[0]) or answer(parts, *rest, **model),
     )
     poses_only.edit(some_pose(), typed)
     poses_only.generate(typed)

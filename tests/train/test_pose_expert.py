@@ -73,7 +73,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[UniPose, P
         for name, weight in model.named_parameters():
             if "lora_B" in name:
                 weight.normal_(std=0.02)
-            if weight.requires_grad or "expert" in name:
+            if weight.requires_grad or name.startswith(("expert.", "pose_projector.")):
                 weight.copy_(weight.bfloat16())
         markers = model.llm.get_input_embeddings().weight[vocabulary.pose_start :][:4]
         markers.copy_(markers.bfloat16())

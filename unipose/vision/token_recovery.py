@@ -247,7 +247,7 @@ class _JointDecoder(nn.Module):
 class _Residuals(nn.Module):
     def __init__(self, config: CodeReadingConfig) -> None:
         super().__init__()
-        self.model = nn.Sequential(*(_Residual(config.width, d) for d in config.dilations))
+        self.model = nn.Sequential(*(_TokenUnit(config.width, d) for d in config.dilations))
 
     def forward(
         self, x: Float[Tensor, "person width joint"]
@@ -255,7 +255,7 @@ class _Residuals(nn.Module):
         return self.model(x)
 
 
-class _Residual(nn.Module):
+class _TokenUnit(nn.Module):
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation)

@@ -20,7 +20,7 @@ from unipose.language.chat_rendering import Message
 
 pytestmark = pytest.mark.slow
 CHAT = "/v1/chat/completions"
-LIMITS = ServerSettings(time_limit_s=300)
+LIMITS = ServerSettings(time_limit_s=300.0)
 
 
 @pytest.fixture(scope="module")
