@@ -17,7 +17,7 @@ KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000
 TRAIN := PATH="$(CURDIR)/$(BIN):$$PATH" $(KEEP_MEMORY) $(BIN)/accelerate launch --num_processes 1 \
 	--num_machines 1 --mixed_precision no --dynamo_backend no -m
 
-.PHONY: help setup chat web serve test test-slow check lint format types arrows mini codes converse lifting picture bench adaptation wholebody prior lock clean
+.PHONY: help setup chat web serve test test-slow check lint format types arrows mini codes converse lifting picture bench adaptation wholebody prior docs docs-output lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -117,6 +117,12 @@ picture: setup ## draw the README's conversation again, with what the model answ
 	$(BIN)/python -m unipose.app.storyboard docs/conversation.png "/pose balance" "which foot is higher?" \
 		"by how much?" "what is she wearing?" "raise the left arm above the head" "is the left hand above the head now?" \
 		"mirror it" "what went up?"
+
+docs: setup ## build the documentation as a site that needs no network, into site/
+	$(BIN)/python -m mkdocs build --strict --quiet
+
+docs-output: setup ## run the documentation's commands and write down what they print
+	$(BIN)/python -m tests.docs_commands
 
 bench: setup ## measure everything the README claims (MOCAP=FOLDER)
 	$(BIN)/python -m eval.reconstruction --data $(MOCAP) --split test --json

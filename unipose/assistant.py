@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -187,23 +187,8 @@ class UniPose:
             raise WeightsError(
                 folder, f"the model cannot be loaded: {_first_line(error)}.", "Is it complete?"
             ) from error
-        wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
-        if wrong:
-            raise WeightsError(
-                folder, f"{len(wrong)} weights do not fit config.json, the first is {wrong[0]!r}."
-            )
-        vocabulary = Vocabulary.from_pretrained(
-            folder, codes=model.codes, length=model.length,
-            patches=model.patches, pictures=model.pictures,
-            pose_places=model.config.pose_places, system=model.config.system,
-            pose_tail=model.config.pose_tail,
-        )  # fmt: skip
-        if vocabulary.first_code != model.first_code:
-            raise WeightsError(
-                folder,
-                f"the text tokenizer has {vocabulary.first_code} tokens, the model was made for "
-                f"{model.first_code}.",
-            )
+        refuse_misfits(folder, report)
+        vocabulary = read_vocabulary(folder, model)
         assistant = cls(model, vocabulary, eyes=eyes)
         # a base in 4 or 8 bits lies where it was read to
         return assistant if place == model.device else assistant.to(place)
@@ -668,6 +653,35 @@ def one_pose(said: Answer, vocabulary: Vocabulary) -> Int[Tensor, " code"]:
             f"words {words[:80]!r}; say it in other words"
         )
     return said.poses[0]
+
+
+def refuse_misfits(name: str | Path, report: Mapping[str, Any]) -> None:
+    """Raise WeightsError if Hugging Face's report of a loading names weights that do not fit."""
+    wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
+    if wrong:
+        raise WeightsError(
+            name, f"{len(wrong)} weights do not fit config.json, the first is {wrong[0]!r}."
+        )
+
+
+def read_vocabulary(name: str | Path, model: PoseLanguageModel) -> Vocabulary:
+    """Return the vocabulary that lies beside a model's weights.
+
+    Raises WeightsError if its text tokenizer is not the one that the model was made for.
+    """
+    vocabulary = Vocabulary.from_pretrained(
+        name, codes=model.codes, length=model.length,
+        patches=model.patches, pictures=model.pictures,
+        pose_places=model.config.pose_places, system=model.config.system,
+        pose_tail=model.config.pose_tail,
+    )  # fmt: skip
+    if vocabulary.first_code != model.first_code:
+        raise WeightsError(
+            name,
+            f"the text tokenizer has {vocabulary.first_code} tokens, the model was made for "
+            f"{model.first_code}.",
+        )
+    return vocabulary
 
 
 def _pixels(image: str | Path | np.ndarray, box: Box | None) -> UInt8[np.ndarray, "_ _ 3"]:

@@ -222,11 +222,12 @@ def test_an_edit_keeps_shape_and_place(poses_only: UniPose):
 def test_what_is_typed_is_asked_as_a_sentence(poses_only: UniPose, monkeypatch, typed, written):
     asked = []
     answer = poses_only._answers
-    monkeypatch.setattr(
-        poses_only,
-        "_answers",
-        lambda parts, *rest, **model: asked.append(parts[0]) or answer(parts, *rest, **model),
-    )
+
+    def noted(parts, *rest, **options):
+        asked.append(parts[0])
+        return answer(parts, *rest, **options)
+
+    monkeypatch.setattr(poses_only, "_answers", noted)
     poses_only.edit(some_pose(), typed)
     poses_only.generate(typed)
     assert all(any(isinstance(p, str) and written in p for p in parts) for parts in asked)

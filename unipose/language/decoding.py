@@ -56,8 +56,33 @@ class Answer:
     """Text ids, in order."""
     poses: list[Tensor] = field(default_factory=list)
     """Codes of each pose it wrote."""
+    words_before: list[int] = field(default_factory=list)
+    """How many of the text ids stand before each pose."""
     complete: bool = False
     """False if the answer was cut at max_tokens."""
+
+    def add_pose(self, codes: Int[Tensor, " slot"]) -> None:
+        """Append a pose behind what was said so far."""
+        self.words_before.append(len(self.ids))
+        self.poses.append(codes)
+
+    def sequence(self, vocabulary: Vocabulary) -> list[int]:
+        """Return the answer as ids of the whole vocabulary, its end included if it came to one.
+
+        Two words around a pose of three codes (S and E open and close it, . ends the answer):
+
+            ids [Like this]  poses [c0 c1 c2]  words_before [1]  ->  Like S c0 c1 c2 E this .
+        """
+        said: list[int] = []
+        done = 0
+        for before, codes in zip(self.words_before, self.poses, strict=True):
+            said += self.ids[done:before]
+            said.append(vocabulary.pose_start)
+            said += [vocabulary.first_code + code for code in codes.tolist()]
+            said.append(vocabulary.pose_end)
+            done = before
+        said += self.ids[done:]
+        return [*said, vocabulary.answer_end] if self.complete else said
 
 
 RowWatcher = Callable[[int, Answer], bool]
@@ -133,23 +158,48 @@ def answer(
     on_text: Callable[[str], None] | None = None,
     keep_on: RowWatcher | None = None,
 ) -> tuple[list[Answer], int]:
-    """Answer a batch of questions of any tasks; also return the number of forward passes.
+    """Answer questions of any tasks; also return the number of forward passes.
 
-    Each row goes its own way: a row that opens a pose gets its slots (all in one pass), the others
-    their next word in the same pass. With a generator for each row, what is drawn for one does not
-    hang on the others. `on_text` is called with each new piece of text of row 0, `keep_on` after
-    each step for each row that is not complete.
+    With a generator for each row, what is drawn for one does not hang on the others. `on_text` is
+    called with each new piece of text of row 0, `keep_on` after each step for each row that is not
+    complete.
     """
     if decoding.guess and decoding.slots_per_pass is None and decoding.temperature <= 0:
         guessed = _guess_poses(model, vocabulary, questions, decoding)
         if guessed is not None:
             return guessed, 1
     rows = [render_question(parts, vocabulary) for parts in questions]
-    start = collate(rows, pad=vocabulary.pad, left=True).to(model.device)
-    empty = torch.zeros(len(rows), 0, dtype=torch.long, device=model.device)
+    start = collate(rows, pad=vocabulary.pad, left=True)
+    return answer_batch(
+        model, vocabulary, start, decoding, generator=generator, on_text=on_text, keep_on=keep_on
+    )
+
+
+@torch.inference_mode()
+def answer_batch(
+    model: PoseLanguageModel,
+    vocabulary: Vocabulary,
+    start: Batch,
+    decoding: Decoding,
+    *,
+    generator: torch.Generator | Sequence[torch.Generator] | None = None,
+    on_text: Callable[[str], None] | None = None,
+    keep_on: RowWatcher | None = None,
+) -> tuple[list[Answer], int]:
+    """Answer rendered questions, filled up on the left, as `answer` does.
+
+    Each row goes its own way: a row that opens a pose gets its slots (all in one pass), the others
+    their next word in the same pass.
+    """
+    start = start.to(model.device)
+    sources: list[list[int]] = [[] for _ in start.ids]
+    if start.sources is not None:
+        reads = zip(start.reading.tolist(), start.sources.tolist(), strict=True)
+        sources = [codes if reading else [] for reading, codes in reads]
+    empty = torch.zeros(len(sources), 0, dtype=torch.long, device=model.device)
     state = _State(kinds=empty, spans=empty, real=empty.bool(), cache=DynamicCache())
-    answers = [Answer() for _ in rows]
-    going = set(range(len(rows)))
+    answers = [Answer() for _ in sources]
+    going = set(range(len(answers)))
     draws = _Draws(generator)
     last = state.extend(model, start)[:, -1]
     said = ""
@@ -160,11 +210,11 @@ def answer(
         tokens = draws.tokens(logits, decoding)
         block: list[Row] = []
         for i, token in enumerate(tokens.tolist()):
-            row = Row(source=rows[i].source)
+            row = Row(source=sources[i])
             if i in going:
                 if model.expert is not None and token == vocabulary.first_code:
                     codes = _written_by_expert(model, state, i, decoding, draws.of(i))
-                    answers[i].poses.append(codes)
+                    answers[i].add_pose(codes)
                     add_read_pose(row, codes, vocabulary, span=int(state.spans[i].max()) + 1)
                 else:
                     _follow(row, token, answers[i], state.spans[i], vocabulary)
@@ -228,7 +278,7 @@ def _guess_poses(
             return None
         logits = model.expert(model.expert_states(hidden, batch), model.expert_places(batch))
         codes = _choose_codes(model, logits, decoding, None)
-        return [Answer(poses=[code.cpu()], complete=True) for code in codes]
+        return [Answer(poses=[code.cpu()], words_before=[0], complete=True) for code in codes]
     end = hidden.shape[1] - len(tail) - 1  # the place that closes the pose
     opens = model.text_logits(hidden[:, end - vocabulary.length - 2]).argmax(dim=-1)
     behind = model.text_logits(hidden[:, end:].flatten(0, 1)).argmax(dim=-1)
@@ -241,7 +291,9 @@ def _guess_poses(
     codes = _choose_codes(
         model, model.slot_logits(slots, batch, everyone, question), decoding, None
     )
-    return [Answer(ids=[*tail], poses=[some], complete=True) for some in codes.cpu()]
+    return [
+        Answer(ids=[*tail], poses=[some], words_before=[0], complete=True) for some in codes.cpu()
+    ]
 
 
 def _written_by_expert(
@@ -281,7 +333,7 @@ def _run_block(
         slots = hidden[i][has_pose[i]][None]
         row = torch.tensor([i], device=hidden.device)
         logits = model.slot_logits(slots, block, row, state.question)
-        answers[i].poses.append(_choose_codes(model, logits, decoding, draws.of(i))[0].cpu())
+        answers[i].add_pose(_choose_codes(model, logits, decoding, draws.of(i))[0].cpu())
     final = (block.real.sum(dim=1) - 1).clamp(min=0)
     return hidden[torch.arange(len(hidden)), final]
 
