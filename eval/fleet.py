@@ -117,6 +117,7 @@ def simulate(
         heapq.heappush(steps, (now + seconds, number))
         return seconds
 
+    now = 0.0
     while place < len(arrivals) or steps:
         if place < len(arrivals) and (not steps or arrivals[place] <= steps[0][0]):
             now = float(arrivals[place])

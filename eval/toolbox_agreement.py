@@ -202,7 +202,7 @@ def main(options: ToolboxOptions) -> None:
     """Compare our figures with the toolboxes'."""
     with TemporaryDirectory() as folder:
         rows = [compare(options, seed, Path(folder)) for seed in range(options.seeds)]
-    result = {
+    result: dict[str, object] = {
         name: float((np.max if name.endswith("_error") else np.mean)([row[name] for row in rows]))
         for name in rows[0]
     }

@@ -162,7 +162,7 @@ class LifterRun(nn.Module):
         """Return what is said as the loss-net sees it, one pose a row."""
         poses = said.flatten(0, 1)
         root = protocol_of(self.keypoint_set).root
-        if not self.root_held or len(root) > 1:  # no joint of the others is always at 0
+        if not self.root_held or len(root) != 1:  # no joint of the others is always at 0
             return poses
         kept = torch.ones(len(self.keypoint_set), 1, device=poses.device)
         kept[self.keypoint_set.index[root[0]]] = 0

@@ -91,7 +91,7 @@ def warm_up_projector(
         projector.told.copy_(torch.tensor(form.told))
         projector.places.copy_(functional.layer_norm(filled.empty, filled.empty.shape[-1:]))
         projector.places[projector.told] = usual.mean(dim=0)
-    projector.places.requires_grad_(requires_grad=False)  # words as they are
+    projector.places.requires_grad = False  # words as they are
     for step in progress:
         for group in optimizer.param_groups:
             group["lr"] = PEAK_RATE * min(1.0, (step + 1) / 50, 1.05 - step / steps)
