@@ -24,7 +24,7 @@ KEY = "a key"
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    settings = ServerSettings(keys=(KEY,), time_limit_s=300)
+    settings = ServerSettings(keys=(KEY,), time_limit_s=300.0)
     with tiny_app(settings) as app, on_loopback(app) as url:
         yield f"{url}/v1"
 

@@ -29,7 +29,7 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[3]
 CHAT = "/v1/chat/completions"
-CLIENTS, ASKED = 6, 36
+CLIENTS, ASKED = 12, 150
 SETTINGS = ServerSettings(time_limit_s=900.0, most_rows=4)
 
 
