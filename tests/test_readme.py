@@ -112,6 +112,7 @@ def run_lines(lines: list[str], monkeypatch: pytest.MonkeyPatch, capsys) -> None
     assert all(Path(name).stat().st_size > 1000 for name in made)
 
 
+@pytest.mark.slow
 def test_the_unipose_lines_work_one_after_the_other(reader_folder, monkeypatch, capsys):
     lines = [line for line in commands("unipose") if not OF_PICTURES.search(line)]
     assert len(lines) >= 6

@@ -68,6 +68,7 @@ def ask_through_a_pipe(
     )
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_an_answer_for_each_line_and_status_0(tmp_path: Path):
     done = ask_through_a_pipe("/pose squat\n\ndescribe the pose\n/quit\ndescribe it\n", tmp_path)
     assert done.returncode == 0

@@ -79,6 +79,7 @@ def test_a_run_that_was_killed_goes_on_and_does_nothing_twice(tmp_path):
     assert files_of(tmp_path / "out") == files_of(tmp_path / "here")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path, workers):
     arguments = ("--pause-s", "0.25", "--place.workers", workers)
