@@ -197,7 +197,9 @@ PUBLISHED = {
 }  # fmt: skip
 
 
-@pytest.mark.skipif(not (TOOLBOX / "example_wholebody_val.json").is_file(), reason="no toolbox")
+@pytest.mark.skipif(
+    not (TOOLBOX / "example_wholebody_val.json").is_file(), reason="UNIPOSE_XTCOCO names no folder"
+)
 def test_the_toolbox_examples_give_its_numbers():
     truth = read_truth(TOOLBOX / "example_wholebody_val.json", COCO_WHOLEBODY_133)
     found = read_detections(TOOLBOX / "example_wholebody_preds.json", COCO_WHOLEBODY_133)

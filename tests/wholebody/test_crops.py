@@ -16,7 +16,7 @@ GOLDEN = Path(__file__).parents[3] / "shared" / "facts" / "cigpose_golden.json"
 
 def test_maps_are_those_of_mmpose():
     if not GOLDEN.is_file():
-        pytest.skip("the authors' numbers are not here")
+        pytest.skip("the file of the authors' numbers is not beside the project")
     warp = json.loads(GOLDEN.read_text())["warp"]
     crops = AffineCrops.around([tuple(float(edge) for edge in warp["bbox"])], (192, 256))
     assert crops.centre[0].tolist() == warp["center"]

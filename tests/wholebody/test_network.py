@@ -33,7 +33,7 @@ TINY = WholeBodyConfig(
 @pytest.fixture(scope="session")
 def golden():
     if not GOLDEN.is_file():
-        pytest.skip("the authors' numbers are not here")
+        pytest.skip("the file of the authors' numbers is not beside the project")
     return json.loads(GOLDEN.read_text())
 
 
