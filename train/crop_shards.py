@@ -8,7 +8,7 @@ k * n to (k + 1) * n of one studio (`train.shard_folder`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
@@ -20,7 +20,15 @@ from torch import Tensor
 from data_builders.pose_pool import PosePool
 from data_builders.studio import Motions, Studio, StudioConfig, StudioImage, StudioPerson
 from data_builders.studio.labels import OUTSIDE
-from train.shard_folder import claim_folder, make_missing, read_shard, shard_path, write_shard
+from train.shard_folder import (
+    claim_studio_shards,
+    make_missing,
+    pictures_of,
+    read_shard,
+    shard_count,
+    shard_path,
+    write_shard,
+)
 from unipose.body.body import load_body
 from unipose.vision.crops import SCALE, Crops
 
@@ -91,7 +99,7 @@ class CropShards:
     """All people of a folder of shards, by number, without reading them into memory."""
 
     def __init__(self, folder: Path, config: ShardConfig) -> None:
-        paths = (shard_path(folder, k) for k in range(_count(config)))
+        paths = (shard_path(folder, k) for k in range(shard_count(config)))
         self.shards = [read_shard(path, _layout(config), in_place=True) for path in paths]
         self.ends = np.cumsum([len(shard) for shard in self.shards])
 
@@ -115,23 +123,17 @@ def render_shards(folder: Path, config: ShardConfig, *, workers: int) -> CropSha
 
     `workers` 0 renders in this process. Raises ConfigError if the folder is of another studio.
     """
-    settings = asdict(config) | {"data": config.data.name}
-    del settings["pictures"]
-    claim_folder(folder, settings, holds="crops")
+    claim_studio_shards(folder, config, holds="crops")
     make_missing(
-        folder, _count(config), partial(_render, folder, config), workers=workers,
+        folder, shard_count(config), partial(_render, folder, config), workers=workers,
         description=f"rendering {config.split}",
     )  # fmt: skip
     return CropShards(folder, config)
 
 
-def _count(config: ShardConfig) -> int:
-    return -(-config.pictures // config.per_shard)
-
-
 def _render(folder: Path, config: ShardConfig, shard: int) -> None:
     studio = studio_of(config.studio, config.data, config.split)
-    numbers = range(shard * config.per_shard, (shard + 1) * config.per_shard)
+    numbers = pictures_of(config, shard)
     rows = [row for i in numbers for row in _people(studio.sample(i), config)]
     write_shard(shard_path(folder, shard), rows, _layout(config))
 

@@ -7,7 +7,7 @@ differently. See `train.shard_folder` for how they are kept.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +18,15 @@ from data_builders.studio import StudioConfig, StudioImage
 from data_builders.studio.labels import OUTSIDE
 from train.crop_shards import studio_of
 from train.keypoint_batches import PersonSample
-from train.shard_folder import claim_folder, make_missing, read_shard, shard_path, write_shard
+from train.shard_folder import (
+    claim_studio_shards,
+    make_missing,
+    pictures_of,
+    read_shard,
+    shard_count,
+    shard_path,
+    write_shard,
+)
 from unipose.body.keypoint_sets import COCO_WHOLEBODY_133
 from unipose.wholebody.crops import PADDING, AffineCrops, moved_by
 
@@ -82,7 +90,7 @@ class KeypointShards:
     """All people of a folder of shards, by number, without reading them into memory."""
 
     def __init__(self, folder: Path, config: KeypointShardConfig) -> None:
-        paths = (shard_path(folder, k) for k in range(_count(config)))
+        paths = (shard_path(folder, k) for k in range(shard_count(config)))
         self.config = config
         self.shards = [read_shard(path, _layout(config), in_place=True) for path in paths]
         self.ends = np.cumsum([len(shard) for shard in self.shards])
@@ -105,23 +113,17 @@ def render_keypoint_shards(
 
     `workers` 0 renders in this process. Raises ConfigError if the folder is of another studio.
     """
-    settings = asdict(config) | {"data": config.data.name}
-    del settings["pictures"]
-    claim_folder(folder, settings, holds="crops")
+    claim_studio_shards(folder, config, holds="crops")
     make_missing(
-        folder, _count(config), partial(_render, folder, config), workers=workers,
+        folder, shard_count(config), partial(_render, folder, config), workers=workers,
         description=f"rendering {config.split}",
     )  # fmt: skip
     return KeypointShards(folder, config)
 
 
-def _count(config: KeypointShardConfig) -> int:
-    return -(-config.pictures // config.per_shard)
-
-
 def _render(folder: Path, config: KeypointShardConfig, shard: int) -> None:
     studio = studio_of(config.studio, config.data, config.split)
-    numbers = range(shard * config.per_shard, (shard + 1) * config.per_shard)
+    numbers = pictures_of(config, shard)
     rows = [row for i in numbers for row in _people(studio.sample(i), config)]
     write_shard(shard_path(folder, shard), rows, _layout(config))
 

@@ -8,7 +8,7 @@ stopped, or wants more pictures, goes on with the shards that are missing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,14 @@ from torch import Tensor
 from data_builders.studio import Studio, StudioConfig, StudioImage
 from data_builders.studio.labels import OUTSIDE
 from train.crop_shards import studio_of
-from train.shard_folder import claim_folder, read_shard, shard_path, write_shard
+from train.shard_folder import (
+    claim_studio_shards,
+    pictures_of,
+    read_shard,
+    shard_count,
+    shard_path,
+    write_shard,
+)
 from unipose.vision.body_landmarks import LANDMARKS, WHOLE_BODY_ROWS
 from unipose.vision.keypoint_detector import KeypointDetector
 from unipose.vision.landmark_lifter import SeenLandmarks
@@ -99,10 +106,8 @@ def make_pairs(folder: Path, config: LandmarkShardConfig) -> LandmarkPairs:
 
     Raises ConfigError if the folder is of another studio, FileError for a damaged shard.
     """
-    settings = asdict(config) | {"data": config.data.name}
-    del settings["pictures"]
-    claim_folder(folder, settings, holds="people")
-    shards = range(-(-config.pictures // config.per_shard))
+    claim_studio_shards(folder, config, holds="people")
+    shards = range(shard_count(config))
     missing = [k for k in shards if not shard_path(folder, k).exists()]
     detector = KeypointDetector() if missing else None
     for k in track(missing, description=f"looking at {config.split}", transient=True):
@@ -123,7 +128,7 @@ def _make(
     folder: Path, config: LandmarkShardConfig, shard: int, detector: KeypointDetector
 ) -> None:
     studio = studio_of(config.studio, config.data, config.split)
-    numbers = range(shard * config.per_shard, (shard + 1) * config.per_shard)
+    numbers = pictures_of(config, shard)
     rows = [row for i in numbers for row in _people(studio, i, config, detector)]
     write_shard(shard_path(folder, shard), rows, _LAYOUT)
 

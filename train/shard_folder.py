@@ -10,9 +10,10 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -35,6 +36,43 @@ def claim_folder(folder: Path, settings: Mapping[str, Any], *, holds: str) -> No
             unfinished.write_text(text)
     elif known.read_text() != text:
         raise ConfigError(f"{folder} holds {holds} of another studio; remove it to start over")
+
+
+@runtime_checkable
+class StudioShards(Protocol):
+    """What pictures of the studio are in a folder of shards: a frozen dataclass with these."""
+
+    @property
+    def data(self) -> Path:
+        """Recordings that the studio's people are posed by."""
+        ...
+
+    @property
+    def pictures(self) -> int:
+        """How many; a folder may be given more."""
+        ...
+
+    @property
+    def per_shard(self) -> int:
+        """Pictures of a shard."""
+        ...
+
+
+def claim_studio_shards(folder: Path, config: StudioShards, *, holds: str) -> None:
+    """Claim a folder for pictures of the studio, however many. Raises ConfigError as above."""
+    settings = asdict(cast("Any", config)) | {"data": config.data.name}
+    del settings["pictures"]
+    claim_folder(folder, settings, holds=holds)
+
+
+def shard_count(config: StudioShards) -> int:
+    """Return how many shards hold the pictures."""
+    return -(-config.pictures // config.per_shard)
+
+
+def pictures_of(config: StudioShards, shard: int) -> range:
+    """Return the numbers of the pictures of a shard."""
+    return range(shard * config.per_shard, (shard + 1) * config.per_shard)
 
 
 def shard_path(folder: Path, shard: int) -> Path:
