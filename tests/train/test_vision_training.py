@@ -130,7 +130,8 @@ def test_the_adapters_of_the_first_stage_go_on_through_the_others(tmp_path: Path
     assert changed(first, second / "model") == {"projector"}
     third = tmp_path / "instruct"
     instruct.main(replace(DEBUG["instruct"], start=second / "model", out=third))
-    assert changed(second / "model", third / "model") == TRAINABLE[Stage.INSTRUCT] - {"teacher"}  # which no written model has
+    learns = TRAINABLE[Stage.INSTRUCT] - {"teacher"}  # no written model has one
+    assert changed(second / "model", third / "model") == learns
     last = UniPose.load(third / "model")
     assert last.model.config.lora == {"r": 2, "lora_alpha": 2, "lora_dropout": 0.1}
     assert any("lora_A" in name for name, _ in last.model.named_parameters())
