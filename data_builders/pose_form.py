@@ -60,6 +60,11 @@ class PoseForm:
     fillings: list[tuple[int, int, int]]
     """Statement, place, and the token that stands there if it is true."""
 
+    @property
+    def choices(self) -> list[int]:
+        """Return the tokens of which one fills in a place, the end of a line among them."""
+        return sorted({token for *_, token in self.fillings} | {self.words[p] for p in self.told})
+
     @classmethod
     def written(cls, vocabulary: Vocabulary) -> PoseForm:
         """Return the form in the words of a vocabulary, a line for each pair of parts."""

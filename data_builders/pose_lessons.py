@@ -98,6 +98,8 @@ class LessonsConfig:
     questions: int = 5
     """Of each of these packs, to one pose."""
     descriptions: int = 1
+    captions: int = 1
+    """Of each pose that is described."""
     comparisons: int = 0
     request_packs: int = 1
     requests: int = 6
@@ -286,13 +288,17 @@ class PoseLessons:
         if not count:
             return []
         poses = self.pool.draw(count, generator, self.config.pool)
-        joints = self._joints(poses)
-        texts = write_captions(joints, seed=chance.getrandbits(31), indices=range(count))
+        many = self.config.captions
+        joints = self._joints(poses).repeat(many, axis=0)
+        texts = write_captions(joints, seed=chance.getrandbits(31), indices=range(len(joints)))
         rows = []
-        for pose, codes, text in zip(poses, self.encode(poses), texts, strict=True):
+        for i, (pose, codes) in enumerate(zip(poses, self.encode(poses), strict=True)):
             parts = ask(self._phrasing(Task.DESCRIBE, chance), pose=codes)
-            row = render_sample(parts, text, self.vocabulary)
-            rows.append(self._with_truth(pack([row]), pose[None]))
+            told = [
+                render_sample(parts, text, self.vocabulary)
+                for text in texts[i * many : (i + 1) * many]
+            ]
+            rows.append(self._with_truth(pack(told), pose[None]))
         return rows
 
     def comparisons(

@@ -126,6 +126,8 @@ class AlignConfig(TrainingLoopConfig):
     """Places of a row in which it is shown; 0: those of `train.projector_warm_up.PoseForm`."""
     pose_told: int = 0
     """How many of these the pose fills in; the others are the same for every pose."""
+    pose_words: int = 0
+    """Words of which it does so."""
     system: str = ""
     """What a conversation begins with in the base's chat template."""
     read_both_ways: bool = True
@@ -302,12 +304,12 @@ def build_model(
         )
     else:
         raise ConfigError("a small model needs a text tokenizer of its own")
-    places, told = config.pose_places, config.pose_told
+    places, told, words = config.pose_places, config.pose_told, config.pose_words
     if config.concepts or not config.pose_projector:
-        places = told = 0
+        places = told = words = 0
     elif not places:
         form = PoseForm.written(vocabulary)
-        places, told = len(form.words), len(form.told)
+        places, told, words = len(form.words), len(form.told), len(form.choices)
     vocabulary = replace(vocabulary, pose_places=places)
     llm.vocab_size = len(vocabulary)
     described: dict[str, Any] = {
@@ -323,6 +325,7 @@ def build_model(
     else:
         described |= {
             "pose_projector": config.pose_projector, "pose_places": places, "pose_told": told,
+            "pose_words": words,
         }  # fmt: skip
         model = PoseLanguageModel(PoseLanguageConfig(**described), llm=base)
     if model.pose_projector is not None:

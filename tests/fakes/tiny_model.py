@@ -41,7 +41,13 @@ TINY = AlignConfig(
 
 
 PLAIN = replace(
-    TINY, concepts=False, pose_projector=16, pose_places=3, pose_told=2, claim_weight=0.0
+    TINY,
+    concepts=False,
+    pose_projector=16,
+    pose_places=3,
+    pose_told=2,
+    pose_words=4,
+    claim_weight=0.0,
 )
 EXPERT = PoseExpertConfig(width=16, blocks=1, heads=2, feed_forward=16)
 

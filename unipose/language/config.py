@@ -13,15 +13,15 @@ class PoseLanguageConfig(PreTrainedConfig):
     `llm` is the configuration of any Hugging Face causal language model, `codec` that of the pose
     tokenizer, `text_tokens` how many ids are text. With `pose_projector` > 0 a pose that is read is
     shown as the joints that its codes decode to, through a perceptron of that width, in
-    `pose_places` places of which it fills in `pose_told`; without it by rows of the table for its
-    codes. `expert` is what
-    PoseExpertConfig takes; without one a pose is written by slots that run through the language
-    model. `system` is what a conversation begins with in the base's chat template. `pose_tail` is
-    what is said behind a pose that is the whole answer. With `mix_codes` a pose is written as the
-    codes nearest to the mean under the softmax, without it as the likeliest of each slot. `lora` is
-    what peft's LoraConfig takes for adapters on the linear layers of the language model. `eyes` is
-    what EyesConfig takes; None is a model that cannot see. `base` names the language model that a
-    shipped one is read over (`unipose.language.over_base`).
+    `pose_places` places of which it fills in `pose_told`, each with one of `pose_words` words;
+    without it by rows of the table for its codes. `expert` is what PoseExpertConfig takes; without
+    one a pose is written by slots that run through the language model. `system` is what a
+    conversation begins with in the base's chat template. `pose_tail` is what is said behind a pose
+    that is the whole answer. With `mix_codes` a pose is written as the codes nearest to the mean
+    under the softmax, without it as the likeliest of each slot. `lora` is what peft's LoraConfig
+    takes for adapters on the linear layers of the language model. `eyes` is what EyesConfig takes;
+    None is a model that cannot see. `base` names the language model that a shipped one is read over
+    (`unipose.language.over_base`).
     """
 
     model_type = "unipose"
@@ -35,6 +35,7 @@ class PoseLanguageConfig(PreTrainedConfig):
         pose_projector: int = 0,
         pose_places: int = 0,
         pose_told: int = 0,
+        pose_words: int = 0,
         expert: dict | None = None,
         read_both_ways: bool = False,
         system: str = "",
@@ -51,6 +52,7 @@ class PoseLanguageConfig(PreTrainedConfig):
         self.pose_projector = pose_projector
         self.pose_places = pose_places
         self.pose_told = pose_told
+        self.pose_words = pose_words
         self.expert = expert
         self.read_both_ways = read_both_ways
         self.system = system

@@ -108,7 +108,11 @@ class PoseLanguageModel(PreTrainedModel):
         width = llm_config.hidden_size
         if config.pose_projector:
             self.pose_projector = PoseProjector(
-                config.pose_projector, config.pose_places, config.pose_told, width
+                config.pose_projector,
+                config.pose_places,
+                config.pose_told,
+                config.pose_words,
+                width,
             )
         if config.expert:
             self.add_expert(PoseExpertConfig(**config.expert))
@@ -251,9 +255,8 @@ class PoseLanguageModel(PreTrainedModel):
             return None
         with torch.no_grad(), float32_on(batch.read.device):
             rotations = self.codec.rotations(batch.read)
-            rest = self.joints_at_rest[:22] - self.joints_at_rest[:1]
-            moved = self.joints(rotations, facing=True) - rest
-        return self.pose_projector(rotations, moved)
+            joints = self.joints(rotations, facing=True)
+        return self.pose_projector(rotations, joints)
 
     def expert_states(
         self, hidden: Float[Tensor, "row place width"], batch: Batch

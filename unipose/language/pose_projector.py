@@ -11,8 +11,10 @@ from unipose.body.skeletons import POSED_JOINTS
 
 JOINT_SCALE = 0.5
 """Metres; brings joint positions to the size of a network's inputs."""
-RANK = 64
-"""Numbers that each place is told of the pose."""
+DETAILS = 24
+"""Numbers beside the word at a place, which tell what words leave out."""
+DETAIL_SIZE = 0.3
+"""How large these are beside a word."""
 
 
 def perceptron(inputs: int, width: int, *, groups: int, outputs: int) -> nn.Sequential:
@@ -30,21 +32,29 @@ def perceptron(inputs: int, width: int, *, groups: int, outputs: int) -> nn.Sequ
 
 
 class PoseProjector(nn.Module):
-    """A perceptron from joints and 6D rotations to an embedding for each place of a read pose.
+    """A perceptron from a pose to words, one at each place that it fills in of a form.
 
     As a picture's projector: it brings what is known into the language model's input, and the
     language model has to read it. Most places are the same for every pose, as the words of a form
-    are; `told` are those that the pose fills in. Embeddings are as large as words';
-    `train.projector_warm_up` teaches them to begin with the words of what is true.
+    are; `told` are those that the pose fills in, each with a mean of words by how likely they are
+    and with a little that words leave out. Embeddings are as large as words', and remain words
+    whatever is learned; `train.projector_warm_up` teaches which are true.
     """
 
     told: Tensor
 
-    def __init__(self, hidden: int, places: int, told: int, width: int) -> None:
+    def __init__(self, hidden: int, places: int, told: int, words: int, width: int) -> None:
         super().__init__()
-        self.perceptron = perceptron(POSED_JOINTS * (3 + 6), hidden, groups=told, outputs=RANK)
-        self.up = nn.Linear(RANK, width, bias=False)
-        self.places = nn.Parameter(torch.randn(places, width) * 0.1)
+        joints = POSED_JOINTS
+        self.perceptron = perceptron(
+            joints * (3 + 6) + joints * (joints - 1) // 2,
+            hidden,
+            groups=told,
+            outputs=words + DETAILS,
+        )
+        self.words = nn.Parameter(torch.randn(words, width))
+        self.places = nn.Parameter(torch.randn(places, width))
+        self.details = nn.Parameter(torch.randn(DETAILS, width) * DETAIL_SIZE / DETAILS**0.5)
         self.norm = nn.LayerNorm(width)
         self.register_buffer("told", torch.arange(told))
 
@@ -53,18 +63,23 @@ class PoseProjector(nn.Module):
         nn.init.constant_(self.norm.weight, float(table.detach().float().std()))
 
     def forward(
-        self, rotations: Float[Tensor, "pose 22 3 3"], moved: Float[Tensor, "pose 22 3"]
+        self, rotations: Float[Tensor, "pose 22 3 3"], joints: Float[Tensor, "pose 22 3"]
     ) -> Float[Tensor, "pose place width"]:
-        """Return the embeddings of poses; `moved` is how far joints are from the pose at rest."""
+        """Return the embeddings of poses; `joints` are in metres, the pose turned to the front."""
+        words, details = self.told_of(rotations, joints)
+        said = words.softmax(-1).to(self.words) @ self.words + details @ self.details
         shown = self.norm(self.places).expand(len(rotations), -1, -1)
-        return shown.index_copy(1, self.filled_in(), self.told_of(rotations, moved)[1])
+        return shown.index_copy(1, self.filled_in(), self.norm(said))
 
     def told_of(
-        self, rotations: Float[Tensor, "pose 22 3 3"], moved: Float[Tensor, "pose 22 3"]
-    ) -> tuple[Float[Tensor, "pose told rank"], Float[Tensor, "pose told width"]]:
-        """Return what poses fill in, and its embeddings."""
-        told = self.perceptron(numbers_of_pose(rotations, moved).to(self.up.weight.dtype))
-        return told, self.norm(self.places[self.filled_in()] + self.up(told))
+        self, rotations: Float[Tensor, "pose 22 3 3"], joints: Float[Tensor, "pose 22 3"]
+    ) -> tuple[Float[Tensor, "pose told word"], Float[Tensor, "pose told detail"]]:
+        """Return the logits of the words that poses fill in, and details in [-1, 1]."""
+        first, second = torch.triu_indices(POSED_JOINTS, POSED_JOINTS, 1)
+        apart = (joints[:, first] - joints[:, second]).norm(dim=-1)
+        numbers = torch.cat([numbers_of_pose(rotations, joints), apart / JOINT_SCALE], dim=1)
+        told = self.perceptron(numbers.to(self.words.dtype))
+        return told[..., :-DETAILS], told[..., -DETAILS:].tanh()
 
     def filled_in(self) -> Int[Tensor, " told"]:
         """Return which places a pose fills in."""
@@ -72,9 +87,9 @@ class PoseProjector(nn.Module):
 
 
 def numbers_of_pose(
-    rotations: Float[Tensor, "pose 22 3 3"], moved: Float[Tensor, "pose 22 3"]
+    rotations: Float[Tensor, "pose 22 3 3"], joints: Float[Tensor, "pose 22 3"]
 ) -> Float[Tensor, "pose number"]:
-    """Return joints and 6D rotations as a network takes them, all 0 at rest."""
+    """Return joints and 6D rotations as a network takes them."""
     sixd = rotations_to_6d(rotations)
     turned = sixd - rotations_to_6d(torch.eye(3, device=sixd.device))
-    return torch.cat([moved.flatten(1) / JOINT_SCALE, turned.flatten(1)], dim=1)
+    return torch.cat([joints.flatten(1) / JOINT_SCALE, turned.flatten(1)], dim=1)
