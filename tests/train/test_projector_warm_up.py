@@ -79,10 +79,12 @@ def test_a_pose_is_shown_in_embeddings_of_words_whatever_is_learned():
     assistant = tiny_assistant(config=FORM)
     projector = assistant.model.pose_projector
     assert projector is not None
+    last = projector.perceptron[-2]
+    assert isinstance(last, torch.nn.Linear)
     with torch.no_grad():
         projector.words.copy_(torch.randn_like(projector.words))
-        projector.perceptron[-2].weight.mul_(100.0)
-        projector.perceptron[-2].bias.zero_()
+        last.weight.mul_(100.0)
+        last.bias.zero_()
     generator = torch.Generator().manual_seed(0)
     rotations = PosePool.random(8, seed=0).draw(8, generator, PoolConfig())
     joints = assistant.model.joints(rotations, facing=True)
