@@ -17,7 +17,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 import numpy as np
 import torch
@@ -26,13 +25,7 @@ from torch import Tensor
 
 from data_builders.conversations.pose_bank import TALKED_ABOUT
 from data_builders.conversations.script import Exchange, Script, ScriptWriter
-from data_builders.pose_form import (
-    EXCLUSIVE,
-    TOUCHING,
-    in_words,
-    lines_of_form,
-    state_in_words,
-)
+from data_builders.pose_form import in_words
 from data_builders.pose_pool import PoolConfig, PosePool
 from data_builders.pose_talk import (
     NAMED_STATES,
@@ -66,18 +59,8 @@ QUESTIONS_ABOUT_ONE: dict[str, float] = {
     "touching": 1.0, "count": 1.0, "assess": 1.0,
 }  # fmt: skip
 """How often a question about a pose is of which kind."""
-FILL_IN = (
-    "How far apart are the {} and the {}?", "Is the {} higher or lower than the {}?",
-    "Is the {} in front of the {} or behind?", "On which side of the {1} is the {0}?",
-    "Where is the {}?", "Is the {} horizontal or vertical?", "How bent is the {}?",
-    "Is the {} bent forward or backward?", "Is the {} bent to the left or right?",
-    "What is the posture of the {}?",
-)  # fmt: skip
-"""A question for each set of `EXCLUSIVE`."""
 MOST_TRIES = 8
 """Questions that are drawn for one with the answer that is wanted."""
-RATED = 1000
-"""Poses by which it is estimated how often a statement is true."""
 PLAIN_TYPING = 0.2
 """Share of people who type in lower case and without a full stop."""
 
@@ -90,10 +73,6 @@ class LessonsConfig:
     """Poses that are read in statements, each true or false."""
     checked: int = 8
     """Statements of each of these."""
-    statements: int = 0
-    """How many they are drawn from, those that are true most nearly half of the time; 0: all."""
-    fill_ins: int = 0
-    """Poses that are asked which of several statements is true, as many each as a checklist has."""
     answer_packs: int = 1
     questions: int = 5
     """Of each of these packs, to one pose."""
@@ -135,10 +114,6 @@ class PoseLessons:
         """`talks` writes conversations, of which none is forgotten then."""
         self.pool, self.config, self.vocabulary = pool, config, vocabulary
         self.joints_at_rest, self.encode, self.talks = joints_at_rest, encode, talks
-        sample = pool.draw(RATED, torch.Generator().manual_seed(0), config.pool)
-        rates = true_atoms(Measured(self._joints(sample))).mean(axis=0)
-        balanced = np.abs(rates - 0.5).argsort(stable=True)
-        self.asked = np.isin(np.arange(len(rates)), balanced[: config.statements or None])
         self.named = NamedPoses.load()
         self.asker = ScriptWriter([], shares={**QUESTIONS_ABOUT_ONE, "help": 0.01})
 
@@ -148,7 +123,6 @@ class PoseLessons:
         generator = torch.Generator().manual_seed(chance.getrandbits(62))
         config = self.config
         rows = self.checklists(config.checklists, generator, chance)
-        rows += self.fill_ins(config.fill_ins, generator, chance)
         rows += [self.answers(generator, chance) for _ in range(config.answer_packs)]
         rows += self.descriptions(config.descriptions, generator, chance)
         rows += self.comparisons(config.comparisons, generator, chance)
@@ -196,7 +170,7 @@ class PoseLessons:
         """Return which statements each pose is asked, each of one that has it and one without."""
         left = [self.config.checked] * len(truths)
         asked: list[list[int]] = [[] for _ in truths]
-        statements = np.flatnonzero(self.asked & truths.any(axis=0) & ~truths.all(axis=0)).tolist()
+        statements = np.flatnonzero(truths.any(axis=0) & ~truths.all(axis=0)).tolist()
         for _ in range(MOST_TRIES * sum(left) if statements else 0):
             statement = chance.choice(statements)
             pair = [
@@ -221,40 +195,6 @@ class PoseLessons:
             row.targets[-1] = self.vocabulary.encode(YES if truth[i] else NO)[0]
             rows.append(row)
         return pack(rows)
-
-    def fill_ins(self, count: int, generator: torch.Generator, chance: random.Random) -> list[Row]:
-        """Return poses with questions for the one statement of several that is true.
-
-            user S c0 .. E How bent is the left knee? assistant             Sharply bent.
-                           Is the left hand higher or lower than the right hand?  Below.
-                           ...
-
-        Each is asked of two poses with different answers.
-        """
-        if not count:
-            return []
-        poses = self.pool.draw(count, generator, self.config.pool)
-        truths = true_atoms(Measured(self._joints(poses)))
-        asked: list[list[tuple[str, int]]] = [[] for _ in range(count)]
-        for _ in range(MOST_TRIES * self.config.checked * count):
-            text, members = chance.choice(_fill_ins())
-            pair = _answered_differently(truths, members, chance)
-            if all(
-                len(asked[pose]) < self.config.checked and text not in dict(asked[pose])
-                for pose, _ in pair
-            ):
-                for pose, statement in pair:
-                    asked[pose].append((text, statement))
-        statements = [fact.members[0] for fact in atoms()]
-        rows = []
-        for pose, codes, some in zip(poses, self.encode(poses), asked, strict=True):
-            branches = []
-            for text, i in some:
-                answer = state_in_words(statements[i]).replace("_", " ").capitalize() + "."
-                branches.append(render_sample(question_about(codes, text), answer, self.vocabulary))
-            if branches:
-                rows.append(self._with_truth(pack(branches), pose[None]))
-        return rows
 
     def answers(self, generator: torch.Generator, chance: random.Random) -> Row:
         """Return a pose with questions and their answers, half of those that check it "yes"."""
@@ -413,32 +353,3 @@ class PoseLessons:
 
 
 YES, NO = "Yes", "No"
-
-
-@cache
-def _fill_ins() -> list[tuple[str, list[int]]]:
-    """Return the questions of `PoseLessons.fill_ins`, each with the statements to choose from."""
-    questions = []
-    for (first, second), families in lines_of_form().items():
-        for family, members in families.items():
-            if family < len(EXCLUSIVE) and len(members) > 1:
-                text = "What is the {} close to?" if second == TOUCHING else FILL_IN[family]
-                parts = (first.replace("_", " "), second.replace("_", " "))
-                questions.append((text.format(*parts), list(members)))
-    return questions
-
-
-def _answered_differently(
-    truths: Bool[np.ndarray, "pose statement"],
-    members: list[int],
-    chance: random.Random,
-) -> list[tuple[int, int]]:
-    """Return two poses and what is true of each, not the same of some statements; or none."""
-    answers = [
-        (pose, members[int(true.argmax())])
-        for pose, true in enumerate(truths[:, members])
-        if true.sum() == 1
-    ]
-    chance.shuffle(answers)
-    others = [other for other in answers if other[1] != answers[0][1]]
-    return [answers[0], others[0]] if others else []

@@ -165,13 +165,13 @@ class AlignConfig(TrainingLoopConfig):
 
 
 READING = LessonsConfig(
-    checklists=5, checked=10, answer_packs=2, descriptions=1, request_packs=0, edit_packs=0,
-    talk_packs=0,
+    checklists=2, answer_packs=1, questions=8, descriptions=2, captions=6, request_packs=0,
+    edit_packs=0, talk_packs=0,
 )  # fmt: skip
 """Lessons of those adapters that read poses."""
 WRITING = LessonsConfig(
-    checklists=1, checked=6, answer_packs=0, descriptions=0, request_packs=3, requests=6,
-    edit_packs=1, edits=6, talk_packs=0,
+    checklists=0, answer_packs=0, descriptions=0, request_packs=4, requests=6, edit_packs=1,
+    edits=6, talk_packs=0, named=0.4,
 )  # fmt: skip
 """Lessons of those that understand what pose is asked for."""
 
@@ -203,13 +203,13 @@ PRESETS = {
         in_packs=True,
         lessons=READING,
         without=("embeddings", "poses"),
-        warm_up=1000,
+        warm_up=2000,
         read_both_ways=False,
         attention="eager",
         out=Path("runs/align_smol"),
-        steps=300,
-        pieces=4,
-        peak_rate=5e-4,
+        steps=440,
+        pieces=3,
+        peak_rate=1e-3,
         warmup=20,
         claim_weight=0.0,
         practice=0,
