@@ -30,7 +30,7 @@ from data_builders.conversations.script import Script, ScriptWriter
 from data_builders.conversations.wordings import Split
 from eval.conversation_scores import ConversationOptions, most_frequent, percent, write_wrong
 from eval.program import print_result, print_table, run, track
-from unipose.assistant import ROWS
+from unipose.assistant.model_answers import ROWS
 from unipose.body.pose import Pose
 from unipose.errors import ConfigError, PoseQueryError
 from unipose.language.call_loop import SYSTEM, CallResult, Speaker, Turn, take_turn

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 from unipose.app.examples import EXAMPLES, example_pose
+from unipose.app.options import ConversationModelOptions
 from unipose.app.pose_actions import HeldPose
 from unipose.app.server.answering import ServedModels
 from unipose.app.server.asks import (
@@ -34,7 +35,8 @@ def measure_batching(requests: int, rows: int) -> dict[str, float]:
     Mixed tasks, all there at once. `batching_ratio` is by the clock, `batching_ratio_cpu` by the
     time of the processor, which nobody else on the machine changes.
     """
-    served = ModelSources(eyes="own").load(ServerSettings(), ServerMetrics())
+    models = ConversationModelOptions(eyes="own")
+    served = ModelSources(models).load(ServerSettings(), ServerMetrics())
     asks = mixed_asks(requests)
     try:
         _time(served, asks[:5], rows)

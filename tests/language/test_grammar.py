@@ -11,7 +11,6 @@ from tokenizers import Regex, pre_tokenizers
 
 from tests.fakes.tiny_eyes import seeing_assistant, some_pixels
 from tests.fakes.tiny_model import tiny_assistant
-from unipose import assistant as room
 from unipose.assistant import UniPose
 from unipose.body.pose import Pose
 from unipose.body.regions import REGIONS
@@ -90,7 +89,8 @@ def test_an_untrained_model_held_to_a_table_begins_one(monkeypatch: pytest.Monke
     assistant = tiny_assistant()
     pose = Pose.from_axis_angle(torch.randn(1, 22, 3, generator=torch.Generator().manual_seed(2)))
     head = write_contacts([])
-    monkeypatch.setattr(room, "LONGEST_TABLE", len(assistant.vocabulary.encode(head)) + 4)
+    longest = len(assistant.vocabulary.encode(head)) + 4
+    monkeypatch.setattr("unipose.assistant.assistant.LONGEST_TABLE", longest)
     with pytest.raises(AnswerParseError, match=r"\| part \| touches \|"):
         assistant.contacts(pose)  # cut in the middle of a row
 

@@ -9,7 +9,8 @@ import torch
 from tests.fakes.speaker import FakeSpeaker
 from tests.fakes.tiny_model import tiny_assistant
 from unipose.app.examples import example_pose
-from unipose.assistant import ANSWERED, UniPose
+from unipose.assistant import UniPose
+from unipose.assistant.pose_answer import ANSWERED
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError
 from unipose.language.decoding import Answer
@@ -95,7 +96,7 @@ def test_an_answer_from_codes_is_to_the_question_behind_the_pose(
         asked.extend(questions)
         return [Answer(ids=vocabulary.encode("No."), complete=True) for _ in questions], 1
 
-    monkeypatch.setattr("unipose.assistant.answer", note)
+    monkeypatch.setattr("unipose.assistant.model_answers.answer", note)
     poses = Pose(rotations=torch.cat([example_pose(n).rotations for n in ("stand", "squat")]))
     texts = ["is it standing", "  is it   squatting?"]
     assert assistant.answer_from_codes_batch(texts, poses) == ["No.", "No."]

@@ -11,7 +11,6 @@ from PIL import Image
 
 from tests.fakes.tiny_eyes import GUESSING_EYES, seeing_assistant, some_pixels
 from tests.fakes.tiny_model import tiny_assistant
-from unipose import assistant as room
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
 from unipose.body.pose import Pose
@@ -46,7 +45,7 @@ class Ear:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, assistant: UniPose, said: str = "") -> None:
         self.questions: list[list] = []
         self.assistant, self.said = assistant, said
-        monkeypatch.setattr(room, "answer", self.answer)
+        monkeypatch.setattr("unipose.assistant.model_answers.answer", self.answer)
 
     def answer(self, model, vocabulary, questions, decoding, **_):
         self.questions += questions

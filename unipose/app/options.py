@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -97,3 +98,58 @@ EyesOption = Annotated[
         help="That poses are read off pictures with: photo, own (the model's), auto.",
     ),
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """How a pose file is to be read."""
+
+    at: At = None
+    frame: Frame = None
+    fps: Fps = None
+    up: Up = None
+    skeleton: Skeleton = None
+    person: Person = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseModelOptions:
+    """Which pose model is asked, and where it computes."""
+
+    model: ModelFolder = None
+    device: Device = "cpu"
+    dtype: Dtype = "float32"
+
+    def load_assistant(self) -> Any:
+        """Return the `UniPose` that is asked. Raises as `UniPose.load`."""
+        from unipose.app import sources
+
+        return sources.load_assistant(self.model, device=self.device, dtype=self.dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeeingModelOptions(PoseModelOptions):
+    """Which pose model is asked, and with which eyes."""
+
+    eyes: EyesOption = "auto"
+
+    def load_assistant(self) -> Any:
+        """Return the `UniPose` that is asked. Raises as `UniPose.load`."""
+        from unipose.app import sources
+
+        return sources.load_assistant(
+            self.model, device=self.device, dtype=self.dtype, eyes=self.eyes
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConversationModelOptions(SeeingModelOptions):
+    """Which pose model is asked, and which language model understands the question."""
+
+    adapters: Adapters = None
+
+    def load_speaker(self) -> Any:
+        """Return the conversation model. Raises as `ConversationModel.load`."""
+        from unipose.app import sources
+
+        return sources.load_speaker(self.adapters, device=self.device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from unipose.app.options import ReadOptions
 from unipose.body.body import Body, load_body
 from unipose.body.keypoints import LEAST_SCORE
 from unipose.body.people import PersonInImage
@@ -38,24 +39,13 @@ WHOLE_ENOUGH = 10
 """Of 17 keypoints; of somebody of whom fewer are seen much is made up."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReadOptions:
-    """How a pose file is to be read: the options of the command."""
-
-    at: float | None = None
-    frame: int | None = None
-    fps: float | None = None
-    up: str | None = None
-    skeleton: Path | None = None
-    person: str | None = None
-
-    def open(self, file: Path, body: Body | None) -> Pose:
-        """Return the poses of a file."""
-        return open_pose(
-            file, at=self.at, frame=self.frame, body=body, fps=self.fps, up=self.up,
-            skeleton=self.skeleton if file.suffix.lower() in MOTIONS else None,
-            person=self.person,
-        )  # fmt: skip
+def read_poses(file: Path, reading: ReadOptions, body: Body | None) -> Pose:
+    """Return the poses of a file."""
+    return open_pose(
+        file, at=reading.at, frame=reading.frame, body=body, fps=reading.fps, up=reading.up,
+        skeleton=reading.skeleton if file.suffix.lower() in MOTIONS else None,
+        person=reading.person,
+    )  # fmt: skip
 
 
 def own_body(file: Path | None) -> Body | None:
@@ -65,7 +55,7 @@ def own_body(file: Path | None) -> Body | None:
 
 def read_one(file: Path, reading: ReadOptions, body: Body | None) -> Pose:
     """Return one pose of the file; of a recording without a time the first, and say so."""
-    poses = reading.open(file, body)
+    poses = read_poses(file, reading, body)
     if len(poses) > 1:
         print(
             f"note: {file} holds {len(poses):,} poses; this is the first, --at SECONDS or "
@@ -110,7 +100,7 @@ def read_asked(
         return read_motion(file)
     if is_photo(file) or is_film(file):
         return read_shown(file, reading, body)
-    return reading.open(file, body)
+    return read_poses(file, reading, body)
 
 
 def read_motion(film: Path, progress: Progress | None = None) -> Pose:

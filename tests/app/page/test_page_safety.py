@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from fastapi import HTTPException, Request
 
+from unipose.app.commands.web import names_of
 from unipose.app.page.file_shelf import FileShelf, safe_name
 from unipose.app.page.request_checks import LOOPBACK, check_request, content_policy
-from unipose.app.web_command import names_of
 from unipose.errors import ConfigError, FileError
 
 

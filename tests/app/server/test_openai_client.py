@@ -143,7 +143,7 @@ def test_a_client_that_asks_for_actions_is_answered_by_our_own_model(url: str):
 
 
 def test_a_file_of_keys_has_one_a_line(tmp_path: Path):
-    from unipose.app.serve_command import read_keys
+    from unipose.app.commands.serve import read_keys
     from unipose.errors import ConfigError
 
     (tmp_path / "keys").write_text("# ours\nfirst\n\n second \n")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from unipose.app.options import ConversationModelOptions
 from unipose.app.server.answering import ServedModels
 from unipose.app.server.server_metrics import ServerMetrics
 from unipose.app.server.settings import ServerSettings
-from unipose.assistant import Eyes
 
 
 @runtime_checkable
@@ -21,25 +20,14 @@ class LoadsModels(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ModelSources:
-    """The pose model and the conversation model, by folder; None is the embedded one."""
+    """The pose model and the conversation model of a server, by folder."""
 
-    model: Path | None = None
-    adapters: Path | None = None
-    device: str = "cpu"
-    dtype: str = "float32"
-    eyes: Eyes = "auto"
+    models: ConversationModelOptions = field(default_factory=ConversationModelOptions)
 
     def load(self, settings: ServerSettings, metrics: ServerMetrics) -> ServedModels:
         """Return the models, ready to answer. Raises as `UniPose.load`."""
-        from unipose.app import sources
-
         return ServedModels(
-            sources.load_assistant(
-                self.model, device=self.device, dtype=self.dtype, eyes=self.eyes
-            ),
-            sources.load_speaker(self.adapters, device=self.device),
-            settings,
-            metrics,
+            self.models.load_assistant(), self.models.load_speaker(), settings, metrics
         )

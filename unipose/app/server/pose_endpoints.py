@@ -24,7 +24,7 @@ from unipose.app.server.pose_rows import DRAWN_AT
 from unipose.app.server.pose_schema import Finite, PoseData, Strict
 from unipose.app.server.refusals import REFUSALS
 from unipose.app.server.request_pictures import RequestPictures, deadline_of
-from unipose.assistant import LONGEST_TEXT
+from unipose.assistant.request_texts import LONGEST_TEXT
 
 MOST_TOKENS = 200
 Words = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]

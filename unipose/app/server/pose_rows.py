@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from unipose.app.server.row_worker import QueuedRow, RowWorker
-from unipose.assistant import UniPose, as_sentence, edited_like, one_pose
+from unipose.assistant import UniPose
+from unipose.assistant.model_answers import edited_like, one_pose
+from unipose.assistant.request_texts import as_sentence
 from unipose.body.people import Box, PersonInImage
 from unipose.body.pose import Pose
 from unipose.errors import PoseQueryError

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unipose.app.options import Adapters, BodyFile, Device, Dtype, EyesOption, ModelFolder
+from unipose.app.options import BodyFile, ConversationModelOptions
 from unipose.errors import ConfigError
 
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 (they are named to be refused)
@@ -28,12 +28,9 @@ def web(
     open_browser: Annotated[
         bool, typer.Option("--open", help="Send the browser of this machine there.")
     ] = False,
+    *,
     body: BodyFile = None,
-    model: ModelFolder = None,
-    adapters: Adapters = None,
-    eyes: EyesOption = "auto",
-    device: Device = "cpu",
-    dtype: Dtype = "float32",
+    models: ConversationModelOptions,
 ) -> None:
     """Talk about poses on a web page, with bodies in 3D; Ctrl-C ends it."""
     names = names_of(host, name or [])
@@ -53,14 +50,13 @@ def web(
     from unipose.app.server.settings import ServerSettings
 
     settings = ServerSettings(hosts=(*names, "[::1]"), largest_body=MOST_BYTES)
-    sources = ModelSources(model=model, adapters=adapters, device=device, dtype=dtype, eyes=eyes)
-    served, shape = sources.load(settings, ServerMetrics()), own_body(body)
+    served, shape = ModelSources(models).load(settings, ServerMetrics()), own_body(body)
     sessions = PageSessions(
         lambda folder, stopped: served.conversation(files=folder, cancelled=stopped, body=shape),
         own_body=shape,
     )
-    models = LocalModels(served)
-    app = make_app(models, settings, page=page_router(sessions, hosts=names))
+    serving = LocalModels(served)
+    app = make_app(serving, settings, page=page_router(sessions, hosts=names))
     shown = "localhost" if host in ANY_ADDRESS else f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}/"
     print(f"the page is at {address} (Ctrl-C ends it)", flush=True)
@@ -70,7 +66,7 @@ def web(
         serve(app, listener, settings)
     finally:
         sessions.close()
-        models.close()
+        serving.close()
 
 
 def names_of(host: str, names: Sequence[str]) -> tuple[str, ...]:

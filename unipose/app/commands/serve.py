@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from unipose.app.options import Adapters, Device, Dtype, EyesOption, ModelFolder
+from unipose.app.options import ConversationModelOptions
 from unipose.errors import ConfigError, MissingFileError
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
@@ -56,11 +56,8 @@ def serve(
         tuple[int, int],
         typer.Option("--replicas", metavar="FEWEST MOST", help="On the cluster."),
     ] = (1, 1),
-    model: ModelFolder = None,
-    adapters: Adapters = None,
-    eyes: EyesOption = "auto",
-    device: Device = "cpu",
-    dtype: Dtype = "float32",
+    *,
+    models: ConversationModelOptions,
 ) -> None:
     """Answer over HTTP as OpenAI's chat completions, and plain questions about poses."""
     from unipose.app.server.answer_streams import LocalModels
@@ -79,29 +76,29 @@ def serve(
     if not settings.keys and host not in LOOPBACK:
         print(f"note: without --keys everybody who reaches {host} may ask", file=sys.stderr)
     listener = listen(host, port)
-    sources = ModelSources(model=model, adapters=adapters, device=device, dtype=dtype, eyes=eyes)
+    sources = ModelSources(models)
     print("loading the models ...", file=sys.stderr, flush=True)
     if ray is None:
         from unipose.app.server.server_metrics import ServerMetrics
 
         served = sources.load(settings, ServerMetrics())
-        models = LocalModels(served, most_active=settings.most_active)
+        serving = LocalModels(served, most_active=settings.most_active)
         doing = None if work is None else LocalWork(work)
     else:
         from unipose.app.server.ray_serving import RayModels, RaySettings
         from unipose.app.server.ray_work import RayWork
 
-        gpus = 1.0 if device.startswith("cuda") else 0.0
+        gpus = 1.0 if models.device.startswith("cuda") else 0.0
         where = RaySettings(address=ray, fewest=replicas[0], most=replicas[1], gpus=gpus)
-        models = RayModels.deploy(sources, settings, where)
+        serving = RayModels.deploy(sources, settings, where)
         doing = None if work is None else RayWork(work)
-    app = make_app(models, settings, work=doing)
+    app = make_app(serving, settings, work=doing)
     shown = f"[{host}]" if ":" in host else host
     print(f"serving on http://{shown}:{listener.getsockname()[1]} (docs: /docs)", flush=True)
     try:
         run(app, listener, settings)
     finally:
-        models.close()
+        serving.close()
         if doing is not None:
             doing.close()
 

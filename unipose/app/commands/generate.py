@@ -1,0 +1,31 @@
+"""`unipose generate`: make poses from words."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from unipose.app.command_output import print_answer
+from unipose.app.options import AsJson, BodyFile, Out, PoseModelOptions, Text
+
+
+def generate(
+    text: Text,
+    out: Out,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="The same seed gives the same pose.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, max=1000, help="How many poses to make.")] = 1,
+    *,
+    as_json: AsJson = False,
+    body: BodyFile = None,
+    models: PoseModelOptions,
+) -> None:
+    """Make a pose from words; several share one .npz, .json or .png, or are OUT-1, OUT-2."""
+    from unipose.app.pose_input import own_body, write
+
+    shape = own_body(body)
+    poses = models.load_assistant().generate(text, seed=seed, samples=samples)
+    files = write(poses, out, shape)
+    print_answer("\n".join(files), as_json, text=text, seed=seed, files=files)
