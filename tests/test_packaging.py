@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("tokenizer", "unipose", "data_builders", "train", "eval")
+ROOMS = ("tokenizer", "unipose", "data_builders", "train", "eval", "planner")
 
 
 def run(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:

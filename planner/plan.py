@@ -1,4 +1,4 @@
-"""What fits where: `python -m train.plan --llm NAME_OR_FOLDER --gpus N --gpu-memory-gb 80`.
+"""What fits where: `python -m planner.plan --llm NAME_OR_FOLDER --gpus N --gpu-memory-gb 80`.
 
 Counts the weights of the pose language model over any base on the meta device, adds up what one
 GPU holds under each engine, says the largest batch that fits and proposes a setting with its
@@ -22,8 +22,8 @@ from rich.table import Table
 
 from data_builders.training_sources import parse_sources
 from tokenizer.codec import CodecError
-from train.memory import GB, Engine, Load, Memory, plan_memory
-from train.model_sizes import KNOWN, Sizes, count, describe
+from planner.memory import GB, Engine, Load, Memory, plan_memory
+from planner.model_sizes import KNOWN, Sizes, count, describe
 from train.program import ZERO3_REFUSED
 from train.stages import Stage
 from unipose.errors import ConfigError, UniPoseError
@@ -121,10 +121,11 @@ class FittingSetup:
 
 def settings(config: PlanConfig) -> Iterator[TrainingSetup]:
     """Yield the settings that work together, the one to prefer first."""
-    engines = [Engine.PLAIN, Engine.ZERO2]
+    engines = [Engine.SINGLE, Engine.ZERO2]
     if config.gpus > 1:  # DDP holds more than ZeRO-2 and is no faster here
-        engines = [Engine.ZERO2, Engine.PLAIN, Engine.ZERO3, Engine.FSDP2]
-    allowed = {0: (Engine.PLAIN, Engine.FSDP2), 2: (Engine.ZERO2,), 3: (Engine.ZERO3,)}
+        engines = [Engine.ZERO2, Engine.DDP, Engine.ZERO3, Engine.FSDP2]
+    without = (Engine.SINGLE, Engine.DDP, Engine.FSDP2)
+    allowed = {0: without, 2: (Engine.ZERO2,), 3: (Engine.ZERO3,)}
     for bits in (16, 8, 4):
         for engine in engines:
             for checkpointing in (False, True):
@@ -234,12 +235,14 @@ def what_would_help(config: PlanConfig, sizes: Sizes) -> str:
 
 
 CONFIG_FILE = {
+    Engine.SINGLE: "one_gpu.yaml",
+    Engine.DDP: "ddp.yaml",
     Engine.ZERO2: "zero2.yaml",
     Engine.FSDP2: "fsdp2.yaml",
 }
 
 ADVICE = {
-    Engine.PLAIN: "DDP keeps a whole copy on every GPU; ZeRO-2 is smaller at about the same speed.",
+    Engine.DDP: "DDP keeps a whole copy on every GPU; ZeRO-2 is smaller at about the same speed.",
     Engine.ZERO2: "DeepSpeed compiles at the first start and needs g++ and ninja on PATH "
     "(activate the environment).",
     Engine.FSDP2: "FSDP2 was never tried on a GPU, and on a CPU accelerate does not apply it (the "
@@ -254,9 +257,8 @@ QUANTISED = (
 
 def command(config: PlanConfig, setting: TrainingSetup, batch: int) -> str:
     """Return the command that trains so."""
-    file = CONFIG_FILE.get(setting.engine, "one_gpu.yaml" if config.gpus == 1 else "ddp.yaml")
-    line = f"accelerate launch --config_file train/configs/{file}"
-    line += f" --num_processes {config.gpus}" if config.gpus > 1 or file == "zero2.yaml" else ""
+    line = f"accelerate launch --config_file train/configs/{CONFIG_FILE[setting.engine]}"
+    line += "" if setting.engine == Engine.SINGLE else f" --num_processes {config.gpus}"
     line += f" -m train.{config.stage} --preset paper --llm {config.llm} --batch {batch}"
     line += f" --bits {setting.bits}" if setting.bits < 16 else ""
     line += " --checkpointing" if setting.checkpointing else ""
@@ -265,7 +267,7 @@ def command(config: PlanConfig, setting: TrainingSetup, batch: int) -> str:
 
 def advice(config: PlanConfig, setting: TrainingSetup) -> list[str]:
     """Return what to know before starting."""
-    lines = [] if config.gpus == 1 and setting.engine == Engine.PLAIN else [ADVICE[setting.engine]]
+    lines = [ADVICE[setting.engine]] if setting.engine in ADVICE else []
     if setting.bits < 16:
         lines.append(QUANTISED)
     if config.gpus > 1:
@@ -316,9 +318,7 @@ def report(config: PlanConfig, sizes: Sizes, choices: Sequence[FittingSetup]) ->
         amounts = [getattr(choice.memory, name) for name in [*SHORT, "total"]]
         setting = choice.setting
         table.add_row(
-            setting.engine.value
-            if config.gpus > 1 or setting.engine != Engine.PLAIN
-            else "one GPU",
+            setting.engine.value,
             str(setting.bits),
             "yes" if setting.checkpointing else "",
             *(f"{amount / GB:.1f}" for amount in amounts),
@@ -360,7 +360,7 @@ def main(config: PlanConfig) -> None:
         sys.stdout.write("".join(f"{name}\n" for name in KNOWN))
         return
     if config.check:
-        from train.memory_check import print_checks  # imports the training programs
+        from planner.memory_check import print_checks  # imports the training programs
 
         print_checks()
         return

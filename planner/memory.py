@@ -20,7 +20,7 @@ and block, with width h, feed-forward f, q = heads x head width, e bytes per num
     7 e rank                 if LoRA learns
 
 With gradient checkpointing a block keeps its input alone, and one block at a time the rest.
-`python -m train.plan --check` compares this with what torch allocates.
+`python -m planner.plan --check` compares this with what torch allocates.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import Enum
 
-from train.model_sizes import Sizes
+from planner.model_sizes import Sizes
 from train.stages import Stage
 
 GB = 10**9
@@ -47,7 +47,8 @@ FRAGMENTS = 0.05
 class Engine(Enum):
     """What spreads a training over GPUs."""
 
-    PLAIN = "DDP"
+    SINGLE = "one GPU"
+    DDP = "DDP"
     ZERO2 = "ZeRO-2"
     ZERO3 = "ZeRO-3"
     FSDP2 = "FSDP2"
@@ -116,12 +117,12 @@ def kept_memory(
         if name in names or (name in ("eyes", "projector") and stage == Stage.ALIGN):
             continue  # a stage without pictures needs no eyes
         frozen += count * {"base": BASE_BYTES[bits], "codec": 4.0}.get(name, 2.0)
-    if engine == Engine.PLAIN:
+    if engine in (Engine.SINGLE, Engine.DDP):
         return {
             "weights": frozen + 6 * learns,
             "gradients": 4.0 * learns,
             "optimiser": 8.0 * learns,
-            "buffers": 4.0 * learns if gpus > 1 else 0.0,
+            "buffers": 4.0 * learns if engine == Engine.DDP else 0.0,
         }
     if engine == Engine.FSDP2:
         root = sum(

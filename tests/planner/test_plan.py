@@ -12,10 +12,10 @@ from transformers import LlamaConfig
 
 from tokenizer.codec import PAPER
 from train.align import PRESETS
-from train.memory import GB, Engine, Load, plan_memory
-from train.memory_check import SIZES, Case, check
-from train.model_sizes import KNOWN, Sizes, count, describe
-from train.plan import (
+from planner.memory import GB, Engine, Load, plan_memory
+from planner.memory_check import SIZES, Case, check
+from planner.model_sizes import KNOWN, Sizes, count, describe
+from planner.plan import (
     NothingFitsError,
     PlanConfig,
     TrainingSetup,
@@ -136,7 +136,7 @@ def test_more_gpus_fewer_bits_and_checkpointing_never_need_more(mistral: Sizes):
         assert amounts == sorted(amounts, reverse=True)
     by_bits = [total(Engine.ZERO2, 2, bits, False) for bits in (16, 8, 4)]
     assert by_bits == sorted(by_bits, reverse=True)
-    assert total(Engine.PLAIN, 1, 16, True) < total(Engine.PLAIN, 1, 16, False)
+    assert total(Engine.SINGLE, 1, 16, True) < total(Engine.SINGLE, 1, 16, False)
     assert total(Engine.ZERO3, 8, 16, True) < total(Engine.ZERO2, 8, 16, True)
 
 
@@ -233,7 +233,7 @@ def test_contradictions_are_refused(changes: dict, said: str):
 
 def test_a_quantised_base_is_offered_only_where_it_works():
     offered = list(settings(PlanConfig(gpus=4)))
-    assert {s.engine for s in offered if s.bits < 16} == {Engine.PLAIN, Engine.ZERO2}
+    assert {s.engine for s in offered if s.bits < 16} == {Engine.DDP, Engine.ZERO2}
     assert all(s.bits == 16 for s in settings(PlanConfig(gpus=4, full=True)))
 
 
@@ -253,6 +253,8 @@ def test_the_program_prints_tables_and_a_command(
     run(["--llm", str(small_folder(tmp_path)), "--stage", "instruct", "--full"])
     shown = capsys.readouterr().out
     assert "accelerate launch --config_file train/configs/one_gpu.yaml -m train.instruct" in shown
+    assert "Proposal: one GPU, " in shown
+    assert "DDP" not in shown
     with pytest.raises(SystemExit, match=r"error: .*What would help"):
         run(["--llm", str(small_folder(tmp_path)), "--gpu-memory-gb", "1"])
 

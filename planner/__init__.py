@@ -1,0 +1,1 @@
+"""What fits on which GPUs, before anything is downloaded or trained."""
