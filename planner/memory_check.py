@@ -18,11 +18,11 @@ from transformers import LlamaConfig, PreTrainedTokenizerBase
 
 from data_builders.pose_pool import PosePool
 from data_builders.pose_talk import PoseTalk
+from planner.memory import Load, step_memory
+from planner.model_sizes import ModelOutline, count
 from tokenizer.codec import PAPER, PoseTokenizer
 from tokenizer.rotations import rotations_to_6d
 from train.align import PRESETS
-from planner.memory import Load, step_memory
-from planner.model_sizes import ModelOutline, count
 from train.stages import Stage, choose_what_learns
 from train.training_loop import by_length, train_step
 from unipose.body.body import load_body

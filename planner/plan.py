@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from data_builders.training_sources import parse_sources
-from tokenizer.codec import CodecError
 from planner.memory import GB, Engine, Load, Memory, plan_memory
 from planner.model_sizes import KNOWN, Sizes, count, describe
+from tokenizer.codec import CodecError
 from train.program import ZERO3_REFUSED
 from train.stages import Stage
 from unipose.errors import ConfigError, UniPoseError

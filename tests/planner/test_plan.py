@@ -10,8 +10,6 @@ import pytest
 import torch
 from transformers import LlamaConfig
 
-from tokenizer.codec import PAPER
-from train.align import PRESETS
 from planner.memory import GB, Engine, Load, plan_memory
 from planner.memory_check import SIZES, Case, check
 from planner.model_sizes import KNOWN, Sizes, count, describe
@@ -26,6 +24,8 @@ from planner.plan import (
     run,
     settings,
 )
+from tokenizer.codec import PAPER
+from train.align import PRESETS
 from train.stages import Stage, choose_what_learns
 from unipose.errors import ConfigError, FileError
 from unipose.language.config import PoseLanguageConfig
