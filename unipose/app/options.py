@@ -75,7 +75,7 @@ BodyFile = Annotated[
 ]
 ModelFolder = Annotated[
     Path | None,
-    typer.Option("--model", metavar="FOLDER", help="Another model than the embedded one."),
+    typer.Option("--model", metavar="NAME", help="A model's folder; or mini (usual), smol."),
 ]
 Adapters = Annotated[
     Path | None,
@@ -88,7 +88,8 @@ Device = Annotated[
     typer.Option("--device", metavar="DEVICE", help="Where to compute: cpu, cuda, cuda:1, mps."),
 ]
 Dtype = Annotated[
-    str, typer.Option("--dtype", metavar="DTYPE", help="Of the weights: float32 bfloat16 float16")
+    str | None,
+    typer.Option("--dtype", metavar="DTYPE", help="Of the weights: float32 bfloat16 float16"),
 ]
 EyesOption = Annotated[
     Literal["auto", "photo", "own"],
@@ -118,7 +119,7 @@ class PoseModelOptions:
 
     model: ModelFolder = None
     device: Device = "cpu"
-    dtype: Dtype = "float32"
+    dtype: Dtype = None
 
     def load_assistant(self) -> Any:
         """Return the `UniPose` that is asked. Raises as `UniPose.load`."""

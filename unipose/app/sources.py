@@ -12,7 +12,7 @@ from unipose.vision.detector import PeopleDetector
 
 
 def load_assistant(
-    folder: Path | None, *, device: str = "cpu", dtype: str = "float32", eyes: Eyes = "auto"
+    folder: Path | None, *, device: str = "cpu", dtype: str | None = None, eyes: Eyes = "auto"
 ) -> UniPose:
     """Return the model in `folder`, or the embedded one, loaded without a progress bar."""
     disable_progress_bar()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unipose.assistant.loading import MINI, load_models, usable_device
+from unipose.assistant.loading import load_models, model_folder, usable_device
 from unipose.assistant.model_answers import edited_like
 from unipose.assistant.picture_reading import Box, Eyes, Photo, PictureReading
 from unipose.assistant.pose_answer import PoseAnswer, answer_about
@@ -58,7 +58,9 @@ class UniPose(PictureReading):
         base_as_stored: bool = False,
         eyes: Eyes = "auto",
     ) -> UniPose:
-        """Load a model that `save_pretrained` wrote; without a folder the embedded unipose-mini.
+        """Load a model that `save_pretrained` wrote, or one that comes along: "mini", "smol".
+
+        Without a folder that is unipose-mini.
 
         `eyes` are those that poses are read off pictures with: "photo" are networks that know
         photographs (`make setup` brings them), "own" the model's, which know what they were trained
@@ -74,7 +76,7 @@ class UniPose(PictureReading):
         ConfigError for a device that is not there or a `dtype` that is none of the three.
         """
         place = usable_device(device)
-        folder = MINI if folder is None else Path(folder)
+        folder = model_folder(folder)
         model, vocabulary, writer = load_models(folder, dtype=dtype, base_as_stored=base_as_stored)
         assistant = cls(model, vocabulary, eyes=eyes, writer=writer)
         # a base in 4 or 8 bits lies where it was read to

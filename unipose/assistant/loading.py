@@ -17,8 +17,11 @@ from unipose.language.model import FLOAT32, PoseLanguageModel
 from unipose.language.over_base import WRITING, is_over_base, load_over_base
 from unipose.language.vocabulary import Vocabulary
 
-MINI = Path(__file__).parents[1] / "weights" / "mini"
+WEIGHTS = Path(__file__).parents[1] / "weights"
+MINI = WEIGHTS / "mini"
 """The embedded default model."""
+EMBEDDED = {"mini": MINI, "smol": WEIGHTS / "smol"}
+"""The models that come along, by what they are called."""
 
 MODELS: dict[type, type[PoseLanguageModel]] = {
     PoseLanguageConfig: PoseLanguageModel, ConceptConfig: ConceptPoseModel,
@@ -26,6 +29,13 @@ MODELS: dict[type, type[PoseLanguageModel]] = {
 """By the configurations that their folders hold."""
 
 NUMBER_TYPES = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float16")}
+
+
+def model_folder(name: str | Path | None) -> Path:
+    """Return where a model lies: a folder that is there, or one of `EMBEDDED` by its name."""
+    if name is None:
+        return MINI
+    return Path(name) if Path(name).exists() else EMBEDDED.get(str(name), Path(name))
 
 
 def load_models(
