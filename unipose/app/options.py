@@ -48,6 +48,27 @@ Frame = Annotated[
 FrameB = Annotated[
     int | None, typer.Option("--frame-b", metavar="N", min=0, help="Which of the second.")
 ]
+Blend = Annotated[
+    int,
+    typer.Option(
+        "--blend", metavar="N", min=0, help="From .bvh to .bvh: so many frames ease in, and out."
+    ),
+]
+LeastTurn = Annotated[
+    float,
+    typer.Option(
+        "--least",
+        metavar="DEGREES",
+        min=0,
+        help="From .bvh to .bvh: joints that would turn by less stay.",
+    ),
+]
+ComparisonPicture = Annotated[
+    Path | None,
+    typer.Option(
+        "--picture", metavar="OUT.png", help="From .bvh to .bvh: its skeleton before and after."
+    ),
+]
 Fps = Annotated[
     float | None,
     typer.Option("--fps", metavar="N", help="Poses per second, whatever the file says."),
@@ -111,6 +132,15 @@ class ReadOptions:
     up: Up = None
     skeleton: Skeleton = None
     person: Person = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingEditOptions:
+    """How a recording is changed that is written on its own skeleton."""
+
+    blend: Blend = 0
+    least: LeastTurn = 10.0
+    picture: ComparisonPicture = None
 
 
 @dataclass(frozen=True, kw_only=True)

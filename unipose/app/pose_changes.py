@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import roma
 import torch
@@ -34,6 +35,14 @@ def hardly_moved(before: Pose, after: Pose) -> bool:
     """Return whether no joint turns by more than what coding a pose may turn it by."""
     turned = roma.rotmat_geodesic_distance(before.rotations.float(), after.rotations.float())
     return bool(turned.max() < math.radians(20.0))
+
+
+def only_moved(before: Pose, after: Pose, *, degrees: float) -> Pose:
+    """Return `before` with the joints that `after` turns by at least so much as they are there."""
+    turned = roma.rotmat_geodesic_distance(before.rotations.float(), after.rotations.float())
+    moved = turned >= math.radians(degrees)
+    rotations = torch.where(moved[..., None, None], after.rotations, before.rotations)
+    return replace(before, rotations=rotations)
 
 
 def about_vertical(radians: float) -> Float[Tensor, "3 3"]:

@@ -114,14 +114,9 @@ def _on_body(motion: Motion, *, at: float | None, frame: int | None, body: Body 
     from unipose.files.retarget import retarget
 
     body = load_body() if body is None else body
-    if at is not None:
-        frame = round(at * motion.fps) if abs(at) < 1e9 else -1
-        if not 0 <= frame < len(motion):
-            raise PoseError(
-                f"no pose at {at:g} s: the recording has {len(motion)} poses at {motion.fps:g} per "
-                f"second and ends at {(len(motion) - 1) / motion.fps:.2f} s"
-            )
-    frames = None if frame is None else np.array([_frame_in(frame, len(motion))])
+    frames = None
+    if at is not None or frame is not None:
+        frames = np.array([motion.frame_number(at=at, frame=frame or 0)])
     rest_joints = body.rest_joints.double().cpu().numpy()
     return retarget(motion, rest_joints, frames=frames, body=body.id)
 

@@ -71,8 +71,7 @@ def read_bvh(
     """
     path = Path(path)
     with open_text(path) as file:
-        joints = _read_hierarchy(file, path)
-        frames, frame_time = _read_motion_header(file, path)
+        joints, frames, frame_time = _read_header(file, path)
         tracks = _read_tracks(file, path, joints, frames)
     return Motion(
         joints=_below_one_root(_source_joints(joints, tracks, unit_m), path, person),
@@ -82,6 +81,21 @@ def read_bvh(
         up=check_up(up),
         skeleton=read_joint_map(skeleton),
     )
+
+
+def find_numbers(file: BufferedIOBase, path: Path) -> tuple[int, list[str]]:
+    """Return where the numbers of a BVH text begin, and what each column of them is.
+
+    That is "position", "rotation" or "scale". Raises FileError as `read_bvh` does.
+    """
+    joints, _, _ = _read_header(file, path)
+    return file.tell(), [kind for joint in joints for kind, _ in joint.channels]
+
+
+def _read_header(file: BufferedIOBase, path: Path) -> tuple[list[_Joint], int, float]:
+    """Return joints, number of frames and frame time; the file is then before its numbers."""
+    joints = _read_hierarchy(file, path)
+    return joints, *_read_motion_header(file, path)
 
 
 def _rate(frame_time: float) -> float:

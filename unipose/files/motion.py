@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from unipose.errors import ConfigError
+from unipose.errors import ConfigError, PoseError
 
 UP_AXES = {
     "y": np.eye(3),
@@ -69,6 +69,19 @@ class Motion:
     def index(self) -> dict[str, int]:
         """Joint name -> position."""
         return {joint.name: i for i, joint in enumerate(self.joints)}
+
+    def frame_number(self, *, at: float | None = None, frame: int = 0) -> int:
+        """Return the frame at so many seconds, else `frame`; PoseError if there is none."""
+        if at is not None:
+            frame = round(at * self.fps) if abs(at) < 1e9 else -1
+            if not 0 <= frame < len(self):
+                raise PoseError(
+                    f"no pose at {at:g} s: the recording has {len(self)} poses at {self.fps:g} per "
+                    f"second and ends at {(len(self) - 1) / self.fps:.2f} s"
+                )
+        if not 0 <= frame < len(self):
+            raise PoseError(f"there is no frame {frame}: the file has frames 0 to {len(self) - 1}")
+        return frame
 
     def rest_positions(self) -> Float[np.ndarray, "joint 3"]:
         """Return where the joints lie in the rest pose, the root at the origin (metres)."""

@@ -62,15 +62,17 @@ def retarget(
     frames: Int[np.ndarray, "frame"] | None = None,
     fps: float | None = None,
     body: str = OPEN_BODY,
+    bones: SourceBones | None = None,
 ) -> Pose:
     """Return `motion` as poses of the body whose T-pose joints are `rest_joints` (metres).
 
     Without `rest_joints` that is the embedded open body.
     `frames` picks and orders the frames (default all), `fps` is then the rate of the result. The
-    path is scaled by the length of the legs, so that the feet stay near the floor.
+    path is scaled by the length of the legs, so that the feet stay near the floor. `bones` are
+    those that `find_bones` gave, where somebody has asked already.
     Raises SkeletonError if the skeleton cannot be understood.
     """
-    bones = find_bones(motion)
+    bones = find_bones(motion) if bones is None else bones
     if rest_joints is None:
         rest_joints = open_body_rest_joints()
     if frames is None:

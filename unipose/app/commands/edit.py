@@ -5,8 +5,18 @@ from __future__ import annotations
 import typer
 
 from unipose.app.command_output import print_answer
-from unipose.app.options import AsJson, BodyFile, Out, PoseFile, PoseModelOptions, ReadOptions, Text
+from unipose.app.options import (
+    AsJson,
+    BodyFile,
+    Out,
+    PoseFile,
+    PoseModelOptions,
+    ReadOptions,
+    RecordingEditOptions,
+    Text,
+)
 from unipose.app.wording import HARDLY_MOVED
+from unipose.errors import PoseQueryError
 from unipose.file_signatures import check_file
 
 
@@ -16,15 +26,31 @@ def edit(
     out: Out,
     *,
     reading: ReadOptions,
+    recording: RecordingEditOptions,
     as_json: AsJson = False,
     body: BodyFile = None,
     models: PoseModelOptions,
 ) -> None:
-    """Change a pose as the words say."""
+    """Change a pose as the words say; from .bvh to .bvh one frame of a recording.
+
+    Then the skeleton is the file's own, and all that is not changed stays byte for byte.
+    """
     check_file(file)
     from unipose.app.pose_input import own_body, read_one, write
 
     shape = own_body(body)
+    if file.suffix.lower() == out.suffix.lower() == ".bvh":
+        from unipose.app.recording_edit import RecordingEdit
+
+        done = RecordingEdit(
+            file=file, out=out, text=text, reading=reading, options=recording, body=shape
+        ).run(models.load_assistant)
+        print_answer("\n".join(done.lines()), as_json, file=str(file), text=text, **done.fields())
+        if not done.turned:
+            typer.echo(f"note: {HARDLY_MOVED}", err=True)
+        return
+    if recording != RecordingEditOptions():
+        raise PoseQueryError("--blend, --least and --picture need a .bvh that is written as .bvh")
     pose = read_one(file, reading, shape)
     from unipose.app.pose_changes import hardly_moved
 
