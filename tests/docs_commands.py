@@ -19,6 +19,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from unittest import mock
 from unipose.app import cli
 
 DOCS = Path(__file__).parents[1] / "docs"
+LINKED = re.compile(r"\]\(([\w-]+\.(?:bvh|png))\)")
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = tuple(
     sorted(page.name for page in DOCS.glob("*.md") if BLOCK.search(page.read_text("utf-8")))
@@ -71,7 +73,14 @@ def commands(page: str) -> Iterator[tuple[str, str]]:
 
 
 def renewed(page: str) -> str:
-    """Return a page with the outputs of today; its commands run in the current folder."""
+    """Return a page with the outputs of today; its commands run in the current folder.
+
+    Recordings that the page links to lie there.
+    """
+    text = (DOCS / page).read_text("utf-8")
+    for name in LINKED.findall(text):
+        if name.endswith(".bvh"):
+            shutil.copy(DOCS / name, name)
 
     def run(block: re.Match) -> str:
         pieces = re.split(r"^\$ ", block[1], flags=re.MULTILINE)[1:]
@@ -82,14 +91,17 @@ def renewed(page: str) -> str:
             shown += [f"$ {command}", printed(command.replace("\\\n", ""))]
         return "```console\n" + "\n".join(line for line in shown if line) + "\n```"
 
-    return BLOCK.sub(run, (DOCS / page).read_text("utf-8"))
+    return BLOCK.sub(run, text)
 
 
 def main(pages: list[str]) -> None:
-    """Write down what the commands of pages print."""
+    """Write down what the commands of pages print, and keep the pictures that they show."""
     for page in pages:
         with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
             text = renewed(page)
+            for name in LINKED.findall(text):
+                if name.endswith(".png") and Path(name).exists():
+                    shutil.copy(name, DOCS / name)
         (DOCS / page).write_text(text, encoding="utf-8")
 
 

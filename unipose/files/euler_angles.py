@@ -16,7 +16,7 @@ ROUNDS = 60
 
 
 def angles_near(
-    rotation: Float[np.ndarray, "3 3"], axes: Sequence[int], near: Sequence[float]
+    rotation: Float[np.ndarray, "3 3"], axes: Sequence[int], near: Float[np.ndarray, " axis"]
 ) -> Float[np.ndarray, " axis"]:
     """Return angles (radians) with turn(axes[0]) @ turn(axes[1]) @ ... nearest to `rotation`.
 
@@ -25,17 +25,16 @@ def angles_near(
     turns count. Where the middle angle locks the others (gimbal), the last one keeps its value.
     With fewer than three axes not every rotation can be reached; the nearest one is.
     """
-    reference = np.asarray(near, dtype=np.float64)
     if len(axes) < 3:
-        return _whole_turns_near(_nearest_angles(rotation, axes, reference), reference)
+        return _whole_turns_near(_nearest_angles(rotation, axes, near), near)
     first, middle, last = axes
     parity = 1.0 if (middle - first) % 3 == 1 else -1.0
     sine = parity * rotation[first, last]
     cosine = float(np.hypot(rotation[first, first], rotation[first, middle]))
     if cosine < LOCKED_COSINE:
-        rest = rotation @ turn_about_axis(reference[2], last).T
+        rest = rotation @ turn_about_axis(float(near[2]), last).T
         a = np.arctan2(parity * rest[last, middle], rest[middle, middle])
-        return _whole_turns_near(np.array([a, np.arctan2(sine, cosine), reference[2]]), reference)
+        return _whole_turns_near(np.array([a, np.arctan2(sine, cosine), near[2]]), near)
     one = np.array(
         [
             np.arctan2(-parity * rotation[middle, last], rotation[last, last]),
@@ -44,12 +43,12 @@ def angles_near(
         ]
     )
     other = np.array([one[0] + np.pi, np.pi - one[1], one[2] + np.pi])
-    both = [_whole_turns_near(angles, reference) for angles in (one, other)]
-    return min(both, key=lambda angles: float(np.abs(angles - reference).sum()))
+    both = [_whole_turns_near(angles, near) for angles in (one, other)]
+    return min(both, key=lambda angles: float(np.abs(angles - near).sum()))
 
 
 def product_of_turns(
-    angles: Sequence[float] | Float[np.ndarray, " axis"], axes: Sequence[int]
+    angles: Float[np.ndarray, " axis"], axes: Sequence[int]
 ) -> Float[np.ndarray, "3 3"]:
     """Return turn(axes[0], angles[0]) @ turn(axes[1], angles[1]) @ ..."""
     rotation = np.eye(3)
@@ -81,6 +80,6 @@ def _nearest_angles(
 
 
 def _whole_turns_near(
-    angles: Float[np.ndarray, " axis"], reference: Float[np.ndarray, " axis"]
+    angles: Float[np.ndarray, " axis"], near: Float[np.ndarray, " axis"]
 ) -> Float[np.ndarray, " axis"]:
-    return angles + 2 * np.pi * np.round((reference - angles) / (2 * np.pi))
+    return angles + 2 * np.pi * np.round((near - angles) / (2 * np.pi))
