@@ -40,6 +40,7 @@ def changed_rows() -> list[int]:
     return [k - len(old) + 9 for k in range(len(old)) if old[k] != new[k]]
 
 
+@pytest.mark.slow
 def test_one_frame_is_described_changed_and_written_on_its_own_skeleton(edit):
     status, out, err = edit("--frame", "4")
     assert (status, err) == (0, "")
@@ -53,6 +54,7 @@ def test_one_frame_is_described_changed_and_written_on_its_own_skeleton(edit):
     assert Path("walk.bvh").read_bytes() == recording("Mixamo")
 
 
+@pytest.mark.slow
 def test_what_was_done_is_one_json_object_and_a_picture(edit):
     status, out, _ = edit("--at", "0.1", "--blend", "2", "--picture", "seen.png", "--json")
     done = json.loads(out)
@@ -67,6 +69,7 @@ def test_what_was_done_is_one_json_object_and_a_picture(edit):
         assert (pixels == colour).all(-1).sum() > 100
 
 
+@pytest.mark.slow
 def test_joints_that_would_turn_by_less_than_asked_stay_and_it_is_said(edit):
     status, out, err = edit("--frame", "4", "--least", "40")
     assert status == 0
@@ -75,6 +78,7 @@ def test_joints_that_would_turn_by_less_than_asked_stay_and_it_is_said(edit):
     assert Path("out.bvh").read_bytes() == Path("walk.bvh").read_bytes()
 
 
+@pytest.mark.slow
 def test_without_a_frame_the_first_one_is_changed_and_it_is_said(edit):
     _, _, err = edit()
     assert "holds 9 poses; this is the first, --at SECONDS or --frame N picks one" in err
@@ -98,6 +102,7 @@ def test_what_cannot_be_done_is_one_line(edit, words, error):
     assert not Path("out.bvh").exists()
 
 
+@pytest.mark.slow
 def test_the_recording_of_the_page_is_this_walk(edit, tmp_path):
     page = Path(__file__).parents[2] / "docs" / "walk.bvh"
     ours = read_bvh(write_recording(tmp_path, "Mixamo", frames=33))

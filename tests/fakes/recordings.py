@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,7 @@ def walk(frames: int) -> list[dict[str, tuple[float, float, float]]]:
     return rows
 
 
+@cache
 def recording(maker: str, *, frames: int = 9) -> bytes:
     """Return the walk as that maker's file."""
     its = MAKERS[maker]

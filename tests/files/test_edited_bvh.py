@@ -79,6 +79,7 @@ def degrees_between(first, second):
     return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("maker", sorted(MAKERS))
 def test_a_pose_that_stays_gives_the_same_bytes(tmp_path, maker):
     its = Recording(write_recording(tmp_path, maker))
@@ -88,6 +89,7 @@ def test_a_pose_that_stays_gives_the_same_bytes(tmp_path, maker):
     assert str(root) == "stays: the feet have not moved"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("maker", sorted(MAKERS))
 def test_only_the_joints_that_turn_change_and_only_in_their_frame(tmp_path, maker):
     its = Recording(write_recording(tmp_path, maker))
@@ -103,6 +105,7 @@ def test_only_the_joints_that_turn_change_and_only_in_their_frame(tmp_path, make
     assert lengths == ({1} if maker == "HDM05" else {0})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("maker", sorted(MAKERS))
 def test_bones_of_the_file_turn_in_the_world_as_those_of_the_pose(tmp_path, maker):
     its = Recording(write_recording(tmp_path, maker))
@@ -127,6 +130,7 @@ def test_bones_of_the_file_turn_in_the_world_as_those_of_the_pose(tmp_path, make
             assert new[name] == pytest.approx(place, abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("maker", sorted(MAKERS))
 def test_the_written_file_is_read_as_the_edited_pose(tmp_path, maker):
     its = Recording(write_recording(tmp_path, maker))
@@ -136,6 +140,7 @@ def test_the_written_file_is_read_as_the_edited_pose(tmp_path, maker):
     assert open_pose(again.path).rotations.shape == (9, 24, 3, 3)
 
 
+@pytest.mark.slow
 def test_a_recording_on_smpls_own_skeleton_is_read_back_exactly(tmp_path):
     save_pose(example_pose("squat"), tmp_path / "squat.bvh")
     its = Recording(tmp_path / "squat.bvh", 0)
@@ -145,6 +150,7 @@ def test_a_recording_on_smpls_own_skeleton_is_read_back_exactly(tmp_path):
     assert float(torch.rad2deg(off).max()) < 0.05
 
 
+@pytest.mark.slow
 def test_a_spine_with_fewer_joints_takes_over_what_smpls_turn_together(tmp_path):
     path = write_recording(tmp_path, "Mixamo")
     its = Recording(path)
@@ -164,6 +170,7 @@ def test_what_the_skeleton_has_no_joint_for_is_named(tmp_path):
     assert (change.turns, change.lost) == ({}, ("head",))
 
 
+@pytest.mark.slow
 def test_a_joint_without_rotation_channels_that_would_have_to_turn_is_refused(tmp_path):
     path = write_recording(tmp_path, "Mixamo")
     text = path.read_text()
@@ -184,6 +191,7 @@ def test_a_joint_without_rotation_channels_that_would_have_to_turn_is_refused(tm
     assert [*change.degrees(its.motion)] == ["LeftArm"]
 
 
+@pytest.mark.slow
 def test_a_knee_with_one_axis_bends_as_far_as_it_can_and_the_rest_is_said(tmp_path):
     its = Recording(write_recording(tmp_path, "HDM05"))
     again, _, _ = its.write({"left_knee": (40, 0, 0)})
@@ -195,6 +203,7 @@ def test_a_knee_with_one_axis_bends_as_far_as_it_can_and_the_rest_is_said(tmp_pa
         its.write({"left_knee": (0, 25, 0)})
 
 
+@pytest.mark.slow
 def test_frames_around_ease_in_and_out_without_jumps(tmp_path):
     path = write_recording(tmp_path, "MotionBuilder", frames=15)
     its = Recording(path, 7)
@@ -223,6 +232,7 @@ def test_weights_of_frames_end_with_the_recording():
     assert eased(5, 0, 9) == [(5, 1.0)]
 
 
+@pytest.mark.slow
 def test_feet_that_stood_still_keep_standing_when_knees_bend(tmp_path):
     its = Recording(write_recording(tmp_path, "Mixamo", frames=20), 16)
     again, _, root = its.write(CROUCH, blend=1)
@@ -236,6 +246,7 @@ def test_feet_that_stood_still_keep_standing_when_knees_bend(tmp_path):
     assert rows_that_differ(its.path, again.path) == [15, 16, 17]
 
 
+@pytest.mark.slow
 def test_the_root_stays_where_the_foot_that_stood_is_the_one_that_is_lifted(tmp_path):
     its = Recording(write_recording(tmp_path, "Mixamo", frames=20), 16)
     again, _, root = its.write({"left_hip": (-80, 0, 0)})
@@ -243,12 +254,14 @@ def test_the_root_stays_where_the_foot_that_stood_is_the_one_that_is_lifted(tmp_
     assert again.places()["Hips"] == pytest.approx(its.places()["Hips"], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_foot_that_stood_and_is_not_lifted_holds_the_root(tmp_path):
     its = Recording(write_recording(tmp_path, "Mixamo", frames=20), 16)
     _, _, root = its.write({"right_hip": (-50, 0, 0)})
     assert str(root) == "stays: the left foot stood still and did not move"
 
 
+@pytest.mark.slow
 def test_feet_that_go_alike_both_keep_standing(tmp_path):
     save_pose(example_pose("stand"), tmp_path / "stand.bvh")
     _, _, root = Recording(tmp_path / "stand.bvh", 0).write(CROUCH)
@@ -279,6 +292,7 @@ def test_numbers_are_written_in_the_format_of_the_others(words, number, written)
     assert number_style(words).write(number) == written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_a_file_that_windows_wrote_stays_as_wide_as_it_was(tmp_path, encoding):
     path = tmp_path / "wide.bvh"
@@ -290,6 +304,7 @@ def test_a_file_that_windows_wrote_stays_as_wide_as_it_was(tmp_path, encoding):
     assert again.path.read_bytes().decode("utf-16").encode() == plain.path.read_bytes()
 
 
+@pytest.mark.slow
 def test_decimal_commas_stay_commas(tmp_path):
     path = tmp_path / "comma.bvh"
     path.write_bytes(recording("Mixamo").replace(b".", b","))
@@ -298,6 +313,7 @@ def test_decimal_commas_stay_commas(tmp_path):
     assert again.path.read_bytes().replace(b",", b".") == plain.path.read_bytes()
 
 
+@pytest.mark.slow
 def test_of_two_people_only_the_one_who_was_read_changes(tmp_path):
     tree, rows = recording("Mixamo").decode().split("MOTION\n")
     head, rows = rows.split("0.0333333\n")

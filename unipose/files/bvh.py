@@ -84,10 +84,7 @@ def read_bvh(
 
 
 def find_numbers(file: BufferedIOBase, path: Path) -> tuple[int, list[str]]:
-    """Return where the numbers of a BVH text begin, and what each column of them is.
-
-    That is "position", "rotation" or "scale". Raises FileError as `read_bvh` does.
-    """
+    """Return where a BVH's numbers begin, and of each column "position", "rotation" or "scale"."""
     joints, _, _ = _read_header(file, path)
     return file.tell(), [kind for joint in joints for kind, _ in joint.channels]
 
