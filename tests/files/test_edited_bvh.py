@@ -51,13 +51,12 @@ class Recording:
             rotations[0, SMPL.index[joint]] = rotations[0, SMPL.index[joint]] @ turn
         return replace(self.pose, rotations=rotations)
 
-    def write(self, turns, *, blend=0, follow=True, name="out.bvh"):
+    def write(self, turns, *, blend=0, name="out.bvh"):
         """Write the file with this change; return it as it is read again, and what was done."""
         change = source_change(self.motion, self.bones, self.frame, self.pose, self.edited(turns))
         weights = eased(self.frame, blend, len(self.motion))
-        after, root = turned_motion(self.motion, change, weights), None
-        if follow:
-            after, root = follow_feet(self.motion, after, self.bones, weights)
+        turned = turned_motion(self.motion, change, weights)
+        after, root = follow_feet(self.motion, turned, self.bones, weights)
         out = write_edited_bvh(self.path, self.path.with_name(name), self.motion, after)
         return Recording(out, self.frame), change, root
 
