@@ -8,11 +8,20 @@ from pathlib import Path
 
 from unipose.errors import FileError, MissingFileError
 
-POSE_ENDINGS = (".npz", ".json", ".npy", ".pkl", ".bvh", ".amc")
+POSE_ENDINGS = (".npz", ".json", ".npy", ".pkl", ".pt", ".bvh", ".amc")
 PHOTO_ENDINGS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff",
 )  # fmt: skip
 FILM_ENDINGS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif")
+ADVICE = {
+    ".heic": "Telephones write it; save the photo as .jpg.",
+    ".heif": "Telephones write it; save the photo as .jpg.",
+    ".avif": "Save the photo as .jpg.",
+    ".fbx": "Save the motion as .bvh, as Blender does.",
+    ".c3d": "It holds markers, not joints; fit a body to them first.",
+    ".trc": "It holds markers, not joints; fit a body to them first.",
+}
+"""What to do with files that people bring and that are not read."""
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """Text files may begin with these, as Windows writes them."""
 _BEGINNINGS = {
@@ -30,6 +39,13 @@ def is_photo(path: str | Path) -> bool:
 def is_film(path: str | Path) -> bool:
     """Return whether a file's ending is that of a film."""
     return Path(path).suffix.lower() in FILM_ENDINGS
+
+
+def unknown_ending(path: Path, known: tuple[str, ...]) -> FileError:
+    """Return the error for a file that is none of the known ones, with what to do about it."""
+    ending = path.suffix.lower()
+    advice = ADVICE.get(ending, f"Known are {', '.join(known)}.")
+    return FileError(path, f"cannot be read: unknown ending {ending!r}.", advice)
 
 
 def check_file(path: Path, *, photos: bool = False, poses: bool = True) -> None:
@@ -56,9 +72,7 @@ def check_file(path: Path, *, photos: bool = False, poses: bool = True) -> None:
                 "is a film, and a pose file was expected.",
                 "`unipose track` reads the motions off a film.",
             )
-        raise FileError(
-            path, f"cannot be read: unknown ending {ending!r}.", f"Known are {', '.join(endings)}."
-        )
+        raise unknown_ending(path, endings)
     if path.is_dir():
         raise FileError(path, "is a folder, not a file.", "Name a file in it.")
     try:

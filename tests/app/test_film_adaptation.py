@@ -24,7 +24,7 @@ from unipose.body.pose import Pose
 from unipose.errors import ConfigError, FileError, PoseQueryError
 from unipose.files import open_pose
 from unipose.files.film import open_film
-from unipose.files.keypoint_files import write_people
+from unipose.files.keypoint_writing import write_people
 from unipose.priors.sampled_models import InProcessModel
 
 FRAMES = 12

@@ -19,7 +19,7 @@ from unipose.body.people import ImagePeople, PersonInImage
 from unipose.body.pose import Pose
 from unipose.errors import ConfigError, FileError
 from unipose.files import save_pose
-from unipose.files.keypoint_files import write_people
+from unipose.files.keypoint_writing import write_people
 from unipose.vision.landmark_estimator import LandmarkEstimator
 
 

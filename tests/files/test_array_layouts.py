@@ -337,6 +337,62 @@ def test_the_person_in_most_of_phalp_s_frames_stands_upright(tmp_path):
         assert len(open_pose(tmp_path / "demo_gymnasts.pkl", person="2")) == 1
 
 
+def gvhmr(frames=4):
+    """Return GVHMR's tables: SMPL-X parameters in a world that is y up, and in the camera."""
+    world = {
+        "body_pose": turns(frames, 63).astype(np.float32),
+        "global_orient": np.zeros((frames, 3), np.float32),
+        "transl": np.tile(np.float32([0, 0.9, 2]), (frames, 1)),
+        "betas": np.full((frames, 10), 0.25, np.float32),
+    }
+    camera = {**world, "global_orient": np.tile(np.float32([np.pi, 0, 0]), (frames, 1))}
+    return {"smpl_params_global": world, "smpl_params_incam": camera, "K_fullimg": np.eye(3)[None]}
+
+
+def as_tensors(tables):
+    if isinstance(tables, dict):
+        return {name: as_tensors(value) for name, value in tables.items()}
+    return torch.from_numpy(tables)
+
+
+@pytest.mark.parametrize("name", ["hmr4d_results.pt", "saved.pkl", "hmr4d_results.pt.pkl"])
+def test_gvhmr_s_person_is_read_in_the_world(tmp_path, name):
+    path = tmp_path / name
+    if name.endswith(".pt.pkl"):
+        path.write_bytes(pickle.dumps(gvhmr()))
+    else:
+        torch.save(as_tensors(gvhmr()), path)
+    with noted("not read: K_fullimg, smpl_params_incam", "read as y up"):
+        pose = open_pose(path)
+    assert torch.equal(pose.rotations[:, 0], UPRIGHT.expand(4, 3, 3))
+    knee = torch.from_numpy(matrices(gvhmr()["smpl_params_global"]["body_pose"][:, 9:12]))
+    assert torch.allclose(pose.rotations[:, 4], knee.float(), atol=1e-6)
+    assert torch.equal(pose.betas, torch.full((4, 10), 0.25))
+
+
+def test_an_archive_of_torch_is_never_run(tmp_path, capsys):
+    torch.save({**gvhmr(), "more": Harmful()}, tmp_path / "a.pt")
+    with pytest.raises(FileError, match="nothing in it was executed"):
+        open_pose(tmp_path / "a.pt")
+    assert "code ran" not in capsys.readouterr().out
+
+
+def test_mdm_s_sample_has_the_rows_of_its_rotations(tmp_path):
+    expected = matrices(turns(7, 24, 3))
+    thetas = np.moveaxis(expected[:, :, :2].reshape(7, 24, 6), 0, 2)
+    sample = {"motion": np.zeros((25, 6, 7)), "thetas": thetas, "root_translation": np.ones((3, 7)),
+              "text": "a person walks", "length": 7}  # fmt: skip
+    np.save(tmp_path / "sample00_rep00_smpl_params.npy", sample)
+    with noted("not read: length, motion, root_translation, text", "read as y up"):
+        pose = open_pose(tmp_path / "sample00_rep00_smpl_params.npy")
+    assert np.allclose(pose.rotations, expected, atol=1e-6)
+    np.save(tmp_path / "results.npy", {"motion": np.zeros((3, 22, 3, 60)), "text": ["walk"] * 3})
+    with pytest.raises(
+        FileError, match=r"without joints' rotations: motion, text.*smpl_params\.npy"
+    ):
+        open_pose(tmp_path / "results.npy")
+
+
 def test_romp_s_rows_are_the_people_of_a_picture(tmp_path):
     thetas = np.zeros((2, 72), np.float32)
     thetas[:, 0] = np.pi

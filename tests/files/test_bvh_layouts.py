@@ -510,6 +510,54 @@ def test_a_file_that_windows_wrote_as_utf_16_is_read(tmp_path, byte_order):
     assert torch.equal(open_pose(path).rotations, expected.rotations)
 
 
+JAPANESE = {
+    "left_hip": "左足", "left_knee": "左ひざ", "left_ankle": "左足首", "left_shoulder": "左腕",
+    "left_elbow": "左ひじ", "left_wrist": "左手首",
+}  # fmt: skip
+JAPANESE |= {joint.replace("left", "right"): name.replace("左", "右")
+             for joint, name in JAPANESE.items()}  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_names_in_other_scripts_can_be_mapped(tmp_path, ordinary, encoding):
+    text = reframed(lambda _: np.eye(3))
+    for joint, name in JAPANESE.items():
+        text = text.replace(f"JOINT {joint}\n", f"JOINT {name}\n")
+    path = tmp_path / "miku.bvh"
+    path.write_bytes(text.encode(encoding))
+    with pytest.raises(FileError, match="左ひざ"):
+        open_pose(path)
+    pose = open_pose(path, skeleton=JAPANESE)
+    assert degrees_apart(directions(pose), directions(ordinary)) < 0.5
+
+
+def test_joints_of_one_name_that_nobody_needs_are_told_apart(tmp_path, ordinary):
+    text = renamed(reframed(lambda _: np.eye(3))).replace("LeftHandMiddle1", "Nub")
+    pose = open_pose(write_bvh_text(tmp_path, text.replace("RightHandMiddle1", "Nub")))
+    assert degrees_apart(directions(pose), directions(ordinary)) < 0.1
+
+
+@pytest.mark.parametrize("unit", [0.01, 0.3937, 10])
+def test_a_motion_in_metres_inches_or_millimetres_walks_as_far(tmp_path, unit):
+    def walking(scale):
+        joints = [(name, parent, tuple(scale * x for x in offset), end)
+                  for name, parent, offset, end in person()]  # fmt: skip
+        rows = [{"position": (0, 90 * scale, z * scale)} for z in (0, 100)]
+        text = renamed(bvh_text(rows, joints=joints))
+        return open_pose(write_bvh_text(tmp_path, text, f"{scale}.bvh")).translation
+
+    assert torch.allclose(walking(unit), walking(1), atol=1e-4)
+    assert float(walking(unit)[1, 2] - walking(unit)[0, 2]) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["mixamorig1:", "mixamorig_", "mixamorig", "Armature|mixamorig:", "Character1_"]
+)
+def test_mixamo_s_prefix_may_be_written_as_other_programs_pass_it_on(tmp_path, ordinary, prefix):
+    text = renamed(reframed(lambda _: np.eye(3))).replace("mixamorig:", prefix)
+    assert torch.equal(open_pose(write_bvh_text(tmp_path, text)).rotations, ordinary.rotations)
+
+
 def test_a_number_with_point_and_comma_is_refused(tmp_path):
     text = bvh_text(ANGLES_OF_HUMANOID).replace("0.0333333", "0,033.3")
     with pytest.raises(FileError, match=r"expected a number, found '0,033\.3'"):

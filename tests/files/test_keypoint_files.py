@@ -11,12 +11,8 @@ from unipose.body.keypoint_sets import COCO_17, HUMAN36M_17, OPENPOSE_25, OPENPO
 from unipose.body.keypoints import Keypoints
 from unipose.body.people import ImagePeople, PersonInImage
 from unipose.errors import FileError, MissingFileError
-from unipose.files.keypoint_files import (
-    read_keypoint_file,
-    read_keypoints,
-    write_keypoints,
-    write_people,
-)
+from unipose.files.keypoint_files import read_keypoint_file, read_keypoints
+from unipose.files.keypoint_writing import write_keypoints, write_people
 
 
 def flat(count: int, *, start: float = 100.0) -> list[float]:
@@ -66,6 +62,59 @@ def test_a_folder_of_frames_is_read_in_order(tmp_path: Path):
     images = read_keypoint_file(tmp_path)
     assert [image.image for image in images] == [f"a_{i:012d}" for i in range(3)]
     assert [float(the_keypoints(i.people[0]).points[0, 0, 0]) for i in images] == [100, 101, 102]
+
+
+def test_frames_are_in_the_order_in_which_people_count_and_companions_of_macos_are_none(
+    tmp_path: Path,
+):
+    for frame in (10, 2, 1):
+        save(tmp_path, {"people": [{"pose_keypoints_2d": flat(25)}]}, f"a_{frame}_keypoints.json")
+    (tmp_path / "._a_1_keypoints.json").write_bytes(b"\0\5\x16\7")
+    assert [image.image for image in read_keypoint_file(tmp_path)] == ["a_1", "a_2", "a_10"]
+
+
+def test_frames_of_openpose_s_first_version_are_read(tmp_path: Path):
+    content = {"version": 1.1, "people": [{"pose_keypoints": flat(18), "face_keypoints": []}]}
+    found = the_keypoints(the_person(read_keypoint_file(save(tmp_path, content))))
+    assert found.points[0, found.keypoint_set.index["left_ankle"]].tolist() == [113, 113.5]
+
+
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize("shares", [False, True])
+def test_controlnet_s_keypoints_are_pixels_of_its_canvas(
+    tmp_path: Path, listed: bool, shares: bool
+):
+    width, height = (640, 480) if shares else (1, 1)
+    places = [v / (width, height, 0.9)[i % 3] for i, v in enumerate(flat(18))]
+    frame = {"people": [{"pose_keypoints_2d": places, "face_keypoints_2d": None,
+             "hand_left_keypoints_2d": None, "hand_right_keypoints_2d": None}], "animals": [],
+             "canvas_height": 480, "canvas_width": 640}  # fmt: skip
+    (image,) = read_keypoint_file(save(tmp_path, [frame] if listed else frame))
+    assert (image.image, image.size_px) == ("file", (640, 480))
+    points = the_keypoints(image.people[0]).points[0]
+    assert points[3].tolist() == pytest.approx([103, 103.5])
+
+
+@pytest.mark.parametrize(("people", "keypoints"), [("people", "pose_keypoints_2d"),
+                                                   ("bodies", "joints")])  # fmt: skip
+def test_alphapose_writes_all_frames_in_openpose_s_layout(
+    tmp_path: Path, people: str, keypoints: str
+):
+    content = {
+        f"{i}.jpg": {"version": "AlphaPose v0.3", people: [{keypoints: flat(18, start=100.0 * i)}]}
+        for i in (1, 2)
+    }
+    first, second = read_keypoint_file(save(tmp_path, content))
+    assert (first.image, second.image) == ("1.jpg", "2.jpg")
+    assert the_keypoints(second.people[0]).points[0, 1].tolist() == [201, 201.5]
+    assert second.people[0].detector == "alphapose"
+
+
+@pytest.mark.parametrize("missing", [[-1, -1, 0], [float("nan")] * 3])
+def test_a_keypoint_that_is_written_as_none_is_missing(tmp_path: Path, missing: list[float]):
+    content = [{"image_id": 0, "category_id": 1, "keypoints": missing + flat(16), "score": 0.5}]
+    found = the_keypoints(the_person(read_keypoint_file(save(tmp_path, content))))
+    assert found.present[0].tolist() == [False] + [True] * 16
 
 
 @pytest.mark.parametrize(("with_face", "expected"), [(False, OPENPOSE_67), (True, OPENPOSE_137)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from PIL import Image
 
 from unipose.errors import FileError, MissingFileError
-from unipose.file_signatures import is_photo
+from unipose.file_signatures import check_file, is_photo
+from unipose.files import open_pose
 from unipose.files.photo import open_photo
 
 
@@ -47,6 +49,36 @@ def test_what_is_transparent_becomes_white_and_grey_becomes_rgb(tmp_path: Path):
     assert (open_photo(tmp_path / "a.png") == 255).all()
     Image.new("L", (4, 4), 90).save(tmp_path / "b.png")
     assert (open_photo(tmp_path / "b.png") == 90).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "options"),
+    [
+        ("cmyk.jpg", "CMYK", {}),
+        ("telephone.jpg", "RGB", {"format": "MPO", "save_all": True, "append_images": [stripes()]}),
+        ("really_a_webp.jpg", "RGB", {"format": "WEBP", "lossless": True}),
+        ("palette.png", "P", {}),
+        ("photoshop.tif", "LAB", {}),
+    ],
+)
+def test_colours_are_those_that_were_seen_however_they_are_written(
+    name: str, mode: str, options: dict, tmp_path: Path
+):
+    picture = stripes()
+    picture.convert(mode).save(tmp_path / name, **options)
+    pixels = open_photo(tmp_path / name).astype(int)
+    assert np.abs(pixels[10, 4] - (255, 0, 0)).max() < 12
+    assert pixels[10, 20].max() < 12
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"), [("IMG_1.HEIC", "as .jpg"), ("walk.fbx", "as .bvh"), ("a.xyz", "Known are")]
+)
+def test_what_is_not_read_comes_with_what_to_do(name: str, advice: str, tmp_path: Path):
+    (tmp_path / name).write_bytes(b"\0\0\0\x18ftypheic")
+    for check in (check_file, partial(check_file, photos=True), open_pose):
+        with pytest.raises(FileError, match=advice):
+            check(tmp_path / name)
 
 
 def huge_png() -> bytes:

@@ -20,7 +20,7 @@ from unipose.body.pose import Pose
 from unipose.errors import FileError, PoseQueryError
 from unipose.files import save_pose
 from unipose.files.atomic import written_whole
-from unipose.files.keypoint_files import write_keypoints
+from unipose.files.keypoint_writing import write_keypoints
 from unipose.lifting.keypoint_lifter import KeypointLifter
 from unipose.render.skeleton import draw_keypoints
 from unipose.vision.joint_fitting import JointFittingConfig, fit_joints

@@ -19,6 +19,7 @@ from unipose.files.atomic import written_whole
 from unipose.files.film import FOLDER_FPS, FilmReader
 from unipose.files.film_writer import film_writer
 from unipose.files.keypoint_files import read_keypoint_file
+from unipose.files.ordering import files_in_order
 from unipose.files.photo import Pixels, open_photo
 from unipose.render.skeleton import draw_keypoints
 
@@ -108,13 +109,13 @@ def _keypoints(people: Sequence[PersonInImage]) -> list[Keypoints]:
 
 
 def photos_in(path: Path) -> list[Path]:
-    """Return the photo, or the photos of a folder in the order of their names.
+    """Return the photo, or the photos of a folder: photo 2 before photo 10.
 
     Raises PoseQueryError if a folder holds none.
     """
     if not path.is_dir():
         return [path]
-    found = sorted(file for file in path.iterdir() if is_photo(file))
+    found = [file for file in files_in_order(path) if is_photo(file)]
     if not found:
         raise PoseQueryError(f"the folder {path} holds no photo")
     return found

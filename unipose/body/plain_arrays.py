@@ -128,12 +128,17 @@ def read_members(
         return arrays
 
 
-def _unpickled(data: bytes, path: Path, name: str, unpickle: Callable[[bytes], Any]) -> Any:
-    """Return what `unpickle` makes of the pickle behind the header of an array of objects."""
+def array_pickle(data: bytes) -> bytes:
+    """Return the pickle behind the header of an array of objects."""
     wide = data[6:7] != b"\x01"
     start = (12 if wide else 10) + int.from_bytes(data[8 : 12 if wide else 10], "little")
+    return data[start:]
+
+
+def _unpickled(data: bytes, path: Path, name: str, unpickle: Callable[[bytes], Any]) -> Any:
+    """Return what `unpickle` makes of the pickle behind the header of an array of objects."""
     try:
-        return unpickle(data[start:])
+        return unpickle(array_pickle(data))
     except PickleRefusedError as error:
         raise FileError(
             path, f"{name!r} is not read: {error} (nothing in it was executed)."

@@ -13,6 +13,7 @@ from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.errors import FileError, PoseError, PoseQueryError, SkeletonError
 from unipose.file_signatures import POSE_ENDINGS as READ
+from unipose.file_signatures import unknown_ending
 
 if TYPE_CHECKING:
     from unipose.files.motion import Motion
@@ -34,7 +35,7 @@ def open_pose(
     skeleton: str | Path | Mapping[str, str] | None = None,
     person: str | None = None,
 ) -> Pose:
-    """Read poses from a file: AMASS, SMPL parameters, results (.npz .json .npy .pkl), .bvh, .amc.
+    """Read poses: AMASS, SMPL parameters, results (.npz .json .npy .pkl .pt), .bvh, .amc.
 
     `at` picks the one pose at so many seconds, `frame` the one with this number, from 0. Motions
     on their own skeleton are brought onto the joints of `body` (default: the open body); `asf`
@@ -48,9 +49,7 @@ def open_pose(
     path = Path(path)
     ending = path.suffix.lower()
     if ending not in READ:
-        raise FileError(
-            path, f"cannot be read: unknown ending {ending!r}.", f"Known are {', '.join(READ)}."
-        )
+        raise unknown_ending(path, READ)
     if at is not None and frame is not None:
         raise PoseQueryError("say which pose by its second or by its frame, not by both")
     if fps is not None and not 0 < fps < 1e5:
@@ -75,19 +74,23 @@ def _frame_in(frame: int, count: int) -> int:
 
 
 def _open_arrays(path: Path, *, up: str | None, person: str | None) -> Pose:
+    from unipose.body.plain_arrays import PickledArrayError
     from unipose.files.motion import check_up
     from unipose.files.npy import read_npy
     from unipose.files.npz import read_npz
-    from unipose.files.pkl import read_pkl
+    from unipose.files.pkl import read_pickled_npy, read_pkl
     from unipose.files.smpl_json import read_json
     from unipose.files.smpl_parameters import turn_up
 
     match path.suffix.lower():
         case ".npy":
-            return turn_up(read_npy(path), check_up(up) or "y")
+            try:
+                return turn_up(read_npy(path), check_up(up) or "y")
+            except PickledArrayError:
+                return read_pickled_npy(path, up=up)
         case ".npz":
             return read_npz(path, up=up, person=person)
-        case ".pkl":
+        case ".pkl" | ".pt":
             return read_pkl(path, up=up, person=person)
         case _:
             return read_json(path, up=up, person=person)

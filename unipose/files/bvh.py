@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from io import BufferedIOBase
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +105,7 @@ def _read_hierarchy(file: BufferedIOBase, path: Path) -> list[_Joint]:  # noqa: 
     line = next(lines, None)
     if line is None:
         raise FileError(path, "is empty.")
-    if line.lstrip("\ufeffï»¿").upper().split() != ["HIERARCHY"]:
+    if line.lstrip("\ufeff").upper().split() != ["HIERARCHY"]:
         raise FileError(path, f"is no BVH motion: expected HIERARCHY, found {line[:40]!r}.")
     joints: list[_Joint] = []
     open_joints: list[int] = []  # -1 stands for an end site
@@ -122,8 +122,11 @@ def _read_hierarchy(file: BufferedIOBase, path: Path) -> list[_Joint]:  # noqa: 
                 name = " ".join(words[1:]).rpartition(":")[2]  # mixamorig:Hips is Hips
                 if not open_joints:
                     root = len(joints)
-                if not name or any(joint.name == name for joint in joints[root:]):
-                    raise FileError(path, f"joint {len(joints) + 1} has no name of its own.")
+                if not name:
+                    raise FileError(path, f"joint {len(joints) + 1} has no name.")
+                taken = {joint.name for joint in joints[root:]}
+                if name in taken:  # ends of fingers that are all called Nub
+                    name = next(f"{name} {i}" for i in count(2) if f"{name} {i}" not in taken)
                 joints.append(_Joint(name=name, parent=open_joints[-1] if open_joints else -1))
                 pending = len(joints) - 1
                 if len(joints) > MOST_JOINTS:

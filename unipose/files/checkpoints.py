@@ -14,7 +14,8 @@ import pickle
 import pickletools
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -297,6 +298,36 @@ def _forget(self: object, *_: object) -> None:
 
 def _read_archive(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
     """Return the weights of an archive as `torch.save` writes it."""
+    with _opened_archive(path) as (content, tensor_of):
+        return {
+            name: tensor_of(written)
+            for name, written in _state_dict(content).items()
+            if isinstance(written, _Written) and name.startswith(prefixes)
+        }
+
+
+def read_saved_tables(path: Path) -> object:
+    """Return what `torch.save` wrote: tables, lists and words, each tensor as a NumPy array.
+
+    Objects that are no data are None; nothing is executed. Raises WeightsError.
+    """
+    with _opened_archive(path) as (content, tensor_of):
+
+        def plain(value: object) -> object:
+            if isinstance(value, _Written):
+                return tensor_of(value).float().numpy()
+            if isinstance(value, dict):
+                return {str(key): plain(one) for key, one in value.items()}
+            if isinstance(value, list | tuple):
+                return [plain(one) for one in value]
+            return value if isinstance(value, str | int | float) else None
+
+        return plain(content)
+
+
+@contextmanager
+def _opened_archive(path: Path) -> Iterator[tuple[object, Callable[[_Written], Tensor]]]:
+    """Give what an archive's pickle describes, and what makes a tensor of a description."""
     try:
         with zipfile.ZipFile(path) as archive:
             described = [
@@ -311,11 +342,7 @@ def _read_archive(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
             content = follow_pickle(data, unpickler, most_operations=len(data))
             folder = described[0].removesuffix("data.pkl") + "data/"
             storages: dict[str, Tensor] = {}
-            return {
-                name: _tensor(archive, folder, written, storages)
-                for name, written in _state_dict(content).items()
-                if isinstance(written, _Written) and name.startswith(prefixes)
-            }
+            yield content, lambda written: _tensor(archive, folder, written, storages)
     except PickleRefusedError as error:
         raise WeightsError(
             path, f"it is not read: {error} (nothing in it was executed)."

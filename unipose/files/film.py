@@ -5,7 +5,6 @@ Frames come one after the other and none is kept, so that memory stays flat.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from unipose.errors import ConfigError, FileError
 from unipose.file_signatures import PHOTO_ENDINGS, is_photo
 from unipose.files.film_decoder import Moment, film_moments, opened_film
 from unipose.files.notes import add_note
+from unipose.files.ordering import files_in_order
 from unipose.files.photo import Pixels, open_photo
 
 FOLDER_FPS = 25.0
@@ -155,8 +155,8 @@ def open_film(path: str | Path, *, fps: float | None = None) -> FilmReader:
 
 
 def _open_folder(path: Path, fps: float | None) -> FilmReader:
-    found = [file for file in path.iterdir() if is_photo(file) and not file.name.startswith(".")]
-    if not found:
+    pictures = tuple(filter(is_photo, files_in_order(path)))
+    if not pictures:
         endings = ", ".join(PHOTO_ENDINGS)
         raise FileError(path, f"holds no pictures; expected files ending in {endings}.")
     if fps is None:
@@ -164,7 +164,6 @@ def _open_folder(path: Path, fps: float | None) -> FilmReader:
         add_note(path, f"a folder of pictures has no frame rate; {fps:g} per second is assumed")
     elif not 0 < fps < 1e5:
         raise ConfigError(f"expected a positive frame rate, got {fps}")
-    pictures = tuple(sorted(found, key=_as_people_count))
     film = FilmReader(
         path=path,
         size_px=(0, 0),
@@ -194,9 +193,3 @@ def _first_size(path: Path, moments: Iterator[Moment]) -> tuple[int, int]:
         else:
             return width, height
     raise FileError(path, f"not one frame of it can be read ({problem}).", "Copy it again.")
-
-
-def _as_people_count(path: Path) -> list[str | int]:
-    """Return what sorts names with numbers: text and numbers in turn."""
-    parts = re.split(r"([0-9]+)", path.name)
-    return [int(part) if i % 2 else part.casefold() for i, part in enumerate(parts)]

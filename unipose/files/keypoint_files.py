@@ -3,6 +3,8 @@
 Which layout a file has is told by its keys:
 
     {"people": [{"pose_keypoints_2d": [x, y, score, ...]}]}                        OpenPose, a frame
+    {"people": [...], "canvas_width": w, "canvas_height": h}           ControlNet, a frame or a list
+    {"1.jpg": {"people": [...]}, ...}, or "bodies" with "joints"     AlphaPose's --format open, cmu
     {"images": [...], "annotations": [{"image_id", "keypoints": [x, y, v, ...]}]}  COCO annotations
     [{"image_id", "keypoints": [x, y, score, ...], "score"}]               COCO results, AlphaPose
     {"instance_info": [{"frame_id", "instances": [...]}]}                             MMPose, a film
@@ -15,9 +17,8 @@ file are COCO's. A keypoint with a score of 0 is missing.
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,9 +43,9 @@ from unipose.body.keypoints import Keypoints
 from unipose.body.people import Box, ImagePeople, PersonInImage
 from unipose.body.plain_arrays import read_array, read_members
 from unipose.errors import FileError, PoseError, SkeletonError
-from unipose.files.atomic import written_whole
 from unipose.files.json_table import read_json_value
 from unipose.files.numbers import open_for_reading
+from unipose.files.ordering import files_in_order
 
 LARGEST_BYTES = 1 << 30
 _OF_SIZE = {
@@ -52,12 +53,12 @@ _OF_SIZE = {
 }
 """What so many keypoints are in the file of a detector."""
 _OPENPOSE_BODY = {len(one): one for one in (OPENPOSE_18, OPENPOSE_25)}
-_OPENPOSE_EXTRA = ("hand_left_keypoints_2d", "hand_right_keypoints_2d", "face_keypoints_2d")
+_OPENPOSE_NAMES = ("pose_keypoints_2d", "pose_keypoints", "joints")
+"""Where a person's keypoints lie: OpenPose's, its version 1.0, and AlphaPose's `cmu`."""
+OPENPOSE_EXTRA = ("hand_left_keypoints_2d", "hand_right_keypoints_2d", "face_keypoints_2d")
 _COCO_EXTRA = ("foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
 _COCO_SCORES = np.array([0.0, 0.5, 1.0])
 """COCO marks 0 not labelled, 1 labelled but hidden, 2 seen."""
-
-Layout = Literal["coco", "openpose"]
 
 
 class _Unreadable(ValueError):
@@ -97,12 +98,16 @@ def _reader_of(content: Any) -> Callable[[Any, KeypointSet | None, str], list[Im
     if isinstance(content, dict):
         if isinstance(content.get("people"), list):
             return _read_openpose
+        if content and all(_is_frame(frame) for frame in content.values()):
+            return _read_named_frames
         if isinstance(content.get("annotations"), list):
             return _read_coco_annotations
         if isinstance(content.get("instance_info"), list):
             return _read_mmpose_film
     if isinstance(content, list):
         first = content[0] if content else {}
+        if content and all(_is_frame(frame) for frame in content):
+            return _read_frame_list
         if isinstance(first, dict) and "keypoint_scores" in first:
             return _read_mmpose_picture
         if isinstance(first, dict) and "image_id" in first:
@@ -119,29 +124,64 @@ def _reader_of(content: Any) -> Callable[[Any, KeypointSet | None, str], list[Im
 
 
 def _read_frames(folder: Path, wanted: KeypointSet | None) -> list[ImagePeople]:
-    files = sorted(folder.glob("*.json"))
+    files = [file for file in files_in_order(folder) if file.suffix.lower() == ".json"]
     if not files:
         raise FileError(folder, "holds no .json files of frames.")
     return [image for file in files for image in read_keypoint_file(file, of=wanted)]
 
 
-def _read_openpose(content: Any, wanted: KeypointSet | None, stem: str) -> list[ImagePeople]:
+def _is_frame(content: Any) -> bool:
+    return isinstance(content, dict) and any(
+        isinstance(content.get(name), list) for name in ("people", "bodies")
+    )
+
+
+def _read_frame_list(content: Any, wanted: KeypointSet | None, stem: str) -> list[ImagePeople]:
+    """Return the frames of a list, as ComfyUI writes them: numbered where there are several."""
+    names = [stem] if len(content) == 1 else [f"{stem}_{i}" for i in range(len(content))]
+    return [
+        image
+        for name, frame in zip(names, content, strict=True)
+        for image in _read_openpose(frame, wanted, name)
+    ]
+
+
+def _read_named_frames(content: Any, wanted: KeypointSet | None, stem: str) -> list[ImagePeople]:
+    return [
+        image
+        for name, frame in content.items()
+        for image in _read_openpose(frame, wanted, name, detector="alphapose")
+    ]
+
+
+def _read_openpose(
+    content: Any, wanted: KeypointSet | None, stem: str, *, detector: str = "openpose"
+) -> list[ImagePeople]:
+    size = _canvas(content)
     people = []
-    for person in content["people"]:
-        flat = _field(person, "pose_keypoints_2d", list)
-        rows = [_triples(flat, "pose_keypoints_2d")]
-        extra = [_triples(person.get(name) or [], name) for name in _OPENPOSE_EXTRA]
+    for person in content["people"] if "people" in content else content["bodies"]:
+        name = next((name for name in _OPENPOSE_NAMES if name in person), _OPENPOSE_NAMES[0])
+        flat = _field(person, name, list)
+        rows = [_triples(flat, name)]
+        extra = [_triples(person.get(name) or [], name) for name in OPENPOSE_EXTRA]
         base = wanted or _OPENPOSE_BODY.get(len(rows[0]))
         if base is None:
-            raise _Unreadable(
-                f"pose_keypoints_2d has {len(rows[0])} keypoints; expected OpenPose's 25 or 18"
-            )
+            raise _Unreadable(f"{name} has {len(rows[0])} keypoints; expected OpenPose's 25 or 18")
         if base is OPENPOSE_25 and len(extra[0]) == len(extra[1]) == 21:
             base, rows = OPENPOSE_67, [*rows, *extra[:2]]
             if len(extra[2]) == 70:
                 base, rows = OPENPOSE_137, [*rows, extra[2]]
-        people.append(_person(np.concatenate(rows), base, detector="openpose"))
-    return [ImagePeople(image=stem.removesuffix("_keypoints"), people=tuple(people))]
+        table = np.concatenate(rows)
+        if size is not None and np.abs(table[:, :2]).max(initial=0.0) <= 1.0:
+            table[:, :2] *= size  # newer ones write shares of the canvas
+        people.append(_person(table, base, detector=detector))
+    name = stem.removesuffix("_keypoints")
+    return [ImagePeople(image=name, people=tuple(people), size_px=size)]
+
+
+def _canvas(frame: dict[str, Any]) -> tuple[int, int] | None:
+    """Return the size of the picture that ControlNet's keypoints are on."""
+    return _size({"width": frame.get("canvas_width"), "height": frame.get("canvas_height")})
 
 
 def _read_coco_annotations(
@@ -297,74 +337,6 @@ def read_keypoints(path: str | Path, *, of: KeypointSet | None = None) -> Keypoi
     return Keypoints.of(of, points, found, present=found > 0)
 
 
-def write_keypoints(keypoints: Keypoints, path: str | Path) -> Path:
-    """Write keypoints as an .npz that says which set they are; missing ones are NaN."""
-    points = keypoints.points_or_nan
-    with written_whole(path) as temporary, temporary.open("wb") as file:
-        np.savez(
-            file, keypoints=points.numpy(), scores=keypoints.scores.numpy(),
-            keypoint_set=np.array(keypoints.keypoint_set.name),
-        )  # fmt: skip
-    return Path(path)
-
-
-def write_people(images: Iterable[ImagePeople], path: str | Path, layout: Layout = "coco") -> Path:
-    """Write people as COCO results (all pictures), or as OpenPose writes one frame.
-
-    Coordinates are rounded to thousandths of a pixel; a missing keypoint is 0, 0, 0.
-
-    Raises FileError for OpenPose's layout with more than one picture, or with keypoints that are
-    not OpenPose's.
-    """
-    images, path = list(images), Path(path)
-    if layout == "openpose":
-        if len(images) != 1:
-            raise FileError(path, f"{len(images)} pictures: OpenPose has a file for each.")
-        content: Any = {
-            "version": 1.3,
-            "people": [_openpose_person(person, path) for person in images[0].people],
-        }
-    else:
-        content = [
-            {
-                "image_id": int(image.image) if image.image.isdecimal() else image.image,
-                "category_id": 1,
-                "keypoints": _flat(person.keypoints),
-                "score": person.confidence,
-            }
-            | ({} if person.box is None else {"bbox": _as_xywh(person.box)})
-            for image in images
-            for person in image.people
-            if person.keypoints is not None
-        ]
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
-    return path
-
-
-def _openpose_person(person: PersonInImage, path: Path) -> dict[str, Any]:
-    keypoints = person.keypoints
-    if keypoints is None:
-        raise FileError(path, "a person without keypoints cannot be written.")
-    name = keypoints.keypoint_set.name
-    if name not in ("openpose-18", "openpose-25", "openpose-67", "openpose-137"):
-        raise FileError(path, f"{name} is not OpenPose's.", "Map the keypoints onto openpose-25.")
-    flat = _flat(keypoints)
-    body = 18 if name == "openpose-18" else 25
-    ends = np.cumsum([0, body, 21, 21, 70]) * 3
-    names = ("pose_keypoints_2d", *_OPENPOSE_EXTRA)
-    return {"person_id": [-1]} | {
-        key: flat[a:b]
-        for key, a, b in zip(names, ends, ends[1:])  # shorter sets end early
-    }
-
-
-def _flat(keypoints: Keypoints | None) -> list[float]:
-    assert keypoints is not None
-    rows = torch.cat([keypoints.points[0, :, :2], keypoints.scores[0, :, None]], dim=1)
-    return [round(value, 6 if i % 3 == 2 else 3) for i, value in enumerate(rows.ravel().tolist())]
-
-
 def _person(
     rows: Float[np.ndarray, "keypoint 3"],
     of: KeypointSet,
@@ -427,11 +399,6 @@ def _xywh(values: Any) -> Box | None:
         raise _Unreadable(f"expected a box x, y, width, height, got {str(values)[:60]}")
     x, y, width, height = numbers.tolist()
     return x, y, x + width, y + height
-
-
-def _as_xywh(box: Box) -> list[float]:
-    left, top, right, bottom = box
-    return [left, top, right - left, bottom - top]
 
 
 def _check_pixels(images: list[ImagePeople], path: Path) -> None:

@@ -53,13 +53,16 @@ def open_text(path: str | Path) -> BufferedIOBase:
 
 
 def read_line(file: BufferedIOBase, path: Path) -> str | None:
-    """Return the next line without its end, None at the end of the file."""
+    """Return the next line without its end, None at the end of the file; UTF-8, else Latin-1."""
     line = file.readline(LONGEST_LINE_BYTES)
     if not line:
         return None
     if len(line) == LONGEST_LINE_BYTES:
         raise FileError(path, f"has a header line of over {LONGEST_LINE_BYTES} bytes.")
-    return line.decode("latin-1").strip()
+    try:
+        return line.decode().strip()
+    except UnicodeDecodeError:
+        return line.decode("latin-1").strip()
 
 
 def read_tokens(file: BufferedIOBase) -> Iterator[list[bytes]]:

@@ -18,8 +18,10 @@ from unipose.files.smpl_parameters import ARRAYS, POSES
 
 CONTAINERS = frozenset({
     "results", "annots", "smpl_params", "smpl_param", "pred_smpl_params", "params", "arr_0",
+    "smpl_params_global",
 })  # fmt: skip
-"""Names under which a person, or a table of people, lies one level deeper."""
+"""Names under which a person, or a table of people, lies one level deeper; GVHMR's is the one in
+the world, beside the same in the camera."""
 MOST_NAMED = 12
 LONGEST_WORD = 100
 

@@ -96,7 +96,7 @@ def keypoints(
     from unipose.app.pose_input import check_drawn, refuse_own
     from unipose.body.keypoint_sets import keypoint_set as set_of
     from unipose.files.film import open_film
-    from unipose.files.keypoint_files import write_people
+    from unipose.files.keypoint_writing import write_people
 
     film, whole = is_film(image), boxes == "whole"
     onnx_boxes = boxes is not None and boxes.lower().endswith(".onnx")
