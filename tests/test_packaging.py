@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import json
 import re
+import resource
 import subprocess
 import sys
-import time
 import tomllib
 from collections import Counter
 from importlib.util import find_spec
@@ -73,13 +73,11 @@ def test_importing_unipose_and_its_command_imports_nothing_heavy():
 
 def test_help_comes_at_once():
     command = str(Path(sys.executable).with_name("unipose"))
-    taken = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = run(command, "--help")
-        taken.append(time.perf_counter() - start)
-        assert done.returncode == 0
-    assert min(taken) < 1.0
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert run(command, "--help").returncode == 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    work = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert 0 < work < 1.0  # of the processor: how much else runs does not matter
 
 
 def test_what_the_package_offers_is_found_where_it_lives():

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from train.threads import available_cores
 from unipose.errors import ConfigError, UniPoseError
 
 Made = TypeVar("Made")
@@ -24,12 +25,14 @@ Made = TypeVar("Made")
 def prefetch(make: Callable[[int], Made], places: Sequence[int], *, workers: int) -> Iterator[Made]:
     """Yield what is made of each place, in their order; `workers` processes are two each ahead.
 
-    The same is made by any number of workers if `make` draws from its place alone; 0 makes each
-    when it is asked for. The workers start now, with all that `make` knows now. Raises what `make`
-    raises (others than UniPoseError as DataLoader reports them), in its place.
+    The same is made by any number of workers if `make` draws from its place alone, so no more are
+    started than there are cores; 0 makes each when it is asked for. The workers start now, with all
+    that `make` knows now. Raises what `make` raises (others than UniPoseError as DataLoader reports
+    them), in its place.
     """
     if workers < 0 or (workers and not hasattr(os, "fork")):
         raise ConfigError(f"{workers} workers cannot be started here; --workers 0 does without")
+    workers = min(workers, available_cores())
     loader = DataLoader(
         _MadeItems(make, places),
         batch_size=None,

@@ -44,6 +44,21 @@ def is_film(path: str | Path) -> bool:
 def unknown_ending(path: Path, known: tuple[str, ...]) -> FileError:
     """Return the error for a file that is none of the known ones, with what to do about it."""
     ending = path.suffix.lower()
+    if ending in PHOTO_ENDINGS:
+        return FileError(
+            path, "is a photo, and a pose file was expected.",
+            "`unipose estimate` (in Python UniPose.estimate) reads the pose off a photo.",
+        )  # fmt: skip
+    if ending in FILM_ENDINGS:
+        return FileError(
+            path, "is a film, and a pose file was expected.",
+            "`unipose track` reads the motions off a film.",
+        )  # fmt: skip
+    if not ending and not path.exists():
+        return MissingFileError(
+            path, "there is no such file.",
+            "If it is a named pose: `unipose poses NAME -o FILE` writes it.",
+        )  # fmt: skip
     advice = ADVICE.get(ending, f"Known are {', '.join(known)}.")
     return FileError(path, f"cannot be read: unknown ending {ending!r}.", advice)
 
@@ -60,18 +75,6 @@ def check_file(path: Path, *, photos: bool = False, poses: bool = True) -> None:
     if photos:
         endings += PHOTO_ENDINGS + (FILM_ENDINGS if poses else ())
     if poses and ending not in endings:
-        if ending in PHOTO_ENDINGS:
-            raise FileError(
-                path,
-                "is a photo, and a pose file was expected.",
-                "`unipose estimate` reads the pose off a photo.",
-            )
-        if ending in FILM_ENDINGS:
-            raise FileError(
-                path,
-                "is a film, and a pose file was expected.",
-                "`unipose track` reads the motions off a film.",
-            )
         raise unknown_ending(path, endings)
     if path.is_dir():
         raise FileError(path, "is a folder, not a file.", "Name a file in it.")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from unipose.app.terminal import with_dropped_file
 from unipose.app.wording import printable
 
 ROOT = Path(__file__).parents[2]
@@ -216,3 +217,15 @@ def test_ctrl_c_during_an_answer_gives_up_the_answer_and_keeps_the_poses(termina
     screen.wait_for("pose 1: the example 'squat'")
     screen.type("/quit\n")
     assert screen.status() == 0
+
+
+def test_a_file_that_is_dragged_into_the_window_is_opened(tmp_path: Path):
+    file = tmp_path / "my walk.bvh"
+    file.write_text("HIERARCHY")
+    opened = f'/pose "{file}"'
+    escaped = str(file).replace(" ", "\\ ")
+    for dropped in (escaped, f"{escaped} ", f"'{file}'", f'"{file}"', str(file)):
+        assert with_dropped_file(dropped) == opened
+    assert with_dropped_file(f"/pose {escaped} 2") == f"/pose {file} 2"
+    for typed in ("/help", "/home/nobody/a.bvh", "is it 1\\ 2?", "walk.bvh"):
+        assert with_dropped_file(typed) == typed

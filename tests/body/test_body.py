@@ -50,16 +50,11 @@ def test_the_file_is_small_and_says_where_it_came_from():
     assert "MakeHuman" in notice
 
 
-def test_it_loads_in_less_than_a_second():
+def test_it_takes_less_than_a_second_of_work_to_load():
     load_body()
-    best = min(_seconds_to_load() for _ in range(5))
-    assert best < 1.0
-
-
-def _seconds_to_load() -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     load_body()
-    return time.perf_counter() - start
+    assert time.process_time() - start < 1.0
 
 
 def test_it_has_the_size_of_an_smpl_mesh_and_is_closed(body: Body):

@@ -238,19 +238,33 @@ def test_where_all_do_the_same_no_action_is_asked_for(options: RecognitionOption
     assert set(found["by"]) == {"contacts of poses"}  # type: ignore[call-overload]
 
 
-def test_a_language_model_that_sees_can_be_asked() -> None:
+@pytest.mark.parametrize("as_poses", [False, True])
+def test_a_language_model_that_sees_is_asked_about_the_pose_or_the_picture_itself(
+    as_poses: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assistant = seeing_assistant()
     assert isinstance(assistant, RecognitionModel)
     picture = assistant.model.look(some_pixels(), None)
-    example = Example(
-        shown=(PicturedPerson(picture=picture, rotations=torch.eye(3).repeat(22, 1, 1)),),
-        label="run",
+    person = PicturedPerson(picture=picture, rotations=torch.eye(3).repeat(22, 1, 1))
+    shown = Pose.from_rotations(person.rotations[None]) if as_poses else [picture]
+    actions = ("climb", "run")
+    said = assistant.label(shown, actions)
+    other = actions[1 - actions.index(said)]
+    looked_at: list[object] = []
+    label = assistant.label
+    monkeypatch.setattr(
+        assistant, "label", lambda seen, among: looked_at.append(seen) or label(seen, among)
     )
-    asked = [Question(example=example, actions=("climb", "run"))]
-    for as_poses in (False, True):
-        found = score_actions(assistant, asked, as_poses=as_poses)
-        assert found["accuracy"] in (0.0, 1.0)
-        assert found["asked"] == 1
+    asked = [
+        Question(example=Example(shown=(person,), label=truth), actions=actions)
+        for truth in (said, said, other)
+    ]
+    found = score_actions(assistant, asked, as_poses=as_poses)
+    assert (found["accuracy"], found["asked"]) == (pytest.approx(2 / 3), 3)
+    if as_poses:
+        assert all(torch.equal(seen.rotations, shown.rotations) for seen in looked_at)
+    else:
+        assert all(len(seen) == 1 and seen[0] is picture for seen in looked_at)
 
 
 def test_chance_needs_others(tmp_path: Path) -> None:

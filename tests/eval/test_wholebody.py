@@ -106,8 +106,8 @@ def test_the_lowest_quarter_of_the_times_counts():
         {name: look(name) for name in looked}, [(0.0, 0.0, 1.0, 1.0)], repeats=3, clock="wall"
     )
     assert looked == {"a": 4, "b": 4}
-    assert min(times.values()) >= 0
-    assert evaluation_seconds(images=2) < 5
+    assert all(seconds > 0 for seconds in times.values())
+    assert evaluation_seconds(images=2) > 0
 
 
 def test_results_are_measured_against_annotations(tmp_path, capsys):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -107,6 +108,20 @@ def test_a_film_is_turned_as_the_telephone_was_held(
     }  # fmt: skip
     assert [side for side, colour in edges.items() if is_red(colour)] == [red]
     assert [side for side, colour in edges.items() if is_blue(colour)] == [blue]
+
+
+def test_a_still_that_lies_before_the_film_is_not_taken_for_it(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mp4"), "w") as film:
+        streams = [film.add_stream("mjpeg", rate=10), film.add_stream("libx264", rate=10)]
+        for stream, layout, numbers in zip(
+            streams, ("yuvj420p", "yuv420p"), ([15], range(5)), strict=True
+        ):
+            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, layout
+            for i in numbers:
+                film.mux(stream.encode(av.VideoFrame.from_ndarray(picture(i), format="rgb24")))
+            film.mux(stream.encode(None))
+    shown = [number_of(frame.pixels) for frame in open_film(tmp_path / "a.mp4").frames()]
+    assert shown == [0, 1, 2, 3, 4]
 
 
 def test_pixels_that_are_not_square_are_stretched(tmp_path: Path) -> None:

@@ -108,6 +108,8 @@ def test_alphapose_writes_all_frames_in_openpose_s_layout(
     assert (first.image, second.image) == ("1.jpg", "2.jpg")
     assert the_keypoints(second.people[0]).points[0, 1].tolist() == [201, 201.5]
     assert second.people[0].detector == "alphapose"
+    (alone,) = read_keypoint_file(save(tmp_path, content["2.jpg"], "2.json"))  # with --sep-json
+    assert the_keypoints(alone.people[0]).points[0, 1].tolist() == [201, 201.5]
 
 
 @pytest.mark.parametrize("missing", [[-1, -1, 0], [float("nan")] * 3])

@@ -164,13 +164,14 @@ def test_a_foreign_shape_is_drawn_in_the_mean_shape_at_the_same_place(tmp_path):
 def test_the_time_beyond_the_end_is_an_error_that_says_where_the_end_is(tmp_path):
     for ending in (".npz", ".bvh"):
         path = save_pose(some_poses(4, fps=10.0), tmp_path / f"p{ending}")
-        with pytest.raises(FileError, match=r"ends at 0\.30 s"):
-            open_pose(path, at=9.0)
+        for seconds in (9.0, -1.0, float("inf"), float("nan")):
+            with pytest.raises(FileError, match=r"ends at 0\.30 s"):
+                open_pose(path, at=seconds)
 
 
 def test_an_unknown_ending_is_answered_with_the_known_ones(tmp_path):
     with pytest.raises(FileError, match=r"\.npz.*\.amc"):
-        open_pose(tmp_path / "p.fbx")
+        open_pose(tmp_path / "p.xyz")
     with pytest.raises(FileError, match=r"\.npz.*\.glb"):
         save_pose(some_poses(1), tmp_path / "p.fbx")
 

@@ -144,7 +144,7 @@ def test_another_picture_gives_another_answer_and_gradients_reach_the_projector_
     assert one.text != other.text
     model.zero_grad()
     one.text.backward()
-    assert all(p.grad is not None for p in model.eyes.projector.parameters())
+    assert all(float(p.grad.abs().max()) > 0 for p in model.eyes.projector.parameters())
     assert all(p.grad is None and not p.requires_grad for p in model.eyes.pose.parameters())
 
 
@@ -187,7 +187,7 @@ def test_what_guessing_eyes_see_is_read_as_a_pose_behind_the_patches(tmp_path: P
     v.text.save_pretrained(tmp_path)
     again = UniPose.load(tmp_path, eyes="own")
     assert again.model.look(some_pixels()).guess.tolist() == look.guess.tolist()
-    assert isinstance(again.describe(some_pixels().numpy()), str)
+    assert again.describe(some_pixels().numpy()) == guessing.describe(some_pixels().numpy())
 
 
 def test_the_encoders_never_train(assistant: UniPose):

@@ -68,8 +68,14 @@ def test_every_lifter_says_a_pose_for_each_frame_or_for_the_middle_one(name: str
     net = make_task_net(LifterConfig(task_net=name, changes=SMALL[name])).eval()
     assert isinstance(net, TaskNet)
     frames = int(net.frames)
-    said = net(torch.randn(2, frames, 17, 2))
+    seen = torch.randn(2, frames, 17, 2, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        said, first = net(seen), net(seen[:1])
+        other = net(seen[:, :, torch.arange(17).flip(0)])
     assert said.shape == (2, frames if name == "mixste" else 1, 17, 3)
+    torch.testing.assert_close(said[:1], first, atol=1e-5, rtol=1e-4)
+    assert float((said[0] - said[1]).abs().max()) > 1e-4
+    assert float((said - other).abs().max()) > 1e-4
 
 
 def test_one_window_with_strides_is_the_same_as_dilations_over_a_longer_row():

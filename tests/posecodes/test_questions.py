@@ -273,10 +273,16 @@ def test_every_extreme_of_a_recording_has_a_moment():
             fps=1.0,
         )
     )
+    moments = {}
     for arguments in arguments_of("when").values():
         found = answer_call(Call(verb="when", arguments=arguments), [], film=film)
-        assert 0 <= float(found.value) <= 6  # type: ignore[arg-type]
+        moments[arguments] = found.value
         assert numbers(found.sentence) == numbers(found.fact)
+    assert set(moments.values()) <= set(range(len(EXAMPLES)))
+    for part in ("left hand", "right hand", "left knee", "head"):
+        assert moments["highest", part] != moments["lowest", part]
+    assert [*EXAMPLES][int(moments["highest", "left knee"])] == "balance"
+    assert [*EXAMPLES][int(moments["lowest", "head"])] in ("squat", "sit")
 
 
 def test_a_hand_laid_on_the_other_arm_touches_it_and_neighbours_never_do():

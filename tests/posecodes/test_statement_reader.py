@@ -131,12 +131,16 @@ _WORDS = (
 )  # fmt: skip
 
 
+_OTHER_SIDE = {"left": "right", "right": "left", "to the left": "to the right"}
+
+
 @given(some.lists(some.sampled_from(_WORDS), max_size=15))
-def test_any_row_of_words_is_read_without_a_crash(row):
-    text = " ".join(row)
-    said = read(text).statements
+def test_any_row_of_words_is_read_as_its_mirror_image_is_mirrored(row):
+    text, mirrored = " ".join(row), " ".join(_OTHER_SIDE.get(word, word) for word in row)
+    said, changes = read(text).statements, read_change_text(text).changes
     assert len(set(said)) == len(said)
-    assert read_change_text(text).changes is not None
+    assert set(read(mirrored).statements) == {one.mirrored() for one in said}
+    assert set(read_change_text(mirrored).changes) == {one.mirrored() for one in changes}
 
 
 @pytest.mark.parametrize("text", ["", " . ,, ", "left " * 2000, "\u00e9\u4e2d" * 50, "a" * 9999])

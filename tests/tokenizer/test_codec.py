@@ -44,11 +44,19 @@ def test_the_paper_preset_has_the_published_size():
 
 
 def test_the_paper_preset_codes_a_pose_into_80_codes_and_back():
+    torch.manual_seed(0)
     codec = PoseTokenizer(PAPER).train()
-    rotations, codes, commitment = codec(some_poses(30))
-    assert rotations.shape == (30, 22, 3, 3)
+    sixd = some_poses(30)
+    codec(sixd)  # the codebook starts from a first batch
+    with torch.no_grad():
+        codes = codec.eval().encode(sixd)
+        rotations = codec.rotations(codes)
     assert codes.shape == (30, 80)
-    assert commitment >= 0
+    assert 0 <= int(codes.min()) < int(codes.max()) < 2048
+    assert len(codes.unique(dim=0)) == 30
+    torch.testing.assert_close(rotations.mT @ rotations, torch.eye(3).expand(30, 22, 3, 3),
+                               atol=1e-5, rtol=0)  # fmt: skip
+    assert float((rotations[0] - rotations[1]).abs().max()) > 1e-3
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -87,6 +87,13 @@ def test_the_global_random_numbers_are_left_alone():
     assert torch.equal(torch.rand(3), known)
 
 
+def test_no_more_workers_are_started_than_there_are_cores(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    makers = set(prefetch(lambda place: os.getpid(), range(8), workers=3))
+    assert len(makers) == 1
+    assert os.getpid() not in makers
+
+
 def test_fewer_workers_than_none_are_refused():
     with pytest.raises(ConfigError, match="-1 workers"):
         prefetch(lambda place: place, range(3), workers=-1)

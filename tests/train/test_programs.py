@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,56 +95,105 @@ def stop_after(program: object, config: object, *, step: int) -> None:
         RunFolder.save = real
 
 
+KILLED = """
+import os, runpy, signal, sys
+
+import torch
+from train import run_folder
+
+_, saves, where, program, *sys.argv[1:] = sys.argv
+left, save = int(saves), run_folder.RunFolder.save
+
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def save_some(self, *state):
+    global left
+    left -= 1
+    if left == 0 and where == "before":
+        die()
+    if left == 0 and where == "while":
+        run_folder.Path.rename = die
+    save(self, *state)
+    if left == 0:
+        die()
+
+
+run_folder.RunFolder.save = save_some
+runpy.run_module(program, run_name="__main__")
+"""
+"""Runs a program that is killed before, while or after it writes one of its checkpoints."""
+
+
 @pytest.mark.slow
 @PROGRAMS
 def test_a_killed_run_loses_only_the_steps_since_its_checkpoint(
     program: object, shown: str, tmp_path: Path
 ):
-    name = program.__name__
-    command = [
-        sys.executable,
-        "-m",
-        name,
-        "--preset",
-        "debug",
-        "--steps",
-        "40",
-        "--save-every",
-        "3",
-    ]
-    subprocess.run([*command, "--out", tmp_path / "unbroken"], check=True)
-    killed = tmp_path / "killed"
-    for wait in (1, 2, 4):  # before, at and after different checkpoints
-        process = subprocess.Popen([*command, "--out", killed])
-        before = {p.name for p in killed.glob("step-*")} if killed.exists() else set()
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and process.poll() is None:
-            if len({p.name for p in killed.glob("step-*")} - before) >= 1:
-                time.sleep(0.05 * wait)
-                break
-            time.sleep(0.02)
-        os.kill(process.pid, signal.SIGKILL) if process.poll() is None else None
-        process.wait()
-    subprocess.run([*command, "--out", killed], check=True)
+    name, killed = program.__name__, tmp_path / "killed"
+    arguments = ["--preset", "debug", "--steps", "12", "--save-every", "3", "--out"]
+    ordinary = [sys.executable, "-m", name, *arguments]
+    subprocess.run([*ordinary, tmp_path / "unbroken"], check=True)
+    for saves, where, kept in (("1", "after", "03"), ("1", "while", "03"), ("2", "before", "06")):
+        died = subprocess.run(
+            [sys.executable, "-c", KILLED, saves, where, name, *arguments, killed], check=False
+        )
+        assert died.returncode == -signal.SIGKILL
+        assert sorted(killed.glob("step-*"))[-1].stem.endswith(kept), (saves, where)
+    subprocess.run([*ordinary, killed], check=True)
     assert same(tmp_path / "unbroken", killed)
 
 
+TOLD = """
+import hashlib, json, os, runpy, sys
+from pathlib import Path
+
+from accelerate import Accelerator
+
+_, program, *sys.argv[1:] = sys.argv
+prepare = Accelerator.prepare
+trained = []
+
+
+def remember(self, *parts, **how):
+    prepared = prepare(self, *parts, **how)
+    trained.extend(prepared if isinstance(prepared, tuple) else [prepared])
+    return prepared
+
+
+Accelerator.prepare = remember
+runpy.run_module(program, run_name="__main__")
+weights = trained[0].state_dict()
+digest = hashlib.sha256()
+for name in sorted(weights):
+    digest.update(weights[name].float().numpy().tobytes())
+out = Path(sys.argv[sys.argv.index("--out") + 1])
+(out / f"weights-{os.environ['RANK']}.txt").write_text(digest.hexdigest())
+"""
+"""Runs a program; each process writes down what its weights are in the end."""
+
+
 @pytest.mark.slow
-@PROGRAMS
+@pytest.mark.parametrize(("program", "shown"), [(pose_codes, "codec"), (visual, "model")])
 def test_two_processes_train_one_model(program: object, shown: str, tmp_path: Path):
-    arguments = ["-m", program.__name__, "--preset", "debug", "--out", str(tmp_path)]
+    """What `align` learns on two processes is checked in `test_engines`."""
+    script, out = tmp_path / "told.py", tmp_path / "run"
+    script.write_text(TOLD)
     launch = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
-    launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", str(script)]
     subprocess.run(
-        [sys.executable, "-m", "accelerate.commands.launch", *launch, *arguments],
+        [sys.executable, "-m", "accelerate.commands.launch", *launch, program.__name__,
+         "--preset", "debug", "--out", str(out)],
         check=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        timeout=600,
-    )
-    assert (tmp_path / shown).is_dir()
-    steps = program.PRESETS["debug"].steps
-    assert [p.name for p in tmp_path.glob("step-*")][-1:] or steps == 0
-    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) >= 1
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+    first, second = ((out / f"weights-{rank}.txt").read_text() for rank in (0, 1))
+    assert first == second
+    program.main(replace(program.PRESETS["debug"], out=tmp_path / "alone"))
+    assert (out / shown).is_dir()
+    assert not same(out, tmp_path / "alone")  # two halves of a batch, not twice the same
 
 
 def test_joint_noise_changes_one_limb_of_half_the_poses():

@@ -22,7 +22,7 @@ from unipose.errors import (
     PoseQueryError,
 )
 from unipose.language.answers import write_contacts
-from unipose.language.decoding import Answer
+from unipose.language.decoding import Answer, Decoding
 from unipose.language.pictures import Picture
 from unipose.vision.crops import Crops
 
@@ -64,20 +64,28 @@ def test_a_real_model_describes_and_compares_pictures(seeing: UniPose, tmp_path:
     Image.fromarray(PIXELS).save(tmp_path / "a.png")
     said = seeing.describe(tmp_path / "a.png")
     assert said == seeing.describe(PIXELS) == seeing.describe(str(tmp_path / "a.png"))
-    assert isinstance(seeing.compare(PIXELS, PIXELS[::-1]), str)
+    asked = ["How does the pose change from ", seeing._picture(PIXELS, None), " to ",
+             seeing._picture(PIXELS[::-1], None), "?"]  # fmt: skip
+    (answer,) = seeing._answers([asked], Decoding(), None)
+    assert seeing.compare(PIXELS, PIXELS[::-1]) == seeing.vocabulary.decode(answer.ids)
 
 
 def test_questions_are_those_of_the_stages(seeing: UniPose, monkeypatch: pytest.MonkeyPatch):
     ear = Ear(monkeypatch, seeing)
-    assert seeing.estimate(PIXELS).rotations.shape == (1, 24, 3, 3)
+    answered = seeing.pose(torch.zeros(1, seeing.vocabulary.length, dtype=torch.long))
+    assert torch.equal(seeing.estimate(PIXELS).rotations, answered.rotations)
     assert ear.heard == "Estimate the pose of the person in #."
     seeing.estimate(PIXELS, who="the person  on the left")
     assert ear.heard == "Estimate the pose of the person on the left in #."
     ear.said = "x"
     seeing.describe(PIXELS, box=(1, 2, 20, 30))
     assert ear.heard == "Describe the pose of the person in #."
-    seeing.compare(PIXELS, PIXELS)
+    seeing.compare(PIXELS, PIXELS[::-1])
     assert ear.heard == "How does the pose change from # to #?"
+    before, after = (part.pose for part in ear.questions[-1] if isinstance(part, Picture))
+    assert torch.equal(before, seeing._picture(PIXELS, None).pose)
+    assert torch.equal(after, seeing._picture(PIXELS[::-1], None).pose)
+    assert not torch.equal(before, after)
 
 
 def test_everybody_in_a_picture_is_asked_about(seeing: UniPose, monkeypatch: pytest.MonkeyPatch):

@@ -27,7 +27,7 @@ def talk(chat: Conversation, *, verbose: bool = False) -> int:
     with _history():
         while not chat.ended:
             try:
-                line = input(PROMPT)
+                line = with_dropped_file(input(PROMPT))
                 if line.strip():
                     _answer_aloud(chat, line, verbose=verbose)
             except KeyboardInterrupt:
@@ -36,6 +36,21 @@ def talk(chat: Conversation, *, verbose: bool = False) -> int:
                 print()
                 break
     return 0
+
+
+def with_dropped_file(line: str) -> str:
+    r"""Return what is meant where a file was dragged into the window.
+
+    Terminals write its whole path, with spaces escaped or in quotes:
+
+        /home/me/my\ walk.bvh          ->  /pose "/home/me/my walk.bvh"
+        /pose /home/me/my\ walk.bvh 2  ->  /pose /home/me/my walk.bvh 2
+    """
+    plain = line.strip().replace("\\ ", " ")
+    path = Path(plain.strip("'\""))
+    if path.is_absolute() and path.is_file():
+        return f'/pose "{path}"'
+    return plain if plain.startswith("/") else line
 
 
 def _answer_aloud(chat: Conversation, line: str, *, verbose: bool) -> None:

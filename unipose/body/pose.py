@@ -15,6 +15,7 @@ from unipose.errors import PoseError
 
 OPEN_BODY = "open"
 """Id of the embedded body; shapes (betas) of different bodies are never mixed."""
+MOST_SECONDS = 1e9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,7 +91,7 @@ class Pose:
                 "these poses have no frame rate, so there is no time to pick one at; give the rate "
                 "(--fps N) or pick by number (--frame N)"
             )
-        frame = round(seconds * self.fps)
+        frame = round(seconds * self.fps) if abs(seconds) < MOST_SECONDS else -1  # inf, nan
         if not 0 <= frame < len(self):
             raise PoseError(
                 f"no pose at {seconds:g} s: the recording has {len(self)} poses at {self.fps:g} "

@@ -11,7 +11,7 @@ import numpy as np
 
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
-from unipose.errors import FileError, PoseError, PoseQueryError, SkeletonError
+from unipose.errors import FileError, MissingFileError, PoseError, PoseQueryError, SkeletonError
 from unipose.file_signatures import POSE_ENDINGS as READ
 from unipose.file_signatures import unknown_ending
 
@@ -144,20 +144,13 @@ def save_pose(
     """
     path = Path(path)
     ending = path.suffix.lower()
-    if ending not in WRITTEN:
-        raise FileError(
-            path,
-            f"cannot be written: unknown ending {ending!r}.",
-            f"Known are {', '.join(WRITTEN)}.",
-        )
+    check_written(path)
     if layout is not None and (ending != ".npz" or layout not in LAYOUTS_OF_NPZ):
         raise FileError(
             path, f"has no layout {layout!r}; an .npz has {' or '.join(LAYOUTS_OF_NPZ)}."
         )
     if not len(pose):
         raise FileError(path, "there is no pose to write.")
-    if path.is_dir():
-        raise FileError(path, "is a folder, not a file.")
     if ending == ".npz":
         from unipose.files.npz import write_npz
 
@@ -172,6 +165,22 @@ def save_pose(
 
         return write_picture(on_body(pose, body), path, body, heading=heading)
     return _writer_on_a_body(ending)(on_body(pose, body), path, body)
+
+
+def check_written(path: Path) -> None:
+    """Check where poses are to be written, before any work is done.
+
+    Raises FileError for an unknown ending or a folder, MissingFileError if its folder lacks.
+    """
+    if path.suffix.lower() not in WRITTEN:
+        raise FileError(
+            path, f"cannot be written: unknown ending {path.suffix.lower()!r}.",
+            f"Known are {', '.join(WRITTEN)}.",
+        )  # fmt: skip
+    if path.is_dir():
+        raise FileError(path, "is a folder, not a file.")
+    if not path.parent.is_dir():
+        raise MissingFileError(path, "its folder does not exist.", "Make the folder first.")
 
 
 def _writer_of_arrays(ending: str) -> Callable[[Pose, Path], Path]:

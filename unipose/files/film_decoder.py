@@ -78,7 +78,7 @@ def opened_film(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         if not moving:
             others = ", ".join(sorted({stream.type for stream in film.streams})) or "nothing"
             raise FileError(path, f"has no pictures that move; it holds {others}.")
-        stream = moving[0]
+        stream = max(moving, key=lambda one: one.frames)  # a still may lie before the film
         if stream.codec_context is None:
             raise FileError(path, "is in a codec that is not known.", "Convert it to H.264.")
         width, height = stream.width, stream.height

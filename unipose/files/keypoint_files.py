@@ -95,9 +95,9 @@ def read_keypoint_file(
 
 
 def _reader_of(content: Any) -> Callable[[Any, KeypointSet | None, str], list[ImagePeople]]:
+    if _is_frame(content):
+        return _read_openpose
     if isinstance(content, dict):
-        if isinstance(content.get("people"), list):
-            return _read_openpose
         if content and all(_is_frame(frame) for frame in content.values()):
             return _read_named_frames
         if isinstance(content.get("annotations"), list):

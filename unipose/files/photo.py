@@ -18,6 +18,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from unipose.errors import FileError, MissingFileError
+from unipose.file_signatures import POSE_ENDINGS
 
 KINDS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF")
 
@@ -41,6 +42,10 @@ def open_photo(path: str | Path) -> Pixels:
     with more than 8 bits per colour.
     """
     path = Path(path)
+    if path.suffix.lower() in POSE_ENDINGS:
+        raise FileError(
+            path, "is a pose file, and a photo was expected.", "open_pose(path) reads its pose."
+        )
     if path.is_file() and path.stat().st_size > MOST_BYTES:
         raise FileError(path, f"is larger than {MOST_BYTES:,} bytes.", "Make the picture smaller.")
     with checked_picture(path) as picture:

@@ -39,8 +39,7 @@ def test_r6_too_many_requests_are_refused_politely_and_all_others_answered():
     statuses: Counter[int] = Counter()
     waits: list[str] = []
 
-    def ask(number: int) -> float:
-        begin = time.monotonic()
+    def ask(number: int) -> None:
         with httpx2.Client(base_url=url, timeout=120) as client:
             answer = client.post(CHAT, json=_asked(f"client {number}"))
         statuses[answer.status_code] += 1
@@ -49,11 +48,11 @@ def test_r6_too_many_requests_are_refused_politely_and_all_others_answered():
             assert answer.json()["error"]["type"] == "rate_limit_error"
         else:
             assert answer.json()["choices"][0]["message"]["content"].startswith(f"client {number} ")
-        return time.monotonic() - begin
 
     with on_loopback(make_app(models, settings)) as url, ThreadPoolExecutor(200) as pool:
-        assert all(seconds < 60 for seconds in pool.map(ask, range(200)))
-        assert set(statuses) <= {200, 429}
+        assert len(list(pool.map(ask, range(200)))) == 200
+        assert set(statuses) == {200, 429}
+        assert statuses.total() == 200
         assert statuses[200] >= 32
         assert models.most <= 32
         assert all(1 <= int(wait) <= 30 for wait in waits)
