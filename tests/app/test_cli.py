@@ -19,6 +19,7 @@ from tests.fakes.tiny_model import tiny_assistant
 from unipose.app import cli, sources
 from unipose.app.examples import example_pose
 from unipose.app.wording import WELCOME
+from unipose.errors import PoseQueryError
 from unipose.files import open_pose, save_pose
 
 AT_ONE_SECOND = math.pi / 2 + 30 / 59
@@ -144,6 +145,27 @@ def test_a_problem_is_one_line_with_status_2_and_no_traceback(unipose, words, pr
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert problem in err
+
+
+@pytest.mark.parametrize(
+    ("out", "problem"),
+    [("nowhere/a.npz", "folder does not exist"), ("a.xyz", "unknown ending"), ("noend", "Known")],
+)
+def test_where_a_pose_goes_is_checked_before_a_model_is_loaded(
+    unipose, squat, monkeypatch, out, problem
+):
+    monkeypatch.setattr(sources, "load_assistant", lambda *_, **__: pytest.fail("was loaded"))
+    Image.new("RGB", (32, 32)).save("a.png")
+    for words in (["generate", "sit"], ["edit", squat, "sit"], ["estimate", "a.png"]):
+        status, said, err = unipose(*words, "-o", out)
+        assert (status, said) == (2, "")
+        assert problem in err
+
+
+def test_a_seed_that_no_generator_takes_is_refused(unipose):
+    assert unipose("generate", "sit", "-o", "a.npz", "--seed", str(10**30))[0] == 2
+    with pytest.raises(PoseQueryError, match="at most 64 bits"):
+        tiny_assistant().generate("sit", seed=10**30)
 
 
 def test_a_folder_that_cannot_be_written_is_named(unipose, squat):

@@ -51,7 +51,9 @@ def body() -> Body:
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Pose:
     """Return a tiny motion of the Jump clips' skeleton."""
-    return open_pose(write_bvh_text(tmp_path_factory.mktemp("film"), bvh_text(FRAMES)))
+    return open_pose(
+        write_bvh_text(tmp_path_factory.mktemp("film"), bvh_text(FRAMES, frame_time="1.0"))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +120,7 @@ def answers(model: UniPose, film: Pose, squat: Pose) -> dict[str, PoseAnswer | l
         ("count", 1, "left knee"),
         ("clothes", "clothes", "does not show"),
         ("became", True, "yes"),
-        ("when", pytest.approx(2 / 30, abs=0.01), "highest"),
+        ("when", 2.0, "highest"),
     ],
 )
 def test_what_is_asked_is_understood_and_answered(
@@ -136,17 +138,18 @@ def test_a_posture_is_named(answers: dict):
 
 def test_how_far_and_how_wide_are_what_the_joints_say(answers: dict, film: Pose, body: Body):
     joints = where(film[2:], body)[0]
-    hip, knee, ankle, other = (
-        joints[SMPL.index[name]] for name in ("left_hip", "left_knee", "left_ankle", "right_ankle")
+    hip, knee, ankle, foot, other = (
+        joints[SMPL.index[name]]
+        for name in ("left_hip", "left_knee", "left_ankle", "left_foot", "right_foot")
     )
     thigh, shin = hip - knee, ankle - knee
     angle = np.degrees(np.arccos(thigh @ shin / np.linalg.norm(thigh) / np.linalg.norm(shin)))
-    assert angle == pytest.approx(90, abs=12)
+    assert 70 < angle < 110  # of 90 degrees in the file, on another skeleton
     assert answers["degrees"].finding.value == pytest.approx(angle, abs=2)
     assert f"{answers['degrees'].finding.value:.0f} degrees" in answers["degrees"].text
     apart = answers["apart"].finding
     assert apart.unit == "cm"
-    assert apart.value == pytest.approx(100 * np.linalg.norm(ankle - other), abs=12)
+    assert apart.value == pytest.approx(100 * np.linalg.norm(foot - other), rel=0.25)
 
 
 def test_a_follow_up_is_about_what_was_asked_before(answers: dict):

@@ -191,6 +191,8 @@ class UniPose(PictureReading):
         """
         if samples < 1:
             raise PoseQueryError(f"at least one sample must be asked for, got {samples}")
+        if seed is not None and not -(2**63) <= seed < 2**63:
+            raise PoseQueryError(f"expected a seed of at most 64 bits, got {seed}")
         drawn = seed is not None or samples > 1
         decoding = Decoding(temperature=temperature if drawn else 0.0)
         generator = torch.Generator().manual_seed(seed or 0) if drawn else None

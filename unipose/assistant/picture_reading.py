@@ -148,7 +148,10 @@ class PictureReading(ModelAnswers):
         focal = None if focal_px is None else float(focal_px)
         people = self.photo_eyes.people(pixels, boxes, focal_px=focal)
         if not people:
-            raise PoseQueryError("nobody was found in the picture; a box says where somebody is")
+            raise PoseQueryError(
+                "nobody was found in the picture; `unipose estimate --box` (in Python box=) says "
+                "where somebody is"
+            )
         person = max(people, key=lambda one: one.confidence * _area(one.box))
         own = self._agreeing(pixels, person) if self.eyes == "auto" else None
         if own is None:

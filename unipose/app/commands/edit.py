@@ -37,7 +37,9 @@ def edit(
     """
     check_file(file)
     from unipose.app.pose_input import own_body, read_one, write
+    from unipose.files import check_written
 
+    check_written(out)
     shape = own_body(body)
     if file.suffix.lower() == out.suffix.lower() == ".bvh":
         from unipose.app.recording_edit import RecordingEdit

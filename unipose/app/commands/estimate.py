@@ -64,7 +64,9 @@ def estimate(
         part_seen,
         write,
     )
+    from unipose.files import check_written
 
+    check_written(out)
     if picture is not None:
         check_drawn(picture, image)
     shape, pixels = own_body(body), open_photo(image)

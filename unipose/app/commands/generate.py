@@ -14,7 +14,7 @@ def generate(
     text: Text,
     out: Out,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="The same seed gives the same pose.")
+        int | None, typer.Option(min=0, max=2**63 - 1, help="The same seed gives the same pose.")
     ] = None,
     samples: Annotated[int, typer.Option(min=1, max=1000, help="How many poses to make.")] = 1,
     *,
@@ -24,7 +24,9 @@ def generate(
 ) -> None:
     """Make a pose from words; several share one .npz, .json or .png, or are OUT-1, OUT-2."""
     from unipose.app.pose_input import own_body, write
+    from unipose.files import check_written
 
+    check_written(out)
     shape = own_body(body)
     poses = models.load_assistant().generate(text, seed=seed, samples=samples)
     files = write(poses, out, shape)
