@@ -370,6 +370,21 @@ def test_gvhmr_s_person_is_read_in_the_world(tmp_path, name):
     assert torch.equal(pose.betas, torch.full((4, 10), 0.25))
 
 
+def test_an_archive_of_torch_that_holds_itself_ends(tmp_path):
+    tables = gvhmr()
+    itself: list = []
+    itself += [itself, itself]
+    torch.save({**as_tensors(tables), "more": itself}, tmp_path / "a.pt")
+    with pytest.raises(FileError, match="is not read"):
+        open_pose(tmp_path / "a.pt")
+    doubled: list = [1]
+    for _ in range(15):
+        doubled = [doubled, doubled]
+    torch.save({**as_tensors(tables), "more": doubled}, tmp_path / "b.pt")
+    with noted("not read: K_fullimg, more", "read as y up"):
+        assert len(open_pose(tmp_path / "b.pt")) == 4
+
+
 def test_an_archive_of_torch_is_never_run(tmp_path, capsys):
     torch.save({**gvhmr(), "more": Harmful()}, tmp_path / "a.pt")
     with pytest.raises(FileError, match="nothing in it was executed"):

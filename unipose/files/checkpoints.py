@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from unipose.body.pickled_arrays import (
     DAMAGE,
+    MAX_DEPTH,
     PickledObject,
     PickleRefusedError,
     follow_pickle,
@@ -35,6 +36,7 @@ from unipose.errors import MissingFileError, WeightsError
 
 LARGEST_PICKLE = 200_000_000
 """Bytes of the part of a checkpoint that says where its tensors are."""
+MOST_NUMBERS = 100_000_000  # of a file of results: hours of poses, and surfaces
 ENTRIES = ("state_dict", "model_pos", "model", "model_state_dict", "net")
 """Where weights lie in a checkpoint: Lightning's, VideoPose3D's, SPIN's and BOA's, CycleAdapt's,
 the tokenizers' of T2M-GPT and TokenHMR."""
@@ -307,20 +309,32 @@ def _read_archive(path: Path, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
 
 
 def read_saved_tables(path: Path) -> object:
-    """Return what `torch.save` wrote: tables, lists and words, each tensor as a NumPy array.
+    """Return what `torch.save` wrote as plain data: tensors as arrays, what is none as None.
 
-    Objects that are no data are None; nothing is executed. Raises WeightsError.
+    Nothing is executed. Raises WeightsError, also for containers that hold themselves.
     """
+    done: dict[int, object] = {}
+    numbers = 0
     with _opened_archive(path) as (content, tensor_of):
 
-        def plain(value: object) -> object:
+        def plain(value: object, depth: int = 0) -> object:
+            nonlocal numbers
             if isinstance(value, _Written):
+                numbers += math.prod(value.size)
+                if numbers > MOST_NUMBERS:
+                    raise PickleRefusedError("it holds far more numbers than poses need")
                 return tensor_of(value).float().numpy()
-            if isinstance(value, dict):
-                return {str(key): plain(one) for key, one in value.items()}
-            if isinstance(value, list | tuple):
-                return [plain(one) for one in value]
-            return value if isinstance(value, str | int | float) else None
+            if not isinstance(value, dict | list | tuple):
+                return value if isinstance(value, str | int | float) else None
+            if depth > MAX_DEPTH or done.get(id(value), value) is None:
+                raise PickleRefusedError("containers are nested too deeply")
+            if id(value) not in done:
+                done[id(value)] = None  # until it is known: it must not hold itself
+                if isinstance(value, dict):
+                    done[id(value)] = {str(k): plain(v, depth + 1) for k, v in value.items()}
+                else:
+                    done[id(value)] = [plain(one, depth + 1) for one in value]
+            return done[id(value)]
 
         return plain(content)
 

@@ -11,8 +11,7 @@ Which layout a file has is told by its keys:
     [{"keypoints": [[x, y], ...], "keypoint_scores": [...]}]                       MMPose, a picture
     [{"box": {...}, "keypoints": {"x": [...], "y": [...], "visible": [...]}}]            ultralytics
 
-Which keypoints those are follows from their number where only one set has it; 17 in a detector's
-file are COCO's. A keypoint with a score of 0 is missing.
+Their number tells which keypoints they are; 17 of a detector are COCO's. Scores of 0: missing.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ _OF_SIZE = {
 """What so many keypoints are in the file of a detector."""
 _OPENPOSE_BODY = {len(one): one for one in (OPENPOSE_18, OPENPOSE_25)}
 _OPENPOSE_NAMES = ("pose_keypoints_2d", "pose_keypoints", "joints")
-"""Where a person's keypoints lie: OpenPose's, its version 1.0, and AlphaPose's `cmu`."""
+"""OpenPose's name of a person's keypoints, that of its version 1.0, and AlphaPose's (`cmu`)."""
 OPENPOSE_EXTRA = ("hand_left_keypoints_2d", "hand_right_keypoints_2d", "face_keypoints_2d")
 _COCO_EXTRA = ("foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
 _COCO_SCORES = np.array([0.0, 0.5, 1.0])
@@ -97,17 +96,16 @@ def read_keypoint_file(
 def _reader_of(content: Any) -> Callable[[Any, KeypointSet | None, str], list[ImagePeople]]:
     if _is_frame(content):
         return _read_openpose
+    frames = content.values() if isinstance(content, dict) else content
+    if isinstance(content, dict | list) and content and all(map(_is_frame, frames)):
+        return _read_several_frames
     if isinstance(content, dict):
-        if content and all(_is_frame(frame) for frame in content.values()):
-            return _read_named_frames
         if isinstance(content.get("annotations"), list):
             return _read_coco_annotations
         if isinstance(content.get("instance_info"), list):
             return _read_mmpose_film
     if isinstance(content, list):
         first = content[0] if content else {}
-        if content and all(_is_frame(frame) for frame in content):
-            return _read_frame_list
         if isinstance(first, dict) and "keypoint_scores" in first:
             return _read_mmpose_picture
         if isinstance(first, dict) and "image_id" in first:
@@ -136,28 +134,17 @@ def _is_frame(content: Any) -> bool:
     )
 
 
-def _read_frame_list(content: Any, wanted: KeypointSet | None, stem: str) -> list[ImagePeople]:
-    """Return the frames of a list, as ComfyUI writes them: numbered where there are several."""
-    names = [stem] if len(content) == 1 else [f"{stem}_{i}" for i in range(len(content))]
-    return [
-        image
-        for name, frame in zip(names, content, strict=True)
-        for image in _read_openpose(frame, wanted, name)
-    ]
+def _read_several_frames(content: Any, wanted: KeypointSet | None, stem: str) -> list[ImagePeople]:
+    """Return the frames of AlphaPose's table by their names, those of ComfyUI's list numbered."""
+    if isinstance(content, list):
+        names = [stem] if len(content) == 1 else [f"{stem}_{i}" for i in range(len(content))]
+        content = dict(zip(names, content, strict=True))
+    return [image for name in content for image in _read_openpose(content[name], wanted, name)]
 
 
-def _read_named_frames(content: Any, wanted: KeypointSet | None, stem: str) -> list[ImagePeople]:
-    return [
-        image
-        for name, frame in content.items()
-        for image in _read_openpose(frame, wanted, name, detector="alphapose")
-    ]
-
-
-def _read_openpose(
-    content: Any, wanted: KeypointSet | None, stem: str, *, detector: str = "openpose"
-) -> list[ImagePeople]:
+def _read_openpose(content: Any, wanted: KeypointSet | None, stem: str) -> list[ImagePeople]:
     size = _canvas(content)
+    detector = "alphapose" if "AlphaPose" in str(content.get("version")) else "openpose"
     people = []
     for person in content["people"] if "people" in content else content["bodies"]:
         name = next((name for name in _OPENPOSE_NAMES if name in person), _OPENPOSE_NAMES[0])
@@ -173,14 +160,14 @@ def _read_openpose(
                 base, rows = OPENPOSE_137, [*rows, extra[2]]
         table = np.concatenate(rows)
         if size is not None and np.abs(table[:, :2]).max(initial=0.0) <= 1.0:
-            table[:, :2] *= size  # newer ones write shares of the canvas
+            table[:, :2] *= size  # shares of the canvas
         people.append(_person(table, base, detector=detector))
     name = stem.removesuffix("_keypoints")
     return [ImagePeople(image=name, people=tuple(people), size_px=size)]
 
 
 def _canvas(frame: dict[str, Any]) -> tuple[int, int] | None:
-    """Return the size of the picture that ControlNet's keypoints are on."""
+    """Return the picture's size, which ControlNet tells."""
     return _size({"width": frame.get("canvas_width"), "height": frame.get("canvas_height")})
 
 
