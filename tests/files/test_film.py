@@ -113,10 +113,9 @@ def test_a_film_is_turned_as_the_telephone_was_held(
 def test_a_still_that_lies_before_the_film_is_not_taken_for_it(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.mp4"), "w") as film:
         streams = [film.add_stream("mjpeg", rate=10), film.add_stream("libx264", rate=10)]
-        for stream, layout, numbers in zip(
-            streams, ("yuvj420p", "yuv420p"), ([15], range(5)), strict=True
-        ):
+        for stream, layout in zip(streams, ("yuvj420p", "yuv420p"), strict=True):
             stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, layout
+        for stream, numbers in zip(streams, ([15], range(5)), strict=True):
             for i in numbers:
                 film.mux(stream.encode(av.VideoFrame.from_ndarray(picture(i), format="rgb24")))
             film.mux(stream.encode(None))

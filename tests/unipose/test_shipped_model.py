@@ -101,7 +101,7 @@ def answers(model: UniPose, film: Pose, squat: Pose) -> dict[str, PoseAnswer | l
 
     def talk() -> list[Reply]:
         chat = Conversation(lambda: model, lambda: BatchedSpeaker(model=speaker, worker=worker))
-        lines = ("/pose wave", "is the left hand above the head?", "and the right one?")
+        lines = ("/pose reach", "is the right hand above the head?", "and the left one?")
         return [chat.reply(line) for line in lines]
 
     with ThreadPoolExecutor(len(QUESTIONS) + 1) as threads:
@@ -155,8 +155,8 @@ def test_how_far_and_how_wide_are_what_the_joints_say(answers: dict, film: Pose,
 def test_a_follow_up_is_about_what_was_asked_before(answers: dict):
     _, first, second = answers["follow-up"]
     (asked,), (again,) = first.calls, second.calls
-    assert str(asked.call) == "> check above left hand head"
-    assert str(again.call) == "> check above right hand head"
+    assert str(asked.call) == "> check above right hand head"
+    assert str(again.call) == "> check above left hand head"
     assert (asked.result.finding.value, again.result.finding.value) == (False, True)
     assert first.text.startswith("No")
     assert second.text.startswith("Yes")
