@@ -8,7 +8,9 @@ A block of a page:
     ```
 
 Lines after `$` are commands, those below are their output. Blocks of a page run one after the other
-in one folder. `python -m tests.docs_commands` writes down what the commands print today.
+in one folder. `python -m tests.docs_commands` writes down what the commands print today. What a
+model says that the block itself trains is another text on another processor: such a block has the
+line `<!-- learned -->` above it, and a test of its own instead of a comparison.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from unipose.app import cli
 DOCS = Path(__file__).parents[1] / "docs"
 LINKED = re.compile(r"\]\(([\w-]+\.(?:bvh|png))\)")
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LEARNED = re.compile(r"(?<=^<!-- learned -->\n)```console\n.*?^```$", re.MULTILINE | re.DOTALL)
 PAGES = tuple(
     sorted(page.name for page in DOCS.glob("*.md") if BLOCK.search(page.read_text("utf-8")))
 )
@@ -39,7 +42,7 @@ PAGES = tuple(
 def printed(command: str) -> str:
     """Return what a command prints, then its notes and its error.
 
-    `printf TEXT | unipose chat` is known, too. What libraries print on standard error is left out.
+    `printf TEXT | COMMAND` is known, too. What libraries print on standard error is left out.
     """
     words, typed = shlex.split(command), ""
     if words[0] == "printf":
@@ -62,6 +65,11 @@ def printed(command: str) -> str:
     lines = [line.rstrip() for line in said.getvalue().splitlines()]
     ours = [line for line in beside.getvalue().splitlines() if line.startswith(("note:", "error:"))]
     return "\n".join([*lines, *ours]).strip("\n")
+
+
+def compared(text: str) -> str:
+    """Return a page without the blocks whose output a model says that they train."""
+    return LEARNED.sub("", text)
 
 
 def commands(page: str) -> Iterator[tuple[str, str]]:

@@ -30,12 +30,15 @@ FPS = 30.0
 """Of the poses that the studio shows; a fifth of AMASS's 120 would do as well."""
 
 
-def keep_motions(request: StudioRequest, split: str, path: Path) -> None:
-    """Read the recorded poses of a split once, and keep them where all workers find them."""
+def keep_motions(request: StudioRequest, split: str, path: Path) -> Drops:
+    """Read the recorded poses of a split once, and keep them where all workers find them.
+
+    Returns what was left out of them.
+    """
+    drops = Drops()
     if request.poses == "mocap":
         motions = Motions.read(request.folder, split, fps=FPS)
     else:
-        drops = Drops()
         records = open_source(f"{request.poses}={request.folder}?split={split}&fps={FPS:g}", drops)
         takes = [
             _take(name, list(some))
@@ -57,6 +60,7 @@ def keep_motions(request: StudioRequest, split: str, path: Path) -> None:
             rotations=np.concatenate([take.rotations for take in motions.takes]),
             paths=np.concatenate([take.path for take in motions.takes]),
         )
+    return drops
 
 
 def _take(name: str, records: list[Record]) -> Take:

@@ -34,7 +34,8 @@ class Prepare(BuildStep):
         request = next((r for r in plan.requests if isinstance(r, StudioRequest)), None)
         if request is not None:
             split = plan.splits[task]
-            keep_motions(request, split, plan.work / "motions" / f"{split}.npz")
+            drops = keep_motions(request, split, plan.work / "motions" / f"{split}.npz")
+            write_drops(plan.work / "drops" / f"0-motions-{split}.jsonl", drops)
 
 
 class Survey(BuildStep):

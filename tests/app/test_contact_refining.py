@@ -58,11 +58,11 @@ def test_a_folder_is_refined_and_what_fails_is_told(tmp_path, capsys):
     contacts.write_text(json.dumps({"a.png": {"people": 2, "samples": [[["hand", "hand"]]]}}))
     result = refining(out, contacts=contacts).photos(photos)
     assert len(result.failed) == 2
-    assert "shows 0 people, expected 2" in " ".join(result.failed)
+    assert "shows nobody, expected 2" in " ".join(result.failed)
     names = {path.name for path in out.iterdir()}
     assert names == {
         "a-before.npz", "a-after.npz", "a-1.glb", "a-2.glb", "a-contacts.png", "a.json",
-        "contacts.json",
+        "a-keypoints.json", "contacts.json",
     }  # fmt: skip
     report = json.loads((out / "a.json").read_text())
     assert report["votes"] == [["hand", "hand", 1]]
@@ -150,7 +150,7 @@ def test_pose_files_are_refined_without_a_picture(tmp_path):
 
 def test_the_only_photo_that_fails_is_an_error(tmp_path):
     write_photo(tmp_path / "dark.png", shade=0)
-    with pytest.raises(FileError, match="shows 0 people, expected 2"):
+    with pytest.raises(FileError, match="shows nobody, expected 2"):
         refining(tmp_path / "out").photos(tmp_path / "dark.png")
     with pytest.raises(ConfigError, match="MODEL@URL"):
         Asking(who="gpt").model(2, lambda: None)

@@ -17,6 +17,7 @@ from unipose.adaptation.labelling import AskingNamer, OwnNamer
 from unipose.adaptation.segments import read_segments
 from unipose.app import film_adaptation
 from unipose.app.adaptation_setup import AdaptationRequest
+from unipose.app.adapted_film import write_followed
 from unipose.app.film_adaptation import FilmAdaptation, follow_people
 from unipose.body.keypoint_sets import COCO_17
 from unipose.body.people import ImagePeople, PersonInImage
@@ -79,7 +80,8 @@ def test_a_film_becomes_poses_labels_a_report_and_a_film(
     film, out = open_film(frames, fps=30.0), tmp_path / "out"
     (one,) = follow_people(film, keypoints, plain)
     assert (one.number, one.first, len(one)) == (1, 0, FRAMES)
-    report = adaptation(out).run(film, [one])
+    overlay = tmp_path / "overlay.mp4"
+    report = adaptation(out, overlay=overlay).run(film, [one])
     assert json.loads((out / "report.json").read_text()) == json.loads(json.dumps(report))
     assert (report["keypoints"], report["labels"]) == ("from a file", "self")
     (row,) = report["people"]
@@ -89,6 +91,14 @@ def test_a_film_becomes_poses_labels_a_report_and_a_film(
     assert (out / "side-by-side.mp4").stat().st_size > 1000
     labels = read_segments(out / "labels.json")
     assert labels[0].label in bent_dictionary().labels
+    assert row["actions"][0] == {
+        "start_s": 0.0, "end_s": 0.4, "action": labels[0].label, "used": True,
+    }  # fmt: skip
+    over = next(iter(open_film(overlay).frames())).pixels
+    head = over.shape[0] - 200  # a line for what everybody does
+    assert head > 10
+    assert over[:head].min() < 100  # its letters
+    assert not (out / "keypoints.json").exists()  # they came from a file
 
     # the corrected file is taken, true poses give errors, and what was done is not done again
     truth = Pose(rotations=after.rotations, betas=after.betas)
@@ -132,6 +142,18 @@ def test_without_a_file_our_own_networks_look(frames: Path, monkeypatch: pytest.
     (one,) = follow_people(open_film(frames, fps=30.0), None, plain)
     assert one.keypoints.keypoint_set.name == "coco-17"
     assert len(one) == FRAMES
+
+
+def test_keypoints_that_were_followed_are_read_as_they_are(
+    tmp_path: Path, frames: Path, keypoints: Path
+):
+    film = open_film(frames, fps=30.0)
+    (one,) = follow_people(film, keypoints, plain)
+    later = replace(one, first=2, boxes=one.boxes[:10], keypoints=one.keypoints[:10])
+    (again,) = follow_people(film, write_followed([later], tmp_path / "seen.json"), plain)
+    assert (again.first, len(again)) == (2, 10)
+    assert np.allclose(again.boxes, later.boxes, atol=1e-2)
+    assert np.allclose(again.keypoints.points, later.keypoints.points, atol=1e-2)
 
 
 def test_a_keypoint_file_of_another_film_is_refused(frames: Path, keypoints: Path):

@@ -16,7 +16,8 @@ from unipose.adaptation.labelling import ActionNamer, AskingNamer, OwnNamer
 from unipose.adaptation.motion_clip import MotionClip
 from unipose.adaptation.motion_text import MotionSpace
 from unipose.adaptation.text_features import ClipText
-from unipose.app.film_adaptation import FilmAdaptation, Progress, Source, read_truth
+from unipose.app.adapted_film import Progress
+from unipose.app.film_adaptation import DETECTED, FilmAdaptation, Source, read_truth
 from unipose.body.body import load_body
 from unipose.errors import ConfigError
 from unipose.priors.endpoint import Endpoint, EndpointConfig
@@ -45,6 +46,7 @@ class AdaptationRequest:
     layout: str = "hmr2"
     motion_clip: Path | None = None
     truth: Path | None = None
+    overlay: Path | None = None
     body: Path | None = None
     device: str = "cpu"
     seed: int = 0
@@ -70,7 +72,7 @@ class AdaptationRequest:
     def source(self) -> Source:
         """Where the 2D keypoints come from, for the report."""
         if self.keypoints is None:
-            return "detected by the embedded networks"
+            return DETECTED
         return "ground truth" if self.true_keypoints else "from a file"
 
 
@@ -90,7 +92,8 @@ def prepare(asked: AdaptationRequest, progress: Progress) -> FilmAdaptation:
     return FilmAdaptation(
         adapter=adapter, body=body, mode=mode, out=asked.out, keypoints=asked.source,
         namer=_namer(asked, dictionary), labels=asked.labels,
-        truth=None if asked.truth is None else read_truth(asked.truth, body), progress=progress,
+        truth=None if asked.truth is None else read_truth(asked.truth, body),
+        overlay=asked.overlay, progress=progress,
     )  # fmt: skip
 
 

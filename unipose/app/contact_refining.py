@@ -29,6 +29,7 @@ from unipose.files import open_pose, save_pose
 from unipose.files.atomic import written_whole
 from unipose.files.cache import cache_folder
 from unipose.files.glb import write_glb
+from unipose.files.keypoint_files import write_people
 from unipose.files.photo import Pixels, open_photo
 from unipose.priors.endpoint import Endpoint, EndpointConfig
 from unipose.priors.sampled_models import (
@@ -247,6 +248,9 @@ class PhotoRefining:
             files.append(
                 save_pose(_together(scene, body), stem.with_name(f"{stem.name}-{when}.npz"))
             )
+        if name in self._pixels:
+            seen = stem.with_name(f"{stem.name}-keypoints.json")
+            files.append(write_people([one.before], seen))
         for i, person in enumerate(one.after.people):
             assert person.pose is not None
             ending = ".glb" if self.people == 1 else f"-{i + 1}.glb"
@@ -312,7 +316,8 @@ def _largest(found: Sequence[PersonInImage], people: int, path: Path) -> tuple[P
         return (right - left) * (bottom - top) * person.confidence
 
     if len(found) < people:
-        raise FileError(path, f"shows {len(found)} people, expected {people}.", "See --people.")
+        seen = {0: "nobody", 1: "1 person"}.get(len(found), f"{len(found)} people")
+        raise FileError(path, f"shows {seen}, expected {people}.", "--people N says how many.")
     chosen = sorted(found, key=area, reverse=True)[:people]
     return tuple(sorted(chosen, key=lambda person: (person.box or (0.0,))[0]))
 

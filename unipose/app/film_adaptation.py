@@ -1,8 +1,9 @@
 """`unipose adapt`: a mesh recovery network adapts to everybody in a film, and tells what it gained.
 
-OUT becomes a folder: for each person the poses before and after, the labels of their segments (to
-be corrected by hand and given again), a report, and the film side by side. A run that was stopped
-goes on with the person and the epoch where it was; one person who fails does not touch the others.
+OUT becomes a folder: for each person the poses before and after, keypoints by which they were
+followed and labels of their segments (both to be corrected by hand and given again), a report, and
+the film side by side. A run that was stopped goes on with the person and the epoch where it was;
+one person who fails does not touch the others.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -23,46 +24,38 @@ from torch import Tensor
 from unipose.adaptation.adapter import MODES, Adapted, Adapter, PersonFilm
 from unipose.adaptation.labelling import ActionNamer
 from unipose.adaptation.segments import cut_film, read_segments, write_segments
+from unipose.app.adapted_film import (
+    AdaptedPerson,
+    FollowedPerson,
+    Progress,
+    actions_of,
+    draw_adapted,
+    draw_before_and_after,
+    write_followed,
+)
 from unipose.body.body import Body
 from unipose.body.keypoints import Keypoints
-from unipose.body.people import Box, ImagePeople, Track
+from unipose.body.people import ImagePeople, Track
 from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError, FileError, PoseQueryError, UniPoseError
 from unipose.files import open_pose, save_pose
 from unipose.files.atomic import written_whole
 from unipose.files.film import FOLDER_FPS, FilmReader
-from unipose.files.film_writer import film_writer
 from unipose.files.keypoint_files import read_keypoint_file
 from unipose.metrics import acceleration_error, mpjpe, mpvpe, pa_mpjpe, root_aligned
-from unipose.render.overlay import draw_bodies
 from unipose.vision.crops import Crops
 from unipose.vision.film_people import bodies_in_frames
 from unipose.vision.keypoint_detector import KeypointDetector
 from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
 from unipose.vision.tracking import track_people
 
-Progress = Callable[[Iterable[Any], int | None, str], Iterable[Any]]
 Source = Literal["detected by the embedded networks", "from a file", "ground truth"]
+DETECTED: Source = "detected by the embedded networks"
 FEWEST_FRAMES = 10
 """Of a person who is adapted to."""
 MARGIN = 0.1
 """Of its longer side, around the keypoints where a file has no box."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class FollowedPerson:
-    """One person of a film: a box in each frame from the first to the last sighting."""
-
-    number: int
-    """From 1, in the order in which they appear."""
-    first: int
-    """The film's frame."""
-    boxes: tuple[Box, ...]
-    keypoints: Keypoints
-
-    def __len__(self) -> int:
-        return len(self.boxes)
 
 
 def follow_people(
@@ -164,6 +157,8 @@ class FilmAdaptation:
     namer: ActionNamer | None = None
     labels: Path | None = None
     truth: Pose | None = None
+    overlay: Path | None = None
+    """Where the film with the adapted bodies goes."""
     progress: Progress
 
     def __post_init__(self) -> None:
@@ -174,9 +169,11 @@ class FilmAdaptation:
     def run(self, film: FilmReader, people: Sequence[FollowedPerson]) -> dict[str, Any]:
         """Adapt to each person; return the report, which is also written."""
         self.out.mkdir(parents=True, exist_ok=True)
+        if self.keypoints == DETECTED:
+            write_followed(people, self.out / "keypoints.json")
         crops = cut_people(film, people, self.adapter.network.image_px, self.progress)
         fps = film.fps or FOLDER_FPS
-        found: dict[int, tuple[Adapted, Crops]] = {}
+        found: list[AdaptedPerson] = []
         rows, segments = [], []
         for one, (pixels, where) in zip(people, crops):
             start = perf_counter()
@@ -188,10 +185,11 @@ class FilmAdaptation:
                 print(f"note: person {one.number} is left out: {error}", file=sys.stderr)
                 rows.append({"person": one.number, "failed": str(error)})
                 continue
-            found[one.number] = adapted, where
+            found.append(self._in_film(one, person, adapted, film))
             segments += person.segments
             took_s = perf_counter() - start - named_s
             rows.append(self._saved(one, adapted, where, film, fps) | {
+                "actions": actions_of(person.segments, one.first, fps),
                 "labelling_ms_per_frame": 1000 * named_s / len(one),
                 "ms_per_frame": 1000 * took_s / len(one),
             })  # fmt: skip
@@ -205,8 +203,20 @@ class FilmAdaptation:
         }  # fmt: skip
         with written_whole(self.out / "report.json") as temporary:
             temporary.write_text(json.dumps(report, indent=2) + "\n")
-        self._draw(film, people, found)
+        beside = self.out / "side-by-side.mp4"
+        draw_before_and_after(film, found, beside, self.body, self.progress)
+        if self.overlay is not None:
+            draw_adapted(film, found, self.overlay, self.body, self.progress)
         return report
+
+    def _in_film(
+        self, one: FollowedPerson, person: PersonFilm, adapted: Adapted, film: FilmReader
+    ) -> AdaptedPerson:
+        before, after = (
+            meshes.to("cpu").people(person.crops, film.size_px, body=self.body)
+            for meshes in (adapted.before, adapted.after)
+        )
+        return AdaptedPerson(person=one, before=before, after=after, segments=person.segments)
 
     def _person(self, one: FollowedPerson, pixels: Tensor, where: Crops, fps: float) -> PersonFilm:
         segments = [part for part in self.given if part.person == one.number]
@@ -277,32 +287,6 @@ class FilmAdaptation:
             "mpvpe_mm": 1000 * float(mpvpe(*vertices).mean()),
             "accel_error": float(acceleration_error(*joints, fps=fps).mean()),
         }
-
-    def _draw(
-        self,
-        film: FilmReader,
-        people: Sequence[FollowedPerson],
-        found: dict[int, tuple[Adapted, Crops]],
-    ) -> None:
-        """Write the film twice beside each other: bodies before on the left, after on the right."""
-        seen = {}
-        for number, (adapted, where) in found.items():
-            seen[number] = [
-                meshes.to("cpu").people(where, film.size_px, body=self.body)
-                for meshes in (adapted.before, adapted.after)
-            ]
-        first = {one.number: one.first for one in people}
-        with film_writer(self.out / "side-by-side.mp4", fps=film.fps or FOLDER_FPS) as writer:
-            for frame in self.progress(film.frames(), film.count, "drawing"):
-                halves = []
-                for side in (0, 1):
-                    shown = [
-                        both[side][row]
-                        for number, both in seen.items()
-                        if 0 <= (row := frame.number - first[number]) < len(both[side])
-                    ]
-                    halves.append(draw_bodies(frame.pixels, shown, self.body))
-                writer.add(np.concatenate(halves, axis=1), seconds=frame.seconds)
 
 
 def read_truth(path: Path, body: Body) -> Pose:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -17,7 +19,7 @@ from unipose.body.keypoint_sets import COCO_17, KeypointSet
 from unipose.body.keypoints import Keypoints
 from unipose.body.people import ImagePeople
 from unipose.body.pose import Pose
-from unipose.errors import FileError, PoseQueryError
+from unipose.errors import FileError, LiftingError, PoseQueryError
 from unipose.files import save_pose
 from unipose.files.atomic import written_whole
 from unipose.files.keypoint_writing import write_keypoints
@@ -29,6 +31,29 @@ from unipose.vision.keypoints_alone import KeypointsAlone
 JOINTS_ENDING = ".npz"
 FILM_SMOOTHNESS = 0.02
 TILE_PX = 320
+
+
+@runtime_checkable
+class PoseDescriber(Protocol):
+    """Who says poses in words: `assistant.UniPose`."""
+
+    def describe(self, shown: Any) -> str:
+        """Return what one pose is like."""
+        ...
+
+    def describe_batch(self, poses: Any) -> list[str]:
+        """Return what each pose is like."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SeenRow:
+    """Keypoints that are lifted, and whose they are."""
+
+    image: str
+    number: int
+    """Which person of the picture, from 1."""
+    keypoints: Keypoints
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,6 +68,8 @@ class LiftedPeople:
     """In the viewer's axes."""
     images: tuple[str, ...]
     """Of each row."""
+    numbers: tuple[int, ...]
+    """Of each row: which person of the picture, from 1."""
     film: bool
     """Whether rows follow each other in time."""
 
@@ -57,21 +84,59 @@ def lift_people(
 ) -> LiftedPeople:
     """Return everybody in a keypoint file lifted; of a `film` the first person of each frame.
 
+    Somebody of a picture who cannot be lifted is left out with a note, as long as there are others.
     Raises FileError if nobody is in it, or the people are of several keypoint sets, LiftingError
     for keypoints that cannot be lifted, naming the row.
     """
     rows = [
-        (image.image, person.keypoints)
+        SeenRow(image=image.image, number=number, keypoints=person.keypoints)
         for image in images
-        for person in (image.people[:1] if film else image.people)
+        for number, person in enumerate(image.people[:1] if film else image.people, start=1)
         if person.keypoints is not None
     ]
     if not rows:
         raise FileError(path, "holds nobody with keypoints.")
-    sets = {keypoints.keypoint_set.name for _, keypoints in rows}
+    sets = {row.keypoints.keypoint_set.name for row in rows}
     if len(sets) > 1:
         raise FileError(path, f"holds keypoints of several sets ({', '.join(sorted(sets))}).")
-    seen = Keypoints.stacked([keypoints for _, keypoints in rows])
+    try:
+        return _lifted(rows, lifter, film=film, fps=fps)
+    except LiftingError:
+        if film or len(rows) == 1:
+            raise
+    kept = _those_who_can_be_lifted(rows, path, lifter)
+    return _lifted(kept, lifter, film=False, fps=None)
+
+
+def _those_who_can_be_lifted(
+    rows: Sequence[SeenRow], path: Path, lifter: KeypointLifter | KeypointsAlone
+) -> list[SeenRow]:
+    """Return some of the rows and print a note about each other; FileError if none is left."""
+    kept: list[SeenRow] = []
+    for row in rows:
+        try:
+            _lifted([row], lifter, film=False, fps=None)
+        except LiftingError as error:
+            why = str(error).removeprefix("frame 0 ")
+            print(
+                f"note: {path}: person {row.number} of {row.image} is left out: {why}",
+                file=sys.stderr,
+            )
+        else:
+            kept.append(row)
+    if not kept:
+        raise FileError(path, "holds nobody who can be lifted; the notes say why.")
+    return kept
+
+
+def _lifted(
+    rows: Sequence[SeenRow],
+    lifter: KeypointLifter | KeypointsAlone,
+    *,
+    film: bool,
+    fps: float | None,
+) -> LiftedPeople:
+    seen = Keypoints.stacked([row.keypoints for row in rows])
     if isinstance(lifter, KeypointsAlone):
         found = lifter.recover(seen)
         joints, of, poses = lifter.joints(found), COCO_17, found.pose()
@@ -84,7 +149,8 @@ def lift_people(
         joints=joints,
         keypoint_set=of,
         poses=replace(poses, fps=fps if film else None),
-        images=tuple(name for name, _ in rows),
+        images=tuple(row.image for row in rows),
+        numbers=tuple(row.number for row in rows),
         film=film,
     )
 
@@ -98,6 +164,18 @@ def save_lifted(lifted: LiftedPeople, out: Path, body: Body | None, *, joints: b
     if lifted.film:
         return [str(save_pose(lifted.poses, out, body=body))]
     return write(lifted.poses, out, body)
+
+
+def describe_lifted(lifted: LiftedPeople, describer: PoseDescriber) -> list[tuple[str, str]]:
+    """Return whose pose each text says, and the text; of a film the first pose alone."""
+    if lifted.film:
+        return [(f"{lifted.images[0]}, the first of {len(lifted.images)}",
+                 describer.describe(lifted.poses[0]))]  # fmt: skip
+    texts = describer.describe_batch(lifted.poses)
+    return [
+        (f"{name}, person {number}", text)
+        for name, number, text in zip(lifted.images, lifted.numbers, texts, strict=True)
+    ]
 
 
 def draw_lifted(lifted: LiftedPeople, out: Path, *, most: int = 8) -> None:

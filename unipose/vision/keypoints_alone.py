@@ -44,10 +44,10 @@ class KeypointsAlone:
         few = (mapped.present.sum(dim=1) < LEAST_KEYPOINTS).nonzero()
         if len(few):
             row = int(few[0])
+            others = f" ({len(few)} of {len(seen)} frames are like that); leave them out"
             raise LiftingError(
                 f"frame {row} has {int(mapped.present[row].sum())} of COCO's 17 keypoints, "
-                f"expected {LEAST_KEYPOINTS} or more ({len(few)} of {len(seen)} frames are like "
-                "that); leave them out"
+                f"expected {LEAST_KEYPOINTS} or more{others if len(seen) > 1 else ''}"
             )
         points = mapped.points[..., :2].float()
         crops = Crops.around(_boxes(points, mapped))

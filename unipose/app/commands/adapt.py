@@ -97,6 +97,12 @@ def adapt(
         Path | None,
         typer.Option("--truth", metavar="FILE", help="True poses of all frames: errors are told."),
     ] = None,
+    overlay: Annotated[
+        Path | None,
+        typer.Option(
+            "--overlay", metavar="OUT.mp4", help="The film with adapted bodies, and what they do."
+        ),
+    ] = None,
     fps: Fps = None,
     as_json: AsJson = False,
     body: BodyFile = None,
@@ -108,12 +114,16 @@ def adapt(
         check_file(film, photos=True, poses=False)
     from unipose.app.adaptation_setup import AdaptationRequest, prepare
     from unipose.app.film_adaptation import follow_people
+    from unipose.app.pose_input import check_drawn
     from unipose.files.film import open_film
 
+    if overlay is not None:
+        check_drawn(overlay, film, ending=".mp4")
     asked = AdaptationRequest(
         out=out, keypoints=keypoints, true_keypoints=true_keypoints, labels=labels, ask=ask,
         model=model, samples=samples, clip=clip, least_clip=least_clip, mode=mode, network=network,
-        layout=layout, motion_clip=motion_clip, truth=truth, body=body, device=device, seed=seed,
+        layout=layout, motion_clip=motion_clip, truth=truth, overlay=overlay, body=body,
+        device=device, seed=seed,
     )  # fmt: skip
     adaptation = prepare(asked, with_progress)
     reader = open_film(film, fps=fps)
@@ -125,12 +135,18 @@ def adapt(
             continue
         lines.append(
             f"person {row['person']}: frames {row['first_frame']} to "
-            f"{row['first_frame'] + row['frames'] - 1}, {row['ms_per_frame']:.0f} ms a frame, "
-            f"labels {row['labelling_ms_per_frame']:.0f} ms"
+            f"{row['first_frame'] + row['frames'] - 1}, {out / row['after']['file']}"
         )
+        lines += [
+            f"  {one['start_s']:.1f} to {one['end_s']:.1f} s: {one['action']}"
+            f"{'' if one['used'] else ' (not used)'}"
+            for one in row["actions"]
+        ]
         if "pa_mpjpe_mm" in row["after"]:
             lines.append(
                 f"  PA-MPJPE {row['before']['pa_mpjpe_mm']:.1f} -> "
                 f"{row['after']['pa_mpjpe_mm']:.1f} mm"
             )
+    if overlay is not None:
+        lines.append(str(overlay))
     print_answer("\n".join(lines), as_json, **report)

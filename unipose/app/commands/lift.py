@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from unipose.app.command_output import print_answer
-from unipose.app.options import AsJson, BodyFile, Fps, Out
+from unipose.app.options import AsJson, BodyFile, Device, Fps, ModelFolder, Out
 
 
 def lift(
@@ -40,12 +40,22 @@ def lift(
         Path | None,
         typer.Option("--picture", "--image", metavar="OUT.png", help="What was seen and lifted."),
     ] = None,
+    described: Annotated[
+        bool, typer.Option("--describe", help="Say the poses in words (of a film the first).")
+    ] = False,
     fps: Fps = None,
     as_json: AsJson = False,
     body: BodyFile = None,
+    model: ModelFolder = None,
+    device: Device = "cpu",
 ) -> None:
     """Lift 2D keypoints of any detector to 3D joints, and to poses of the body."""
-    from unipose.app.keypoint_lifting import draw_lifted, lift_people, save_lifted
+    from unipose.app.keypoint_lifting import (
+        describe_lifted,
+        draw_lifted,
+        lift_people,
+        save_lifted,
+    )
     from unipose.app.pose_input import check_drawn, own_body, refuse_own
     from unipose.files.keypoint_files import read_keypoint_file
     from unipose.lifting.keypoint_lifter import KeypointLifter
@@ -62,6 +72,22 @@ def lift(
     if picture is not None:
         draw_lifted(lifted, picture)
         files.append(str(picture))
+    lines, texts = [*files], []
+    if described:
+        from unipose.app import sources
+
+        assistant = sources.load_assistant(model, device=device, eyes="own")
+        texts = describe_lifted(lifted, assistant)
+        lines += [f"{name}: {text}" for name, text in texts]
     print_answer(
-        "\n".join(files), as_json, file=str(keypoints), poses=len(lifted.joints), files=files
+        "\n".join(lines),
+        as_json,
+        file=str(keypoints),
+        poses=len(lifted.joints),
+        people=[
+            {"image": image, "person": number}
+            for image, number in zip(lifted.images, lifted.numbers)
+        ],
+        files=files,
+        texts=[text for _, text in texts],
     )

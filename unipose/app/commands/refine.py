@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,6 +68,12 @@ def refine(
         list[str] | None,
         typer.Option("--person", metavar="ID", help="Whose poses of a file; twice for two people."),
     ] = None,
+    questions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--question", metavar="TEXT", help="About each pose, before and after; may repeat."
+        ),
+    ] = None,
     as_json: AsJson = False,
     body: BodyFile = None,
     model: ModelFolder = None,
@@ -86,6 +94,7 @@ def refine(
     from unipose.contact.refining import ContactRefiner
     from unipose.vision.landmark_estimator import LandmarkEstimator
 
+    @cache
     def load_own() -> Any:
         from unipose.app import sources
 
@@ -111,11 +120,23 @@ def refine(
     )
     result = work.photos(files[0]) if photos else work.poses(files, person or [])
     fell_back = [one.before.image for one in result.refined if one.fell_back]
+    answers = []
+    if questions:
+        from unipose.app import sources
+        from unipose.app.photo_keypoints import photos_in
+        from unipose.app.refined_answers import answer_refined
+
+        answerer = load_own()
+        answerer.speaker = sources.load_speaker(None, device=device)
+        images = [path.name for path in (photos_in(files[0]) if photos else files[:1])]
+        answers = answer_refined(out, images, questions, answerer, refiner.body)
     lines = [*result.written]
     if result.kept:
         lines.append(f"{result.kept} results were there already")
     if fell_back:
         lines.append(f"{len(fell_back)} of {len(result.refined)} without contacts to go by")
+    alone = len({(one.image, one.person) for one in answers}) == 1
+    lines += [one.told(alone=alone) for one in answers]
     print_answer(
         "\n".join(lines),
         as_json,
@@ -131,4 +152,5 @@ def refine(
         ],
         kept=result.kept,
         failed=result.failed,
+        answers=[asdict(one) for one in answers],
     )
