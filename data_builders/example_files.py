@@ -1,6 +1,6 @@
 """Files to try the project with: `python -m data_builders.example_files FOLDER` makes them.
 
-photo.png    one person, seen by the studio's camera
+photo.png    one person, seen by the studio's camera, and contacts.json, which of their parts touch
 walk.mp4     a film of one person who walks
 people.json  two people as OpenPose writes them (BODY_25), and people.png, which they are seen in
 AMASS/       recordings in AMASS's layout: a folder per subset, SMPL-H parameters, z up
@@ -33,6 +33,7 @@ from unipose.body.keypoint_sets import COCO_WHOLEBODY_133, OPENPOSE_25
 from unipose.body.keypoints import Keypoints
 from unipose.body.people import ImagePeople, PersonInImage
 from unipose.body.pose import Pose
+from unipose.contact.contact_votes import ContactVotes, save_contacts
 from unipose.errors import UniPoseError
 from unipose.files.atomic import written_whole
 from unipose.files.film_writer import film_writer
@@ -45,6 +46,8 @@ ExampleKind = Literal["photo", "film", "keypoints", "amass"]
 KINDS: tuple[ExampleKind, ...] = ("photo", "film", "keypoints", "amass")
 
 PHOTO = ("hands on the head",)
+PHOTO_TOUCHES = (("hand", "head"), ("hand", "head"))
+"""Twice: both hands."""
 WALK = ("walking, left foot in front", "standing upright", "walking, right foot in front",
         "standing upright") * 2  # fmt: skip
 TWO_PEOPLE = (("warrior two, left leg bent",), ("hands up in surrender",))
@@ -108,6 +111,8 @@ def main(config: ExampleConfig) -> list[Path]:
     if "photo" in config.only:
         studio = _studio([moving_between(PHOTO, named)], body, config)
         written.append(_picture(studio.sample(PHOTO_SCENE), config.folder / "photo.png"))
+        told = ContactVotes(people=1, samples=(PHOTO_TOUCHES,))
+        written.append(save_contacts({"photo.png": told}, config.folder / "contacts.json"))
     if "film" in config.only:
         written.append(_write_film(named, body, config))
     if "keypoints" in config.only:

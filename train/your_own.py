@@ -47,7 +47,7 @@ class YourOwnConfig:
     workers: int = 0
     """Processes that build ImageScript; 0: one per core."""
     codes: pose_codes.PoseCodesConfig = field(default_factory=lambda: pose_codes.PRESETS["mini"])
-    align: align.AlignConfig = field(default_factory=lambda: align.PRESETS["mini"])
+    language: align.AlignConfig = field(default_factory=lambda: align.PRESETS["mini"])
     chat: bool = True
     """Begin a conversation at the end."""
     seed: int = 0
@@ -71,7 +71,7 @@ PRESETS: Mapping[str, YourOwnConfig] = {
             pose_codes.PRESETS["mini"], codec=replace(pose_codes.MINI, width=128), steps=300,
             batch=64, save_every=300, warmup=20, trackers=(),
         ),
-        align=replace(
+        language=replace(
             align.PRESETS["mini"],
             small=align.SmallLlama(hidden=96, layers=2, heads=4, feed_forward=256, text_tokens=512),
             geometry=128, steps=300, batch=16, practice=16, warmup=30, save_every=300, checked=0,
@@ -86,7 +86,7 @@ PRESETS: Mapping[str, YourOwnConfig] = {
         studio=StudioConfig(height_px=64, width_px=64, people=(1.0,), occluded=0.0, truncated=0.0),
         workers=1,
         codes=pose_codes.PRESETS["debug"],
-        align=align.PRESETS["debug"],
+        language=align.PRESETS["debug"],
     ),
 }  # fmt: skip
 
@@ -107,7 +107,7 @@ def main(config: YourOwnConfig) -> int:
     )  # fmt: skip
     pose_codes.main(codes)
     learned = replace(
-        config.align, data=Path(), sources=(f"imagescript={built}",), codec=codes.out / "codec",
+        config.language, data=Path(), sources=(f"imagescript={built}",), codec=codes.out / "codec",
         out=config.out / "align", seed=config.seed,
     )  # fmt: skip
     align.main(learned)
