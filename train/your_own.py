@@ -74,7 +74,7 @@ PRESETS: Mapping[str, YourOwnConfig] = {
         language=replace(
             align.PRESETS["mini"],
             small=align.SmallLlama(hidden=96, layers=2, heads=4, feed_forward=256, text_tokens=512),
-            geometry=128, steps=300, batch=16, practice=16, warmup=30, save_every=300, checked=0,
+            geometry=128, steps=120, batch=12, practice=8, warmup=10, save_every=60, checked=0,
             peak_rate=3e-3, trackers=(),
         ),
     ),
