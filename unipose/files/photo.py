@@ -44,7 +44,9 @@ def open_photo(path: str | Path) -> Pixels:
     path = Path(path)
     if path.suffix.lower() in POSE_ENDINGS:
         raise FileError(
-            path, "is a pose file, and a photo was expected.", "open_pose(path) reads its pose."
+            path,
+            "is a pose file, and a photo was expected.",
+            "`unipose describe` (in Python open_pose) reads it.",
         )
     if path.is_file() and path.stat().st_size > MOST_BYTES:
         raise FileError(path, f"is larger than {MOST_BYTES:,} bytes.", "Make the picture smaller.")
