@@ -83,7 +83,7 @@ def test_what_is_not_read_comes_with_what_to_do(name: str, advice: str, tmp_path
 
 def test_a_pose_and_a_photo_in_each_others_place_are_told_apart(tmp_path: Path):
     (tmp_path / "walk.bvh").write_text("HIERARCHY")
-    with pytest.raises(FileError, match="a photo was expected.*in Python open_pose"):
+    with pytest.raises(FileError, match=r"a photo was expected.*in Python open_pose"):
         open_photo(tmp_path / "walk.bvh")
     with pytest.raises(FileError, match=r"a pose file was expected.*UniPose\.estimate"):
         open_pose(tmp_path / "me.jpg")
