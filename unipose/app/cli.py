@@ -63,10 +63,11 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
+def _print_version(asked: bool) -> bool:
     if asked:
         version()
         raise typer.Exit
+    return asked
 
 
 @app.callback()
