@@ -50,7 +50,7 @@ STEP = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class Maker:
+class RecordingMaker:
     """How somebody's software writes a recording."""
 
     names: str
@@ -69,19 +69,19 @@ def _trimmed(number: float) -> str:
 
 
 MAKERS = {
-    "MotionBuilder": Maker(
+    "MotionBuilder": RecordingMaker(
         names="Hips {S}UpLeg {S}Leg {S}Foot {S}ToeBase LowerBack Spine Spine1 Neck Head "
         "{S}Shoulder {S}Arm {S}ForeArm {S}Hand {s}Thumb {S}HandIndex1",
         order="ZYX", number=_trimmed, frame_time=".0083333", newline="\r\n", row_end=" ",
     ),
-    "Mixamo": Maker(
+    "Mixamo": RecordingMaker(
         names="mixamorig:Hips mixamorig:{S}UpLeg mixamorig:{S}Leg mixamorig:{S}Foot "
         "mixamorig:{S}ToeBase mixamorig:Spine mixamorig:Spine1 mixamorig:Spine2 mixamorig:Neck "
         "mixamorig:Head mixamorig:{S}Shoulder mixamorig:{S}Arm mixamorig:{S}ForeArm "
         "mixamorig:{S}Hand mixamorig:{S}HandThumb1 mixamorig:{S}HandMiddle1",
         order="XYZ", number=lambda number: f"{number:.6f}",
     ),
-    "HDM05": Maker(
+    "HDM05": RecordingMaker(
         names="root {s}femur {s}tibia {s}foot {s}toes lowerback upperback thorax lowerneck head "
         "{s}clavicle {s}humerus {s}radius {s}wrist {s}thumb {s}fingers",
         order="YXZ", number=lambda number: f"{number:.6e}", knees_about_x=True,
@@ -142,7 +142,9 @@ def write_recording(folder: Path, maker: str, *, frames: int = 9) -> Path:
     return path
 
 
-def _joints(maker: Maker) -> list[tuple[str, str, str, tuple[float, ...], tuple[float, ...]]]:
+def _joints(
+    maker: RecordingMaker,
+) -> list[tuple[str, str, str, tuple[float, ...], tuple[float, ...]]]:
     """Return joint, its name, the one above, offset and end, in the order of the hierarchy."""
     found = []
     for (part, above, offset, end), name in zip(PARTS, maker.names.split(), strict=True):
@@ -161,7 +163,7 @@ def _joints(maker: Maker) -> list[tuple[str, str, str, tuple[float, ...], tuple[
     return sorted(found, key=lambda one: below("pelvis").index(one[0]))
 
 
-def _block(maker: Maker, joints: list, joint: str, indent: str) -> list[str]:
+def _block(maker: RecordingMaker, joints: list, joint: str, indent: str) -> list[str]:
     _, name, above, offset, end = next(one for one in joints if one[0] == joint)
     turns = " ".join(f"{axis}rotation" for axis in maker.order)
     channels = f"3 {turns}" if above else f"6 Xposition Yposition Zposition {turns}"
@@ -176,7 +178,7 @@ def _block(maker: Maker, joints: list, joint: str, indent: str) -> list[str]:
     return [indent + line for line in [*lines, "}"]]
 
 
-def _one_axis(maker: Maker, joint: str) -> bool:
+def _one_axis(maker: RecordingMaker, joint: str) -> bool:
     return maker.knees_about_x and joint.endswith("knee")
 
 

@@ -34,7 +34,7 @@ CROUCH = {
 }
 
 
-class Recording:
+class ReadRecording:
     """A file, what is read from it, and the change of one of its frames."""
 
     def __init__(self, path, frame=FRAME):
@@ -58,7 +58,7 @@ class Recording:
         turned = turned_motion(self.motion, change, weights)
         after, root = follow_feet(self.motion, turned, self.bones, weights)
         out = write_edited_bvh(self.path, self.path.with_name(name), self.motion, after)
-        return Recording(out, self.frame), change, root
+        return ReadRecording(out, self.frame), change, root
 
     def places(self):
         joints = [*range(len(self.motion.joints))]
@@ -81,7 +81,7 @@ def degrees_between(first, second):
 @pytest.mark.slow
 @pytest.mark.parametrize("maker", sorted(MAKERS))
 def test_a_pose_that_stays_gives_the_same_bytes(tmp_path, maker):
-    its = Recording(write_recording(tmp_path, maker))
+    its = ReadRecording(write_recording(tmp_path, maker))
     again, change, root = its.write({}, blend=2)
     assert change.turns == {}
     assert again.path.read_bytes() == recording(maker)
@@ -91,7 +91,7 @@ def test_a_pose_that_stays_gives_the_same_bytes(tmp_path, maker):
 @pytest.mark.slow
 @pytest.mark.parametrize("maker", sorted(MAKERS))
 def test_only_the_joints_that_turn_change_and_only_in_their_frame(tmp_path, maker):
-    its = Recording(write_recording(tmp_path, maker))
+    its = ReadRecording(write_recording(tmp_path, maker))
     again, change, _ = its.write(ARM)
     assert rows_that_differ(its.path, again.path) == [FRAME]
     names = {its.motion.joints[i].name for i in change.turns}
@@ -107,7 +107,7 @@ def test_only_the_joints_that_turn_change_and_only_in_their_frame(tmp_path, make
 @pytest.mark.slow
 @pytest.mark.parametrize("maker", sorted(MAKERS))
 def test_bones_of_the_file_turn_in_the_world_as_those_of_the_pose(tmp_path, maker):
-    its = Recording(write_recording(tmp_path, maker))
+    its = ReadRecording(write_recording(tmp_path, maker))
     again, _, _ = its.write(ARM)
     old, new = its.places(), again.places()
     names = {joint: its.motion.joints[i].name for joint, i in its.bones.places.items()}
@@ -132,7 +132,7 @@ def test_bones_of_the_file_turn_in_the_world_as_those_of_the_pose(tmp_path, make
 @pytest.mark.slow
 @pytest.mark.parametrize("maker", sorted(MAKERS))
 def test_the_written_file_is_read_as_the_edited_pose(tmp_path, maker):
-    its = Recording(write_recording(tmp_path, maker))
+    its = ReadRecording(write_recording(tmp_path, maker))
     again, _, _ = its.write(ARM)
     first, second = (BODY.joints(p.rotations)[0] for p in (again.pose, its.edited(ARM)))
     assert 1000 * float((first - second).norm(dim=-1).max()) < 2
@@ -142,7 +142,7 @@ def test_the_written_file_is_read_as_the_edited_pose(tmp_path, maker):
 @pytest.mark.slow
 def test_a_recording_on_smpls_own_skeleton_is_read_back_exactly(tmp_path):
     save_pose(example_pose("squat"), tmp_path / "squat.bvh")
-    its = Recording(tmp_path / "squat.bvh", 0)
+    its = ReadRecording(tmp_path / "squat.bvh", 0)
     turns = ARM | {"spine2": (15, 10, 0), "left_collar": (0, 0, 12), "pelvis": (0, 90, 0)}
     again, _, _ = its.write(turns)
     off = roma.rotmat_geodesic_distance(again.pose.rotations, its.edited(turns).rotations)
@@ -152,7 +152,7 @@ def test_a_recording_on_smpls_own_skeleton_is_read_back_exactly(tmp_path):
 @pytest.mark.slow
 def test_a_spine_with_fewer_joints_takes_over_what_smpls_turn_together(tmp_path):
     path = write_recording(tmp_path, "Mixamo")
-    its = Recording(path)
+    its = ReadRecording(path)
     match = its.bones.turns
     fewer = {joint: turns for joint, turns in match.items() if joint not in ("spine1", "spine2")}
     bones = replace(its.bones, turns=fewer)
@@ -163,7 +163,7 @@ def test_a_spine_with_fewer_joints_takes_over_what_smpls_turn_together(tmp_path)
 
 
 def test_what_the_skeleton_has_no_joint_for_is_named(tmp_path):
-    its = Recording(write_recording(tmp_path, "Mixamo"))
+    its = ReadRecording(write_recording(tmp_path, "Mixamo"))
     bones = replace(its.bones, turns={j: t for j, t in its.bones.turns.items() if j != "head"})
     change = source_change(its.motion, bones, FRAME, its.pose, its.edited({"head": (0, 30, 0)}))
     assert (change.turns, change.lost) == ({}, ("head",))
@@ -183,7 +183,7 @@ def test_a_joint_without_rotation_channels_that_would_have_to_turn_is_refused(tm
         " ".join(row.split()[:at] + row.split()[at + 3 :]) for row in rows.splitlines()
     )
     path.write_text(f"{body}Frame Time: 0.0333333\n{rows}\n")
-    its = Recording(path)
+    its = ReadRecording(path)
     with pytest.raises(SkeletonError, match=r"'LeftForeArm' would have to turn by 50 degrees.*no"):
         its.write(ARM)
     _, change, _ = its.write({"left_shoulder": (0, 0, 40)})
@@ -192,7 +192,7 @@ def test_a_joint_without_rotation_channels_that_would_have_to_turn_is_refused(tm
 
 @pytest.mark.slow
 def test_a_knee_with_one_axis_bends_as_far_as_it_can_and_the_rest_is_said(tmp_path):
-    its = Recording(write_recording(tmp_path, "HDM05"))
+    its = ReadRecording(write_recording(tmp_path, "HDM05"))
     again, _, _ = its.write({"left_knee": (40, 0, 0)})
     bent = its.motion.tracks[FRAME] != again.motion.tracks[FRAME]
     (column,) = np.flatnonzero(bent[3:]) + 3
@@ -205,7 +205,7 @@ def test_a_knee_with_one_axis_bends_as_far_as_it_can_and_the_rest_is_said(tmp_pa
 @pytest.mark.slow
 def test_frames_around_ease_in_and_out_without_jumps(tmp_path):
     path = write_recording(tmp_path, "MotionBuilder", frames=15)
-    its = Recording(path, 7)
+    its = ReadRecording(path, 7)
     again, change, _ = its.write(ARM, blend=3)
     assert rows_that_differ(path, again.path) == [4, 5, 6, 7, 8, 9, 10]
     (shoulder,) = (i for i in change.turns if its.motion.joints[i].name == "LeftArm")
@@ -233,7 +233,7 @@ def test_weights_of_frames_end_with_the_recording():
 
 @pytest.mark.slow
 def test_feet_that_stood_still_keep_standing_when_knees_bend(tmp_path):
-    its = Recording(write_recording(tmp_path, "Mixamo", frames=20), 16)
+    its = ReadRecording(write_recording(tmp_path, "Mixamo", frames=20), 16)
     again, _, root = its.write(CROUCH, blend=1)
     assert root.feet == ("left",)
     assert root.slid_cm < 1e-3
@@ -247,7 +247,7 @@ def test_feet_that_stood_still_keep_standing_when_knees_bend(tmp_path):
 
 @pytest.mark.slow
 def test_the_root_stays_where_the_foot_that_stood_is_the_one_that_is_lifted(tmp_path):
-    its = Recording(write_recording(tmp_path, "Mixamo", frames=20), 16)
+    its = ReadRecording(write_recording(tmp_path, "Mixamo", frames=20), 16)
     again, _, root = its.write({"left_hip": (-80, 0, 0)})
     assert str(root) == "stays: the left foot that stood is lifted"
     assert again.places()["Hips"] == pytest.approx(its.places()["Hips"], abs=1e-9)
@@ -255,7 +255,7 @@ def test_the_root_stays_where_the_foot_that_stood_is_the_one_that_is_lifted(tmp_
 
 @pytest.mark.slow
 def test_a_foot_that_stood_and_is_not_lifted_holds_the_root(tmp_path):
-    its = Recording(write_recording(tmp_path, "Mixamo", frames=20), 16)
+    its = ReadRecording(write_recording(tmp_path, "Mixamo", frames=20), 16)
     _, _, root = its.write({"right_hip": (-50, 0, 0)})
     assert str(root) == "stays: the left foot stood still and did not move"
 
@@ -263,7 +263,7 @@ def test_a_foot_that_stood_and_is_not_lifted_holds_the_root(tmp_path):
 @pytest.mark.slow
 def test_feet_that_go_alike_both_keep_standing(tmp_path):
     save_pose(example_pose("stand"), tmp_path / "stand.bvh")
-    _, _, root = Recording(tmp_path / "stand.bvh", 0).write(CROUCH)
+    _, _, root = ReadRecording(tmp_path / "stand.bvh", 0).write(CROUCH)
     assert root.feet == ("left", "right")
     assert str(root).startswith("moves ")
 
@@ -296,10 +296,10 @@ def test_numbers_are_written_in_the_format_of_the_others(words, number, written)
 def test_a_file_that_windows_wrote_stays_as_wide_as_it_was(tmp_path, encoding):
     path = tmp_path / "wide.bvh"
     path.write_bytes(("\ufeff" + recording("Mixamo").decode()).encode(encoding))
-    its = Recording(path)
+    its = ReadRecording(path)
     assert its.write({})[0].path.read_bytes() == path.read_bytes()
     again, _, _ = its.write(ARM)
-    plain = Recording(write_recording(tmp_path, "Mixamo")).write(ARM, name="plain-out.bvh")[0]
+    plain = ReadRecording(write_recording(tmp_path, "Mixamo")).write(ARM, name="plain-out.bvh")[0]
     assert again.path.read_bytes().decode("utf-16").encode() == plain.path.read_bytes()
 
 
@@ -307,8 +307,8 @@ def test_a_file_that_windows_wrote_stays_as_wide_as_it_was(tmp_path, encoding):
 def test_decimal_commas_stay_commas(tmp_path):
     path = tmp_path / "comma.bvh"
     path.write_bytes(recording("Mixamo").replace(b".", b","))
-    again, _, _ = Recording(path).write(ARM)
-    plain = Recording(write_recording(tmp_path, "Mixamo")).write(ARM, name="plain-out.bvh")[0]
+    again, _, _ = ReadRecording(path).write(ARM)
+    plain = ReadRecording(write_recording(tmp_path, "Mixamo")).write(ARM, name="plain-out.bvh")[0]
     assert again.path.read_bytes().replace(b",", b".") == plain.path.read_bytes()
 
 
@@ -320,7 +320,7 @@ def test_of_two_people_only_the_one_who_was_read_changes(tmp_path):
     path = tmp_path / "two.bvh"
     path.write_text(f"{tree}{tree.removeprefix('HIERARCHY')}MOTION\n{head}0.0333333\n{twice}\n")
     with pytest.warns(FileNote, match="2 ROOTs"):
-        its = Recording(path)
+        its = ReadRecording(path)
     second = read_bvh(path, person="Hips 2")
     its.motion, its.bones = second, find_bones(second)
     change = source_change(second, its.bones, FRAME, its.pose, its.edited(ARM))
