@@ -37,7 +37,7 @@ from unipose.contact.contact_votes import ContactVotes, save_contacts
 from unipose.errors import UniPoseError
 from unipose.files.atomic import written_whole
 from unipose.files.film_writer import film_writer
-from unipose.files.keypoint_files import write_people
+from unipose.files.keypoint_writing import write_people
 from unipose.files.npz import write_npz
 from unipose.posecodes.named_poses import NamedPoses
 from unipose.render.drawing import grounded_shift

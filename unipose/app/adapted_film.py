@@ -15,7 +15,7 @@ from unipose.body.keypoints import Keypoints
 from unipose.body.people import Box, ImagePeople, PersonInImage
 from unipose.files.film import FOLDER_FPS, FilmReader
 from unipose.files.film_writer import film_writer
-from unipose.files.keypoint_files import write_people
+from unipose.files.keypoint_writing import write_people
 from unipose.render.drawing import side_by_side
 from unipose.render.overlay import draw_bodies
 

@@ -29,7 +29,7 @@ from unipose.files import open_pose, save_pose
 from unipose.files.atomic import written_whole
 from unipose.files.cache import cache_folder
 from unipose.files.glb import write_glb
-from unipose.files.keypoint_files import write_people
+from unipose.files.keypoint_writing import write_people
 from unipose.files.photo import Pixels, open_photo
 from unipose.priors.endpoint import Endpoint, EndpointConfig
 from unipose.priors.sampled_models import (
