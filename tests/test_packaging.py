@@ -8,12 +8,14 @@ import re
 import resource
 import subprocess
 import sys
-import tomllib
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
+
+from tests.lock_files import LOCKS, declared, split
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("tokenizer", "unipose", "data_builders", "train", "eval", "planner")
@@ -121,19 +123,39 @@ def test_the_shim_in_site_packages_costs_nothing_until_torchvision_is_imported()
     assert run(sys.executable, "-c", program).stdout.startswith("False")
 
 
+def locked(name: str) -> set[str]:
+    """Return the packages that a lock file pins, by their normal names."""
+    lines = (ROOT / name).read_text().splitlines()
+    pinned = [line for line in lines if not line.startswith("#")]
+    assert [line for line in pinned if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
+    return {canonicalize_name(line.partition("==")[0]) for line in pinned}
+
+
 def test_every_dependency_is_locked_to_an_exact_version_from_the_index():
-    lines = [
-        line
-        for line in (ROOT / "requirements.lock").read_text().splitlines()
-        if not line.startswith("#")
-    ]
-    assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
-    locked = {re.split("==", line)[0].lower().replace("-", "_") for line in lines}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [
-        *project["project"]["dependencies"],
-        *project["project"]["optional-dependencies"]["dev"],
-        *project["build-system"]["requires"],
-    ]
-    names = {re.match(r"[\w-]+", need)[0].lower().replace("-", "_") for need in wanted}
-    assert names <= locked
+    first, rest = (locked(name) for name in LOCKS)
+    wanted = declared()
+    assert {canonicalize_name(need.name) for need in wanted[""]} <= first
+    extras = [need for name in ("training", "data", "texts", "ray", "onnx", "dev")
+              for need in wanted[name]]  # fmt: skip
+    assert {canonicalize_name(need.name) for need in extras} <= first | rest
+    assert first & rest == set()
+
+
+def test_what_the_first_answer_does_not_need_is_not_installed_for_it():
+    heavy = {"deepspeed", "bitsandbytes", "ray", "faiss-cpu", "tensorboard", "datasets", "pyarrow"}
+    tools = {"pytest", "ruff", "pyright", "playwright", "mkdocs"}
+    assert (heavy | tools) & locked("requirements.lock") == set()
+    assert heavy | tools <= locked("requirements-all.lock")
+
+
+def test_the_packages_that_the_project_stands_on_are_declared():
+    names = {canonicalize_name(need.name) for some in declared().values() for need in some}
+    assert names >= {
+        "transformers", "peft", "accelerate", "deepspeed", "torch", "open-clip-torch", "smplx",
+        "datasets", "bitsandbytes", "pytest",
+    }  # fmt: skip
+
+
+def test_a_lock_holds_what_everything_needs_and_another_the_rest():
+    frozen = ["typer==0.29.2", "torch==2.13.0+cpu", "ruff==0.17.5", "pip==23.2", "-e file:///x"]
+    assert split(frozen) == (["typer==0.29.2", "torch==2.13.0"], ["ruff==0.17.5"])
