@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Literal, TypeVar
 import numpy as np
 import tyro
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import track as rich_track
 from rich.table import Table
 
@@ -20,6 +22,8 @@ from tokenizer.codec import CodecError
 from unipose.assistant import Eyes, UniPose
 from unipose.errors import ConfigError, UniPoseError
 
+WIDEST = 160
+"""Characters of a line of a table that is printed into a file."""
 Item = TypeVar("Item")
 Options = TypeVar("Options")
 
@@ -93,13 +97,21 @@ def track(items: Sequence[Item], description: str) -> Iterable[Item]:
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str | int | float]]
 ) -> None:
-    """Print a table; numbers get two decimals and stand right."""
+    """Print a table; numbers get two decimals and stand right.
+
+    Nothing is cut: into a file or a pipe it is as wide as it needs to be, and a narrow terminal
+    folds cells.
+    """
     table = Table(title=title)
     for i, column in enumerate(columns):
-        table.add_column(column, justify="right" if i else "left")
+        table.add_column(column, justify="right" if i else "left", overflow="fold")
     for row in rows:
         table.add_row(*(f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        free = console.options.update(max_width=WIDEST)
+        console = Console(width=max(console.width, Measurement.get(console, free, table).maximum))
+    console.print(table)
 
 
 def print_result(result: dict[str, object], *, as_json: bool) -> None:
