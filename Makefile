@@ -132,8 +132,8 @@ docs: setup-all ## build the documentation as a site that needs no network, into
 docs-output: setup-all ## run the documentation's commands and write down what they print
 	$(BIN)/python -m tests.docs_commands
 
-bench: setup-all ## measure everything the README claims, onto one page (MOCAP=FOLDER PHOTOS=FOLDER SKIP="PART ...")
-	$(BIN)/python -m eval.bench --data $(MOCAP) --photos $(PHOTOS) $(if $(SKIP),--skip $(SKIP))
+bench: setup-all ## measure everything the README claims, onto one page (MOCAP=FOLDER PHOTOS=FOLDER SKIP="PART ..." AGAIN=1)
+	$(BIN)/python -m eval.bench --data $(MOCAP) --photos $(PHOTOS) $(if $(SKIP),--skip $(SKIP)) $(if $(AGAIN),--again)
 
 lock: setup-all ## write both lock files from what is installed in .venv
 	$(BIN)/python -m tests.lock_files

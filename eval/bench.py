@@ -4,12 +4,14 @@
 after the other, each in a process of its own, and writes their figures to `docs/benchmarks.md` and
 `docs/benchmarks.json`, each with what stands beside it, the command that printed it, the day and
 the machine; the README's tables are written anew from them. What a program printed is kept
-(`--keep`), so that a run that was stopped goes on with the same command; `--again` measures anew.
+(`--keep`), so that a run that was stopped goes on with the same command; what was kept of other
+weights, or with `--again`, is measured anew.
 A part that is skipped, fails, or lacks its folder keeps the lines that the page has of it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -31,6 +33,7 @@ from eval.program import print_result, print_table, run
 from unipose.errors import ConfigError
 from unipose.files.atomic import written_whole
 
+WEIGHTS = Path(__file__).parents[1] / "unipose" / "weights"
 USUAL_S = 60.0
 """How long a part takes of which the page does not say it."""
 
@@ -88,6 +91,15 @@ class BenchOptions:
         return [sys.executable, *(str(folders.get(word, word)) for word in part.command[1:])]
 
 
+def weights_mark(folder: Path = WEIGHTS) -> str:
+    """Return a mark of the weights that come along: other weights, another mark."""
+    mark = hashlib.blake2b(digest_size=8)
+    for path in sorted(folder.rglob("*.safetensors")):
+        mark.update(str(path.relative_to(folder)).encode())
+        mark.update(path.read_bytes())
+    return mark.hexdigest()
+
+
 def machine() -> dict[str, Any]:
     """Return what the figures were measured on, and how busy it was."""
     info = Path("/proc/cpuinfo")
@@ -128,17 +140,19 @@ def run_part(part: BenchPart, options: BenchOptions) -> dict[str, Any]:
         "measured": datetime.now(tz=UTC).strftime("%Y-%m-%d %H:%M"),
         "seconds": round(time.perf_counter() - started, 1),
         "machine": busy,
+        "weights": weights_mark(),
         "printed": json.loads(printed[-1]),
     }
 
 
 def kept(part: BenchPart, options: BenchOptions) -> dict[str, Any] | None:
-    """Return what is kept of a part, if it is of the same command."""
+    """Return what is kept of a part, if it is of the same command and the same weights."""
     path = options.keep / f"{part.name}.json"
     if options.again or not path.is_file():
         return None
     found = json.loads(path.read_text(encoding="utf-8"))
-    return found if found["command"] == " ".join(part.command) else None
+    same = found["command"] == " ".join(part.command) and found["weights"] == weights_mark()
+    return found if same else None
 
 
 def result_of(part: BenchPart, options: BenchOptions) -> PartResult:

@@ -24,9 +24,12 @@ INTRO = (
     'measures them all (`MOCAP=FOLDER PHOTOS=FOLDER`; `SKIP="PART ..."` leaves parts out, a run '
     "that was stopped goes on) and writes this page, `benchmarks.json` beside it and the README's "
     "tables. Beside a figure stands what no knowledge scores (chance, unless it says otherwise) "
-    "and its ceiling, where they exist. In the commands MOCAP, PHOTOS and LIFTING are folders of "
+    "and its ceiling, where they exist. A part without seconds was printed by the same command "
+    "earlier and kept. In the commands MOCAP, PHOTOS and LIFTING are folders of "
     "recordings with a `manifest.csv`, of photographs with marked people, and of trained lifters."
 )
+DEEPER = "# "
+"""Before the title of a part: its heading stands below that of its group."""
 BLOCK = re.compile(
     r"(?<=<!-- figures: )(?P<name>\w+)(?P<open> -->\n).*?(?P<close><!-- end of figures -->)", re.S
 )
@@ -72,7 +75,7 @@ def looked_up(printed: Mapping[str, Any], key: str) -> Any | None:
     return None
 
 
-def shown(value: float, unit: str) -> str:
+def shown(value: int | float, unit: str) -> str:
     """Return a number with its unit: no decimals from 100 on, one above 1, two digits below."""
     if unit == "share":
         value, unit = 100 * value, "%"
@@ -92,7 +95,7 @@ def figures_of(part: BenchPart, printed: Mapping[str, Any]) -> tuple[PrintedFigu
 
 
 def _line(part: BenchPart, figure: BenchFigure, printed: Mapping[str, Any]) -> PrintedFigure:
-    def value(key: str) -> float:
+    def value(key: str) -> int | float:
         found = looked_up(printed, key)
         if found is None:
             raise ConfigError(f"{part.program} printed no {key!r}")
@@ -142,7 +145,7 @@ class BenchPage:
     @property
     def total_seconds(self) -> float:
         """Return how long all measured parts took together."""
-        return round(sum(result.seconds or 0 for result in self.results.values()), 1)
+        return round(sum((result.seconds or 0.0 for result in self.results.values()), start=0.0), 1)
 
     def seconds(self, name: str, otherwise: float) -> float:
         """Return how long a part took when it was measured."""
@@ -186,7 +189,7 @@ class BenchPage:
         )
         lacking = f" Not measured yet: {', '.join(missing)}." if missing else ""
         text = as_markdown(TITLE, f"{INTRO} {took}{lacking}", sections)
-        return text.replace("\n## ", "\n### ").replace("#### ", "## ")
+        return text.replace(f"\n## {DEEPER}", "\n### ")
 
     def _section(self, part: BenchPart, result: PartResult) -> PageSection:
         on = result.machine
@@ -194,7 +197,7 @@ class BenchPage:
         load = on.get("load_average")
         busy = "" if load is None else f", load average {load} at the start"
         return PageSection(
-            title=part.title,
+            title=f"{DEEPER}{part.title}",
             note=(
                 f"`{result.command}`, {result.measured} UTC{took}, {on['cores']} cores of "
                 f"{on['processor']}, {on['memory_gb']} GB{busy}."

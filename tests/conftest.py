@@ -48,8 +48,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Skip a test that finds on its way that an extra is not installed."""
     report = yield
-    missing = call.excinfo is not None and call.excinfo.errisinstance(ModuleNotFoundError)
-    if missing and (why := reason(str(call.excinfo.value))) is not None:
+    error = None if call.excinfo is None else call.excinfo.value
+    while error is not None and not isinstance(error, ModuleNotFoundError):
+        error = error.__cause__
+    if error is not None and (why := reason(str(error))) is not None:
         report.outcome = "skipped"
         report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: {why}")
     return report

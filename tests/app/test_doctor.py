@@ -39,7 +39,7 @@ def test_every_part_is_looked_at(quick):
         "python", "packages", "torch", "GPU", "torchvision", "body", "own body", "weights",
         "model", "base language model", "conversation", "photographs", "endpoint",
     ]  # fmt: skip
-    assert found["body"].found == "open-body, 6,890 vertices"
+    assert found["body"].found == "open, 6,890 vertices"
     for name in ("mini", "conversation", "pose_codes", "landmark_lifter", "open_body"):
         assert f"{name} " in found["weights"].found
     assert "threads of" in found["torch"].found

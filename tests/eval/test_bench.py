@@ -118,6 +118,24 @@ def test_what_is_done_is_kept_and_measured_again_when_asked(options, monkeypatch
     assert Path("times").read_text() == "2"
 
 
+def test_what_was_kept_of_other_weights_is_measured_again(options, monkeypatch):
+    fakes(monkeypatch, part_of("named"))
+    main(options)
+    monkeypatch.setattr(bench, "weights_mark", lambda: "others")
+    main(options)
+    assert Path("times").read_text() == "2"
+
+
+def test_other_weights_have_another_mark(tmp_path):
+    for name, content in (("a", b"1"), ("b", b"1")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(content)
+    first = bench.weights_mark(tmp_path)
+    assert bench.weights_mark(tmp_path) == first
+    (tmp_path / "b" / "model.safetensors").write_bytes(b"2")
+    assert bench.weights_mark(tmp_path) != first
+
+
 def test_a_part_that_fails_is_named_and_the_others_are_measured(options, monkeypatch):
     broken = part_of("named", program="raise SystemExit('no weights here')")
     fakes(monkeypatch, broken, part_of("talk"))
