@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from eval.bench_page import BenchPage
 from unipose.app import cli
 from unipose.app.examples import example_pose
 from unipose.body.body import load_body
@@ -26,15 +27,25 @@ from unipose.vision.network_files import network_file
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+BENCHMARKS = ROOT / "docs" / "benchmarks.md"
+FOR_BUILDERS = "".join(
+    (ROOT / "docs" / name).read_text(encoding="utf-8")
+    for name in ("data_sets.md", "train_your_own.md")
+)
+FIGURE = re.compile(
+    r"(?<![\w.])\d[\d,.]*(?: (?:%|mm|cm|ms|s|MB|GB|m/s2|minutes|times|words/s|poses/s|frames/s)"
+    r"(?!\w)| (?:of|out of) \d+|/s\b)"
+)
+"""What is claimed: a number with a unit, or some out of so many."""
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def commands(first: str) -> list[str]:
-    """Return the README's shell lines that begin with a word, without their comments."""
-    lines = "\n".join(blocks("bash")).replace("\\\n", "").splitlines()
+def commands(first: str, text: str = README) -> list[str]:
+    """Return a text's shell lines that begin with a word, without their comments."""
+    lines = "\n".join(blocks("bash", text)).replace("\\\n", "").splitlines()
     return [line.split("  #")[0].strip() for line in lines if line.startswith(f"{first} ")]
 
 
@@ -145,7 +156,7 @@ def test_the_pipe_line_answers(reader_folder):
 
 @pytest.mark.slow
 def test_the_python_example_runs(reader_folder, capsys):
-    program, conversation, _ = blocks("python")  # the last one needs a built data set: below
+    program, conversation = blocks("python")
     Path("example.py").write_text(program, encoding="utf-8")
     runpy.run_path("example.py")
     assert "torch.Size([4, 24, 3, 3])" in capsys.readouterr().out
@@ -155,7 +166,7 @@ def test_the_python_example_runs(reader_folder, capsys):
     assert capsys.readouterr().out.rstrip().endswith("False")
 
 
-@pytest.mark.parametrize("line", commands("accelerate"))
+@pytest.mark.parametrize("line", commands("accelerate", FOR_BUILDERS))
 def test_a_training_line_names_a_program_and_one_of_its_presets(line: str):
     words = shlex.split(line)
     assert words[:3] == ["accelerate", "launch", "-m"]
@@ -164,13 +175,35 @@ def test_a_training_line_names_a_program_and_one_of_its_presets(line: str):
     assert shutil.which("accelerate", path=str(Path(sys.executable).parent))
 
 
-@pytest.mark.parametrize("line", commands("python"))
-def test_a_benchmark_line_names_a_program(line: str):
+@pytest.mark.parametrize("line", commands("python", FOR_BUILDERS))
+def test_a_line_of_python_names_a_program(line: str):
     words = shlex.split(line)
     assert words[1] == "-m"
     package = (ROOT / words[2].replace(".", "/")).is_dir()
     program = importlib.import_module(f"{words[2]}.__main__" if package else words[2])
     assert callable(program.main)
+
+
+def test_no_figure_of_the_readme_is_missing_from_the_page_of_benchmarks():
+    prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
+    claimed = [match[0] for match in FIGURE.finditer(prose)]
+    page = BENCHMARKS.read_text(encoding="utf-8")
+    assert len(claimed) > 20
+    assert [figure for figure in claimed if figure not in page] == []
+
+
+def test_the_tables_of_the_readme_are_those_of_the_page():
+    page = BenchPage.read(BENCHMARKS)
+    assert page.with_tables(README) == README
+    assert page.as_text() == BENCHMARKS.read_text(encoding="utf-8")
+
+
+def test_a_claim_is_found_in_a_text():
+    said = (
+        "92.6 % of it, 105 ms, 55 of 61, 17.4 words/s; 24 joints, SMPL2, Python 3.11 and a 3D body"
+    )
+    found = [match[0] for match in FIGURE.finditer(said)]
+    assert found == ["92.6 %", "105 ms", "55 of 61", "17.4 words/s"]
 
 
 def test_every_file_that_the_texts_link_to_is_there():

@@ -82,11 +82,11 @@ def test_each_row_has_a_picture_a_pose_and_three_true_captions(built):
     assert all(read_statements(caption) for caption in row["captions"])
 
 
-def test_the_readme_s_lines_load_what_was_built(built, tmp_path, monkeypatch):
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+def test_the_documentation_s_lines_load_what_was_built(built, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[3] / "docs" / "data_sets.md").read_text(encoding="utf-8")
     (program,) = [
         text
-        for text in re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+        for text in re.findall(r"```python\n(.*?)```", page, re.DOTALL)
         if "load_dataset" in text
     ]
     (tmp_path / "data").mkdir()
