@@ -334,8 +334,8 @@ SYSTEMS = (
         ),
     ),
     BenchPart(
-        name="contact", title="Poses refined by contacts", program="eval.contact",
-        options=("--data", MOCAP, "--keep", "runs/contact"),
+        name="contact", title="Poses refined by contacts: two people", program="eval.contact",
+        options=("--data", MOCAP, "--people", "2", "--keep", "runs/contact"),
         figures=(
             _of("initial.joint_pa_mpjpe_mm", "two people who touch, as estimated: joint PA-MPJPE",
                 "mm", readme="systems"),
@@ -346,6 +346,16 @@ SYSTEMS = (
                 readme="systems"),
             _of("oracle.average_pcc", "contacts known: contacts that come true (PCC)",
                 chance="initial.average_pcc", by="as estimated"),
+        ),
+    ),
+    BenchPart(
+        name="contact_alone", title="Poses refined by contacts: one person",
+        program="eval.contact",
+        options=("--data", MOCAP, "--people", "1", "--keep", "runs/contact"),
+        figures=(
+            _of("one_person.initial.joint_pa_mpjpe_mm", "as estimated: joint PA-MPJPE", "mm"),
+            _of("one_person.oracle.joint_pa_mpjpe_mm", "contacts known: joint PA-MPJPE", "mm",
+                chance="one_person.random.joint_pa_mpjpe_mm", by="any pairs"),
         ),
     ),
     BenchPart(
