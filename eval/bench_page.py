@@ -25,7 +25,8 @@ INTRO = (
     "that was stopped goes on) and writes this page, `benchmarks.json` beside it and the README's "
     "tables. Beside a figure stands what no knowledge scores (chance, unless it says otherwise) "
     "and its ceiling, where they exist. A part without seconds was printed by the same command "
-    "earlier and kept. In the commands MOCAP, PHOTOS and LIFTING are folders of "
+    "earlier, or out of results that it had kept. Times are of a machine as busy as its load "
+    "average says. In the commands MOCAP, PHOTOS and LIFTING are folders of "
     "recordings with a `manifest.csv`, of photographs with marked people, and of trained lifters."
 )
 DEEPER = "# "

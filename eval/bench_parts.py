@@ -253,7 +253,7 @@ PICTURES = (
             _of("heights_true", "which of two joints is higher, right", readme="pictures"),
             _of("described_true", "what `describe` says is above or below, true",
                 readme="pictures"),
-            _of("ms_a_person", "from a box to a pose", "ms", readme="pictures"),
+            _of("ms_a_person", "from a box to a pose", "ms"),
         ),
     ),
     BenchPart(
