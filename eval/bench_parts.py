@@ -101,6 +101,17 @@ POSES = (
         ),
     ),
     BenchPart(
+        name="edited_recordings", title="Recordings changed on their own skeletons",
+        program="eval.edited_recordings", options=("--data", MOCAP),
+        figures=(
+            _of("same_bytes", "BVH files the same bytes without a change", "",
+                out_of="recordings"),
+            _of("direction_deg", "turned limbs, largest error of direction", "degrees"),
+            _of("kinds.arm.joints_mm", "an arm turned: mean distance of joints", "mm"),
+            _of("kinds.leg.joints_mm", "a leg turned: mean distance of joints", "mm"),
+        ),
+    ),
+    BenchPart(
         name="truth", title="Is it true: describing, making, changing", program="eval.truth",
         options=ON_TEST,
         figures=(
