@@ -22,7 +22,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm import trange
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from data_builders.conversations.pose_bank import bank_of_films, bank_of_poses
@@ -31,9 +30,10 @@ from data_builders.conversations.typing_style import SLIPS
 from data_builders.pose_pool import PosePool
 from train.batch_prefetch import prefetch
 from train.engines import save_run
-from train.program import check_engine, run_program, start_accelerator
+from train.program import run_program, start_accelerator
 from train.run_folder import RunFolder
-from train.settings import RunSettings, check_finite, set_rate
+from train.settings import RunSettings
+from train.step_loop import StepLoop
 from unipose.errors import ConfigError, WeightsError
 from unipose.language.attention import seen_places
 from unipose.language.base_forward import own_masks
@@ -228,12 +228,10 @@ def main(config: ConverseConfig) -> None:
     described = add_adapters(model, config)
     if config.start is not None:
         load_adapters(model, config.start)
-    step_model = ConverseStep(model)
     optimizer = torch.optim.AdamW(
         [weight for weight in model.parameters() if weight.requires_grad],
         lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True,
     )  # fmt: skip
-    done = run.resume(model, optimizer)
 
     def draw(place: int) -> list[Batch]:
         random = Random(f"{config.seed} {place}")
@@ -252,50 +250,40 @@ def main(config: ConverseConfig) -> None:
         return [collate([rows], pad=template.end) for rows in packs]
 
     here, processes = accelerator.process_index, accelerator.num_processes
-    places = range(done * processes + here, config.steps * processes, processes)
+    places = range(run.steps_done() * processes + here, config.steps * processes, processes)
     drawn = prefetch(draw, places, workers=config.workers)
-    trained, optimizer = accelerator.prepare(step_model, optimizer)
-    check_engine(accelerator, trained)
-    model.train()
-    progress = trange(
-        done, config.steps, initial=done, total=config.steps, desc="converse",
-        disable=not accelerator.is_main_process,
+    loop = StepLoop(
+        accelerator, run, model, optimizer, config, name="converse",
+        module=ConverseStep(model), clip=config.clip, log_every=config.log_every,
     )  # fmt: skip
-    for step in progress:
-        set_rate(optimizer, config.rate(step))
+    for step, _ in loop.steps():
+        model.train()
         packs = [rows.to(accelerator.device) for rows in next(drawn)]
         said = sum(int((rows.targets != NOTHING).sum()) for rows in packs)
         total = torch.zeros((), device=accelerator.device)
         for i, rows in enumerate(packs):
-            with accelerator.no_sync(trained) if i + 1 < len(packs) else nullcontext():
+            with accelerator.no_sync(loop.trained) if i + 1 < len(packs) else nullcontext():
                 # the frozen base is in bfloat16, what learns in float32
                 with torch.autocast(accelerator.device.type, torch.bfloat16):
-                    loss = trained(rows) / said
+                    loss = loop.trained(rows) / said
                 accelerator.backward(loss)
             total += loss.detach()
             del loss  # and its graph, before the next one is built
-        norm = accelerator.clip_grad_norm_(trained.parameters(), config.clip)
-        place = step * processes + here
-        check_finite(step, [(place, total, {"text": total})], norm=norm)
-        optimizer.step()
-        optimizer.zero_grad()
-        if step % config.log_every == 0 and accelerator.is_main_process:
-            run.log(step=step, loss=round(total.item(), 5))
-            progress.set_postfix(loss=round(total.item(), 4))
+        loop.update([(step * processes + here, total, {"text": total})], step)
+        if loop.logs(step):
+            loop.log(step, {"loss": round(total.item(), 5)})
         if config.saves(step):
-            weights = save_run(accelerator, run, step + 1, model, optimizer)
-            if accelerator.is_main_process:
+            weights = save_run(accelerator, run, step + 1, model, loop.optimizer)
+            if loop.is_main:
                 own = model.state_dict() if weights is None else weights
                 save_adapters(own, described, config.out / "model")
                 if config.checked:
                     model.eval()
                     talker = ConversationModel(model, template)
                     glance = checked_calls(talker, val_writer, count=config.checked, seed=1)
-                    run.log(step=step + 1, **glance)
-                    model.train()
-            accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        run.close()
+                    loop.tell(step + 1, glance)
+    if loop.is_main:
+        loop.end()
 
 
 def writers(config: ConverseConfig) -> tuple[ScriptWriter, ScriptWriter]:

@@ -13,7 +13,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import trange
 
 from data_builders.pose_pool import PoolConfig, PosePool
 from data_builders.studio.config import SPLITS, StudioConfig
@@ -22,7 +21,8 @@ from train.landmark_shards import LandmarkPairs, LandmarkShardConfig, joined, ma
 from train.lifter_errors import measure_errors
 from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
-from train.settings import RunSettings, check_finite, set_rate
+from train.settings import RunSettings
+from train.step_loop import StepLoop
 from unipose.body.body import load_body
 from unipose.body.skeletons import POSED_JOINTS, SMPL
 from unipose.metrics import mpjpe, pa_mpjpe
@@ -168,40 +168,25 @@ def main(config: LandmarkTraining) -> None:
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=0.0, weight_decay=config.weight_decay, fused=True
     )
-    done = run.resume(network, optimizer)
-    model, optimizer = accelerator.prepare(network, optimizer)
-    real = max(1, round(config.batch * (1 - config.made_up)))
-    progress = trange(
-        done, config.steps, initial=done, total=config.steps,
-        desc="landmark lifter", disable=not accelerator.is_main_process,
+    loop = StepLoop(
+        accelerator, run, network, optimizer, config, name="landmark lifter", clip=config.clip,
+        log_every=100,
     )  # fmt: skip
-    for step in progress:
-        model.train()
+    real = max(1, round(config.batch * (1 - config.made_up)))
+    for step, generator in loop.steps():
+        network.train()
         torch.manual_seed(step)  # what is left out, also on resume
-        set_rate(optimizer, config.rate(step))
-        generator = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
         with torch.no_grad():
             some = pairs[torch.randint(len(pairs), (real,), generator=generator)]
             made_up = make_up_people(
                 config.batch - real, pool, lenders, body, generator, config=config.pool
             )
             batch = draw_batch(joined(some, made_up), body, generator, dropped=config.dropped)
-        loss, losses = train_step(model, body, batch, config)
-        check_finite(step, [(step, loss, losses)])
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(model.parameters(), config.clip)
-        optimizer.step()
-        if step % 100 == 0 and accelerator.is_main_process:
-            progress.set_postfix(loss=f"{loss.item():.4f}")
-            run.log(step=step, loss=loss.item(), **{k: v.item() for k, v in losses.items()})
-        if config.saves(step) and accelerator.is_main_process:
+        loop.learn(step, *train_step(loop.trained, body, batch, config))
+        if loop.saves(step):
             network.eval()
-            scores = validate(network, body, val)
-            run.log(step=step + 1, **scores)
-            progress.write(f"{step + 1}: " + ", ".join(f"{k} {v:.1f}" for k, v in scores.items()))
-            run.save(step + 1, network, optimizer)
-    if accelerator.is_main_process:
+            loop.save(step, validate(network, body, val))
+    if loop.is_main:
         network.eval()
         generator = generator_of(seed=config.seed, step=config.steps)
         made_up = make_up_people(
@@ -211,10 +196,7 @@ def main(config: LandmarkTraining) -> None:
             network, body, draw_batch(made_up, body, generator, dropped=config.dropped), pairs
         )
         network.save_pretrained(config.out / "model")
-        scores = validate(network, body, _pairs(config, "test"))
-        run.log(split="test", **scores)
-        progress.write("test: " + ", ".join(f"{k} {v:.1f}" for k, v in scores.items()))
-        run.close()
+        loop.end(validate(network, body, _pairs(config, "test")))
 
 
 def _pairs(config: LandmarkTraining, split: str) -> LandmarkPairs:

@@ -14,16 +14,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import trange
 
 from data_builders.studio.config import SPLITS, StudioConfig
 from tokenizer.rotations import rotations_from_6d
 from train.crop_batches import LABEL_PX, CropBatch, draw_batch
 from train.crop_shards import CropShards, ShardConfig, render_shards
 from train.muon import MuonAndAdamW
-from train.program import generator_of, run_program, start_accelerator
+from train.program import run_program, start_accelerator
 from train.run_folder import RunFolder
-from train.settings import RunSettings, check_finite, set_rate
+from train.settings import RunSettings
+from train.step_loop import StepLoop
 from unipose.body.body import Body, load_body
 from unipose.body.regions import REGIONS
 from unipose.metrics import mpjpe, pa_mpjpe, root_aligned
@@ -305,49 +305,26 @@ def main(config: MeshRecoveryTraining) -> None:
         _start_from_the_mean(network, shards)
     learner = Learner(network)
     optimizer = _optimizer(learner, config)
-    done = run.resume(learner, optimizer)
-    model, optimizer = accelerator.prepare(learner, optimizer)
+    loop = StepLoop(
+        accelerator, run, learner, optimizer, config, name="mesh recovery", clip=config.clip
+    )
     side = config.network.vit.image_px
-    progress = trange(
-        done, config.steps, initial=done, total=config.steps,
-        desc="mesh recovery", disable=not accelerator.is_main_process,
-    )  # fmt: skip
-    for step in progress:
-        model.train()
-        set_rate(optimizer, config.rate(step))
-        generator = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
+    for step, generator in loop.steps():
+        learner.train()
         numbers = torch.randint(len(shards), (config.batch,), generator=generator)
         batch = draw_batch(shards[numbers], side, generator, covered=config.covered)
         batch = CropBatch(
             **{name: value.to(accelerator.device) for name, value in vars(batch).items()}
         )
         torch.manual_seed(int(generator.initial_seed()) % 2**63)  # skipped blocks, also on resume
-        loss, losses = train_step(model, body, batch, config)
-        check_finite(step, [(step, loss, losses)])
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(model.parameters(), config.clip)
-        optimizer.step()
-        if step % 50 == 0 and accelerator.is_main_process:
-            progress.set_postfix(loss=f"{loss.item():.4f}")
-            run.log(step=step, loss=loss.item(), **{k: v.item() for k, v in losses.items()})
-        if config.saves(step):
-            if accelerator.is_main_process:
-                network.eval()
-                scores = validate(network, body, val, config)
-                run.log(step=step + 1, **scores)
-                progress.write(
-                    f"{step + 1}: " + ", ".join(f"{k} {v:.1f}" for k, v in scores.items())
-                )
-                run.save(step + 1, learner, optimizer)
-            accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
+        loop.learn(step, *train_step(loop.trained, body, batch, config))
+        if loop.saves(step):
+            network.eval()
+            loop.save(step, validate(network, body, val, config))
+    if loop.is_main:
         network.eval()
-        scores = validate(network, body, test, config)
-        run.log(split="test", **scores)
-        progress.write("test: " + ", ".join(f"{k} {v:.1f}" for k, v in scores.items()))
         network.save_pretrained(config.out / "model")
-        run.close()
+        loop.end(validate(network, body, test, config))
 
 
 ANSWERING = ("cells", "vote", "decpose", "decshape", "deccam")

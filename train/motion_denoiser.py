@@ -14,15 +14,15 @@ import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from tqdm import trange
 
 from data_builders.pose_pool import PosePool
 from data_builders.studio.config import SPLITS
 from data_builders.studio.motions import Motions
 from tokenizer.rotations import rotations_from_6d, rotations_to_6d
-from train.program import generator_of, run_program, start_accelerator
+from train.program import run_program, start_accelerator
 from train.run_folder import RunFolder
-from train.settings import RunSettings, check_finite, set_rate
+from train.settings import RunSettings
+from train.step_loop import StepLoop
 from unipose.adaptation.denoiser import JOINTS, DenoiserConfig, MotionDenoiser, draw_shown
 from unipose.adaptation.motion_text import FPS
 from unipose.body.skeletons import SMPL
@@ -137,32 +137,17 @@ def main(config: DenoiserTraining) -> None:
     )
     network = MotionDenoiser(config.network)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.0, fused=True)
-    done = run.resume(network, optimizer)
-    trained, optimizer = accelerator.prepare(network, optimizer)
-    progress = trange(
-        done, config.steps, initial=done, total=config.steps,
-        desc="motion denoiser", disable=not accelerator.is_main_process,
-    )  # fmt: skip
-    for step in progress:
-        set_rate(optimizer, config.rate(step))
-        generator = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
+    loop = StepLoop(
+        accelerator, run, network, optimizer, config, name="motion denoiser", log_every=100
+    )
+    for step, generator in loop.steps():
         drawn = windows.draw(config.batch, generator, tilt=config.tilt).to(accelerator.device)
-        loss, parts = train_step(trained, drawn, generator, noise=config.noise)
-        check_finite(step, [(step, loss, parts)])
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        optimizer.step()
-        if step % 100 == 0 and accelerator.is_main_process:
-            progress.set_postfix(loss=f"{loss.item():.4f}")
-            run.log(step=step, loss=loss.item(), **{k: v.item() for k, v in parts.items()})
-        if config.saves(step) and accelerator.is_main_process:
-            scores = validate(network, val, tilt=config.tilt)
-            run.log(step=step + 1, **scores)
-            progress.write(f"{step + 1}: " + ", ".join(f"{k} {v:.2f}" for k, v in scores.items()))
-            run.save(step + 1, network, optimizer)
-    if accelerator.is_main_process:
+        loop.learn(step, *train_step(loop.trained, drawn, generator, noise=config.noise))
+        if loop.saves(step):
+            loop.save(step, validate(network, val, tilt=config.tilt))
+    if loop.is_main:
         network.save_pretrained(config.out / "model")
-        run.close()
+        loop.end()
 
 
 def _motions(config: DenoiserTraining, split: str) -> Motions:

@@ -17,7 +17,6 @@ from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import trange
 
 from data_builders.labelled_motions import LabelledMotions, MotionPieces, read_descriptions
 from data_builders.pose_pool import PosePool
@@ -31,7 +30,8 @@ from train.motion_text_learner import (
 )
 from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
-from train.settings import RunSettings, check_finite, set_rate
+from train.settings import RunSettings
+from train.step_loop import StepLoop
 from unipose.adaptation.dictionary import MotionDictionary, nearest
 from unipose.adaptation.motion_text import (
     MotionTextConfig,
@@ -207,49 +207,32 @@ def main(config: MotionTextTraining) -> None:
     optimizer = torch.optim.AdamW(
         learner.parameters(), lr=0.0, weight_decay=config.weight_decay, fused=True
     )
-    done = run.resume(learner, optimizer)
-    trained, optimizer = accelerator.prepare(learner, optimizer)
+    loop = StepLoop(
+        accelerator, run, learner, optimizer, config, name="motions and texts", clip=config.clip
+    )
     place = accelerator.device
     texts = features["train"].to(place)
     held_out = val.segments()
-    progress = trange(
-        done, config.steps, initial=done, total=config.steps,
-        desc="motions and texts", disable=not accelerator.is_main_process,
-    )  # fmt: skip
-    for step in progress:
-        trained.train()
+    for step, generator in loop.steps():
+        learner.train()
         torch.manual_seed(step)  # dropout and errors, also on resume
-        set_rate(optimizer, config.rate(step))
-        generator = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
         drawn = train.draw(config.batch, generator)
         pieces = MotionPieces(**{name: value.to(place) for name, value in vars(drawn).items()})
-        loss, parts = trained(pieces, texts)
-        check_finite(step, [(step, loss, parts)])
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(trained.parameters(), config.clip)
-        optimizer.step()
-        if step % 50 == 0 and accelerator.is_main_process:
-            progress.set_postfix(loss=f"{loss.item():.4f}")
-            run.log(step=step, loss=loss.item(), **{k: v.item() for k, v in parts.items()})
-        if config.saves(step) and accelerator.is_main_process:
+        loop.learn(step, *loop.trained(pieces, texts))
+        if loop.saves(step):
             model.eval()
             scores = standing_of_texts(held_out, model.cpu(), features["val"])
             _keep_if_best(model, scores[CHOSEN_BY], config.out)
             model.to(place)
-            run.log(step=step + 1, **scores)
-            progress.write(f"{step + 1}: " + _told(scores))
-            run.save(step + 1, learner, optimizer)
-    if accelerator.is_main_process:
+            loop.save(step, scores)
+    if loop.is_main:
         model = MotionTextModel.from_pretrained(config.out / "model")
         test = _motions(config, SPLITS[2])
         scores = standing_of_texts(test.segments(), model, text_features(config, test.texts))
-        run.log(split="test", **scores)
-        progress.write("test: " + _told(scores))
         dictionary_of(
             model, train, labels, features["dictionary"], features["train"], anchors=config.anchors
         ).save(config.out / "model")
-        run.close()
+        loop.end(scores)
 
 
 def _keep_if_best(model: MotionTextModel, score: float, out: Path) -> None:
@@ -312,10 +295,6 @@ def clusters(
         moved = F.normalize(own.mT @ points, dim=1)
         middles = torch.where((own.sum(0) > 0)[:, None], moved, middles)
     return middles
-
-
-def _told(scores: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
 
 
 if __name__ == "__main__":

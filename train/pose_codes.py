@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import trange
 
 from data_builders.pose_pool import LIMBS, PoolConfig, PosePool
 from data_builders.training_sources import TrainingPoses, parse_sources
@@ -25,9 +24,10 @@ from tokenizer.codec import (
     PoseTokenizer,
 )
 from tokenizer.rotations import rotations_to_6d
-from train.program import generator_of, run_program, start_accelerator
+from train.program import run_program, start_accelerator
 from train.run_folder import RunFolder
-from train.settings import RunSettings, check_finite, set_rate
+from train.settings import RunSettings
+from train.step_loop import StepLoop
 from unipose.body.body import Body, load_body
 from unipose.body.skeletons import POSED_JOINTS, SMPL
 from unipose.metrics import mpjpe, pa_mpjpe
@@ -198,38 +198,17 @@ def main(config: PoseCodesConfig) -> None:
     )
     with accelerator.main_process_first():
         run = RunFolder(config.out, config, accelerator)
-    done = run.resume(codec, optimizer)
-    model, optimizer = accelerator.prepare(codec, optimizer)
-    progress = trange(
-        done, config.steps, initial=done, total=config.steps,
-        desc="pose codes", disable=not accelerator.is_main_process,
-    )  # fmt: skip
-    for step in progress:
-        model.train()
-        set_rate(optimizer, config.rate(step))
-        generator = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
+    loop = StepLoop(accelerator, run, codec, optimizer, config, name="pose codes")
+    for step, generator in loop.steps():
+        codec.train()
         rotations = pool.draw(config.batch, generator, config.pool)
-        loss, losses = train_step(model, body, rotations, generator, config)
-        check_finite(step, [(step, loss, losses)])
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        optimizer.step()
-        if step % 50 == 0 and accelerator.is_main_process:
-            progress.set_postfix(loss=f"{loss.item():.4f}")
-            run.log(step=step, loss=loss.item(), **{k: v.item() for k, v in losses.items()})
-        if config.saves(step):
-            if accelerator.is_main_process:
-                codec.eval()
-                scores = validate(codec, body, held_out, 2000)
-                run.log(step=step + 1, **scores)
-                progress.write(
-                    f"{step + 1}: " + ", ".join(f"{k} {v:.3g}" for k, v in scores.items())
-                )
-                run.save(step + 1, codec, optimizer)
-            accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
+        loop.learn(step, *train_step(loop.trained, body, rotations, generator, config))
+        if loop.saves(step):
+            codec.eval()
+            loop.save(step, validate(codec, body, held_out, 2000))
+    if loop.is_main:
         codec.save_pretrained(config.out / "codec")
-        run.close()
+        loop.end()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from tqdm import trange
 
 from data_builders.pose_pool import AS_RECORDED, PoolConfig, PosePool
 from data_builders.pose_talk import replace_limbs
@@ -25,7 +24,8 @@ from data_builders.posecodes.captions import write_captions
 from data_builders.posecodes.modifiers import write_modifiers_with_codes
 from train.program import generator_of, run_program, start_accelerator
 from train.run_folder import RunFolder
-from train.settings import RunSettings, check_finite, set_rate
+from train.settings import RunSettings
+from train.step_loop import StepLoop
 from unipose.body.body import load_body
 from unipose.body.facing import face_front
 from unipose.body.kinematics import forward_kinematics
@@ -283,38 +283,22 @@ def main(config: RetrievalTraining) -> None:
         [parameter for parameter in model.parameters() if parameter.requires_grad],
         lr=0.0, fused=True,
     )  # fmt: skip
-    done = run.resume(model, optimizer)
-    trained, optimizer = accelerator.prepare(RetrievalStep(model), optimizer)
-    progress = trange(
-        done, config.steps, initial=done, total=config.steps,
-        desc=f"retrieval, {config.kind}", disable=not accelerator.is_main_process,
+    loop = StepLoop(
+        accelerator, run, model, optimizer, config, name=f"retrieval, {config.kind}",
+        module=RetrievalStep(model), clip=config.clip, log_every=20,
     )  # fmt: skip
-    for step in progress:
+    for step, generator in loop.steps():
         model.train()
-        set_rate(optimizer, config.rate(step))
-        generator = generator_of(seed=config.seed, step=step, process=accelerator.process_index)
         examples = writer.draw(pool, config.batch, generator)
         rotations = [some.to(accelerator.device) for some in examples.rotations]
-        loss = trained(rotations, *model.spell(examples.texts))
-        check_finite(step, [(step, loss, {})])
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        if config.clip:
-            accelerator.clip_grad_norm_(trained.parameters(), config.clip)
-        optimizer.step()
-        if step % 20 == 0 and accelerator.is_main_process:
-            progress.set_postfix(loss=f"{loss.item():.3f}")
-            run.log(step=step, loss=loss.item(), scale=model.scale.item())
-        if config.saves(step):
-            if accelerator.is_main_process:
-                scores = validate(model.eval(), held_out)
-                run.log(step=step + 1, **scores)
-                progress.write(f"{step + 1}: {scores['mean_recall']:.3f} mRecall")
-                keep_best(model, config, step=step + 1, scores=scores)
-                run.save(step + 1, model, optimizer)
-            accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        run.close()
+        loss = loop.trained(rotations, *model.spell(examples.texts))
+        loop.learn(step, loss, {"scale": model.scale})
+        if loop.saves(step):
+            scores = validate(model.eval(), held_out)
+            keep_best(model, config, step=step + 1, scores=scores)
+            loop.save(step, scores)
+    if loop.is_main:
+        loop.end()
 
 
 def keep_best(

@@ -77,6 +77,11 @@ class RunFolder:
         """Return the complete checkpoints, oldest first."""
         return sorted(self.path.glob("step-*.safetensors"))
 
+    def steps_done(self) -> int:
+        """Return after how many steps the newest checkpoint was written; 0 without one."""
+        checkpoints = self.checkpoints()
+        return int(checkpoints[-1].stem.removeprefix("step-")) if checkpoints else 0
+
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Write everything needed to go on after `step` steps; older checkpoints are removed."""
         whole = model.state_dict()

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import torch
 from accelerate import Accelerator, DistributedType
 from torch import nn
-from tqdm import trange
 
 from train.batch_prefetch import prefetch
 from train.engines import resume_moments, save_run
 from train.held_out import HeldOut
-from train.program import check_engine, start_accelerator
+from train.program import start_accelerator
 from train.run_folder import RunFolder
 from train.saved_model import save_model
-from train.settings import RunSettings, check_finite, set_rate
+from train.settings import RunSettings
 from train.stages import set_modes
+from train.step_loop import StepLoop
 from unipose.assistant import UniPose
 from unipose.errors import ConfigError
 from unipose.language.concept_losses import losses_of
@@ -276,7 +276,6 @@ def run_loop(
         [parameter for parameter in model.parameters() if parameter.requires_grad],
         lr=0.0, betas=config.betas, weight_decay=config.weight_decay, fused=True,
     )  # fmt: skip
-    done = run.resume(model, optimizer)
 
     def prepared(place: int) -> Drawn:
         rows, practice = draw(place)
@@ -285,50 +284,38 @@ def run_loop(
     set_modes(model)
     places = [
         place
-        for step in range(done, config.steps)
+        for step in range(run.steps_done(), config.steps)
         for place in config.places(step, accelerator.process_index, accelerator.num_processes)
     ]
     drawn = prefetch(prepared, places, workers=config.workers)
     codec, joints_at_rest = deepcopy(model.codec), model.joints_at_rest.clone()
-    trained, optimizer = accelerator.prepare(PoseLanguageStep(model, config), optimizer)
-    check_engine(accelerator, trained)
+    loop = StepLoop(
+        accelerator, run, model, optimizer, config, name=name,
+        module=PoseLanguageStep(model, config), clip=config.clip, log_every=config.log_every,
+    )  # fmt: skip
     if dtype_of(model.codec) != torch.float32:
         # DeepSpeed casts all to bfloat16, which rounds; rotations need float32
         model.codec = codec.to(accelerator.device)
         model.joints_at_rest = joints_at_rest.to(accelerator.device)
-    if done:
-        resume_moments(accelerator, model, optimizer, run.checkpoints()[-1])
+    if loop.done:
+        resume_moments(accelerator, model, loop.optimizer, run.checkpoints()[-1])
 
     spread = accelerator.distributed_type == DistributedType.FSDP
-    progress = trange(
-        done, config.steps, initial=done, total=config.steps,
-        desc=name, disable=not accelerator.is_main_process,
-    )  # fmt: skip
-    for step in progress:
-        set_rate(optimizer, config.rate(step))
+    for step, _ in loop.steps():
         places = config.places(step, accelerator.process_index, accelerator.num_processes)
-        groups = run_backward(accelerator, trained, [(p, next(drawn)) for p in places], config)
-        norm = accelerator.clip_grad_norm_(trained.parameters(), config.clip)
-        # where losses are scaled (float16), the scaler looks after gradients by itself
-        check_finite(step, groups, norm=norm if accelerator.scaler is None else None)
-        optimizer.step()
-        optimizer.zero_grad()  # before the next forward pass, which needs the memory
-        if (
-            step % config.log_every == 0 or step + 1 == config.steps
-        ) and accelerator.is_main_process:
-            parts = {
+        groups = run_backward(accelerator, loop.trained, [(p, next(drawn)) for p in places], config)
+        loop.update(groups, step)
+        if loop.logs(step):
+            loop.log(step, {
                 part: round(sum(parts[part].item() for _, _, parts in groups), 5)
                 for part in groups[0][2]
-            }
-            run.log(step=step, **parts)
-            progress.set_postfix(parts)
+            })  # fmt: skip
         if held_out is not None and not spread and config.asks(step):
             run.log(step=step + 1, **held_out.ask(UniPose(model, vocabulary)))
             set_modes(model)
         if config.saves(step):
-            weights = save_run(accelerator, run, step + 1, model, optimizer)
-            if accelerator.is_main_process:
+            weights = save_run(accelerator, run, step + 1, model, loop.optimizer)
+            if loop.is_main:
                 save_model(model, vocabulary, config.out / "model", weights)
-            accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        run.close()
+    if loop.is_main:
+        loop.end()

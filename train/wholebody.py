@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from tqdm import trange
 
 from data_builders.studio.config import SPLITS, StudioConfig
 from train.averaged_weights import AveragedWeights
@@ -37,7 +36,8 @@ from train.keypoint_shards import (
 from train.muon import MuonAndAdamW
 from train.program import run_program, start_accelerator
 from train.run_folder import RunFolder
-from train.settings import RunSettings, check_finite, cosine, set_rate
+from train.settings import RunSettings, cosine
+from train.step_loop import StepLoop
 from unipose.errors import ConfigError
 from unipose.wholebody.config import WholeBodyConfig, published
 from unipose.wholebody.keypoint_head import KeypointLogits
@@ -269,49 +269,23 @@ def main(config: WholeBodyTraining) -> None:
     start_from(network, config.start)
     learner = KeypointLearner(network)
     optimizer = make_optimizer(network, config)
-    done = run.resume(learner, optimizer)
-    model, optimizer = accelerator.prepare(learner, optimizer)
-    progress = trange(
-        done, config.steps, initial=done, total=config.steps,
-        desc="whole-body keypoints", disable=not accelerator.is_main_process,
-    )  # fmt: skip
-    for step in progress:
-        model.train()
-        set_rate(optimizer, config.rate(step))
+    loop = StepLoop(
+        accelerator, run, learner, optimizer, config, name="whole-body keypoints", clip=config.clip
+    )
+    for step, _ in loop.steps():
+        learner.train()
         seed = (config.seed, step, accelerator.process_index)
         numbers = np.random.default_rng(seed).integers(0, len(people), config.batch)
         batch = draw_keypoint_batch(
             people.samples(numbers), config.network, config.augmentation(step), seed=seed
         ).to(accelerator.device)
-        loss, losses = train_step(model, batch, config)
-        check_finite(step, [(step, loss, losses)])
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        if config.clip:
-            accelerator.clip_grad_norm_(model.parameters(), config.clip)
-        optimizer.step()
+        loop.learn(step, *train_step(loop.trained, batch, config))
         learner.average.update(network, step)
-        if step % 50 == 0 and accelerator.is_main_process:
-            progress.set_postfix(loss=f"{loss.item():.4f}")
-            run.log(step=step, loss=loss.item(), **{k: v.item() for k, v in losses.items()})
-        if config.saves(step):
-            if accelerator.is_main_process:
-                scores = studio_scores(learner.averaged(), val)
-                run.log(step=step + 1, **scores)
-                progress.write(told(f"{step + 1}", scores))
-                run.save(step + 1, learner, optimizer)
-            accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        scores = studio_scores(learner.averaged(), test)
-        run.log(split="test", **scores)
-        progress.write(told("test", scores))
+        if loop.saves(step):
+            loop.save(step, studio_scores(learner.averaged(), val))
+    if loop.is_main:
         learner.averaged().save_pretrained(config.out / "model")
-        run.close()
-
-
-def told(what: str, scores: dict[str, float]) -> str:
-    """Return scores as a line."""
-    return f"{what}: " + ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+        loop.end(studio_scores(learner.averaged(), test))
 
 
 def people_of(config: WholeBodyTraining) -> SamplesByNumber:

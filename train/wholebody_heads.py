@@ -18,18 +18,18 @@ from accelerate import Accelerator
 from jaxtyping import Float
 from rich.progress import track
 from torch import Tensor, nn
-from tqdm import trange
 
 from data_builders.studio.config import SPLITS
 from train.keypoint_batches import Augmentation, draw_keypoint_batch
 from train.keypoint_scores import studio_scores
 from train.keypoint_shards import KeypointShards, samples_of
-from train.program import generator_of, run_program, start_accelerator
+from train.program import run_program, start_accelerator
 from train.run_folder import RunFolder
-from train.settings import RunSettings, check_finite, set_rate
+from train.settings import RunSettings
 from train.shard_folder import claim_folder, read_shard, shard_path, write_shard
+from train.step_loop import StepLoop
 from train.wholebody import PRESETS as NETWORK_PRESETS
-from train.wholebody import WholeBodyTraining, keypoint_loss, studio_shards, told
+from train.wholebody import WholeBodyTraining, keypoint_loss, studio_shards
 from unipose.body.keypoint_sets import COCO_WHOLEBODY_133, keypoint_set
 from unipose.errors import ConfigError
 from unipose.vision.pose_vit_keypoints import PoseViTKeypoints, load_pose_vit
@@ -194,34 +194,22 @@ def train_head(
     if (folder / "model" / "model.safetensors").exists():
         return
     architecture, score_weight = config.head(kind)
-    run = RunFolder(folder, replace(config, out=folder, kinds=(kind,), seeds=(seed,), seed=seed))
+    config = replace(config, out=folder, kinds=(kind,), seeds=(seed,), seed=seed)
+    run = RunFolder(folder, config)
     torch.manual_seed(seed)
     network = PoseViTKeypoints(architecture, load_pose_vit())
     if config.start:
         start_from_head(network, Path(config.start))
     optimizer = _optimizer(network.head, config)
-    done = run.resume(network.head, optimizer)
-    head, optimizer = accelerator.prepare(network.head, optimizer)
-    progress = trange(done, config.steps, initial=done, total=config.steps, desc=folder.name)
-    for step in progress:
+    loop = StepLoop(
+        accelerator, run, network.head, optimizer, config, name=folder.name, clip=config.clip
+    )
+    for step, generator in loop.steps():
         network.train()
-        set_rate(optimizer, config.rate(step))
-        generator = generator_of(seed=seed, step=step)
         numbers = torch.randint(len(kept.maps), (config.batch,), generator=generator)
-        loss, losses = train_step(head, kept, numbers, config, score_weight)
-        check_finite(step, [(step, loss, losses)])
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(head.parameters(), config.clip)
-        optimizer.step()
-        if step % 50 == 0:
-            progress.set_postfix(loss=f"{loss.item():.4f}")
-            run.log(step=step, loss=loss.item(), **{k: v.item() for k, v in losses.items()})
-        if config.saves(step):
-            scores = studio_scores(network.eval(), val)
-            run.log(step=step + 1, **scores)
-            progress.write(told(f"{folder.name} {step + 1}", scores))
-            run.save(step + 1, network.head, optimizer)
+        loop.learn(step, *train_step(loop.trained, kept, numbers, config, score_weight))
+        if loop.saves(step):
+            loop.save(step, studio_scores(network.eval(), val))
     network.eval().save_pretrained(folder / "model")
 
 
