@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from tokenizer.rotations import rotations_from_6d, rotations_to_6d
 from unipose.files.checkpoints import load_strictly, read_checkpoint
-from unipose.files.saved_network import read_config, save_network
+from unipose.files.saved_network import load_weights, read_config, save_network
 
 JOINTS = 24
 
@@ -59,12 +59,8 @@ class MotionDenoiser(nn.Module):
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> MotionDenoiser:
         """Load what `save_pretrained` wrote. Raises MissingFileError or WeightsError."""
-        folder = Path(folder)
         config = read_config(folder, DenoiserConfig, holds="motion denoiser")
-        network = cls(config)
-        path = folder / "model.safetensors"
-        load_strictly(network, read_checkpoint(path), path)
-        return network.eval()
+        return load_weights(cls(config), folder)
 
     def load_published(self, path: str | Path) -> None:
         """Load CycleAdapt's MDNet, strictly; nothing in the file is executed."""

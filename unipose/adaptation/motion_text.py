@@ -20,8 +20,7 @@ from torch.nn import functional as F
 from tokenizer.rotations import rotations_to_6d
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError
-from unipose.files.checkpoints import load_strictly, read_checkpoint
-from unipose.files.saved_network import read_config, save_network
+from unipose.files.saved_network import load_weights, read_config, save_network
 
 SEGMENT_FRAMES = 60
 """Frames of a segment, at 30 per second: those of MotionCLIP and of the published adaptation."""
@@ -233,12 +232,8 @@ class MotionTextModel(nn.Module):
 
         Raises MissingFileError or WeightsError.
         """
-        folder = Path(folder)
         config = read_config(folder, MotionTextConfig, holds="motion-text model")
-        model = cls(config)
-        path = folder / "model.safetensors"
-        load_strictly(model, read_checkpoint(path), path)
-        return model.requires_grad_(requires_grad=False).eval()
+        return load_weights(cls(config), folder).requires_grad_(requires_grad=False)
 
 
 def position_code(length: int, like: Float[Tensor, "*any width"]) -> Float[Tensor, "length width"]:

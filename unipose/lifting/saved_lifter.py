@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from safetensors.torch import save_file
+import torch
 from torch import nn
 
 from unipose.body.keypoint_sets import HUMAN36M_17, keypoint_set
-from unipose.errors import ConfigError, MissingFileError, SkeletonError, WeightsError
+from unipose.errors import ConfigError
 from unipose.files.checkpoints import load_strictly, part_of, read_checkpoint
+from unipose.files.saved_network import load_weights, read_config, save_network
 from unipose.lifting.mixste import MixSte, MixSteConfig
 from unipose.lifting.p_stmo import PStmo, PStmoConfig
 from unipose.lifting.sem_gcn import SemGcn, SemGcnConfig
@@ -67,16 +67,10 @@ def make_task_net(config: LifterConfig) -> nn.Module:
 
 def save_lifter(folder: Path, net: nn.Module, config: LifterConfig, *, half: bool = False) -> None:
     """Write config.json and model.safetensors; `half`: weights of layers in two bytes each."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(asdict(config), indent=2) + "\n"
-    (folder / "config.json").write_text(text, encoding="utf-8")
-    weights = {
-        name: (value.half() if half and value.ndim > 1 else value).contiguous()
-        for name, value in net.state_dict().items()
-    }
-    unfinished = folder / "model.tmp"
-    save_file(weights, unfinished, metadata={"format": "pt"})
-    unfinished.rename(folder / "model.safetensors")
+    save_network(
+        net, config, folder, dtype=torch.float16 if half else None,
+        unchanged=lambda name, weight: weight.ndim < 2,
+    )  # fmt: skip
 
 
 def load_lifter(folder: Path) -> tuple[nn.Module, LifterConfig]:
@@ -84,18 +78,14 @@ def load_lifter(folder: Path) -> tuple[nn.Module, LifterConfig]:
 
     Raises MissingFileError or WeightsError if the folder is not what `save_lifter` wrote.
     """
-    path = folder / "config.json"
-    if not path.is_file():
-        raise MissingFileError(
-            path, "there is no lifter here.", "Train one: python -m train.lifter --out FOLDER."
-        )
-    try:
-        config = LifterConfig(**json.loads(path.read_text("utf-8")))
-        net = make_task_net(config)
-    except (ValueError, TypeError, SkeletonError) as error:
-        raise WeightsError(path, f"is no config of a lifter ({error}).") from error
-    load_strictly(net, read_checkpoint(folder / "model.safetensors"), folder)
-    return net.eval(), config
+
+    def read(**values: Any) -> tuple[nn.Module, LifterConfig]:
+        config = LifterConfig(**values)
+        return make_task_net(config), config
+
+    remedy = "Train one: python -m train.lifter --out FOLDER."
+    net, config = read_config(folder, read, holds="lifter", remedy=remedy)
+    return load_weights(net, folder), config
 
 
 def load_published(net: nn.Module, path: Path) -> None:

@@ -8,22 +8,20 @@ looked at, so that neither side is favoured.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tokenizer.rotations import rotations_from_6d
 from unipose.body.pose import OPEN_BODY
 from unipose.body.skeletons import SMPL
-from unipose.errors import ConfigError, MissingFileError, WeightsError
-from unipose.files.checkpoints import load_strictly, read_checkpoint
+from unipose.errors import ConfigError
+from unipose.files.saved_network import load_weights, read_config, save_network
 from unipose.vision.body_landmarks import BLAZE, COCO, LANDMARK_MIRROR, LANDMARKS
 from unipose.vision.crops import SMALLEST_SCALE, Crops
 from unipose.vision.keypoint_detector import DetectedPerson
@@ -201,32 +199,19 @@ class LandmarkLifter(nn.Module):
 
     def save_pretrained(self, folder: Path) -> None:
         """Write config and weights; those of layers in half precision (two bytes each)."""
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(asdict(self.config), indent=2) + "\n"
-        (folder / "config.json").write_text(text, encoding="utf-8")
-        weights = {
-            name: (weight if name.startswith("errors.") else weight.half()).contiguous()
-            for name, weight in self.state_dict().items()
-        }
-        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        save_network(
+            self, self.config, folder, dtype=torch.float16,
+            unchanged=lambda name, weight: name.startswith("errors."),
+        )  # fmt: skip
 
     @classmethod
     def from_pretrained(cls, folder: Path = WEIGHTS_FOLDER) -> LandmarkLifter:
         """Read what `save_pretrained` wrote; MissingFileError or WeightsError if it is not that."""
-        path = folder / "config.json"
-        if not path.is_file():
-            raise MissingFileError(
-                path,
-                "there is no landmark lifter here.",
-                "Train one: python -m train.landmark_lifter.",
-            )
-        try:
-            config = LandmarkLifterConfig(**json.loads(path.read_text("utf-8")))
-        except (ValueError, TypeError) as error:
-            raise WeightsError(path, f"is no config of a landmark lifter ({error}).") from error
-        network = cls(config)
-        load_strictly(network, read_checkpoint(folder / "model.safetensors"), folder)
-        return network.eval()
+        config = read_config(
+            folder, LandmarkLifterConfig, holds="landmark lifter",
+            remedy="Train one: python -m train.landmark_lifter.",
+        )  # fmt: skip
+        return load_weights(cls(config), folder)
 
 
 class _ResidualLayers(nn.Module):

@@ -8,7 +8,6 @@ network may have one query for each joint, which starts from what the map's plac
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,9 +18,9 @@ from torch import Tensor, nn
 
 from tokenizer.rotations import rotations_from_6d, rotations_to_6d
 from unipose.body.pose import OPEN_BODY
-from unipose.errors import ConfigError, MissingFileError, WeightsError
+from unipose.errors import ConfigError
 from unipose.files.checkpoints import load_strictly, read_checkpoint
-from unipose.files.saved_network import save_network
+from unipose.files.saved_network import load_weights, read_config, save_network
 from unipose.vision.mesh_recovery_protocol import LEVEL, RecoveredMeshes
 from unipose.vision.pixels import IMAGENET_MEAN, IMAGENET_STD
 from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViT, PoseViTConfig
@@ -80,20 +79,19 @@ HMR2 = MeshRecoveryConfig(head=MeshHeadConfig(body="smpl", camera_places="origin
 """The published HMR 2.0, whose betas and camera are those of the licensed SMPL body."""
 
 
-class MeshRecoveryNetwork(nn.Module):
-    """Crops in, posed bodies out: a `MeshRecovery`."""
+class PoseViTRecovery(nn.Module):
+    """A `MeshRecovery` of a Pose-ViT and a head behind it, which alone adapts."""
 
     mean, std = IMAGENET_MEAN, IMAGENET_STD
 
-    def __init__(self, config: MeshRecoveryConfig) -> None:
+    def __init__(self, vit: PoseViTConfig, head: nn.Module) -> None:
         super().__init__()
-        self.config = config
-        self.backbone = PoseViT(config.vit)
-        self.smpl_head = MeshHead(config.head, config.vit)
+        self.backbone = PoseViT(vit)
+        self.smpl_head = head
 
     def forward(self, crops: Float[Tensor, "person 3 side side"]) -> RecoveredMeshes:
         """Return pose, shape and camera of the person in each normalised crop."""
-        return self.smpl_head(self.backbone(crops))
+        return self.from_features(self.backbone(crops))
 
     def frozen_features(
         self, crops: Float[Tensor, "person 3 side side"]
@@ -110,11 +108,21 @@ class MeshRecoveryNetwork(nn.Module):
     @property
     def image_px(self) -> int:
         """Side of the square crops that it takes (pixels)."""
-        return self.config.vit.image_px
+        return self.backbone.config.image_px
 
     def adaptable_parameters(self) -> list[nn.Parameter]:
         """Return the head's weights; what the Pose-ViT sees is shared with others."""
         return list(self.smpl_head.parameters())
+
+
+class MeshRecoveryNetwork(PoseViTRecovery):
+    """Crops in, posed bodies out: a `MeshRecovery`."""
+
+    smpl_head: MeshHead
+
+    def __init__(self, config: MeshRecoveryConfig) -> None:
+        super().__init__(config.vit, MeshHead(config.head, config.vit))
+        self.config = config
 
     def load_published(self, path: str | Path) -> None:
         """Load HMR 2.0's checkpoint: all of `backbone.*` and `smpl_head.*`, and nothing else.
@@ -136,22 +144,12 @@ class MeshRecoveryNetwork(nn.Module):
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> MeshRecoveryNetwork:
         """Load what `save_pretrained` wrote (half precision or single), in single precision."""
-        folder = Path(folder)
-        file = folder / "config.json"
-        try:
-            config = MeshRecoveryConfig.from_dict(json.loads(file.read_text()))
-        except FileNotFoundError as error:
-            raise MissingFileError(
-                folder, "it is no mesh recovery network: it should hold config.json and "
-                "model.safetensors."
-            ) from error  # fmt: skip
-        except (KeyError, TypeError, ValueError) as error:
-            raise WeightsError(file, f"it is no config of a mesh recovery network ({error})."
-            ) from error  # fmt: skip
-        network = cls(config)
-        path = folder / "model.safetensors"
-        load_strictly(network, read_checkpoint(path), path)
-        return network.eval()
+
+        def config_of(**values: Any) -> MeshRecoveryConfig:
+            return MeshRecoveryConfig.from_dict(values)
+
+        config = read_config(folder, config_of, holds="mesh recovery network")
+        return load_weights(cls(config), folder)
 
 
 class MeshHead(nn.Module):

@@ -9,19 +9,20 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unipose.errors import ConfigError, MissingFileError, WeightsError
+from unipose.errors import ConfigError, WeightsError
 from unipose.files.checkpoints import load_strictly, part_of, read_checkpoint
+from unipose.files.saved_network import load_weights, read_config, save_network
 from unipose.vision.pose_vit import PoseViT, PoseViTConfig
 from unipose.wholebody.config import WholeBodyConfig
 from unipose.wholebody.keypoint_head import KeypointHead, KeypointLogits
-from unipose.wholebody.network import CONFIG_FILE, WEIGHTS_FILE, WholeBodyNetwork
+from unipose.wholebody.network import CONFIG_FILE, WholeBodyNetwork
 
 MINI = Path(__file__).parents[1] / "weights" / "mini"
 EYES = "eyes.pose."
@@ -67,35 +68,20 @@ class PoseViTKeypoints(nn.Module):
 
     def save_pretrained(self, folder: Path, *, dtype: torch.dtype = torch.float32) -> None:
         """Write the head's configuration and weights, whose numbers become `dtype`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        weights = {
-            name: (value.to(dtype) if value.is_floating_point() else value).contiguous()
-            for name, value in self.head.state_dict().items()
-        }
-        save_file(weights, folder / WEIGHTS_FILE)
-        text = json.dumps({"backbone": BACKBONE} | asdict(self.config), indent=1)
-        (folder / CONFIG_FILE).write_text(text + "\n")
+        save_network(self.head, {"backbone": BACKBONE} | asdict(self.config), folder, dtype=dtype)
 
     @classmethod
     def from_pretrained(cls, folder: Path, *, mini: Path = MINI) -> PoseViTKeypoints:
         """Load a head and the Pose-ViT of a pose language model. Raises as `read_checkpoint`."""
-        path = folder / CONFIG_FILE
-        if not path.is_file():
-            raise MissingFileError(path, "there is no such configuration of a keypoint network.")
-        try:
-            values = json.loads(path.read_text("utf-8"))
-            if values.pop("backbone", None) != BACKBONE:
-                raise WeightsError(path, "is no head over a Pose-ViT.")
-            config = WholeBodyConfig(**values)
-        except (ValueError, TypeError, AttributeError) as error:
-            if isinstance(error, WeightsError):
-                raise
-            raise WeightsError(
-                path, f"is no configuration of a keypoint network ({error})."
-            ) from error
+
+        def config_of(backbone: str = "", **values: Any) -> WholeBodyConfig:
+            if backbone != BACKBONE:
+                raise ConfigError("it is no head over a Pose-ViT")
+            return WholeBodyConfig(**values)
+
+        config = read_config(folder, config_of, holds="keypoint network")
         network = cls(config, load_pose_vit(mini))
-        weights = read_checkpoint(folder / WEIGHTS_FILE)
-        load_strictly(network.head, weights, folder / WEIGHTS_FILE)
+        load_weights(network.head, folder)
         return network.eval()
 
 

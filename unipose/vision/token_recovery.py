@@ -23,11 +23,11 @@ from unipose.vision.mesh_recovery import (
     BETAS,
     ELSEWHERE,
     MeshHeadConfig,
+    PoseViTRecovery,
     QueryDecoder,
 )
 from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
-from unipose.vision.pixels import IMAGENET_MEAN, IMAGENET_STD
-from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViT, PoseViTConfig
+from unipose.vision.pose_vit import PAPER_POSE_VIT, PoseViTConfig
 from unipose.vision.votes import JOINTS
 
 BODY_JOINTS, HANDS = 21, 2
@@ -63,27 +63,16 @@ class TokenRecoveryConfig:
     codes: CodeReadingConfig = field(default_factory=CodeReadingConfig)
 
 
-class TokenRecoveryNetwork(nn.Module):
+class TokenRecoveryNetwork(PoseViTRecovery):
     """Crops in, posed SMPL bodies out: a `MeshRecovery` whose head adapts, its tokenizer not."""
 
-    mean, std = IMAGENET_MEAN, IMAGENET_STD
+    smpl_head: _TokenHead
 
     def __init__(self, config: TokenRecoveryConfig | None = None) -> None:
-        super().__init__()
-        self.config = config or TokenRecoveryConfig()
-        self.backbone = PoseViT(self.config.vit)
-        self.smpl_head = _TokenHead(self.config)
-        self.tokenizer = _CodeDecoder(self.config.codes)
-
-    def forward(self, crops: Float[Tensor, "person 3 side side"]) -> RecoveredMeshes:
-        """Return pose, shape and camera of the person in each normalised crop."""
-        return self.from_features(self.backbone(crops))
-
-    def frozen_features(
-        self, crops: Float[Tensor, "person 3 side side"]
-    ) -> Float[Tensor, "person channel row column"]:
-        """Return the Pose-ViT's map, in which no adaptable weight has a part."""
-        return self.backbone(crops)
+        config = config or TokenRecoveryConfig()
+        super().__init__(config.vit, _TokenHead(config))
+        self.config = config
+        self.tokenizer = _CodeDecoder(config.codes)
 
     def from_features(
         self, features: Float[Tensor, "person channel row column"]
@@ -103,15 +92,6 @@ class TokenRecoveryNetwork(nn.Module):
             body=self.config.head.body,
             camera_places=self.config.head.camera_places,
         )
-
-    @property
-    def image_px(self) -> int:
-        """Side of the square crops that it takes (pixels)."""
-        return self.config.vit.image_px
-
-    def adaptable_parameters(self) -> list[nn.Parameter]:
-        """Return the head's weights."""
-        return list(self.smpl_head.parameters())
 
     def load_published(self, path: str | Path, tokenizer: str | Path | None = None) -> None:
         """Load TokenHMR's checkpoint and its tokenizer's (None: `tokenizer.pth` beside it).

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from jaxtyping import Float, UInt8
 from numpy import ndarray
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from unipose.errors import ConfigError, MissingFileError, WeightsError
+from unipose.errors import ConfigError, WeightsError
 from unipose.files.checkpoints import load_strictly, read_checkpoint
+from unipose.files.saved_network import load_weights, read_config, save_network
 from unipose.wholebody.config import WholeBodyConfig, config_of_weights
 from unipose.wholebody.cspnext import CSPNeXt
 from unipose.wholebody.keypoint_head import KeypointHead, KeypointLogits
@@ -46,13 +44,7 @@ class WholeBodyNetwork(nn.Module):
 
     def save_pretrained(self, folder: Path, *, dtype: torch.dtype = torch.float32) -> None:
         """Write config.json and model.safetensors; numbers of weights become `dtype`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        weights = {
-            name: (value.to(dtype) if value.is_floating_point() else value).contiguous()
-            for name, value in self.state_dict().items()
-        }
-        save_file(weights, folder / WEIGHTS_FILE)
-        (folder / CONFIG_FILE).write_text(json.dumps(asdict(self.config), indent=1) + "\n")
+        save_network(self, self.config, folder, dtype=dtype)
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> WholeBodyNetwork:
@@ -60,19 +52,8 @@ class WholeBodyNetwork(nn.Module):
 
         Raises MissingFileError or WeightsError.
         """
-        path = folder / CONFIG_FILE
-        if not path.is_file():
-            raise MissingFileError(path, "there is no such configuration of a keypoint network.")
-        try:
-            config = WholeBodyConfig(**json.loads(path.read_text("utf-8")))
-        except (ValueError, TypeError) as error:
-            raise WeightsError(path, f"is no configuration of a keypoint network ({error}).") from (
-                error
-            )
-        network = cls(config)
-        weights = read_checkpoint(folder / WEIGHTS_FILE)
-        load_strictly(network, weights, folder / WEIGHTS_FILE)
-        return network.eval()
+        config = read_config(folder, WholeBodyConfig, holds="keypoint network")
+        return load_weights(cls(config), folder)
 
     @classmethod
     def open(cls, path: Path) -> WholeBodyNetwork:
