@@ -34,15 +34,8 @@ from data_builders.conversations.pose_bank import bank_of_poses
 from data_builders.mocap import read_manifest
 from data_builders.pose_pool import PosePool
 from data_builders.posecodes.scores import Score, score_changes, score_statements
-from eval.answers import (
-    FROM_CODES,
-    TOLERANCE_FROM_CODES,
-    PoseQuestion,
-    PoseReply,
-    ask_from_codes,
-    draw_questions,
-    is_right,
-)
+from eval.answer_readings import TOLERANCE_FROM_CODES, PoseQuestion, PoseReply, is_right
+from eval.answers import FROM_CODES, ask_from_codes, draw_questions
 from eval.comprehension import draw_both_kinds
 from eval.conversation_scores import percent
 from eval.interventions import beside_silenced, poses_exchanged, slots_erased, states_erased

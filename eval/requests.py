@@ -20,8 +20,9 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
+from data_builders.conversations.exchanges import Exchange, Script
 from data_builders.conversations.pose_bank import bank_of_films, bank_of_poses
-from data_builders.conversations.script import MAKING, SHARES, Exchange, Script, ScriptWriter
+from data_builders.conversations.script import MAKING, SHARES, ScriptWriter
 from data_builders.conversations.wordings import Split
 from eval.conversation_scores import ConversationOptions, most_frequent, percent, write_wrong
 from eval.program import print_result, print_table, run, track

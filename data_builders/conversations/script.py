@@ -20,11 +20,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from random import Random
 
+from data_builders.conversations.exchanges import Exchange, Script, begun
+from data_builders.conversations.follow_ups import of_another_part, of_both_sides, of_other_side
 from data_builders.conversations.typing_style import SLIPS, typed
 from data_builders.conversations.wordings import (
     Filled,
@@ -36,20 +38,16 @@ from data_builders.conversations.wordings import (
     wordings_of,
 )
 from unipose.errors import PoseQueryError
-from unipose.language.call_loop import SYSTEM
-from unipose.language.chat_rendering import Message
 from unipose.posecodes.calls import (
-    PLURALS,
     POSES,
     QUESTIONS,
     SIDES,
     WITH_TWO_POSES,
     Call,
-    arguments_of,
     most_poses,
     read_call,
 )
-from unipose.posecodes.held_poses import HeldPoses, state_line
+from unipose.posecodes.held_poses import HeldPoses
 from unipose.posecodes.questions import Film, Finding, ShownPose, answer_call
 
 SHARES: dict[str, float] = {
@@ -75,63 +73,6 @@ SAID_AFTER = {
     "choose": "Now with pose {n}.", "save": "Saved.", "draw": "Here it is.",
 }  # fmt: skip
 """What is said when something was done; describe, compare, list and help speak for themselves."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Exchange:
-    """What one person typed, and all that should come of it."""
-
-    kind: str
-    """A name of SHARES, or "follow"."""
-    said: str
-    calls: tuple[Call, ...] = ()
-    results: tuple[str, ...] = ()
-    words: str = ""
-    finding: Finding | None = None
-    wordings: tuple[str, ...] = ()
-    """As they stand in the files."""
-    opened: int = 0
-    """Number of a pose that was opened by hand just before; 0: none."""
-
-
-@dataclass(kw_only=True)
-class Script:
-    """A conversation: the poses it begins with, and its exchanges."""
-
-    poses: list[ShownPose]
-    current: int
-    """Number of the pose that is current at first; 0 without poses."""
-    exchanges: list[Exchange] = field(default_factory=list)
-
-    def messages(self, *, calls_alone: bool = False) -> list[Message]:
-        """Return the whole conversation as a language model reads and says it.
-
-        `calls_alone` ends it with the first call of the last exchange: what is hard to learn is
-        which call is meant.
-        """
-        found = [Message.of("system", SYSTEM)]
-        if self.poses:
-            found.append(Message.of("tool", state_line(begun(self.poses, self.current))))
-        for exchange in self.exchanges:
-            if exchange.opened:
-                found.append(Message.of("tool", f"pose {exchange.opened}"))
-            found.append(Message.of("user", exchange.said))
-            for call, result in zip(exchange.calls, exchange.results, strict=True):
-                found += [Message.of("assistant", str(call)), Message.of("tool", result)]
-            found.append(Message.of("assistant", exchange.words))
-        if calls_alone and self.exchanges and self.exchanges[-1].calls:
-            del found[-2 * len(self.exchanges[-1].calls) :]
-        return found
-
-
-def begun(poses: Sequence[ShownPose], current: int) -> HeldPoses[ShownPose]:
-    """Return the poses of a conversation that begins with one of them as the current one."""
-    held = HeldPoses[ShownPose]()
-    for pose in poses:
-        held.hold(pose)
-    if current and current != held.current:
-        held.choose(current)
-    return held
 
 
 class ScriptWriter:
@@ -303,13 +244,13 @@ class ScriptWriter:
             said = self._typed(filled.said, random)
             return self._answered("why", said, Call(verb="why"), (filled.wording,), state, random)
         if way == "other side":
-            call = _mirrored(last)
+            call = of_other_side(last)
             side = next((s for s in SIDES if any(a.split(" ")[0] == s for a in call.arguments)), "")
             slots["side"] = side if call != last else ""
         elif way == "both":
-            call = _both(last)
+            call = of_both_sides(last)
         elif way == "part":
-            call, part = _other_part(last, random)
+            call, part = of_another_part(last, random)
             slots["part"] = part_in_words(part, "", "the", random) if part else ""
         else:
             if not most_poses(last.verb) or last.verb in WITH_TWO_POSES or len(state.held) < 2:
@@ -414,52 +355,3 @@ def _is_request(kind: str) -> bool:
 
 def _small(said: str) -> str:
     return said[:1].lower() + said[1:]
-
-
-def _replaced(call: Call, change: Callable[[str], str]) -> Call:
-    return replace(call, arguments=tuple(change(argument) for argument in call.arguments))
-
-
-def _swapped(argument: str) -> str:
-    side, _, part = argument.partition(" ")
-    return f"{'right' if side == 'left' else 'left'} {part}" if side in SIDES and part else argument
-
-
-def _mirrored(call: Call) -> Call:
-    """Return the same question of the other side."""
-    return _replaced(call, _swapped)
-
-
-def _both(call: Call) -> Call | None:
-    """Return the same question of both sides, if it can be asked."""
-
-    def plural(argument: str) -> str:
-        side, _, part = argument.partition(" ")
-        return PLURALS[part] if side in SIDES and part in PLURALS else argument
-
-    asked = _replaced(call, plural)
-    return asked if _allowed(asked) else None
-
-
-def _other_part(call: Call, random: Random) -> tuple[Call | None, str]:
-    """Return the same question of another part on the same side, and the part."""
-    places = [i for i, argument in enumerate(call.arguments) if argument.split(" ")[0] in SIDES
-              and " " in argument]  # fmt: skip
-    if not places:
-        return None, ""
-    at = places[0]
-    side = call.arguments[at].split(" ")[0]
-    ways = []
-    for part in PLURALS:
-        other = f"{side} {part}"
-        if other in call.arguments:
-            continue
-        asked = replace(call, arguments=(*call.arguments[:at], other, *call.arguments[at + 1 :]))
-        if _allowed(asked):
-            ways.append((asked, other))
-    return random.choice(ways) if ways else (None, "")
-
-
-def _allowed(call: Call) -> bool:
-    words = tuple(" ".join(call.arguments).split())
-    return arguments_of(call.verb).get(words) == call.arguments

@@ -12,13 +12,22 @@ import pytest
 from data_builders.conversations.pose_bank import bank_of_poses
 from data_builders.conversations.wordings import sections, wordings_of
 from data_builders.pose_pool import PosePool
+from eval.answer_readings import (
+    TOLERANCE_FROM_CODES,
+    PoseQuestion,
+    PoseReply,
+    is_right,
+    read_amounts,
+    read_places,
+    read_side,
+    read_yes_no,
+    refuses,
+    same_amounts,
+)
 from eval.answers import (
     FROM_CODES,
     KINDS,
-    TOLERANCE_FROM_CODES,
     AnswersOptions,
-    PoseQuestion,
-    PoseReply,
     ask,
     ask_all,
     ask_from_codes,
@@ -27,15 +36,8 @@ from eval.answers import (
     draw_questions,
     figures,
     frequent_of,
-    is_right,
     main,
-    read_amounts,
-    read_places,
-    read_side,
-    read_yes_no,
-    refuses,
     rows_of,
-    same_amounts,
     shares_of,
     wrong_of,
 )

@@ -8,8 +8,9 @@ from random import Random
 
 import pytest
 
+from data_builders.conversations.exchanges import Exchange, Script
 from data_builders.conversations.pose_bank import bank_of_films, bank_of_poses
-from data_builders.conversations.script import Exchange, Script, ScriptWriter
+from data_builders.conversations.script import ScriptWriter
 from data_builders.pose_pool import PosePool
 from eval.requests import (
     RequestsOptions,

@@ -9,7 +9,8 @@ from random import Random
 import pytest
 
 from data_builders.conversations import script as script_room
-from data_builders.conversations.script import Exchange, Script, ScriptWriter
+from data_builders.conversations.exchanges import Exchange, Script
+from data_builders.conversations.script import ScriptWriter
 from data_builders.conversations.typing_style import typed
 from data_builders.conversations.wordings import sections
 from unipose.app.examples import EXAMPLES, example_pose

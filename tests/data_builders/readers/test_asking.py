@@ -11,6 +11,14 @@ from data_builders.readers.registry import SOURCES, open_source, open_sources, p
 from data_builders.readers.source import Drops
 from data_builders.records import RecordPair
 from tests.data_builders.test_mocap import small_folder
+from tests.fakes.coco_datasets import (
+    coco_person,
+    coco_whole_body_person,
+    write_coco,
+    write_crowdpose,
+    write_mpii,
+    write_ubody,
+)
 from tests.fakes.motion_datasets import (
     babel_label,
     write_amass,
@@ -21,18 +29,12 @@ from tests.fakes.motion_datasets import (
 )
 from tests.fakes.motion_files import bvh_text, write_bvh_text
 from tests.fakes.picture_datasets import (
-    coco_person,
-    coco_whole_body_person,
     write_3dpw,
     write_bedlam,
-    write_coco,
-    write_crowdpose,
     write_egobody,
     write_h3wb,
     write_human36m,
     write_mpi_inf_3dhp,
-    write_mpii,
-    write_ubody,
 )
 from unipose.errors import (
     ConfigError,

@@ -11,15 +11,8 @@ import torch
 from data_builders.readers.mat_files import read_mat
 from data_builders.readers.registry import open_source
 from data_builders.readers.source import Drops
-from tests.fakes.picture_datasets import (
-    coco_person,
-    coco_whole_body_person,
-    standing,
-    write_coco,
-    write_human36m,
-    write_mpi_inf_3dhp,
-    write_mpii,
-)
+from tests.fakes.coco_datasets import coco_person, coco_whole_body_person, write_coco, write_mpii
+from tests.fakes.picture_datasets import standing, write_human36m, write_mpi_inf_3dhp
 from unipose.body.keypoint_sets import COCO_17, MPI_INF_3DHP_28, MPII_16
 from unipose.errors import ConfigError, EmptySourceError, SourceError
 from unipose.files.smpl_parameters import mean_pelvis

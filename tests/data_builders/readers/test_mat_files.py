@@ -9,7 +9,8 @@ import pytest
 from scipy.io import savemat
 
 from data_builders.readers.mat_files import read_mat
-from tests.fakes.picture_datasets import cell, struct_array
+from tests.fakes.coco_datasets import struct_array
+from tests.fakes.picture_datasets import cell
 from unipose.errors import FileError
 
 

@@ -15,17 +15,21 @@ from PIL import Image
 from data_builders.readers.pictures import read_picture
 from data_builders.readers.registry import open_source
 from data_builders.readers.source import Drops
+from tests.fakes.coco_datasets import (
+    coco_person,
+    coco_whole_body_person,
+    write_coco,
+    write_crowdpose,
+    write_mpii,
+    write_ubody,
+)
 from tests.fakes.picture_datasets import (
     FOCAL,
     H36M_PICTURE,
     Hdf5File,
-    coco_person,
-    coco_whole_body_person,
     standing,
     write_3dpw,
     write_bedlam,
-    write_coco,
-    write_crowdpose,
     write_egobody,
     write_h3wb,
     write_h3wb_samples,
@@ -33,8 +37,6 @@ from tests.fakes.picture_datasets import (
     write_jpeg,
     write_mpi_inf_3dhp,
     write_mpi_inf_3dhp_test,
-    write_mpii,
-    write_ubody,
 )
 from unipose.body.keypoint_sets import COCO_17, COCO_WHOLEBODY_133, HUMAN36M_17, SMPL_24
 from unipose.errors import EmptySourceError, FileNote, SourceError

@@ -11,7 +11,8 @@ from PIL import Image
 from data_builders.readers.pictures import check_orientation, check_picture, read_picture
 from data_builders.readers.registry import open_source
 from data_builders.readers.source import Drops, SourceOptions
-from tests.fakes.picture_datasets import coco_person, write_bomb, write_coco, write_jpeg
+from tests.fakes.coco_datasets import coco_person, write_coco
+from tests.fakes.picture_datasets import write_bomb, write_jpeg
 from unipose.errors import EmptySourceError, FileError, FileNote, MissingFileError
 
 NAME = "000000397133.jpg"
