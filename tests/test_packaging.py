@@ -55,6 +55,17 @@ def test_no_file_has_a_name_that_says_nothing():
     assert [p for room in ROOMS for p in (ROOT / room).rglob("*.py") if p.stem in empty_names] == []
 
 
+def test_a_long_file_says_in_its_first_lines_why_it_is_one():
+    long = {
+        path: ast.get_docstring(ast.parse(text)) or ""
+        for room in (*ROOMS, "tests")
+        for path in (ROOT / room).rglob("*.py")
+        if (text := path.read_text()).count("\n") > 400
+    }
+    without = [path for path, said in long.items() if not re.search(r"^One file: \w", said, re.M)]
+    assert without == []
+
+
 def test_a_class_name_is_used_once():
     names = Counter(
         node.name

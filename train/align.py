@@ -4,6 +4,8 @@ UniPose's first stage (pose-text alignment) on all four tasks of this size: desc
 compare, edit. `--preset mini` trains a small model from nothing; `--preset paper` takes any
 Hugging Face causal language model (`--llm PATH_OR_NAME`), adds LoRA to its linear layers, and
 trains these, the embeddings and the output layer, as published.
+
+One file: a stage's settings, its presets and how they become a model are read together.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Arrays in the layouts of the programs and data sets that write them: values, not only reading."""
+"""Arrays in the layouts of the programs and data sets that write them: values, not only reading.
+
+One file: each program's layout is one short test over the same turned poses.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""BVH files as their makers write them: names, trees, zero poses, worlds, layouts of the text."""
+"""BVH files as their makers write them: names, trees, zero poses, worlds, layouts of the text.
+
+One file: each maker's habit is one short test over the same few trees.
+"""
 
 from __future__ import annotations
 

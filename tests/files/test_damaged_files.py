@@ -1,4 +1,7 @@
-"""Broken and hostile files: a named error within a second, and never a made-up pose."""
+"""Broken and hostile files: a named error within a second, and never a made-up pose.
+
+One file: all formats are harmed in the same ways, by the same cutters and changers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Pictures as parts of a question: where they lie, what they show, and what they do not cost."""
+"""Pictures as parts of a question: where they lie, what they show, and what they do not cost.
+
+One file: all tests ask the one model with tiny eyes, which takes longer to make than to ask.
+"""
 
 from __future__ import annotations
 

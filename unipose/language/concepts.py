@@ -3,6 +3,8 @@
 What a question claims is read off its words, what is true of a pose off its geometry; words look
 claims up, and a perceptron plans a pose from them. Much of what it knows goes around its language
 model (`eval.grounding` measures how much); `unipose.language.model` is the model without that.
+
+One file: a baseline that is kept as it was trained, read from top to bottom.
 """
 
 from __future__ import annotations
