@@ -22,7 +22,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from data_builders.studio import Studio, StudioImage, StudioPerson
-from data_builders.studio.labels import OUTSIDE
+from data_builders.studio.labels import is_well_seen
 from unipose.body.regions import GROUND
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError
@@ -35,10 +35,6 @@ from unipose.vision.mesh_recovery_protocol import LEVEL
 Look = Callable[[UInt8[Tensor, "height width 3"], Sequence[float] | None], Picture]
 """From a picture and the box of who is meant (None: all of it) to what the model takes."""
 
-LEAST_SEEN = 0.4
-"""Share of a person's pixels that nothing may stand in front of."""
-LEAST_JOINTS = 10
-"""Of 22 that must be in the picture."""
 LONGEST_LABEL = 60
 """Characters of an action's name; longer ones are stories."""
 STUDIO_TASKS = frozenset(
@@ -143,7 +139,9 @@ class StudioPictures:
 
     def _scene(self, image: StudioImage, all_of_it: bool) -> _Scene:
         pixels = torch.from_numpy(np.ascontiguousarray(image.pixels))
-        people = [self._person(image, person, pixels) for person in image.people if _well(person)]
+        people = [
+            self._person(image, person, pixels) for person in image.people if is_well_seen(person)
+        ]
         people.sort(key=lambda person: person.middle)
         several = len(image.people) > 1 and any(person.phrases for person in people)
         between: tuple[Pair, ...] = ()
@@ -177,11 +175,6 @@ class StudioPictures:
             label=person.label if len(person.label) <= LONGEST_LABEL else "",
             phrases=person.phrases if len(image.people) > 1 else (),
         )  # fmt: skip
-
-
-def _well(person: StudioPerson) -> bool:
-    inside = int((person.joints_seen[:POSED_JOINTS] != OUTSIDE).sum())
-    return person.box is not None and person.seen_share >= LEAST_SEEN and inside >= LEAST_JOINTS
 
 
 def _of_film(task: Task, frames: Sequence[_Scene], chance: random.Random) -> Example | None:

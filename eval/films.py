@@ -22,9 +22,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from data_builders.studio import Motions, Studio, StudioConfig
-from data_builders.studio.labels import StudioFilm
+from data_builders.studio.labels import StudioFilm, is_well_seen
 from eval.estimation import HELD_OUT_STUDIO
-from eval.pictures import is_well_seen, person_of_studio
+from eval.pictures import person_of_studio
 from eval.program import EvalOptions, print_result, print_table, run, track
 from unipose.body.body import Body, load_body
 from unipose.body.people import Box, ImagePeople

@@ -29,9 +29,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from data_builders.studio import Motions, Studio, StudioConfig
+from data_builders.studio.labels import is_well_seen
 from eval.estimation import HELD_OUT_STUDIO
 from eval.photographs import NEAR, read_photos
-from eval.pictures import SeenPerson, is_well_seen, person_of_studio, studio_people
+from eval.pictures import SeenPerson, person_of_studio, studio_people
 from eval.plausible_joints import LIMBS, beyond_limits, film_consistency
 from eval.program import print_result, print_table, run, track
 from unipose.body.body import load_body

@@ -16,9 +16,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from data_builders.studio import Motions, Studio, StudioConfig
+from data_builders.studio.labels import is_well_seen
 from data_builders.studio.motions import Take
 from eval.adaptation_films import SIDE_PX
-from eval.pictures import is_well_seen, person_of_studio
+from eval.pictures import person_of_studio
 from eval.program import track
 from unipose.body.body import Body
 from unipose.body.people import Box

@@ -23,19 +23,14 @@ from PIL import Image
 from torch import Tensor
 
 from data_builders.studio import Studio, StudioImage, StudioPerson
-from data_builders.studio.labels import OUTSIDE
+from data_builders.studio.labels import is_well_seen
 from tokenizer.rotations import rotations_from_6d, rotations_to_6d
 from unipose.body.body import Body
 from unipose.body.pose import Pose
-from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError, MissingFileError
 from unipose.vision.crops import Crops
 from unipose.vision.mesh_recovery_protocol import LEVEL
 
-LEAST_SEEN = 0.4
-"""Share of a person's pixels that nothing may stand in front of."""
-LEAST_JOINTS = 10
-"""Of 22 that must be in the picture."""
 LARGEST_SHARE = 4
 """Pictures that are taken for each person asked for, at most."""
 
@@ -67,12 +62,6 @@ def studio_people(studio: Studio, count: int) -> list[SeenPerson]:
         if len(found) >= count:
             return found[:count]
     raise ConfigError(f"{LARGEST_SHARE * count} pictures show only {len(found)} people well")
-
-
-def is_well_seen(person: StudioPerson) -> bool:
-    """Return whether enough of a person is in the picture, and not behind others."""
-    inside = int((person.joints_seen[:POSED_JOINTS] != OUTSIDE).sum())
-    return person.box is not None and person.seen_share >= LEAST_SEEN and inside >= LEAST_JOINTS
 
 
 def person_of_studio(image: StudioImage, person: StudioPerson) -> SeenPerson:

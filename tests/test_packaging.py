@@ -50,6 +50,15 @@ def test_no_file_in_a_room_is_named_like_a_room(room: str):
     assert [p for p in (ROOT / room).rglob("*.py") if p.stem in ROOMS] == []
 
 
+def test_every_room_stands_under_the_import_contracts():
+    linted = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert folders - {"tests"} == set(ROOMS) == set(linted["root_packages"])
+    layers, *_, acyclic = linted["contracts"]
+    assert set(" | ".join(layers["layers"]).split(" | ")) == set(ROOMS)
+    assert (acyclic["type"], set(acyclic["ancestors"])) == ("acyclic_siblings", set(ROOMS))
+
+
 def test_no_file_has_a_name_that_says_nothing():
     empty_names = {"utils", "helpers", "misc", "common"}
     assert [p for room in ROOMS for p in (ROOT / room).rglob("*.py") if p.stem in empty_names] == []

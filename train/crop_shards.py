@@ -7,10 +7,11 @@ k * n to (k + 1) * n of one studio (`train.shard_folder`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,10 +22,11 @@ from data_builders.pose_pool import PosePool
 from data_builders.studio import Motions, Studio, StudioConfig, StudioImage, StudioPerson
 from data_builders.studio.labels import OUTSIDE
 from train.shard_folder import (
+    ShardRows,
+    StudioShards,
     claim_studio_shards,
     make_missing,
     pictures_of,
-    read_shard,
     shard_count,
     shard_path,
     write_shard,
@@ -95,24 +97,15 @@ def _layout(config: ShardConfig) -> np.dtype:
     )  # fmt: skip
 
 
-class CropShards:
-    """All people of a folder of shards, by number, without reading them into memory."""
+class CropShards(ShardRows):
+    """All people of a folder of shards, by number."""
 
     def __init__(self, folder: Path, config: ShardConfig) -> None:
-        paths = (shard_path(folder, k) for k in range(shard_count(config)))
-        self.shards = [read_shard(path, _layout(config), in_place=True) for path in paths]
-        self.ends = np.cumsum([len(shard) for shard in self.shards])
-
-    def __len__(self) -> int:
-        return int(self.ends[-1])
+        super().__init__(folder, config, _layout(config))
 
     def __getitem__(self, numbers: Int[Tensor, " person"]) -> People:
         """Return these people."""
-        which = np.searchsorted(self.ends, numbers.numpy(), side="right")
-        firsts = self.ends - [len(shard) for shard in self.shards]
-        rows = np.stack(
-            [self.shards[k][i - firsts[k]] for k, i in zip(which, numbers.tolist(), strict=True)]
-        )
+        rows = self.rows(numbers.numpy())
         values = {name: torch.from_numpy(rows[name].copy()) for name in rows.dtype.names or ()}
         crops = Crops(centre=values.pop("centre"), side=values.pop("side"))
         return People(crops=crops, **values)
@@ -123,19 +116,54 @@ def render_shards(folder: Path, config: ShardConfig, *, workers: int) -> CropSha
 
     `workers` 0 renders in this process. Raises ConfigError if the folder is of another studio.
     """
-    claim_studio_shards(folder, config, holds="crops")
-    make_missing(
-        folder, shard_count(config), partial(_render, folder, config), workers=workers,
-        description=f"rendering {config.split}",
-    )  # fmt: skip
+    render_missing(folder, config, _layout(config), _people, workers=workers)
     return CropShards(folder, config)
 
 
-def _render(folder: Path, config: ShardConfig, shard: int) -> None:
+@runtime_checkable
+class RenderedShards(StudioShards, Protocol):
+    """Shards whose pictures are rendered, each of one split."""
+
+    @property
+    def studio(self) -> StudioConfig:
+        """What renders them."""
+        ...
+
+    @property
+    def split(self) -> str:
+        """Whose recordings people are posed by."""
+        ...
+
+
+def render_missing(
+    folder: Path,
+    config: RenderedShards,
+    layout: np.dtype,
+    people: Callable[[StudioImage, Any], Iterator[tuple]],
+    *,
+    workers: int,
+) -> None:
+    """Render the shards that are missing in `folder`; `people` yields a picture's rows.
+
+    `workers` 0 renders in this process. Raises ConfigError if the folder is of another studio.
+    """
+    claim_studio_shards(folder, config, holds="crops")
+    make_missing(
+        folder, shard_count(config), partial(_render, folder, config, layout, people),
+        workers=workers, description=f"rendering {config.split}",
+    )  # fmt: skip
+
+
+def _render(
+    folder: Path,
+    config: RenderedShards,
+    layout: np.dtype,
+    people: Callable[[StudioImage, Any], Iterator[tuple]],
+    shard: int,
+) -> None:
     studio = studio_of(config.studio, config.data, config.split)
-    numbers = pictures_of(config, shard)
-    rows = [row for i in numbers for row in _people(studio.sample(i), config)]
-    write_shard(shard_path(folder, shard), rows, _layout(config))
+    rows = [row for i in pictures_of(config, shard) for row in people(studio.sample(i), config)]
+    write_shard(shard_path(folder, shard), rows, layout)
 
 
 @cache

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +15,9 @@ from jaxtyping import Float, Int, UInt8
 
 from data_builders.studio import StudioConfig, StudioImage
 from data_builders.studio.labels import OUTSIDE
-from train.crop_shards import studio_of
+from train.crop_shards import render_missing
 from train.keypoint_batches import PersonSample
-from train.shard_folder import (
-    claim_studio_shards,
-    make_missing,
-    pictures_of,
-    read_shard,
-    shard_count,
-    shard_path,
-    write_shard,
-)
+from train.shard_folder import ShardRows
 from unipose.body.keypoint_sets import COCO_WHOLEBODY_133
 from unipose.wholebody.crops import PADDING, AffineCrops, moved_by
 
@@ -86,23 +77,16 @@ def _layout(config: KeypointShardConfig) -> np.dtype:
     )  # fmt: skip
 
 
-class KeypointShards:
-    """All people of a folder of shards, by number, without reading them into memory."""
+class KeypointShards(ShardRows):
+    """All people of a folder of shards, by number."""
 
     def __init__(self, folder: Path, config: KeypointShardConfig) -> None:
-        paths = (shard_path(folder, k) for k in range(shard_count(config)))
+        super().__init__(folder, config, _layout(config))
         self.config = config
-        self.shards = [read_shard(path, _layout(config), in_place=True) for path in paths]
-        self.ends = np.cumsum([len(shard) for shard in self.shards])
-
-    def __len__(self) -> int:
-        return int(self.ends[-1])
 
     def __getitem__(self, numbers: Int[np.ndarray, " person"]) -> MarkedCrops:
         """Return these people."""
-        which = np.searchsorted(self.ends, numbers, side="right")
-        firsts = self.ends - [len(shard) for shard in self.shards]
-        rows = np.stack([self.shards[k][i - firsts[k]] for k, i in zip(which, numbers)])
+        rows = self.rows(numbers)
         return MarkedCrops(**{name: rows[name] for name in rows.dtype.names or ()})
 
 
@@ -113,19 +97,8 @@ def render_keypoint_shards(
 
     `workers` 0 renders in this process. Raises ConfigError if the folder is of another studio.
     """
-    claim_studio_shards(folder, config, holds="crops")
-    make_missing(
-        folder, shard_count(config), partial(_render, folder, config), workers=workers,
-        description=f"rendering {config.split}",
-    )  # fmt: skip
+    render_missing(folder, config, _layout(config), _people, workers=workers)
     return KeypointShards(folder, config)
-
-
-def _render(folder: Path, config: KeypointShardConfig, shard: int) -> None:
-    studio = studio_of(config.studio, config.data, config.split)
-    numbers = pictures_of(config, shard)
-    rows = [row for i in numbers for row in _people(studio.sample(i), config)]
-    write_shard(shard_path(folder, shard), rows, _layout(config))
 
 
 def _people(image: StudioImage, config: KeypointShardConfig) -> Iterator[tuple]:

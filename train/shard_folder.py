@@ -17,6 +17,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from rich.progress import track
 
 from unipose.errors import ConfigError, FileError
@@ -102,6 +103,24 @@ def make_missing(
 
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+class ShardRows:
+    """All rows of a folder of shards, by number, without reading them into memory."""
+
+    def __init__(self, folder: Path, config: StudioShards, layout: np.dtype) -> None:
+        paths = (shard_path(folder, k) for k in range(shard_count(config)))
+        self.shards = [read_shard(path, layout, in_place=True) for path in paths]
+        self.ends = np.cumsum([len(shard) for shard in self.shards])
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def rows(self, numbers: Int[np.ndarray, " row"]) -> np.ndarray:
+        """Return copies of these rows."""
+        which = np.searchsorted(self.ends, numbers, side="right")
+        firsts = self.ends - [len(shard) for shard in self.shards]
+        return np.stack([self.shards[k][i - firsts[k]] for k, i in zip(which, numbers)])
 
 
 def write_shard(path: Path, rows: Sequence[tuple], layout: np.dtype) -> None:

@@ -17,10 +17,8 @@ from unipose.body.touch_rules import (
     least_rest_distances,
     own_flank,
 )
+from unipose.contact.region_points import cut_in_blocks
 from unipose.render.compiled import compiled
-
-BLOCK = 24
-"""At most so many vertices are sorted out together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +43,7 @@ class TouchFinder:
         regions = body.regions.of_vertex.numpy()
         blocks, first = [], [0]
         for region in range(len(REGIONS)):
-            blocks += _cut(np.flatnonzero(regions == region), body.template)
+            blocks += cut_in_blocks(np.flatnonzero(regions == region), body.template)
             first.append(len(blocks))
         self.order = np.concatenate(blocks)
         self.ends = np.cumsum([len(block) for block in blocks])
@@ -133,19 +131,6 @@ def _hanging_pairs() -> Int[np.ndarray, "region region"]:
             pair = REGIONS.index(limb), part
             limbs[min(pair), max(pair)] = i
     return limbs
-
-
-def _cut(
-    vertices: Int[np.ndarray, " _"], template: Float[np.ndarray, "vertex 3"]
-) -> list[Int[np.ndarray, " _"]]:
-    """Return them in blocks of neighbours, cut in halves across the longest side."""
-    if len(vertices) <= BLOCK:
-        return [vertices] if len(vertices) else []
-    places = template[vertices]
-    axis = int(np.argmax(places.max(0) - places.min(0)))
-    order = vertices[np.argsort(places[:, axis], kind="stable")]
-    half = len(order) // 2
-    return _cut(order[:half], template) + _cut(order[half:], template)
 
 
 def _farthest(blocks: list[Float[np.ndarray, "_ 3"]]) -> Float[np.ndarray, "block block"]:

@@ -13,9 +13,14 @@ from data_builders.studio.clothing import Garment
 from data_builders.studio.contacts import Contact
 from unipose.body.camera import Camera
 from unipose.body.pose import Pose
+from unipose.body.skeletons import POSED_JOINTS
 
 OUTSIDE, HIDDEN, SEEN = 0, 1, 2
 """A keypoint is outside the picture (or behind the camera), hidden by something, or seen."""
+LEAST_SEEN = 0.4
+"""Share of a person's pixels that nothing may stand in front of, of somebody who is seen well."""
+LEAST_JOINTS = 10
+"""Of 22 that must be in the picture."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,3 +113,9 @@ class StudioFilm:
     key: str
     fps: float
     frames: tuple[StudioImage, ...]
+
+
+def is_well_seen(person: StudioPerson) -> bool:
+    """Return whether enough of a person is in the picture, and not behind others."""
+    inside = int((person.joints_seen[:POSED_JOINTS] != OUTSIDE).sum())
+    return person.box is not None and person.seen_share >= LEAST_SEEN and inside >= LEAST_JOINTS

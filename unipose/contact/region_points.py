@@ -44,7 +44,7 @@ class RegionPoints:
         blocks: list[Int[np.ndarray, " _"]] = []
         first = [0]
         for atom in np.flatnonzero(kept):
-            blocks += _cut(np.flatnonzero(atom_of.ravel() == atom), self.rest)
+            blocks += cut_in_blocks(np.flatnonzero(atom_of.ravel() == atom), self.rest)
             first.append(len(blocks))
         self._order = np.concatenate(blocks)
         self._ends = np.cumsum([len(block) for block in blocks])
@@ -120,7 +120,7 @@ class RegionPoints:
         return pair.masked_fill(~least.isfinite()[:, None], NONE)
 
 
-def _cut(
+def cut_in_blocks(
     vertices: Int[np.ndarray, " _"], places: Float[np.ndarray, "vertex 3"]
 ) -> list[Int[np.ndarray, " _"]]:
     """Return them in blocks of neighbours, cut in halves across the longest side."""
@@ -130,7 +130,7 @@ def _cut(
     axis = int(np.argmax(here.max(0) - here.min(0)))
     order = vertices[np.argsort(here[:, axis], kind="stable")]
     half = len(order) // 2
-    return _cut(order[:half], places) + _cut(order[half:], places)
+    return cut_in_blocks(order[:half], places) + cut_in_blocks(order[half:], places)
 
 
 def _nearest(  # noqa: C901 - one loop, for speed
