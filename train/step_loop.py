@@ -32,10 +32,9 @@ from train.settings import RunSettings, check_finite, set_rate
 class StepLoop:
     """The steps of a run that are still to do; making it loads the newest checkpoint.
 
-    Raises ConfigError if the engine that was launched does not train the module.
-
     `learner` is what a checkpoint holds, `module` what a step calls, if that is something around
-    the learner. `clip` is the largest norm of the gradients (None or 0: any).
+    the learner. `clip` is the largest norm of the gradients (None or 0: any). Raises ConfigError if
+    the engine that was launched does not train the module, FileError for a damaged checkpoint.
     """
 
     def __init__(
