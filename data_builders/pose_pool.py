@@ -142,6 +142,13 @@ class PosePool:
         return cls(torch.cat(poses), torch.arange(len(poses)).repeat_interleave(lengths), fps=fps)
 
     @classmethod
+    def read_or_make(
+        cls, folder: Path, split: str, *, made_up: int = 64, seed: int = 1
+    ) -> PosePool:
+        """Return what `read` does, or for the folder "" (debug presets) so many made-up poses."""
+        return cls.random(made_up, seed=seed) if folder == Path() else cls.read(folder, split)
+
+    @classmethod
     def random(cls, count: int, *, seed: int) -> PosePool:
         """Return made-up poses (for the debug presets and tests): small turns of every joint."""
         generator = torch.Generator().manual_seed(seed)

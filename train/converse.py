@@ -290,8 +290,7 @@ def writers(config: ConverseConfig) -> tuple[ScriptWriter, ScriptWriter]:
     """Return who writes in the wordings of train about people of train, and the same of val."""
     found = []
     for split in ("train", "val"):
-        made_up = config.data == Path()
-        pool = PosePool.random(200, seed=1) if made_up else PosePool.read(config.data, split)
+        pool = PosePool.read_or_make(config.data, split, made_up=200)
         count = config.poses if split == "train" else min(config.poses, 300)
         found.append(
             ScriptWriter(

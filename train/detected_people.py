@@ -52,10 +52,7 @@ def detected_people(config: DetectedPeopleConfig, split: str) -> LiftingData:
     pairs, body = read_pairs(shards), LandmarkedBody(load_body())
     if split != "train":
         return _data([draw_batch(pairs, body, None)])
-    pool = (
-        PosePool.random(64, seed=1) if config.recordings == Path()
-        else PosePool.read(config.recordings, "train")
-    )  # fmt: skip
+    pool = PosePool.read_or_make(config.recordings, "train")
     lenders, batches = Lenders.of(pairs, body), []
     for number in range(2):
         generator = generator_of(seed=config.seed, step=number)

@@ -159,9 +159,7 @@ def main(config: LandmarkTraining) -> None:
     run = RunFolder(config.out, config, accelerator)
     with accelerator.main_process_first():  # one process looks, the others find what is there
         pairs, val = (_pairs(config, split) for split in SPLITS[:2])
-    pool = PosePool.random(64, seed=1) if config.data == Path() else PosePool.read(
-        config.data, "train"
-    )  # fmt: skip
+    pool = PosePool.read_or_make(config.data, "train")
     body = LandmarkedBody(load_body())
     lenders = Lenders.of(pairs, body)
     network = LandmarkLifter(config.network)

@@ -268,11 +268,8 @@ def main(config: RetrievalTraining) -> None:
     accelerator = start_accelerator(
         trackers=config.trackers, folder=config.folder, threads=config.threads
     )
-    made_up = config.data == Path()
-    pool = PosePool.random(64, seed=1) if made_up else PosePool.read(config.data, config.split)
-    others = (
-        PosePool.random(64, seed=2) if made_up else PosePool.read(config.data, config.choose_on)
-    )
+    pool = PosePool.read_or_make(config.data, config.split)
+    others = PosePool.read_or_make(config.data, config.choose_on, seed=2)
     body = load_body()
     writer = ExampleWriter(body.rest_joints, config)
     held_out = writer.held_out(others)

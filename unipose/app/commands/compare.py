@@ -39,12 +39,7 @@ def compare(
     """Say what changes from the first pose to the second, or from photo to photo."""
     for file in (first, second):
         check_file(file, photos=True)
-    from unipose.app.pose_input import (
-        check_drawn,
-        draw_changes,
-        own_body,
-        read_shown,
-    )
+    from unipose.app.pose_input import check_drawn, draw_changes, own_body, read_shown
 
     if picture is not None:
         check_drawn(picture, first)
