@@ -83,11 +83,11 @@ class PoseViTRecovery(nn.Module):
     """A `MeshRecovery` of a Pose-ViT and a head behind it, which alone adapts."""
 
     mean, std = IMAGENET_MEAN, IMAGENET_STD
+    smpl_head: nn.Module
 
-    def __init__(self, vit: PoseViTConfig, head: nn.Module) -> None:
+    def __init__(self, vit: PoseViTConfig) -> None:
         super().__init__()
         self.backbone = PoseViT(vit)
-        self.smpl_head = head
 
     def forward(self, crops: Float[Tensor, "person 3 side side"]) -> RecoveredMeshes:
         """Return pose, shape and camera of the person in each normalised crop."""
@@ -121,8 +121,9 @@ class MeshRecoveryNetwork(PoseViTRecovery):
     smpl_head: MeshHead
 
     def __init__(self, config: MeshRecoveryConfig) -> None:
-        super().__init__(config.vit, MeshHead(config.head, config.vit))
+        super().__init__(config.vit)
         self.config = config
+        self.smpl_head = MeshHead(config.head, config.vit)
 
     def load_published(self, path: str | Path) -> None:
         """Load HMR 2.0's checkpoint: all of `backbone.*` and `smpl_head.*`, and nothing else.

@@ -70,8 +70,9 @@ class TokenRecoveryNetwork(PoseViTRecovery):
 
     def __init__(self, config: TokenRecoveryConfig | None = None) -> None:
         config = config or TokenRecoveryConfig()
-        super().__init__(config.vit, _TokenHead(config))
+        super().__init__(config.vit)
         self.config = config
+        self.smpl_head = _TokenHead(config)
         self.tokenizer = _CodeDecoder(config.codes)
 
     def from_features(
