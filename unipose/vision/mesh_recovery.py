@@ -83,7 +83,8 @@ class PoseViTRecovery(nn.Module):
     """A `MeshRecovery` of a Pose-ViT and a head behind it, which alone adapts."""
 
     mean, std = IMAGENET_MEAN, IMAGENET_STD
-    smpl_head: nn.Module
+    smpl_head: Any
+    """Set by the network, after its backbone: first weights are drawn in this order."""
 
     def __init__(self, vit: PoseViTConfig) -> None:
         super().__init__()
