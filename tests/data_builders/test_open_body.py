@@ -9,18 +9,20 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from data_builders.open_body import (
+    fit_regressor,
+    principal_directions,
+    smooth_weights,
+    sort_header,
+    vertex_area_shares,
+)
+from data_builders.open_body_adults import (
     Adults,
     OpenBodyConfig,
     bone_of_joint,
     draw_phenotypes,
-    fit_regressor,
     joint_of_bone,
     keep_skin,
-    principal_directions,
-    smooth_weights,
-    sort_header,
     stand_in_t_pose,
-    vertex_area_shares,
 )
 from unipose.body.body import load_body
 from unipose.body.skeletons import SMPL
