@@ -1,4 +1,7 @@
-"""The `unipose` command, from the command line to files and exit statuses, with a fake model."""
+"""The `unipose` command, from the command line to files and exit statuses, with a fake model.
+
+One file: all words of the command are asked through one fixture, many tests ask several of them.
+"""
 
 from __future__ import annotations
 
