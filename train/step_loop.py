@@ -76,8 +76,8 @@ class StepLoop:
         self.accelerator.backward(loss)
         self.update([(step, loss.detach(), parts)], step)
         if self.logs(step):
-            values = {name: float(part) for name, part in parts.items()}
-            self.log(step, {"loss": float(loss)} | values)
+            values = {name: part.item() for name, part in parts.items()}
+            self.log(step, {"loss": loss.item()} | values)
 
     def update(self, drawn: Sequence[tuple[int, Tensor, Mapping[str, Tensor]]], step: int) -> None:
         """Take a step along gradients that were added up; `drawn` is as for `check_finite`."""
