@@ -27,7 +27,7 @@ class LineSettings(RunSettings):
 
 
 def learn_a_line(
-    out: Path, *, stop_at: int = 6, broken: int | None = None
+    out: Path, *, stop_at: int | None = None, broken: int | None = None
 ) -> tuple[nn.Linear, list[float]]:
     """Fit y = 2 x; return the layer and the rates of the steps that were taken."""
     torch.manual_seed(0)
