@@ -8,6 +8,7 @@ import re
 import resource
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
