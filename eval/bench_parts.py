@@ -3,6 +3,8 @@
 A figure is named by its place in the JSON that the program prints ("described.truth"). What stands
 beside it is looked up there as well: `chance_NAME` and `ceiling_NAME` in the same place, or the
 figure that is named here.
+
+One file: a table of the benchmarks, read from top to bottom.
 """
 
 from __future__ import annotations
