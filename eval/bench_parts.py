@@ -63,6 +63,9 @@ def _of(key: str, what: str, unit: str = "share", **rest: str) -> BenchFigure:
 
 
 ON_TEST = ("--data", MOCAP, "--split", "test")
+SMOL = ("--model", "smol")
+HALF = ("--poses", "100", "--pairs", "100")
+"""Half of what is asked usually: thirty layers take their time."""
 KEEP_MEMORY = {
     "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "100000000000", "MALLOC_TOP_PAD_": "268435456",
@@ -169,6 +172,42 @@ POSES = (
             _of("described", "descriptions, nothing taken away", "%"),
             _of("described_fits_given_codes", "descriptions fit the codes that were given", "%"),
             _of("answers", "questions in words, nothing taken away", "%"),
+        ),
+    ),
+    BenchPart(
+        name="smol_grounding", title="unipose-smol: what comes through the language model",
+        program="eval.grounding", options=(*ON_TEST, *SMOL, *HALF),
+        figures=(
+            _of("described", "of what it states, true", "%", readme="smol"),
+            _of("described_fits_own_pose", "given another pose's codes: of its own pose", "%",
+                chance="chance_described"),
+            _of("described_fits_given_codes", "given another pose's codes: of that pose", "%",
+                chance="chance_described"),
+            _of("generated", "of what a prompt states, true of the pose it makes", "%",
+                readme="smol"),
+            _of("generated_without_llm", "the same, the language model's states erased", "%",
+                chance="chance_generated", readme="smol"),
+            _of("edited", "of the changes it is asked for, happened", "%", readme="smol"),
+            _of("edited_without_llm", "the same, the language model's states erased", "%",
+                chance="chance_edited"),
+        ),
+    ),
+    BenchPart(
+        name="smol_answers", title="unipose-smol: questions from the codes alone",
+        program="eval.answers", options=(*ON_TEST, *SMOL, "--from-codes"),
+        figures=(
+            _of("held_out_yes_no", "yes or no", "%"),
+            _of("held_out_which", "which", "%"),
+            _of("held_out_how_much", "how much, within 20 degrees or 12 cm", "%"),
+        ),
+    ),
+    BenchPart(
+        name="smol_named", title="unipose-smol: named poses", program="eval.named",
+        options=SMOL, needs="",
+        figures=(
+            _of("named_top1", "the pose that a held-out wording names", "%", chance="chance",
+                ceiling="encoded", readme="smol"),
+            _of("family", "at least its family", "%"),
         ),
     ),
     BenchPart(

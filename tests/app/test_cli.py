@@ -278,7 +278,7 @@ def test_the_model_computes_where_and_how_it_was_told(unipose, squat, monkeypatc
     assert unipose(*words)[0] == 0
     assert unipose(*words, "--device", "cuda:1", "--dtype", "bfloat16")[0] == 0
     assert [(how["device"], how["dtype"]) for how in told] == [
-        ("cpu", "float32"),
+        ("cpu", None),
         ("cuda:1", "bfloat16"),
     ]
 

@@ -18,7 +18,7 @@ from unipose.adaptation.segments import read_segments
 from unipose.app import film_adaptation
 from unipose.app.adaptation_setup import AdaptationRequest
 from unipose.app.adapted_film import write_followed
-from unipose.app.film_adaptation import FilmAdaptation, follow_people
+from unipose.app.film_adaptation import FilmAdaptation, follow_people, frame_numbers
 from unipose.body.keypoint_sets import COCO_17
 from unipose.body.people import ImagePeople, PersonInImage
 from unipose.body.pose import Pose
@@ -154,6 +154,14 @@ def test_keypoints_that_were_followed_are_read_as_they_are(
     assert (again.first, len(again)) == (2, 10)
     assert np.allclose(again.boxes, later.boxes, atol=1e-2)
     assert np.allclose(again.keypoints.points, later.keypoints.points, atol=1e-2)
+
+
+def test_frames_of_a_keypoint_file_are_counted_from_0_or_1_and_may_be_missing():
+    assert frame_numbers(["2", "3", "5"], 12) == [2, 3, 5]
+    assert frame_numbers(["1", "3", "12"], 12) == [0, 2, 11]
+    assert frame_numbers(["7", "8"], None) == [7, 8]
+    assert frame_numbers(["a.png", "b.png"], 12) == [0, 1]
+    assert frame_numbers(["397133", "397140"], 12) == [0, 1]
 
 
 def test_a_keypoint_file_of_another_film_is_refused(frames: Path, keypoints: Path):

@@ -146,7 +146,10 @@ def test_other_programs_stop_at_a_loss_that_is_not_finite(
     monkeypatch.setattr(
         pose_codes,
         "train_step",
-        lambda *_: (torch.tensor(torch.nan), {"joints": torch.tensor(torch.inf)}),
+        lambda *_: (
+            torch.tensor(torch.nan, requires_grad=True),
+            {"joints": torch.tensor(torch.inf)},
+        ),
     )
     with pytest.raises(NonFiniteLossError, match="step 0 is not finite: joints"):
         pose_codes.main(replace(pose_codes.PRESETS["debug"], out=tmp_path))

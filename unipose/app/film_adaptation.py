@@ -73,7 +73,11 @@ def follow_people(
             raise FileError(
                 keypoints, f"has keypoints of {len(rows)} frames, the film has {film.count}."
             )
-        seen = [(i, i / fps, _with_boxes(row)) for i, row in enumerate(rows)]
+        numbers = frame_numbers([row.image for row in rows], film.count)
+        seen = sorted(
+            ((i, i / fps, _with_boxes(row)) for i, row in zip(numbers, rows, strict=True)),
+            key=lambda one: one[0],
+        )
     else:
         frames = progress(film.frames(), film.count, "looking for people")
         seen = [
@@ -84,6 +88,20 @@ def follow_people(
     if not tracks:
         raise FileError(film.path, f"shows nobody for {FEWEST_FRAMES} frames or more.")
     return [_followed(track, number) for number, track in enumerate(tracks, start=1)]
+
+
+def frame_numbers(images: Sequence[str], count: int | None) -> list[int]:
+    """Return the frame, from 0, that each picture of a keypoint file is.
+
+    COCO's results do not name pictures without people, so numbers count, from 0, or from 1 if the
+    last is the number of frames; pictures with other names are the frames one after the other.
+    """
+    if all(image.isdecimal() for image in images):
+        numbers = [int(image) for image in images]
+        if count is None or max(numbers, default=0) <= count:
+            first = int(max(numbers, default=0) == count)
+            return [number - first for number in numbers]
+    return list(range(len(images)))
 
 
 def _with_boxes(row: ImagePeople) -> ImagePeople:

@@ -148,6 +148,8 @@ class Change:
         if other and part > other and part.split("_")[-1] == other.split("_")[-1]:
             part, other = other, part
         target = self.target and self.target.mirrored()
+        if target and target.first == self.part and target.second == part:
+            part = self.part  # of two hands that part, which is named first says nothing
         return Change(part, head + under + swap.get(tail, tail), self.size, other, target)
 
 
