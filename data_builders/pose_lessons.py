@@ -97,6 +97,15 @@ class LessonsConfig:
     fixed: float = 0.5
     """Share of rows in the words that the assistant asks in; the rest as people type."""
 
+    @property
+    def tasks(self) -> list[str]:
+        """Return the tasks that these lessons teach."""
+        shares = {
+            Task.DESCRIBE: self.descriptions, Task.COMPARE: self.comparisons,
+            Task.GENERATE: self.request_packs, Task.EDIT: self.edit_packs,
+        }  # fmt: skip
+        return [str(task) for task, share in shares.items() if share]
+
 
 class PoseLessons:
     """Draws the rows of a step: packs about poses, and packs of conversations."""

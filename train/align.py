@@ -327,7 +327,7 @@ def build_model(
     else:
         described |= {
             "pose_projector": config.pose_projector, "pose_places": places, "pose_told": told,
-            "pose_words": words,
+            "pose_words": words, "tasks": config.lessons.tasks if config.in_packs else (),
         }  # fmt: skip
         model = PoseLanguageModel(PoseLanguageConfig(**described), llm=base)
     if model.pose_projector is not None:

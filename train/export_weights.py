@@ -62,6 +62,7 @@ def export_over_base(assistant: UniPose, out: Path, *, base: str = NAME) -> None
     save_file(weights, out / WEIGHTS, metadata={"format": "pt"})
     config = deepcopy(writer.config)
     config.lora, config.base, config.codec = None, base, {}
+    config.tasks = sorted({*reader.config.tasks, *writer.config.tasks})
     config.architectures = [type(writer).__name__]
     config.save_pretrained(out)
 

@@ -17,9 +17,10 @@ from tokenizer.codec import PoseTokenizer
 from train import align, pose_expert
 from train.export_weights import export_over_base
 from train.pose_expert import RequestStates
+from unipose.app.examples import example_pose
 from unipose.assistant import UniPose
 from unipose.body.body import load_body
-from unipose.errors import ConfigError, WeightsError
+from unipose.errors import ConfigError, PoseQueryError, WeightsError
 from unipose.language import over_base
 from unipose.language.rendering import collate, render_question
 
@@ -134,3 +135,12 @@ def test_a_shipped_model_with_a_weight_too_many_is_refused(shipped: tuple[UniPos
     (folder / "config.json").write_text(json.dumps(config | {"expert": None}))
     with pytest.raises(WeightsError, match=r"expert\."):
         UniPose.load(folder, eyes="own")
+
+
+def test_a_task_that_was_not_taught_is_refused_by_name(shipped: tuple[UniPose, Path]):
+    loaded = UniPose.load(shipped[1], dtype="float32", eyes="own")
+    assert loaded.model.config.tasks == ["describe"]  # of the lessons of reading alone
+    squat = example_pose("squat")
+    with pytest.raises(PoseQueryError, match="learned describe, and not to compare"):
+        loaded.compare(squat, squat)
+    assert isinstance(loaded.describe(squat), str)

@@ -14,7 +14,7 @@ import torch
 
 from tests.fakes.motion_files import bvh_text, write_bvh_text
 from unipose.app.conversation import Conversation, Reply
-from unipose.app.examples import example_pose
+from unipose.app.examples import EXAMPLES, example_pose
 from unipose.app.server.row_worker import RowWorker
 from unipose.app.server.speaker_rows import BatchedSpeaker, SpeakerEngine
 from unipose.assistant import PoseAnswer, UniPose
@@ -222,3 +222,22 @@ def test_a_comparison_says_what_happened_and_the_way_back_something_else(
     assert any(change.part.startswith("left") for change in said)
     assert happened_share(said, before, after, body) >= 0.7
     assert happened_share(said, after, before, body) < 0.4
+
+
+@pytest.mark.slow
+def test_the_model_with_nothing_around_it_reads_and_writes(body: Body):
+    try:
+        smol = UniPose.load("smol")
+    except MissingFileError as missing:
+        pytest.skip(f"the base of unipose-smol is not here: {missing}")
+    shown = [example_pose(name) for name in EXAMPLES]
+    said, others = [], []
+    for i, pose in enumerate(shown):
+        stated = read_statements(smol.describe(pose))
+        assert len(stated) > 2
+        said += truth(stated, where(pose, body))[0].tolist()
+        others += truth(stated, where(shown[i - 1], body))[0].tolist()
+    assert sum(said) / len(said) > 0.7 > sum(others) / len(others)
+    made = smol.generate("a person with both arms raised above the head")
+    joints = where(made, body)[0]
+    assert joints[[20, 21], 1].min() > joints[15, 1]  # wrists and head

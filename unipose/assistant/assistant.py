@@ -139,6 +139,7 @@ class UniPose(PictureReading):
         at `temperature`; AnswerParseError if it comes to no end. Raises BlindModelError and
         PoseQueryError as `estimate`.
         """
+        self._must_have_learned(Task.CONTACTS)
         if isinstance(shown, Pose):
             part = self._codes_of_one(shown)
         else:
@@ -161,6 +162,7 @@ class UniPose(PictureReading):
         but one of the actions. Raises BlindModelError and PoseQueryError as `estimate`,
         AnswerParseError for a name too long to be said (200 tokens).
         """
+        self._must_have_learned(Task.MOTION_LABEL)
         names = [checked_request(action) for action in actions]
         if len({plain(name) for name in names} - {""}) < max(2, len(names)):
             raise PoseQueryError(f"expected at least two different actions, got {names}")
@@ -286,6 +288,7 @@ class UniPose(PictureReading):
         return ask(FIXED[Task.DESCRIBE], pose=self._codes_of_one(pose))
 
     def _compare_question(self, a: Pose, b: Pose) -> list[Part]:
+        self._must_have_learned(Task.COMPARE)
         first, second = self._codes_of_one(a), self._codes_of_one(b)
         return ask(FIXED[Task.COMPARE], first=first, second=second)
 

@@ -15,6 +15,7 @@ from unipose.errors import PoseParseError, PoseQueryError
 from unipose.language.decoding import Answer, Decoding, answer
 from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import Part
+from unipose.language.templates import Task
 from unipose.language.vocabulary import Vocabulary
 
 ROWS = 32
@@ -53,6 +54,14 @@ class ModelAnswers:
         """Answer any question made of texts and poses; the answer holds text ids and codes."""
         question = [p if isinstance(p, str) else self._codes_of_one(p) for p in parts]
         return self._answers([question], decoding or Decoding(), None)[0]
+
+    def _must_have_learned(self, task: Task) -> None:
+        known = self.model.config.tasks
+        if known and task not in known:
+            raise PoseQueryError(
+                f"this model has learned {', '.join(known)}, and not to {task}; the "
+                "embedded unipose-mini has: leave --model out"
+            )
 
     def _codes_of_one(self, pose: Pose) -> Int[Tensor, " code"]:
         if len(pose) != 1:

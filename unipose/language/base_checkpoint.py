@@ -172,10 +172,12 @@ def like_rows(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    logger = logging.getLogger("transformers.modeling_utils")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    names = ("transformers.modeling_utils", "transformers.distributed.tensor_parallel")
+    levels = {logging.getLogger(name): logging.getLogger(name).level for name in names}
+    for logger in levels:
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in levels.items():
+            logger.setLevel(level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
@@ -21,7 +22,8 @@ class PoseLanguageConfig(PreTrainedConfig):
     under the softmax, without it as the likeliest of each slot. `lora` is what peft's LoraConfig
     takes for adapters on the linear layers of the language model. `eyes` is what EyesConfig takes;
     None is a model that cannot see. `base` names the language model that a shipped one is read over
-    (`unipose.language.over_base`).
+    (`unipose.language.over_base`). `tasks` are those of `unipose.language.templates.Task` that it
+    has learned; none are named where it has learned all.
     """
 
     model_type = "unipose"
@@ -44,6 +46,7 @@ class PoseLanguageConfig(PreTrainedConfig):
         lora: dict | None = None,
         eyes: dict | None = None,
         base: str = "",
+        tasks: Sequence[str] = (),
         **known: Any,
     ) -> None:
         self.llm = llm or {}
@@ -60,6 +63,7 @@ class PoseLanguageConfig(PreTrainedConfig):
         self.mix_codes = mix_codes
         self.lora = lora
         self.eyes = eyes
+        self.tasks = list(tasks)
         self.base = base
         super().__init__(**known)
 
