@@ -160,8 +160,10 @@ def describe_command(pose: Pose, folder: Path, options: SpeedOptions) -> list[st
     """Return the command line that describes one pose, which is written into `folder`."""
     file = save_pose(pose, folder / "pose.npz")
     command = [sys.executable, "-m", "unipose.app.cli", "describe", str(file)]
-    command += ["--device", options.device, "--dtype", options.dtype]
-    return command if options.model is None else [*command, "--model", str(options.model)]
+    chosen = {"--device": options.device, "--dtype": options.dtype, "--model": options.model}
+    return command + [
+        word for name, value in chosen.items() if value is not None for word in (name, str(value))
+    ]
 
 
 def main(options: SpeedOptions) -> None:

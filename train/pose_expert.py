@@ -53,7 +53,9 @@ class PoseExpertTraining(RunSettings):
     expert: PoseExpertConfig = field(default_factory=PoseExpertConfig)
     codec: Path | None = None
     """A pose tokenizer in place of the model's."""
-    lessons: LessonsConfig = field(default_factory=lambda: LessonsConfig(requests=24, edits=10))
+    lessons: LessonsConfig = field(
+        default_factory=lambda: LessonsConfig(requests=24, edits=10, named=0.4)
+    )
     packs: int = 1200
     """Packs of requests, of which every second changes a pose."""
     data: Path = Path("../shared/mocap")

@@ -41,7 +41,7 @@ class PoseDescriber(Protocol):
         """Return what one pose is like."""
         ...
 
-    def describe_batch(self, poses: Any) -> list[str]:
+    def describe_batch(self, poses: Any, /) -> list[str]:
         """Return what each pose is like."""
         ...
 
