@@ -223,10 +223,12 @@ def measure(
     assistant: UniPose, poses: Pose, pairs: EditPairs, questions: Sequence[PoseQuestion],
     body: Body, *, seed: int,
 ) -> dict[str, float]:  # fmt: skip
-    """Return all figures."""
+    """Return all figures; of changes only if the model has learned to make them."""
+    learned = assistant.model.config.tasks
+    edited = measure_edited(assistant, pairs, body) if not learned or "edit" in learned else {}
     return (
         measure_generated(assistant, poses, body, seed=seed)
-        | measure_edited(assistant, pairs, body)
+        | edited
         | measure_described(assistant, poses, body)
         | measure_answers(assistant, questions)
     )

@@ -79,18 +79,19 @@ def time_starts(command: list[str], *, starts: int) -> dict[str, float]:
 
 
 def time_answers(assistant: UniPose, poses: Pose, *, repeats: int) -> dict[str, float]:
-    """Return the median seconds of an answer of each task, one question at a time.
+    """Return the median seconds of an answer of each task that was learned, one at a time.
 
     `answer_s` is that of the slowest task.
     """
     one, other = poses[0], poses[len(poses) - 1]
     tasks: dict[str, Callable[[int], object]] = {
-        "describe_s": lambda i: assistant.describe(poses[i % len(poses)]),
-        "generate_s": lambda i: assistant.generate(PROMPT),
-        "edit_s": lambda i: assistant.edit(poses[i % len(poses)], CHANGE),
-        "compare_s": lambda i: assistant.compare(one, poses[i % len(poses)] if i else other),
+        "describe": lambda i: assistant.describe(poses[i % len(poses)]),
+        "generate": lambda i: assistant.generate(PROMPT),
+        "edit": lambda i: assistant.edit(poses[i % len(poses)], CHANGE),
+        "compare": lambda i: assistant.compare(one, poses[i % len(poses)] if i else other),
     }
-    found = {name: median_s(task, repeats=repeats) for name, task in tasks.items()}
+    learned = [name for name in tasks if name in (assistant.model.config.tasks or tasks)]
+    found = {f"{name}_s": median_s(tasks[name], repeats=repeats) for name in learned}
     return {"answer_s": max(found.values()), **found}
 
 

@@ -296,4 +296,5 @@ class UniPose(PictureReading):
         return ask(FIXED[Task.GENERATE], text=as_sentence(text))
 
     def _edit_question(self, pose: Pose, text: str) -> list[Part]:
+        self._must_have_learned(Task.EDIT)
         return ask(FIXED[Task.EDIT], pose=self._codes_of_one(pose), text=as_sentence(text))
