@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,10 +78,12 @@ def time_starts(command: list[str], *, starts: int) -> dict[str, float]:
     }
 
 
-def time_answers(assistant: UniPose, poses: Pose, *, repeats: int) -> dict[str, float]:
-    """Return the median seconds of an answer of each task that was learned, one at a time.
+def time_answers(
+    assistant: UniPose, poses: Pose, *, repeats: int, learned: Sequence[str] = ()
+) -> dict[str, float]:
+    """Return the median seconds of an answer of each task, one question at a time.
 
-    `answer_s` is that of the slowest task.
+    `answer_s` is that of the slowest task. Of `learned` tasks, if any are named, these alone.
     """
     one, other = poses[0], poses[len(poses) - 1]
     tasks: dict[str, Callable[[int], object]] = {
@@ -90,8 +92,11 @@ def time_answers(assistant: UniPose, poses: Pose, *, repeats: int) -> dict[str, 
         "edit": lambda i: assistant.edit(poses[i % len(poses)], CHANGE),
         "compare": lambda i: assistant.compare(one, poses[i % len(poses)] if i else other),
     }
-    learned = [name for name in tasks if name in (assistant.model.config.tasks or tasks)]
-    found = {f"{name}_s": median_s(tasks[name], repeats=repeats) for name in learned}
+    found = {
+        f"{name}_s": median_s(task, repeats=repeats)
+        for name, task in tasks.items()
+        if name in (learned or tasks)
+    }
     return {"answer_s": max(found.values()), **found}
 
 
@@ -181,7 +186,9 @@ def main(options: SpeedOptions) -> None:
     with torch.inference_mode():
         result: dict[str, object] = {
             **started,
-            **time_answers(assistant, pose, repeats=options.repeats),
+            **time_answers(
+                assistant, pose, repeats=options.repeats, learned=assistant.model.config.tasks
+            ),
             **time_pose(assistant, repeats=options.repeats),
             "tokenizer_poses_per_s": time_tokenizer(
                 assistant.model.codec, pose, repeats=options.repeats
