@@ -60,6 +60,9 @@ class PoseExpertTraining(RunSettings):
     """Packs of requests, of which every second changes a pose."""
     data: Path = Path("../shared/mocap")
     """Folder with a manifest.csv; "" trains on made-up poses."""
+    alone: float = 0.0
+    """Share of a batch that is poses alone, to be written as they are read: what an edit begins
+    with is learned from these without the language model, of any number of poses."""
     code_weight: float = 0.3
     geometry_weight: float = 20.0
     weight_decay: float = 0.01
@@ -69,12 +72,12 @@ class PoseExpertTraining(RunSettings):
 
 PRESETS = {
     "smol": PoseExpertTraining(
-        out=Path("runs/pose_expert"), steps=3000, batch=96, peak_rate=1e-3, warmup=50,
+        alone=0.4, out=Path("runs/pose_expert"), steps=3000, batch=144, peak_rate=1e-3, warmup=50,
         save_every=500,
     ),
     "debug": PoseExpertTraining(
         start=Path(), expert=PoseExpertConfig(width=16, blocks=1, heads=2, feed_forward=16),
-        lessons=LessonsConfig(requests=2, edits=2), packs=2, data=Path(),
+        alone=0.4, lessons=LessonsConfig(requests=2, edits=2), packs=2, data=Path(),
         out=Path("runs/pose_expert_debug"), steps=4, batch=3, peak_rate=1e-3, warmup=2,
         save_every=2, trackers=(),
     ),
@@ -180,6 +183,18 @@ def kept_states(
     return RequestStates.joined(shards)
 
 
+def poses_alone(
+    model: PoseLanguageModel, codes: Int[Tensor, "pose code"]
+) -> tuple[Float[Tensor, "pose place width"], Bool[Tensor, "pose place"]]:
+    """Return poses as an expert sees one that is read, and which places are there: all."""
+    assert model.pose_projector is not None
+    with torch.no_grad():
+        rotations = model.codec.rotations(codes)
+        shown = model.pose_projector(rotations, model.joints(rotations, facing=True))
+        states = shown[:, model.pose_projector.filled_in()].bfloat16()
+    return states, torch.ones(states.shape[:2], dtype=torch.bool)
+
+
 def merge_lora_layers(model: PoseLanguageModel) -> None:
     """Add the adapters into the frozen weights beside them: states are computed faster."""
     from peft.tuners.lora import LoraLayer  # slow to import
@@ -224,12 +239,18 @@ def main(config: PoseExpertTraining) -> None:
     for step in progress:
         set_rate(optimizer, config.rate(step))
         generator = generator_of(seed=config.seed, step=step)
-        chosen = torch.randint(len(codes), (config.batch,), generator=generator)
-        scores = expert.levels(*known.batch(chosen))
+        alone = round(config.alone * config.batch)
+        chosen = torch.randint(len(codes), (config.batch - alone,), generator=generator)
+        scores, wanted = expert.levels(*known.batch(chosen)), codes[chosen]
+        if alone:
+            drawn = pool.draw(alone, generator, config.lessons.pool)
+            read = model.codec.encode(rotations_to_6d(drawn))
+            scores = torch.cat([scores, expert.levels(*poses_alone(model, read))])
+            wanted = torch.cat([wanted, read])
         mixed = rotations_from_6d(model.codec.decoder(expert.mixed_latents(scores, books)))
-        truth = model.codec.rotations(codes[chosen]).detach()
+        truth = model.codec.rotations(wanted).detach()
         apart = (model.joints(mixed) - model.joints(truth)).square().sum(-1).mean()
-        parts = {"codes": expert.cross_entropy(scores, codes[chosen]), "geometry": apart}
+        parts = {"codes": expert.cross_entropy(scores, wanted), "geometry": apart}
         loss = config.code_weight * parts["codes"] + config.geometry_weight * apart
         loss.backward()
         parts = {name: part.detach() for name, part in parts.items()}
