@@ -8,6 +8,7 @@ a second, where a step through the language model would pay for all of it each t
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,6 +37,7 @@ from unipose.body.body import load_body
 from unipose.errors import ConfigError, FileError
 from unipose.language.attention import seen_places
 from unipose.language.model import PoseLanguageModel
+from unipose.language.over_base import WEIGHTS, is_over_base
 from unipose.language.pose_expert import PoseExpert, PoseExpertConfig
 from unipose.language.rendering import Row, collate
 from unipose.language.vocabulary import Vocabulary
@@ -49,7 +51,8 @@ class PoseExpertTraining(RunSettings):
     """One run."""
 
     start: Path = Path("runs/align_smol_writing/model")
-    """The frozen language model, as train.align wrote it; "" is an untrained one (debug)."""
+    """The frozen language model, as train.align wrote it; or a shipped one over its base, whose
+    expert learns on; "" is an untrained one (debug)."""
     expert: PoseExpertConfig = field(default_factory=PoseExpertConfig)
     codec: Path | None = None
     """A pose tokenizer in place of the model's."""
@@ -211,17 +214,20 @@ def main(config: PoseExpertTraining) -> None:
     )
     torch.manual_seed(config.seed)
     assistant = open_start(config)
-    model, vocabulary = assistant.model, assistant.vocabulary
+    model, vocabulary = assistant.writer, assistant.vocabulary
     merge_lora_layers(model)
     codec = model.codec
     if config.codec is not None:
         codec.load_state_dict(PoseTokenizer.from_pretrained(config.codec).state_dict())
     model.requires_grad_(requires_grad=False)
     asked = (config.lessons, config.packs, config.seed, str(config.data))
+    expert, model.expert = model.expert, None  # the mark is of what stays
     mark = f"{frozen_mark(model)} {asked}"
-    model.add_expert(config.expert)
-    expert = model.expert
+    if expert is None:
+        model.add_expert(config.expert)
+        expert = model.expert
     assert expert is not None
+    model.expert = expert.float()
     made_up = config.data == Path()
     pool = PosePool.random(64, seed=1) if made_up else PosePool.read(config.data, "train")
     run = RunFolder(config.out, config, accelerator)
@@ -269,6 +275,9 @@ def main(config: PoseExpertTraining) -> None:
 
 def save_whole(config: PoseExpertTraining, expert: PoseExpert, codec: PoseTokenizer) -> None:
     """Write the model to begin with, its adapters as they were, with the expert beside it."""
+    if is_over_base(config.start):
+        save_over_base(config.start, expert, config.out / "model")
+        return
     assistant = open_start(config)
     assistant.model.add_expert(config.expert)
     assert assistant.model.expert is not None
@@ -276,6 +285,15 @@ def save_whole(config: PoseExpertTraining, expert: PoseExpert, codec: PoseTokeni
     assistant.model.codec.load_state_dict(codec.state_dict())
     choose_what_learns(assistant.model, large=True)  # all but the frozen base is written apart
     save_model(assistant.model, assistant.vocabulary, config.out / "model")
+
+
+def save_over_base(start: Path, expert: PoseExpert, out: Path) -> None:
+    """Write a shipped model again, with another expert."""
+    shutil.copytree(start, out, dirs_exist_ok=True)
+    weights = load_file(out / WEIGHTS)
+    for name, weight in expert.state_dict().items():
+        weights[f"expert.{name}"] = weight.bfloat16().contiguous()
+    save_file(weights, out / WEIGHTS, metadata={"format": "pt"})
 
 
 def open_start(config: PoseExpertTraining) -> UniPose:
@@ -293,7 +311,9 @@ def open_start(config: PoseExpertTraining) -> UniPose:
         torch.manual_seed(config.seed)
         return UniPose(*align.build_model(small, align.open_codec(small), body.rest_joints, text))
     assistant = UniPose.load(config.start, base_as_stored=True, eyes="own")
-    if type(assistant.model) is not PoseLanguageModel or assistant.model.expert is not None:
+    writer = assistant.writer
+    taught = writer.expert is not None and not is_over_base(config.start)
+    if type(writer) is not PoseLanguageModel or taught:
         raise ConfigError(f"{config.start} holds a model that writes poses another way")
     return assistant
 

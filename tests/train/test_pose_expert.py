@@ -104,6 +104,22 @@ def test_a_model_shipped_without_its_base_says_the_same(shipped: tuple[UniPose, 
     torch.testing.assert_close(hidden[0], hidden[1], rtol=1e-2, atol=1e-2)
 
 
+def test_the_expert_of_a_shipped_model_learns_on(shipped: tuple[UniPose, Path], tmp_path: Path):
+    _, folder = shipped
+    debug = replace(pose_expert.PRESETS["debug"], out=tmp_path / "run", start=folder)
+    pose_expert.main(debug)
+    before, after = (
+        load_file(some / "model.safetensors") for some in (folder, tmp_path / "run/model")
+    )
+    assert before.keys() == after.keys()
+    other = {name for name in before if not torch.equal(before[name], after[name])}
+    assert other
+    assert all(name.startswith("expert.") for name in other)
+    loaded = UniPose.load(tmp_path / "run/model", eyes="own").model.expert
+    assert loaded is not None
+    assert torch.equal(loaded.context.weight, after["expert.context.weight"].float())
+
+
 def test_other_adapters_write_than_those_that_read(shipped: tuple[UniPose, Path], tmp_path: Path):
     own, _ = shipped
     reader = deepcopy(own.model)
