@@ -140,6 +140,7 @@ def test_other_adapters_write_than_those_that_read(shipped: tuple[UniPose, Path]
     )
     assert not torch.equal(reads, writes)
     assert torch.equal(writes, expected)
+    assert reader.pose_projector is not None
     reader.pose_projector.details.data.add_(1)
     with pytest.raises(ConfigError, match=r"different weights 'pose_projector\.details'"):
         export_over_base(both, tmp_path / "odd", base=str(tmp_path / "base"))
