@@ -44,6 +44,8 @@ from unipose.language.vocabulary import Vocabulary
 
 SHARD = 600
 """Packs whose states are one file."""
+PIECES = 4
+"""In which a batch of requests is run, short ones and long ones apart: a quarter faster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +108,17 @@ class RequestStates:
             rotations=torch.cat([part.rotations for part in parts]),
         )
 
+    @property
+    def lengths(self) -> Int[Tensor, " request"]:
+        """How many states each request has."""
+        return torch.diff(self.ends, prepend=self.ends.new_zeros(1))
+
     def batch(
         self, chosen: Int[Tensor, " row"]
     ) -> tuple[Float[Tensor, "row place width"], Bool[Tensor, "row place"]]:
         """Return the states of some requests, filled up to the longest, and which are there."""
-        starts = torch.cat([self.ends.new_zeros(1), self.ends[:-1]])[chosen]
-        lengths = self.ends[chosen] - starts
+        lengths = self.lengths[chosen]
+        starts = self.ends[chosen] - lengths
         places = torch.arange(int(lengths.max()))
         seen = places < lengths[:, None]
         taken = (starts[:, None] + places).where(seen, 0)
@@ -235,6 +242,7 @@ def main(config: PoseExpertTraining) -> None:
     codes = torch.cat(
         [model.codec.encode(rotations_to_6d(some)) for some in known.rotations.split(4096)]
     )
+    lengths = known.lengths
     expert.requires_grad_(requires_grad=True)
     optimizer = torch.optim.AdamW(
         expert.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
@@ -247,7 +255,9 @@ def main(config: PoseExpertTraining) -> None:
         generator = generator_of(seed=config.seed, step=step)
         alone = round(config.alone * config.batch)
         chosen = torch.randint(len(codes), (config.batch - alone,), generator=generator)
-        scores, wanted = expert.levels(*known.batch(chosen)), codes[chosen]
+        chosen = chosen[lengths[chosen].argsort(stable=True)]  # less is filled up
+        scores = torch.cat([expert.levels(*known.batch(some)) for some in chosen.chunk(PIECES)])
+        wanted = codes[chosen]
         if alone:
             drawn = pool.draw(alone, generator, config.lessons.pool)
             read = model.codec.encode(rotations_to_6d(drawn))
