@@ -22,7 +22,7 @@ from unipose.app.film_adaptation import FilmAdaptation, follow_people, frame_num
 from unipose.body.keypoint_sets import COCO_17
 from unipose.body.people import ImagePeople, PersonInImage
 from unipose.body.pose import Pose
-from unipose.errors import ConfigError, FileError, PoseQueryError
+from unipose.errors import ConfigError, FileError, FileNote, PoseQueryError
 from unipose.files import open_pose
 from unipose.files.film import open_film
 from unipose.files.keypoint_writing import write_people
@@ -131,7 +131,7 @@ def test_one_who_fails_does_not_touch_the_others(
 
 def test_without_a_file_our_own_networks_look(frames: Path, monkeypatch: pytest.MonkeyPatch):
     class Detector(FakeKeypointDetector):
-        def bodies(self, pixels):
+        def bodies(self, pixels, followed=()):
             keypoints = make_film(frames=2).keypoints[0].mapped_to(COCO_17)
             return [PersonInImage(box=(20.0, 20.0, 180.0, 180.0), keypoints=keypoints)]
 
@@ -142,6 +142,30 @@ def test_without_a_file_our_own_networks_look(frames: Path, monkeypatch: pytest.
     (one,) = follow_people(open_film(frames, fps=30.0), None, plain)
     assert one.keypoints.keypoint_set.name == "coco-17"
     assert len(one) == FRAMES
+
+
+def test_who_is_seen_for_too_few_frames_is_told(tmp_path: Path, frames: Path):
+    film = open_film(frames, fps=30.0)
+    seen = make_film(frames=FRAMES).keypoints
+
+    def rows(other: range) -> Path:
+        """Return keypoints of somebody in all frames, and of somebody else in some."""
+        images = []
+        for i in range(FRAMES):
+            one = seen[i].mapped_to(COCO_17)
+            far = replace(one, points=one.points + 1000.0)
+            people = [PersonInImage(keypoints=one)] if len(other) < 5 else []
+            people += [PersonInImage(keypoints=far)] if i in other else []
+            images.append(ImagePeople(image=str(i), people=tuple(people), size_px=(200, 200)))
+        return write_people(images, tmp_path / f"{len(other)}.json")
+
+    with pytest.warns(FileNote, match="left out 1 track shorter than 10 frames: frames 5 to 7; "):
+        (one,) = follow_people(film, rows(range(5, 8)), plain)
+    assert len(one) == FRAMES
+    with pytest.raises(
+        FileError, match=r"nobody for 10 frames or more\. left out 1 track .*3 to 9"
+    ):
+        follow_people(film, rows(range(3, 10)), plain)
 
 
 def test_keypoints_that_were_followed_are_read_as_they_are(

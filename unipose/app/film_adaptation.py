@@ -33,6 +33,7 @@ from unipose.app.adapted_film import (
     draw_before_and_after,
     write_followed,
 )
+from unipose.app.wording import short_tracks
 from unipose.body.body import Body
 from unipose.body.keypoints import Keypoints
 from unipose.body.people import ImagePeople, Track
@@ -43,17 +44,19 @@ from unipose.files import open_pose, save_pose
 from unipose.files.atomic import written_whole
 from unipose.files.film import FOLDER_FPS, FilmReader
 from unipose.files.keypoint_files import read_keypoint_file
+from unipose.files.notes import add_note
 from unipose.metrics import acceleration_error, mpjpe, mpvpe, pa_mpjpe, root_aligned
 from unipose.vision.crops import Crops
 from unipose.vision.film_people import bodies_in_frames
 from unipose.vision.keypoint_detector import KeypointDetector
 from unipose.vision.mesh_recovery_protocol import RecoveredMeshes
-from unipose.vision.tracking import track_people
+from unipose.vision.tracking import TrackerConfig, track_people
 
 Source = Literal["detected by the embedded networks", "from a file", "ground truth"]
 DETECTED: Source = "detected by the embedded networks"
 FEWEST_FRAMES = 10
 """Of a person who is adapted to."""
+KEYPOINT_REMEDY = "keypoints from a file (--keypoints) follow whom the networks lose"
 MARGIN = 0.1
 """Of its longer side, around the keypoints where a file has no box."""
 
@@ -63,8 +66,8 @@ def follow_people(
 ) -> list[FollowedPerson]:
     """Return the people of a film, by its keypoint file or by the embedded networks.
 
-    Raises FileError if nobody is there for long enough, or if the file has pictures that the film
-    does not have.
+    A FileNote says who is there for too short. Raises FileError if nobody is there for long enough,
+    or if the file has pictures that the film does not have.
     """
     fps = film.fps or FOLDER_FPS
     if keypoints is not None:
@@ -84,9 +87,17 @@ def follow_people(
             (frame.number, frame.seconds, ImagePeople(image=str(frame.number), people=tuple(found)))
             for frame, found in bodies_in_frames(frames, KeypointDetector())
         ]
-    tracks = [one for one in track_people(seen, fps=fps) if len(one) >= FEWEST_FRAMES]
+    everybody = track_people(seen, TrackerConfig(fewest=1), fps=fps)
+    tracks = [one for one in everybody if len(one) >= FEWEST_FRAMES]
+    left_out = short_tracks(
+        [(one.frames[0], one.frames[-1]) for one in everybody if len(one) < FEWEST_FRAMES],
+        f"{FEWEST_FRAMES} frames", KEYPOINT_REMEDY,
+    )  # fmt: skip
     if not tracks:
-        raise FileError(film.path, f"shows nobody for {FEWEST_FRAMES} frames or more.")
+        told = f"shows nobody for {FEWEST_FRAMES} frames or more. {left_out}"
+        raise FileError(film.path, told.strip())
+    if left_out:
+        add_note(film.path, left_out)
     return [_followed(track, number) for number, track in enumerate(tracks, start=1)]
 
 

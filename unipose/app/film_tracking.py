@@ -9,15 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from unipose.app.pose_input import KEEP_PLACE, Progress
+from unipose.app.wording import short_tracks
 from unipose.body.body import Body
 from unipose.body.people import PersonInImage
 from unipose.errors import FileError
 from unipose.files import save_pose
 from unipose.files.film import FOLDER_FPS, FilmFrame, FilmReader
 from unipose.files.film_writer import film_writer
+from unipose.files.notes import add_note
 from unipose.render.overlay import draw_bodies
 from unipose.render.skeleton import draw_keypoints
 from unipose.vision.film_motion import (
+    FEWEST_SIGHTINGS,
     FilmMotion,
     FilmMotionConfig,
     follow_film,
@@ -29,13 +32,22 @@ from unipose.vision.landmark_estimator import LandmarkEstimator
 def track_film(
     film: FilmReader, estimator: LandmarkEstimator, config: FilmMotionConfig, progress: Progress
 ) -> list[FilmMotion]:
-    """Return the motions in a film; FileError if nobody can be followed in it."""
+    """Return the motions in a film; FileError if nobody can be followed in it.
+
+    A FileNote says what is too short.
+    """
     frames = progress(film.frames(), film.count, "tracking")
+    short: list[tuple[int, int]] = []
     motions = follow_film(
-        people_in_frames(frames, estimator, config), fps=film.fps or FOLDER_FPS, config=config
-    )
+        people_in_frames(frames, estimator, config), fps=film.fps or FOLDER_FPS, config=config,
+        on_left_out=short.append,
+    )  # fmt: skip
+    fewest = f"{FEWEST_SIGHTINGS} frames or {config.shortest_s:g} s"
+    left_out = short_tracks(short, fewest, "a larger --gap joins pieces of one person")
     if not motions:
-        raise FileError(film.path, "shows nobody who can be followed.")
+        raise FileError(film.path, f"shows nobody who can be followed. {left_out}".strip())
+    if left_out:
+        add_note(film.path, left_out)
     return motions
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from unipose.errors import UniPoseError
 
 WELCOME = """\
@@ -29,6 +31,31 @@ HARDLY_MOVED = (
     "Hardly anything has moved, so this may not have been understood: say where a limb goes, such "
     'as "raise the left arm" or "bend the knees more".'
 )
+OWN_CONTACTS_GUESSED = (
+    "contacts of our own model are guesses (F1 12 % on pairs of people, 11 % by chance): correct "
+    "{file} and give it to --contacts"
+)
+"""Measured by `eval.contact`; see docs/contact.md."""
+OWN_ACTIONS_GUESSED = (
+    "actions named by --ask self are guesses (23 % right among 22 held-out actions, 5 % by "
+    "chance): correct {file} and give it to --labels"
+)
+"""Measured by `train.motion_text`; see docs/adaptation.md."""
+MOST_NAMED = 5
+"""Tracks of one note."""
+
+
+def short_tracks(frames: Sequence[tuple[int, int]], fewest: str, remedy: str) -> str:
+    """Return what is said of tracks that are left out: first and last frame of each; "" of none."""
+    if not frames:
+        return ""
+    named = [
+        f"frame {first}" if first == last else f"frames {first} to {last}"
+        for first, last in sorted(frames)[:MOST_NAMED]
+    ]
+    more = f" and {len(frames) - MOST_NAMED} more" if len(frames) > MOST_NAMED else ""
+    tracks = "1 track" if len(frames) == 1 else f"{len(frames)} tracks"
+    return f"left out {tracks} shorter than {fewest}: {', '.join(named)}{more}; {remedy}."
 
 
 def printable(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -21,8 +21,12 @@ from unipose.vision.tracking import PeopleTracker, TrackerConfig
 
 NO_GAP_FRAMES = 1.5
 """Sightings so close are neighbours."""
+FEWEST_SIGHTINGS = 3
+"""Who is seen in fewer frames is nobody who is followed."""
 HIGHEST_CUTOFF = 0.45
 """Of the frame rate: what smoothing at most lets through of a slow film."""
+OnLeftOut = Callable[[tuple[int, int]], None]
+"""Takes the first and the last frame of a track, or a part of one, that is too short."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,34 +103,49 @@ def follow_film(
     *,
     fps: float,
     config: FilmMotionConfig | None = None,
+    on_left_out: OnLeftOut | None = None,
 ) -> list[FilmMotion]:
     """Return the motions in a film of `fps` frames per second, in the order of their persons.
 
-    Only what was seen is kept of the frames, so that memory does not grow with their size.
+    `on_left_out` is called with what is too short for a motion. Only what was seen is kept of the
+    frames, so that memory does not grow with their size.
     """
     config = config or FilmMotionConfig()
     tracker = PeopleTracker(
-        TrackerConfig(sure=config.sure, wait_s=max(1.0, config.longest_gap_s, 3 / fps)), fps=fps
+        TrackerConfig(sure=config.sure, wait_s=max(1.0, config.longest_gap_s, 3 / fps), fewest=1),
+        fps=fps,
     )
     end_s = 0.0
     for frame, image in people:
         tracker.update(image, frame.seconds, frame=frame.number)
         end_s = frame.seconds
     times = torch.arange(round(end_s * fps) + 1, dtype=torch.float64) / fps
-    motions = []
-    for person, track in enumerate(tracker.tracks()):
-        motions += _motions(person, track, times, fps, config)
+    motions: list[FilmMotion] = []
+    person = 0
+    left_out = on_left_out or (lambda frames: None)
+    for track in tracker.tracks():
+        if len(track) < FEWEST_SIGHTINGS:
+            left_out((track.frames[0], track.frames[-1]))
+            continue
+        motions += _motions(person, track, times, fps, config, left_out)
+        person += 1
     return motions
 
 
 def _motions(
-    person: int, track: Track, times: torch.Tensor, fps: float, config: FilmMotionConfig
+    person: int,
+    track: Track,
+    times: torch.Tensor,
+    fps: float,
+    config: FilmMotionConfig,
+    left_out: OnLeftOut,
 ) -> list[FilmMotion]:
     assert track.seconds is not None
     _, rows = restore_sides(track.keypoints)
     exchanged = set(rows)
     kept = [i for i in range(len(track)) if i not in exchanged]
     if not kept:
+        left_out((track.frames[0], track.frames[-1]))
         return []
     seconds = torch.tensor([track.seconds[i] for i in kept], dtype=torch.float64)
     poses = track.poses[torch.tensor(kept)]
@@ -135,6 +154,8 @@ def _motions(
     longest_s = max(config.longest_gap_s, NO_GAP_FRAMES / fps)
     for start, stretch in bridge_poses(poses, seconds, times, longest_s=longest_s):
         if len(stretch) < max(2, config.shortest_s * fps):
+            shown = times[start : start + len(stretch)].tolist()
+            left_out((_frame_at(track, shown[0]), _frame_at(track, shown[-1])))
             continue
         moving = replace(stretch, fps=fps)
         cutoff_hz = min(config.cutoff_hz, HIGHEST_CUTOFF * fps)
@@ -148,3 +169,9 @@ def _motions(
             )
         )
     return motions
+
+
+def _frame_at(track: Track, seconds: float) -> int:
+    """Return the frame of the sighting nearest to a time."""
+    assert track.seconds is not None
+    return min(zip(track.seconds, track.frames), key=lambda seen: abs(seen[0] - seconds))[1]

@@ -21,7 +21,8 @@ def bodies_in_frames(
     """Give each frame with the people in it: box, COCO's keypoints and confidence.
 
     The whole frame is searched every `look_every_s` seconds and whenever somebody is gone; somebody
-    new appears with the next search. 0 searches every frame.
+    new appears with the next search. 0 searches every frame. Whom a search misses is followed on
+    for a few searches, as long as their keypoints are seen.
     """
     people: list[PersonInImage] = []
     searched_s = float("-inf")
@@ -29,6 +30,6 @@ def bodies_in_frames(
         due = not people or frame.seconds - searched_s >= look_every_s
         found = [] if due else detector.follow(frame.pixels, people)
         if due or len(found) < len(people):
-            found, searched_s = detector.bodies(frame.pixels), frame.seconds
+            found, searched_s = detector.bodies(frame.pixels, people), frame.seconds
         people = found
         yield frame, people

@@ -18,6 +18,7 @@ import torch
 from unipose.body.keypoint_sets import BLAZEPOSE_33, COCO_17, KeypointSet
 from unipose.body.keypoints import LEAST_SCORE, Keypoints
 from unipose.body.people import Box, PersonInImage
+from unipose.metrics.boxes import box_overlap
 from unipose.metrics.keypoints import object_keypoint_similarity
 from unipose.vision.blazepose import CIRCLE_SCALE, BlazePose, BodyLandmarks
 from unipose.vision.hands_and_face import HandsAndFace
@@ -31,6 +32,10 @@ LEAST_SEEN = 3
 """Keypoints that make a person of what the detector of people finds."""
 SAME_OKS = 0.7
 """Object keypoint similarity from which two detections are of one person."""
+MISSED_OVERLAP = 0.3
+"""Intersection over union of boxes below which nobody who is found is the followed one."""
+LEAST_SURE = 0.1
+"""Confidence below which somebody whom only their keypoints speak for is followed no more."""
 BOX_MARGIN = 0.1
 """Around the keypoints, as a share of their longer side: what a box holds beyond them."""
 HEAD_ROOM = 1.15
@@ -119,9 +124,19 @@ class KeypointDetector:
         """Return box and confidence of the people in a picture, the surest first."""
         return self._people.find(pixels)
 
-    def bodies(self, pixels: Pixels) -> list[PersonInImage]:
-        """Return the people in a picture with COCO's keypoints: the first step of `find`."""
-        return self._different(pixels, self.people(pixels))
+    def bodies(self, pixels: Pixels, before: Sequence[PersonInImage] = ()) -> list[PersonInImage]:
+        """Return the people in a picture with COCO's keypoints: the first step of `find`.
+
+        `before` are the bodies of a film's frame before: whom the detector of people misses now is
+        followed, half as sure with each time, until they are not sure enough (LEAST_SURE).
+        """
+        found = self._different(pixels, self.people(pixels))
+        missed = [
+            replace(one, confidence=one.confidence / 2)
+            for one in before
+            if one.confidence >= 2 * LEAST_SURE and not _near(one, found)
+        ]
+        return [*found, *(one for one in self.follow(pixels, missed) if not _near(one, found))]
 
     def follow(self, pixels: Pixels, before: Sequence[PersonInImage]) -> list[PersonInImage]:
         """Return the bodies of the frame before where they are now: nobody new is looked for.
@@ -181,6 +196,14 @@ def _same(body: Keypoints, other: PersonInImage) -> bool:
         area_px=torch.tensor([(right - left) * (bottom - top) / 2]), sigmas=COCO_17.sigmas,
     )  # fmt: skip
     return float(alike) >= SAME_OKS
+
+
+def _near(one: PersonInImage, found: Sequence[PersonInImage]) -> bool:
+    """Whether somebody who is found stands where a person's keypoints are."""
+    assert one.keypoints is not None
+    boxes = torch.tensor([other.box for other in found if other.box is not None]).view(-1, 4)
+    overlaps = box_overlap(torch.tensor(box_around(one.keypoints)), boxes)
+    return bool((overlaps >= MISSED_OVERLAP).any())
 
 
 def joined(parts: Sequence[Keypoints]) -> Keypoints:

@@ -13,6 +13,7 @@ from unipose.files.film import FilmFrame
 from unipose.vision.film_motion import FilmMotionConfig, follow_film
 
 BLACK = np.zeros((4, 4, 3), dtype=np.uint8)
+NOBODY = ImagePeople(image="", people=())
 
 
 def walking(seconds: list[float]) -> list[tuple[FilmFrame, ImagePeople]]:
@@ -53,3 +54,18 @@ def test_a_gap_that_is_not_bridged_ends_a_motion():
     ]  # fmt: skip
     (whole,) = follow_film(frames, fps=10.0, config=FilmMotionConfig(longest_gap_s=0.9))
     assert len(whole.poses) == 40
+
+
+def test_what_is_too_short_for_a_motion_is_told_with_its_frames():
+    walked = walking([i / 10 for i in range(40)])
+    frames = [
+        (frame, people if not 10 <= frame.number < 17 and not 19 <= frame.number < 35 else NOBODY)
+        for frame, people in walked
+    ]
+    left_out: list[tuple[int, int]] = []
+    motions = follow_film(frames, fps=10.0, on_left_out=left_out.append)
+    assert [(m.person, len(m.poses)) for m in motions] == [(0, 10), (1, 5)]
+    assert left_out == [(17, 18)]
+    left_out.clear()
+    assert follow_film(frames[10:19], fps=10.0, on_left_out=left_out.append) == []
+    assert left_out == [(17, 18)]
