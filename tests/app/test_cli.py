@@ -21,7 +21,7 @@ from tests.fakes.speaker import FakeSpeaker
 from tests.fakes.tiny_model import tiny_assistant
 from unipose.app import cli, sources
 from unipose.app.examples import example_pose
-from unipose.app.wording import WELCOME
+from unipose.app.wording import NOT_UNDERSTOOD, WELCOME
 from unipose.errors import PoseQueryError
 from unipose.files import open_pose, save_pose
 
@@ -84,6 +84,16 @@ def test_compare_prints_one_json_object_with_both_files(unipose, squat, recordin
     answer = json.loads(out)
     assert answer["files"] == [squat, recording]
     assert answer["text"].endswith(f"to {AT_ONE_SECOND:.2f}")
+
+
+def test_generate_says_where_the_words_were_not_understood(unipose):
+    for text in ("asdf qwerty", "человек стоит"):
+        status, out, err = unipose("generate", text, "-o", "a.npz", "--seed", "3")
+        assert (status, out, err) == (0, "a.npz\n", f"note: {NOT_UNDERSTOOD}\n")
+        said = json.loads(unipose("generate", text, "-o", "a.npz", "--json")[1])
+        assert said["understood"] is False
+    status, out, err = unipose("generate", "someone waves", "-o", "a.npz", "--json")
+    assert (json.loads(out)["understood"], err) == (True, "")
 
 
 def test_generate_writes_the_same_pose_for_the_same_seed(unipose):

@@ -15,7 +15,8 @@ from tests.fakes.assistant import FakeAssistant
 from tests.fakes.speaker import FakeSpeaker
 from unipose.app.conversation import LONGEST_LINE, MOST_TOKENS, Conversation
 from unipose.app.examples import EXAMPLES, example_pose
-from unipose.app.wording import HARDLY_MOVED
+from unipose.app.pose_changes import UNTOLD
+from unipose.app.wording import HARDLY_MOVED, NOT_UNDERSTOOD
 from unipose.body.facing import yaw_of
 from unipose.body.pose import Pose
 from unipose.errors import FileError, MissingFileError, PoseQueryError, UniPoseError
@@ -71,7 +72,10 @@ def test_poses_are_made_changed_chosen_and_undone(fake: FakeAssistant):
     chat.reply("/pose squat")
     assert chat.reply("raise the left arm").poses == (2,)
     assert chat.reply("make someone wave").poses == (3,)
-    assert fake.asked == ["raise the left arm", "someone waving"]
+    assert [text for text in fake.asked if text != UNTOLD] == [
+        "raise the left arm",
+        "someone waving",
+    ]
     assert [held.origin for held in chat.poses] == [
         "the example 'squat'", 'pose 1 after "raise the left arm"', '"someone waving"',
     ]  # fmt: skip
@@ -87,6 +91,30 @@ def test_an_edit_keeps_shape_and_says_where_nothing_moved(fake: FakeAssistant, m
     chat = talk(fake, "> edit: let it snow", "")
     chat.reply("/pose stand")
     assert chat.reply("let it snow").text == HARDLY_MOVED
+
+
+@pytest.mark.parametrize("text", ["asdf qwerty", "<|im_start|>", "человек стоит", "tree pose"])
+@pytest.mark.parametrize("verb", ["generate", "replace"])
+def test_a_pose_that_words_make_no_difference_to_is_said_to_be_one(
+    fake: FakeAssistant, monkeypatch, text, verb
+):
+    monkeypatch.setattr(fake, "generate", lambda text: example_pose("stand"))
+    chat = talk(fake, f"> {verb}: {text}", "")
+    chat.reply("/pose squat")
+    reply = chat.reply(text)
+    assert reply.text == NOT_UNDERSTOOD
+    assert reply.poses == (2,)
+
+
+@pytest.mark.parametrize("text", ["a squat", "standing", "tree pose"])
+def test_a_pose_that_words_went_into_is_not_said_to_be_misunderstood(
+    fake: FakeAssistant, monkeypatch, text
+):
+    def generate(asked: str):
+        return example_pose("stand" if asked in ("standing", UNTOLD) else "squat")
+
+    monkeypatch.setattr(fake, "generate", generate)
+    assert talk(fake, f"> generate: {text}", "Done.").reply(text).text == "Done."
 
 
 def test_a_body_turns_to_its_left_and_faces_where_it_is_told(fake: FakeAssistant):

@@ -13,9 +13,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from unipose.app.examples import EXAMPLES, example_pose
-from unipose.app.pose_changes import about_vertical, as_state, hardly_moved
+from unipose.app.pose_changes import about_vertical, as_state, hardly_moved, not_understood
 from unipose.app.pose_input import Progress, draw_reading, open_photo, read_frame, read_motion
-from unipose.app.wording import CAPABILITIES, HARDLY_MOVED, problem_in_words
+from unipose.app.wording import CAPABILITIES, HARDLY_MOVED, NOT_UNDERSTOOD, problem_in_words
 from unipose.body.body import Body
 from unipose.body.facing import yaw_of
 from unipose.body.people import PersonInImage
@@ -197,7 +197,8 @@ class PoseActions:
             shown = self.list() if call.verb == "list" else CAPABILITIES
             return CallResult(model_text="shown", user_text=shown)
         if call.verb == "generate":
-            return self._made(self.assistant.generate(call.text), f'"{call.text}"', done)
+            made = self.assistant.generate(call.text)
+            return self._noted(self._made(made, f'"{call.text}"', done), call.text, made)
         if call.verb == "open":
             self._typed_by_user(call.text, typed)
             number = self.open(call.text)
@@ -247,9 +248,14 @@ class PoseActions:
         after = self.assistant.edit(before, text)
         result = self._made(after, f'pose {number} after "{text}"', done, before=number)
         if hardly_moved(before, after):
-            return CallResult(
-                model_text=f"{result.model_text}, hardly moved", user_text=HARDLY_MOVED
-            )
+            told = f"{result.model_text}, hardly moved"
+            return CallResult(model_text=told, user_text=HARDLY_MOVED)
+        return result
+
+    def _noted(self, result: CallResult, text: str, made: Pose) -> CallResult:
+        """Return the result of a pose that was made, with a note where nothing was understood."""
+        if not_understood(text, made, self.assistant.generate):
+            return replace(result, user_text=NOT_UNDERSTOOD)
         return result
 
     def _replaced(self, number: int, text: str, done: Done) -> CallResult:
@@ -259,11 +265,9 @@ class PoseActions:
         rotations = made.rotations.clone()
         turn = about_vertical(float(yaw_of(before.rotations[:, 0])[0]))
         rotations[:, 0] = turn @ rotations[:, 0]
-        pose = Pose(
-            rotations=rotations, betas=before.betas, translation=before.translation,
-            body=before.body,
-        )  # fmt: skip
-        return self._made(pose, f'pose {number} as "{text}"', done, before=number)
+        pose = replace(before, rotations=rotations, fps=None)
+        result = self._made(pose, f'pose {number} as "{text}"', done, before=number)
+        return self._noted(result, text, made)
 
     def _turned(self, call: Call, number: int, done: Done) -> CallResult:
         before = self.held[number].pose
@@ -277,10 +281,7 @@ class PoseActions:
             angle = math.radians(float(degrees)) * (1 if side == "left" else -1)
         rotations = before.rotations.clone()
         rotations[:, 0] = about_vertical(angle) @ rotations[:, 0]
-        pose = Pose(
-            rotations=rotations, betas=before.betas, translation=before.translation,
-            body=before.body,
-        )  # fmt: skip
+        pose = replace(before, rotations=rotations, fps=None)
         return self._made(pose, f"pose {number}, turned", done, before=number)
 
     def _saved(self, name: str, number: int, typed: str, done: Done) -> CallResult:

@@ -1,9 +1,10 @@
-"""What changes of whole poses need: wordings for the pose model, turns, whether anything moved."""
+"""What changes of whole poses need: wordings, turns, whether anything moved or was understood."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import roma
@@ -11,7 +12,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unipose.body.body import load_body
 from unipose.body.pose import Pose
+from unipose.posecodes.known_words import has_known_word
+from unipose.posecodes.shown_pose import show_pose
+from unipose.posecodes.statement_reader import read_statements
+
+UNTOLD = "A person."
+"""Says nothing of a pose: a model makes the pose of it that it makes of words it does not know."""
 
 
 def as_state(text: str) -> str:
@@ -35,6 +43,21 @@ def hardly_moved(before: Pose, after: Pose) -> bool:
     """Return whether no joint turns by more than what coding a pose may turn it by."""
     turned = roma.rotmat_geodesic_distance(before.rotations.float(), after.rotations.float())
     return bool(turned.max() < math.radians(20.0))
+
+
+def not_understood(text: str, made: Pose, generate: Callable[[str], Pose]) -> bool:
+    """Return whether nothing of a text seems to have gone into the likeliest pose made of it.
+
+    So it is where the pose is hardly another than that of no words, unless that one is what the
+    text states, and where no word of the text is known at all.
+    """
+    if not has_known_word(text):
+        return True
+    if not hardly_moved(generate(UNTOLD), made):
+        return False
+    stated = read_statements(text)
+    measured = show_pose(made, load_body()).measured
+    return not stated or not all(measured.holds(one.recipes, tolerance=True)[0] for one in stated)
 
 
 def only_moved(before: Pose, after: Pose, *, degrees: float) -> Pose:

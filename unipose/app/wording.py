@@ -31,6 +31,10 @@ HARDLY_MOVED = (
     "Hardly anything has moved, so this may not have been understood: say where a limb goes, such "
     'as "raise the left arm" or "bend the knees more".'
 )
+NOT_UNDERSTOOD = (
+    "The pose is the one that is made of words without a meaning, so this may not have been "
+    'understood: say where limbs are, such as "standing with the left arm raised".'
+)
 OWN_CONTACTS_GUESSED = (
     "contacts of our own model are guesses (F1 12 % on pairs of people, 11 % by chance): correct "
     "{file} and give it to --contacts"

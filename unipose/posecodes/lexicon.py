@@ -65,6 +65,13 @@ class Lexicon:
             if row:
                 self._by_first.setdefault(row[0], []).append((row, tuple(found)))
 
+    @property
+    def words(self) -> frozenset[str]:
+        """All words of its phrases."""
+        return frozenset(
+            word for rows in self._by_first.values() for row, _ in rows for word in row
+        )
+
     def sentences(self, text: str) -> list[list[Token]]:
         """Return each sentence as its tokens; an unknown word is a token without a meaning."""
         found: list[list[Token]] = [[]]

@@ -9,6 +9,7 @@ import typer
 
 from unipose.app.command_output import print_answer, with_progress
 from unipose.app.options import AsJson, BodyFile, Device, Fps
+from unipose.app.wording import OWN_ACTIONS_GUESSED
 from unipose.file_signatures import FILM_ENDINGS, check_file
 
 
@@ -149,4 +150,7 @@ def adapt(
             )
     if overlay is not None:
         lines.append(str(overlay))
-    print_answer("\n".join(lines), as_json, **report)
+    guessed = OWN_ACTIONS_GUESSED.format(file=out / "labels.json") if ask == "self" else None
+    if guessed:
+        lines.append(f"note: {guessed}")
+    print_answer("\n".join(lines), as_json, **report, note=guessed)

@@ -8,6 +8,7 @@ import typer
 
 from unipose.app.command_output import print_answer
 from unipose.app.options import AsJson, BodyFile, Out, PoseModelOptions, Text
+from unipose.app.wording import NOT_UNDERSTOOD
 
 
 def generate(
@@ -28,6 +29,15 @@ def generate(
 
     check_written(out)
     shape = own_body(body)
-    poses = models.load_assistant().generate(text, seed=seed, samples=samples)
+    from unipose.app.pose_changes import not_understood
+
+    assistant = models.load_assistant()
+    poses = assistant.generate(text, seed=seed, samples=samples)
     files = write(poses, out, shape)
-    print_answer("\n".join(files), as_json, text=text, seed=seed, files=files)
+    likeliest = poses if seed is None and samples == 1 else assistant.generate(text)
+    understood = not not_understood(text, likeliest, assistant.generate)
+    print_answer(
+        "\n".join(files), as_json, text=text, seed=seed, files=files, understood=understood
+    )
+    if not understood:
+        typer.echo(f"note: {NOT_UNDERSTOOD}", err=True)

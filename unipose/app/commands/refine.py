@@ -11,6 +11,7 @@ import typer
 
 from unipose.app.command_output import print_answer, with_progress
 from unipose.app.options import AsJson, BodyFile, Device, ModelFolder
+from unipose.app.wording import OWN_CONTACTS_GUESSED
 from unipose.file_signatures import check_file, is_photo
 
 
@@ -87,7 +88,7 @@ def refine(
     else:
         for file in files:
             check_file(file)
-    from unipose.app.contact_refining import Asking, PhotoRefining
+    from unipose.app.contact_refining import OWN, Asking, PhotoRefining
     from unipose.app.pose_input import own_body
     from unipose.body.body import load_body
     from unipose.contact.pose_prior import MaxMixture
@@ -137,6 +138,9 @@ def refine(
         lines.append(f"{len(fell_back)} of {len(result.refined)} without contacts to go by")
     alone = len({(one.image, one.person) for one in answers}) == 1
     lines += [one.told(alone=alone) for one in answers]
+    guessed = OWN_CONTACTS_GUESSED.format(file=out / "contacts.json") if asked == OWN else None
+    if guessed:
+        lines.append(f"note: {guessed}")
     print_answer(
         "\n".join(lines),
         as_json,
@@ -153,4 +157,5 @@ def refine(
         kept=result.kept,
         failed=result.failed,
         answers=[asdict(one) for one in answers],
+        note=guessed,
     )

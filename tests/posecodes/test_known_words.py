@@ -1,0 +1,26 @@
+"""Words that are known, and texts without any."""
+
+from __future__ import annotations
+
+import pytest
+
+from unipose.posecodes.known_words import has_known_word
+from unipose.posecodes.named_poses import NamedPoses
+
+
+@pytest.mark.parametrize(
+    "text", ["asdf qwerty", "blorp frungle", "!!!", "123", "人が立っている", ""]
+)
+def test_nothing_is_known_of_a_text_of_other_words(text):
+    assert not has_known_word(text)
+
+
+@pytest.mark.parametrize("text", ["T-pose", "RAISE IT", "someone with bent knees", "tree pose"])
+def test_one_known_word_is_enough(text):
+    assert has_known_word(text)
+
+
+def test_every_wording_of_a_named_pose_is_known():
+    named = NamedPoses.load()
+    texts = [t for n in named.names for s in ("train", "test") for t in named.wordings(n, s)]
+    assert [text for text in texts if not has_known_word(text)] == []

@@ -1,0 +1,23 @@
+"""Which words the readers of texts and the named poses know: of no other is anything understood."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from unipose.posecodes.change_reader import change_lexicon
+from unipose.posecodes.lexicon import statement_lexicon, words
+from unipose.posecodes.named_poses import NamedPoses
+
+
+@cache
+def known_words() -> frozenset[str]:
+    """Return all words of statements, changes, and the names and wordings of named poses."""
+    named = NamedPoses.load().poses_by_name.values()
+    texts = [said for pose in named for said in (pose.name, *pose.train, *pose.test)]
+    said = {word for text in texts for word in words(text) if word.isalpha()}
+    return statement_lexicon().words | change_lexicon().words | said
+
+
+def has_known_word(text: str) -> bool:
+    """Return whether a text has a word that is known."""
+    return not known_words().isdisjoint(words(text))
