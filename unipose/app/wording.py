@@ -32,10 +32,10 @@ HARDLY_MOVED = (
     'as "raise the left arm" or "bend the knees more".'
 )
 NOT_UNDERSTOOD = (
-    "The pose is the one that is made of no words at all, so this may not have been understood: "
-    'say where limbs are, such as "standing with the left arm raised", or take one of the named '
-    "poses (unipose poses)."
+    "Nothing of this seems to have been understood, so the pose may be anything: say where limbs "
+    'are, such as "standing with the left arm raised", or take a named pose (unipose poses).'
 )
+"""See `pose_changes.not_understood`."""
 OWN_CONTACTS_GUESSED = (
     "contacts of our own model are guesses (F1 12 % on pairs of people, 11 % by chance): correct "
     "{file} and give it to --contacts"
