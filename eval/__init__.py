@@ -1,1 +1,5 @@
 """One program per benchmark."""
+
+from unipose.app.installation import tell_missing_packages
+
+tell_missing_packages()

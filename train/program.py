@@ -21,6 +21,7 @@ from torch import nn
 
 from tokenizer.codec import CodecError
 from train.threads import set_threads
+from unipose.app.installation import command_for
 from unipose.errors import ConfigError, UniPoseError
 
 Config = TypeVar("Config")
@@ -78,15 +79,20 @@ def start_accelerator(
     installed = {tracker.value for tracker in get_available_trackers()}
     missing = sorted(set(trackers) - installed)
     if missing:
+        command = command_for(missing[0])
         raise ConfigError(
             f"the tracker {missing[0]!r} is not installed, or unknown to accelerate; here are "
-            f"{', '.join(sorted(installed))}"
-        )
+            f"{', '.join(sorted(installed)) or 'none'}"
+            + (f" ({command} brings it; --trackers without a name logs to the folder alone)"
+               if command else "")
+        )  # fmt: skip
     launched = int(os.environ.get("WORLD_SIZE", "1"))
     asked = asked_engine()
     # a step without, say, an edit leaves the weights that only edits use without a gradient
     handlers: list[KwargsHandler] = [DistributedDataParallelKwargs(find_unused_parameters=True)]
     on_cpu = not torch.cuda.is_available()
+    if on_cpu:  # or DeepSpeed, which accelerate imports, prints that it found nothing else
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     if on_cpu and asked == "DEEPSPEED":
         # cpu=True makes DeepSpeed's processes rank 0 of 1; without gloo it looks for a GPU
         handlers.append(InitProcessGroupKwargs(backend="gloo"))

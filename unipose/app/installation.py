@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, distributions, requires, version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from packaging.requirements import Requirement
 
 PROJECT = "unipose"
+PACKAGE_OF = {"faiss": "faiss-cpu", "PIL": "pillow", "open_clip": "open-clip-torch"}
+"""Import names that are not their package's, dashes aside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +73,51 @@ def extras() -> list[ExtraPackages]:
         packages = tuple(need.name for need in wanted)
         found.append(ExtraPackages(name=name, packages=packages, problems=problems_of(wanted)))
     return found
+
+
+def missing_package(error: BaseException | None) -> str | None:
+    """Return which of our packages an import lacked and which command brings it; None if none."""
+    while error is not None and not isinstance(error, ModuleNotFoundError):
+        error = error.__cause__
+    module = "" if error is None or not error.name else error.name.partition(".")[0]
+    command = command_for(module) if module and find_spec(module) is None else None
+    return f"{module} is not installed; {command} brings it" if command else None
+
+
+def command_for(module: str) -> str | None:
+    """Return the command that brings a module by its import name; None if we do not ask for it."""
+    from packaging.utils import canonicalize_name
+
+    package = canonicalize_name(PACKAGE_OF.get(module, module))
+    try:
+        names = distribution(PROJECT).metadata.get_all("Provides-Extra") or []
+        asking = [
+            name for name in ("", *names)
+            if package in {canonicalize_name(need.name) for need in needed(name)}
+        ]  # fmt: skip
+    except PackageNotFoundError:  # ours: the programs run out of their folder
+        return None
+    if "" in asking:
+        return "`make setup`"
+    commands = [f"`pip install -e '.[{name}]'`" for name in asking if name != "dev"]
+    return " or ".join(["`make setup-all`"] * ("dev" in asking) + commands[:1]) or None
+
+
+def tell_missing_packages() -> None:
+    """Let a program that lacks one of our packages end in one line that says what brings it.
+
+    Programs import most of what they need before they run: only Python itself catches that.
+    """
+    usual = sys.excepthook
+
+    def told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        missing = missing_package(error)
+        if missing is None:
+            usual(kind, error, trace)
+        else:
+            sys.stderr.write(f"error: {missing}\n")
+
+    sys.excepthook = told
 
 
 def closure(wanted: Iterable[Requirement]) -> set[str]:
