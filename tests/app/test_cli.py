@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.fakes.assistant import FakeAssistant
+from tests.fakes.assistant import FakeAssistant, SilentAssistant
 from tests.fakes.speaker import FakeSpeaker
 from tests.fakes.tiny_model import tiny_assistant
 from unipose.app import cli, sources
@@ -63,6 +63,15 @@ def test_describe_prints_the_words_and_nothing_else(unipose, squat):
     assert (status, err) == (0, "")
     assert out.startswith("turned by ")
     assert out.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [("describe",), ("compare", "squat.npz")])
+def test_a_model_without_words_is_an_error(unipose, squat, monkeypatch, words: tuple[str, ...]):
+    monkeypatch.setattr(sources, "load_assistant", SilentAssistant.load)
+    status, out, err = unipose(*words, squat)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: expected words about the pose, and the model said nothing")
+    assert err.count("\n") == 1
 
 
 def test_describe_takes_the_second_of_a_recording_that_was_asked_for(unipose, recording):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.fakes.assistant import FakeAssistant
+from tests.fakes.assistant import FakeAssistant, SilentAssistant
 from tests.fakes.speaker import FakeSpeaker
 from unipose.app.conversation import LONGEST_LINE, MOST_TOKENS, Conversation
 from unipose.app.examples import EXAMPLES, example_pose
@@ -54,6 +54,18 @@ def test_a_question_is_measured_and_answered_in_the_models_words(fake: FakeAssis
     assert made.result.finding is not None
     assert made.result.finding.value is True
     assert not reply.corrected
+
+
+def test_a_model_without_words_is_no_empty_answer():
+    chat = talk(SilentAssistant(), "> describe", "", "> compare of 1 2", "")
+    chat.reply("/pose squat")
+    chat.reply("/pose wave")
+    for asked in ("describe it", "what changed?"):
+        pieces: list[str] = []
+        reply = chat.reply(asked, on_text=pieces.append)
+        assert reply.failed
+        assert reply.text == "".join(pieces).strip()
+        assert reply.text.startswith("expected words about the pose, and the model said nothing")
 
 
 def test_words_that_leave_what_was_measured_are_replaced(fake: FakeAssistant):

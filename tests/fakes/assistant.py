@@ -99,3 +99,15 @@ class FakeAssistant:
 
 def _name(image: Path | np.ndarray) -> str:
     return "pixels" if isinstance(image, np.ndarray) else Path(image).name
+
+
+class SilentAssistant(FakeAssistant):
+    """Says nothing of a pose, as a model that was hardly trained."""
+
+    def describe(
+        self, shown: Pose | np.ndarray, *, on_text: Callable[[str], None] | None = None
+    ) -> str:
+        return self._say([], on_text)
+
+    def compare(self, a: Pose, b: Pose, *, on_text: Callable[[str], None] | None = None) -> str:
+        return self._say([" "], on_text)

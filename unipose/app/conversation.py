@@ -371,7 +371,7 @@ class _Said:
         if self._break and self.text:
             piece = "\n" + piece.lstrip()
         self._break = False
-        self.part_has_text = True
+        self.part_has_text |= bool(piece.strip())
         self.text += piece
         if self._on_text is not None:
             self._on_text(piece)

@@ -169,8 +169,8 @@ def save_lifted(lifted: LiftedPeople, out: Path, body: Body | None, *, joints: b
 def describe_lifted(lifted: LiftedPeople, describer: PoseDescriber) -> list[tuple[str, str]]:
     """Return whose pose each text says, and the text; of a film the first pose alone."""
     if lifted.film:
-        return [(f"{lifted.images[0]}, the first of {len(lifted.images)}",
-                 describer.describe(lifted.poses[0]))]  # fmt: skip
+        name = f"{lifted.images[0]}, the first of {len(lifted.images)}"
+        return [(name, describer.describe(lifted.poses[0]))]
     texts = describer.describe_batch(lifted.poses)
     return [
         (f"{name}, person {number}", text)

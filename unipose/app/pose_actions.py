@@ -16,6 +16,7 @@ from unipose.app.examples import EXAMPLES, example_pose
 from unipose.app.pose_changes import about_vertical, as_state, hardly_moved, not_understood
 from unipose.app.pose_input import Progress, draw_reading, open_photo, read_frame, read_motion
 from unipose.app.wording import CAPABILITIES, HARDLY_MOVED, NOT_UNDERSTOOD, problem_in_words
+from unipose.assistant.request_texts import checked_answer
 from unipose.body.body import Body
 from unipose.body.facing import yaw_of
 from unipose.body.people import PersonInImage
@@ -207,12 +208,11 @@ class PoseActions:
         if call.verb == "compare":
             pair = [self.held[number].pose for number in numbers]
             done.compared = (numbers[0], numbers[1])
-            return CallResult(
-                model_text="shown", user_text=self.assistant.compare(*pair, on_text=on_text)
-            )
+            text = self.assistant.compare(*pair, on_text=on_text)
+            return CallResult(model_text="shown", user_text=checked_answer(text))
         if call.verb == "describe":
             text = self.assistant.describe(self.held[numbers[0]].pose, on_text=on_text)
-            return CallResult(model_text="shown", user_text=text)
+            return CallResult(model_text="shown", user_text=checked_answer(text))
         return self._do_to_one(call, numbers[0], typed, done)
 
     def _do_to_one(self, call: Call, number: int, typed: str, done: Done) -> CallResult:

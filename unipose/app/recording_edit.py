@@ -14,6 +14,7 @@ from unipose.app.pose_actions import Assistant
 from unipose.app.pose_changes import only_moved
 from unipose.app.pose_input import check_drawn, refuse_own
 from unipose.app.recording_picture import draw_recordings
+from unipose.app.wording import SAID_NOTHING
 from unipose.body.body import Body, load_body
 from unipose.body.pose import Pose
 from unipose.errors import FileError, FileNote, PoseError, PoseQueryError, SkeletonError
@@ -151,8 +152,9 @@ class EditedRecording:
         frames = self.changed_frames
         span = f"frames {frames[0]} to {frames[-1]}" if len(frames) > 1 else f"frame {self.frame}"
         return [
-            f"before, frame {self.frame} ({self.frame / self.fps:.2f} s): {self.before}",
-            f"after: {self.after}",
+            f"before, frame {self.frame} ({self.frame / self.fps:.2f} s): "
+            + (self.before or SAID_NOTHING),
+            f"after: {self.after or SAID_NOTHING}",
             f"turned in {span}, degrees: {joints}" if joints else "turned: nothing",
             f"root: {self.root}",
             *self.files,

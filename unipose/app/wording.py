@@ -26,7 +26,8 @@ films     "when is the left foot highest?" (of a pose that was read from a recor
 files     "open walk.bvh" · "save it as squat.npz" · "show me"
 "it" is the current pose; say "pose 2", "the first one", "the one before" for others."""
 
-
+SAID_NOTHING = "(the model said nothing of it)"
+"""Stands where a description should, beside what else came out well."""
 HARDLY_MOVED = (
     "Hardly anything has moved, so this may not have been understood: say where a limb goes, such "
     'as "raise the left arm" or "bend the knees more".'

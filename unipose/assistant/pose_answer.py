@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from unipose.assistant.request_texts import checked_answer
 from unipose.body.pose import Pose
 from unipose.language.call_loop import SYSTEM, CallMade, CallResult, Speaker, Turn, take_turn
 from unipose.language.chat_rendering import Message
@@ -69,7 +70,7 @@ def answer_about(
         asked = [held[number][0] for number in numbers]
         if call.verb in ("describe", "compare"):
             text = assistant.describe(*asked) if len(asked) == 1 else assistant.compare(*asked)
-            return CallResult(model_text="shown", user_text=text)
+            return CallResult(model_text="shown", user_text=checked_answer(text))
         film = show_film(held[1]) if call.verb == "when" and len(held[1]) > 1 else None
         found = answer_call(call, [show_pose(pose) for pose in asked], film=film)
         unsure |= bool(photos & {*numbers}) and hangs_on_eyes(found)

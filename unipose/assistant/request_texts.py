@@ -1,8 +1,8 @@
-"""Requests in words: checked, and written as the texts of training are."""
+"""Requests in words, checked and written as the texts of training are; answers, checked."""
 
 from __future__ import annotations
 
-from unipose.errors import PoseQueryError
+from unipose.errors import AnswerParseError, PoseQueryError
 
 LONGEST_TEXT = 2000
 """Characters of one request; far more than any pose needs."""
@@ -18,6 +18,16 @@ def checked_request(text: str) -> str:
     if len(text) > LONGEST_TEXT:
         raise PoseQueryError(
             f"the request has {len(text)} characters; at most {LONGEST_TEXT} are read"
+        )
+    return text
+
+
+def checked_answer(text: str) -> str:
+    """Return what a model said of a pose. Raises AnswerParseError if that is nothing."""
+    if not text.strip():
+        raise AnswerParseError(
+            "expected words about the pose, and the model said nothing; its training was too "
+            "short, or had no such texts: train it longer, or choose another model"
         )
     return text
 

@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 
 from tests.fakes.served import POSE, tiny_app
 from unipose.app.server.application import make_app
+from unipose.app.server.pose_rows import BatchedAssistant
 from unipose.app.server.settings import ServerSettings
 from unipose.errors import ConfigError
 
@@ -69,6 +70,15 @@ def test_plain_endpoints_answer(client: TestClient, path: str, asked: dict, fiel
     answer = client.post(f"/v1/poses/{path}", json=asked)
     assert answer.status_code in (200, 422), answer.text  # random weights may write no pose
     assert field in answer.json() or "error" in answer.json()
+
+
+def test_a_model_without_words_is_no_empty_answer(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(BatchedAssistant, "describe", lambda *_, **__: "")
+    answer = client.post("/v1/poses/describe", json={"pose": POSE})
+    assert answer.status_code == 422
+    assert "the model said nothing" in answer.json()["error"]["message"]
 
 
 def test_counters_are_prometheus_s(client: TestClient):

@@ -47,10 +47,11 @@ def compare(
     shape = own_body(body)
     of_second = replace(reading, at=at_b, frame=frame_b)
     both = read_shown(first, reading, shape), read_shown(second, of_second, shape)
+    from unipose.assistant.request_texts import checked_answer
     from unipose.body.pose import Pose
 
     assistant = models.load_assistant()
-    text = assistant.compare(*both)
+    text = checked_answer(assistant.compare(*both))
     drawn = {}
     if picture is not None:
         before, after = (one if isinstance(one, Pose) else assistant.estimate(one) for one in both)

@@ -18,7 +18,8 @@ def describe(
     """Say a pose, or the pose of a person in a photo, in words."""
     check_file(file, photos=True)
     from unipose.app.pose_input import own_body, read_shown
+    from unipose.assistant.request_texts import checked_answer
 
     shown = read_shown(file, reading, own_body(body))
-    text = models.load_assistant().describe(shown)
+    text = checked_answer(models.load_assistant().describe(shown))
     print_answer(text, as_json, file=str(file), at=reading.at, frame=reading.frame, text=text)

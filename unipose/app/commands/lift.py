@@ -9,6 +9,7 @@ import typer
 
 from unipose.app.command_output import print_answer
 from unipose.app.options import AsJson, BodyFile, Device, Fps, ModelFolder, Out
+from unipose.app.wording import SAID_NOTHING
 
 
 def lift(
@@ -78,7 +79,7 @@ def lift(
 
         assistant = sources.load_assistant(model, device=device, eyes="own")
         texts = describe_lifted(lifted, assistant)
-        lines += [f"{name}: {text}" for name, text in texts]
+        lines += [f"{name}: {text or SAID_NOTHING}" for name, text in texts]
     print_answer(
         "\n".join(lines),
         as_json,

@@ -35,6 +35,7 @@ from unipose.app.server.server_metrics import ServerMetrics
 from unipose.app.server.settings import ServerSettings
 from unipose.app.server.speaker_rows import BatchedSpeaker, QueuedSpeech, SpeakerEngine
 from unipose.assistant import UniPose
+from unipose.assistant.request_texts import checked_answer
 from unipose.body.body import Body
 from unipose.contact.contact_tables import write_table
 from unipose.contact.own_model import words_of
@@ -201,6 +202,8 @@ class ServedModels:
             text = model.describe(ask.pose, on_text=on_text)
         else:
             text = model.compare(ask.before, ask.after, on_text=on_text)
+        if not model.cut:  # a text of one token may be a space
+            text = checked_answer(text)
         return Answered(text=text, answer_tokens=model.answer_tokens, cut=model.cut)
 
     def _contacts(self, ask: ContactsAsk, cancelled: Event) -> Answered:
