@@ -11,12 +11,7 @@ WORKERS ?= 2
 MOCAP ?= $(if $(UNIPOSE_MOCAP),$(UNIPOSE_MOCAP),../shared/mocap)
 PHOTOS ?= ../shared/photos
 
-# Training on a CPU allocates and frees the same large tensors at every step. glibc gives such memory
-# back to the system each time, and fetching it again (page faults) costs more than the arithmetic.
-# The first three settings make the process keep its memory; training gets 1.4 to 9 times faster. The
-# fourth lets the thread of the backward pass share it.
-KEEP_MEMORY := MALLOC_ARENA_MAX=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456
-TRAIN := PATH="$(CURDIR)/$(BIN):$$PATH" $(KEEP_MEMORY) $(BIN)/accelerate launch --num_processes 1 \
+TRAIN := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/accelerate launch --num_processes 1 \
 	--num_machines 1 --mixed_precision no --dynamo_backend no -m
 
 .PHONY: help setup setup-all chat web serve test test-slow check lint format types arrows mini smol codes converse lifting picture bench adaptation wholebody prior docs docs-output lock clean
@@ -117,7 +112,7 @@ converse: setup-all ## train the conversation model again, from the mocap folder
 	cp runs/converse/model/adapter_*.* unipose/weights/conversation/
 
 lifting: setup-all ## train and measure lifters with and without the trainable loss (MOCAP=FOLDER)
-	$(KEEP_MEMORY) $(BIN)/python -m train.lifter_runs --training.folder $(MOCAP)
+	$(BIN)/python -m train.lifter_runs --training.folder $(MOCAP)
 	$(BIN)/python -m eval.lifting --folder $(MOCAP)
 	$(BIN)/python -m eval.lifted_people --data $(MOCAP)
 

@@ -20,6 +20,7 @@ from accelerate.utils import (
 from torch import nn
 
 from tokenizer.codec import CodecError
+from train.kept_memory import keep_memory
 from train.threads import set_threads
 from unipose.app.installation import command_for
 from unipose.errors import ConfigError, UniPoseError
@@ -91,7 +92,9 @@ def start_accelerator(
     # a step without, say, an edit leaves the weights that only edits use without a gradient
     handlers: list[KwargsHandler] = [DistributedDataParallelKwargs(find_unused_parameters=True)]
     on_cpu = not torch.cuda.is_available()
-    if on_cpu:  # or DeepSpeed, which accelerate imports, prints that it found nothing else
+    if on_cpu:
+        keep_memory()
+        # or DeepSpeed, which accelerate imports, prints that it found nothing else
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     if on_cpu and asked == "DEEPSPEED":
         # cpu=True makes DeepSpeed's processes rank 0 of 1; without gloo it looks for a GPU
