@@ -17,6 +17,7 @@ from typing import Literal
 from data_builders.engine import Place
 from data_builders.imagescript.build import build
 from data_builders.imagescript.config import BuildConfig
+from data_builders.pose_talk import TalkConfig
 from data_builders.readers.registry import open_source
 from data_builders.readers.source import Drops
 from data_builders.studio.config import StudioConfig
@@ -24,6 +25,7 @@ from tokenizer.codec import CodecError
 from train import align, pose_codes
 from train.program import read_config
 from unipose.errors import ConfigError, EmptySourceError, UniPoseError
+from unipose.language.templates import Task
 
 EVERY = 10.0
 """Poses per second of a recording that the tokenizer sees."""
@@ -60,7 +62,7 @@ class YourOwnConfig:
 
 PRESETS: Mapping[str, YourOwnConfig] = {
     "mini": YourOwnConfig(recordings=Path("recordings")),
-    # a minute or two on a laptop: enough to say something of poses like those that it has seen
+    # three minutes of a core: it speaks as descriptions do, is seldom right, and does nothing else
     "tiny": YourOwnConfig(
         recordings=Path("recordings"),
         pictures=48,
@@ -73,9 +75,13 @@ PRESETS: Mapping[str, YourOwnConfig] = {
         ),
         language=replace(
             align.PRESETS["mini"],
-            small=align.SmallLlama(hidden=96, layers=2, heads=4, feed_forward=256, text_tokens=512),
-            geometry=128, steps=120, batch=12, practice=8, warmup=10, save_every=60, checked=0,
-            peak_rate=3e-3, trackers=(),
+            small=align.SmallLlama(
+                hidden=96, layers=2, heads=4, feed_forward=256, text_tokens=1024
+            ),
+            # of so few steps, all go to descriptions
+            talk=TalkConfig(shares=((Task.DESCRIBE, 1.0),)),
+            geometry=128, steps=500, batch=8, pieces=1, practice=0, warmup=10, save_every=250,
+            checked=0, peak_rate=3e-3, trackers=(),
         ),
     ),
     "debug": YourOwnConfig(
