@@ -62,7 +62,7 @@ class YourOwnConfig:
 
 PRESETS: Mapping[str, YourOwnConfig] = {
     "mini": YourOwnConfig(recordings=Path("recordings")),
-    # three minutes of a core: it speaks as descriptions do, is seldom right, and does nothing else
+    # two minutes of a core: it speaks as descriptions do, is seldom right, and does nothing else
     "tiny": YourOwnConfig(
         recordings=Path("recordings"),
         pictures=48,
