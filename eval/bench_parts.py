@@ -70,7 +70,7 @@ KEEP_MEMORY = {
     "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "100000000000", "MALLOC_TOP_PAD_": "268435456",
 }  # fmt: skip
-"""As in the Makefile: training on a CPU must keep its memory."""
+"""As `train.kept_memory` sets: both trainings of the comparison keep their memory."""
 
 POSES = (
     BenchPart(
