@@ -97,6 +97,8 @@ class RequestStates:
     ends: Int[Tensor, " request"]
     """Where the states of each request end."""
     rotations: Float[Tensor, "request 22 3 3"]
+    sources: Int[Tensor, "request slot"]
+    """Codes of the poses that are to be changed; -1 where none is."""
 
     @classmethod
     def joined(cls, parts: Sequence[RequestStates]) -> RequestStates:
@@ -106,6 +108,7 @@ class RequestStates:
             states=torch.cat([part.states for part in parts]),
             ends=torch.cat([part.ends + int(n) for part, n in zip(parts, before, strict=False)]),
             rotations=torch.cat([part.rotations for part in parts]),
+            sources=torch.cat([part.sources for part in parts]),
         )
 
     @property
@@ -115,14 +118,17 @@ class RequestStates:
 
     def batch(
         self, chosen: Int[Tensor, " row"]
-    ) -> tuple[Float[Tensor, "row place width"], Bool[Tensor, "row place"]]:
-        """Return the states of some requests, filled up to the longest, and which are there."""
+    ) -> tuple[
+        Float[Tensor, "row place width"], Bool[Tensor, "row place"], Int[Tensor, "row slot"]
+    ]:
+        """Return what an expert is given: the states of some requests, filled up to the longest,
+        which of them are there, and the codes of what is to be changed."""
         lengths = self.lengths[chosen]
         starts = self.ends[chosen] - lengths
         places = torch.arange(int(lengths.max()))
         seen = places < lengths[:, None]
         taken = (starts[:, None] + places).where(seen, 0)
-        return self.states[taken], seen
+        return self.states[taken], seen, self.sources[chosen]
 
 
 @torch.inference_mode()
@@ -132,17 +138,18 @@ def states_of_requests(
     """Return what the language model makes of each request of a pack."""
     batch = collate([packed], pad=vocabulary.pad)
     seen, positions = seen_places(batch, read_both_ways=model.config.read_both_ways)
-    hidden = model.expert_states(model.hidden_states(batch, seen, positions)[0], batch)
-    hidden = hidden[0].bfloat16()
+    hidden = model.hidden_states(batch, seen, positions)[0][0].bfloat16()
     assert batch.branches is not None
     branches, attended = batch.branches[0], model.expert_places(batch)[0]
     parts = [
         hidden[attended & ((branches == 0) | (branches == i + 1))] for i in range(len(rotations))
     ]
+    none = torch.full((1, model.length), -1)
     return RequestStates(
         states=torch.cat(parts),
         ends=torch.tensor([len(part) for part in parts]).cumsum(0),
         rotations=rotations,
+        sources=(none if batch.sources is None else batch.sources).repeat(len(parts), 1),
     )
 
 
@@ -191,18 +198,6 @@ def kept_states(
                 )  # fmt: skip
         shards.append(RequestStates(**load_file(path)))
     return RequestStates.joined(shards)
-
-
-def poses_alone(
-    model: PoseLanguageModel, codes: Int[Tensor, "pose code"]
-) -> tuple[Float[Tensor, "pose place width"], Bool[Tensor, "pose place"]]:
-    """Return poses as an expert sees one that is read, and which places are there: all."""
-    assert model.pose_projector is not None
-    with torch.no_grad():
-        rotations = model.codec.rotations(codes)
-        shown = model.pose_projector(rotations, model.joints(rotations, facing=True))
-        states = shown[:, model.pose_projector.filled_in()].bfloat16()
-    return states, torch.ones(states.shape[:2], dtype=torch.bool)
 
 
 def merge_lora_layers(model: PoseLanguageModel) -> None:
@@ -261,7 +256,8 @@ def main(config: PoseExpertTraining) -> None:
         if alone:
             drawn = pool.draw(alone, generator, config.lessons.pool)
             read = model.codec.encode(rotations_to_6d(drawn))
-            scores = torch.cat([scores, expert.levels(*poses_alone(model, read))])
+            nothing = known.states.new_zeros(alone, 1, known.states.shape[1])
+            scores = torch.cat([scores, expert.levels(nothing, nothing[..., 0] == 0, read)])
             wanted = torch.cat([wanted, read])
         mixed = rotations_from_6d(model.codec.decoder(expert.mixed_latents(scores, books)))
         truth = model.codec.rotations(wanted).detach()

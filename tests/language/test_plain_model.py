@@ -109,6 +109,41 @@ def test_the_expert_sees_no_filled_places(expert: UniPose):
     torch.testing.assert_close(alone, padded)
 
 
+def test_the_expert_knows_the_pose_that_a_row_read_and_of_others_nothing(expert: UniPose):
+    model = expert.model
+    assert model.expert is not None
+    states = torch.randn(1, 5, model.llm.config.hidden_size).expand(3, -1, -1)
+    seen = torch.ones(3, 5, dtype=torch.bool)
+    one, other = torch.randint(2048, (2, model.length))
+    none = torch.full_like(one, -1)
+    written = model.expert(states, seen, torch.stack([one, other, none]))
+    assert not torch.allclose(written[0], written[1], atol=1e-3)
+    torch.testing.assert_close(written[2:], model.expert(states[2:], seen[2:]))
+
+
+def test_what_is_edited_is_written_from_the_pose_that_was_read(
+    expert: UniPose, monkeypatch: pytest.MonkeyPatch
+):
+    model = expert.model
+    given: list[list[int]] = []
+    assert model.expert is not None
+    forward = model.expert.forward
+
+    def watched(
+        states: torch.Tensor, seen: torch.Tensor, source: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        given.extend([] if source is None else source.tolist())
+        return forward(states, seen, source)
+
+    monkeypatch.setattr(model.expert, "forward", watched)
+    codes = expert.codes(some_poses())[0]
+    for guess in (True, False):
+        with monkeypatch.context() as patch:
+            open_poses(expert, patch)
+            answer(model, expert.vocabulary, [["Raise an arm.", codes]], Decoding(guess=guess))
+    assert given == [codes.tolist()] * 2
+
+
 def test_levels_score_codes_as_their_sum_and_mix_as_the_quantiser_does(expert: UniPose):
     codec, writer = expert.model.codec, expert.model.expert
     assert writer is not None

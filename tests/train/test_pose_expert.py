@@ -28,10 +28,11 @@ from unipose.language.rendering import collate, render_question
 def test_a_batch_of_states_is_filled_up_to_the_longest():
     known = RequestStates(
         states=torch.arange(5.0)[:, None], ends=torch.tensor([2, 5]),
-        rotations=torch.eye(3).repeat(2, 22, 1, 1),
+        rotations=torch.eye(3).repeat(2, 22, 1, 1), sources=torch.tensor([[-1, -1], [4, 5]]),
     )  # fmt: skip
     joined = RequestStates.joined([known, known])
-    states, seen = joined.batch(torch.tensor([2, 1]))
+    states, seen, sources = joined.batch(torch.tensor([2, 1]))
+    assert sources.tolist() == [[-1, -1], [4, 5]]
     assert states[..., 0].tolist() == [[0.0, 1.0, 0.0], [2.0, 3.0, 4.0]]
     assert seen.tolist() == [[True, True, False], [True, True, True]]
     assert joined.ends.tolist() == [2, 5, 7, 10]

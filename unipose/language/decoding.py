@@ -139,7 +139,7 @@ class _State:
         hidden, question = model.hidden_states(block, seen, positions, self.cache, self.question)
         self.question = question if self.question is None else self.question
         if model.expert is not None:
-            states, attended = model.expert_states(hidden, block), model.expert_places(block)
+            states, attended = hidden, model.expert_places(block)
             if self.states is not None and self.attended is not None:
                 states = torch.cat([self.states, states], dim=1)
                 attended = torch.cat([self.attended, attended], dim=1)
@@ -213,7 +213,9 @@ def answer_batch(
             row = Row(source=sources[i])
             if i in going:
                 if model.expert is not None and token == vocabulary.first_code:
-                    codes = _written_by_expert(model, state, i, decoding, draws.of(i))
+                    codes = _written_by_expert(
+                        model, state, i, sources[i], decoding, draws.of(i)
+                    )
                     answers[i].add_pose(codes)
                     add_read_pose(row, codes, vocabulary, span=int(state.spans[i].max()) + 1)
                 else:
@@ -276,7 +278,7 @@ def _guess_poses(
         opens = model.text_logits(hidden[:, -1]).argmax(dim=-1)
         if decoding.checked and not bool((opens == vocabulary.first_code).all()):
             return None
-        logits = model.expert(model.expert_states(hidden, batch), model.expert_places(batch))
+        logits = model.expert(hidden, model.expert_places(batch), batch.sources)
         codes = _choose_codes(model, logits, decoding, None)
         return [Answer(poses=[code.cpu()], words_before=[0], complete=True) for code in codes]
     end = hidden.shape[1] - len(tail) - 1  # the place that closes the pose
@@ -300,14 +302,16 @@ def _written_by_expert(
     model: PoseLanguageModel,
     state: _State,
     row: int,
+    source: list[int],
     decoding: Decoding,
     generator: torch.Generator | None,
 ) -> Int[Tensor, " slot"]:
-    """Return the codes that the expert writes, from the states of one row."""
+    """Return the codes that the expert writes, from the states of one row and what it read."""
     assert model.expert is not None
     assert state.states is not None
     assert state.attended is not None
-    logits = model.expert(state.states[row : row + 1], state.attended[row : row + 1])
+    read = torch.tensor([source], device=state.states.device) if source else None
+    logits = model.expert(state.states[row : row + 1], state.attended[row : row + 1], read)
     return _choose_codes(model, logits, decoding, generator)[0].cpu()
 
 

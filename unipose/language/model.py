@@ -258,28 +258,9 @@ class PoseLanguageModel(PreTrainedModel):
             joints = self.joints(rotations, facing=True)
         return self.pose_projector(rotations, joints)
 
-    def expert_states(
-        self, hidden: Float[Tensor, "row place width"], batch: Batch
-    ) -> Float[Tensor, "row place width"]:
-        """Return what the expert attends to: last hidden states, at the places of poses the first.
-
-        Thirty layers keep of a pose what words are about; its embedding still holds all of it.
-        """
-        shown = self.shown_poses(batch)
-        if shown is None:
-            return hidden
-        read = batch.kinds == READ_POSE
-        return hidden.masked_scatter(read[..., None], shown.to(hidden.dtype))
-
     def expert_places(self, batch: Batch) -> Bool[Tensor, "row place"]:
-        """Return the places that the expert attends to: all but those that no pose fills in."""
-        if self.pose_projector is None:
-            return batch.real
-        told = batch.real.new_zeros(self.config.pose_places)
-        told[self.pose_projector.filled_in()] = True
-        read = batch.kinds == READ_POSE
-        poses = int(read.sum()) // len(told)
-        return batch.real.masked_scatter(read, told.repeat(poses))
+        """Return the places that the expert attends to: it has the codes of a read pose itself."""
+        return batch.real & (batch.kinds != READ_POSE)
 
     def with_pictures(
         self, embeddings: Float[Tensor, "row place width"], batch: Batch

@@ -1,7 +1,9 @@
 """Writes a pose: queries, one for each position of the pose's codes, attend to a row's states.
 
 As the action expert of openpi beside its vision-language model: a small network with its own
-weights that sees nothing but the language model's states, and answers all codes of a pose at once.
+weights that attends to the language model's states, and answers all codes of a pose at once. As
+that one is given the state of the robot, this one is given the codes of the pose that is to be
+changed; what is asked for reaches it through the language model alone.
 """
 
 from __future__ import annotations
@@ -73,7 +75,7 @@ class ExpertBlock(nn.Module):
 
 
 class PoseExpert(nn.Module):
-    """From the states of a row to logits of all codes of one pose.
+    """From the states of a row, and the codes of a pose that it read, to logits of all codes of one.
 
     Codes of finite scalar quantisation are scored by their levels: 2,048 codes are a grid of 8 x 8
     x 8 x 4, and 28 scores a stage are learned sooner than 2,048.
@@ -91,29 +93,44 @@ class PoseExpert(nn.Module):
         positions = codec.length // codec.stages
         self.norm = nn.LayerNorm(context)
         self.context = nn.Linear(context, config.width)
+        scores = codec.stages * len(grid)
+        self.read = nn.Linear(scores, config.width)
         self.queries = nn.Parameter(torch.randn(positions, config.width) * 0.5)
         self.blocks = nn.ModuleList(ExpertBlock(config) for _ in range(config.blocks))
         self.last = nn.LayerNorm(config.width)
-        scores = codec.stages * len(grid)
         self.head = nn.Parameter(torch.randn(positions, config.width, scores) * 0.02)
         self.bias = nn.Parameter(torch.zeros(positions, scores))
 
     def levels(
-        self, states: Float[Tensor, "row place width"], seen: Bool[Tensor, "row place"]
+        self,
+        states: Float[Tensor, "row place width"],
+        seen: Bool[Tensor, "row place"],
+        source: Int[Tensor, "row slot"] | None = None,
     ) -> Float[Tensor, "row slot level"]:
-        """Return a score of each level of each code; `seen` are the places that are there."""
+        """Return a score of each level of each code.
+
+        `seen` are the places that are there; `source` are the codes of the pose that a row read, -1
+        in rows without.
+        """
         states = self.context(self.norm(states.to(self.context.weight.dtype)))
         queries = self.queries.expand(len(states), -1, -1)
+        if source is not None:
+            levels = self.grid.T[source.clamp(min=0)].unflatten(1, (-1, self.stages)).flatten(2)
+            begun = self.read(levels.to(states))
+            queries = queries + begun.where(source[:, :1, None] >= 0, 0.0)
         for block in self.blocks:
             queries = block(queries, states, seen[:, None, None])
         scores = torch.einsum("rqw,qwl->rql", self.last(queries), self.head) + self.bias
         return scores.unflatten(2, (self.stages, -1)).flatten(1, 2)
 
     def forward(
-        self, states: Float[Tensor, "row place width"], seen: Bool[Tensor, "row place"]
+        self,
+        states: Float[Tensor, "row place width"],
+        seen: Bool[Tensor, "row place"],
+        source: Int[Tensor, "row slot"] | None = None,
     ) -> Float[Tensor, "row slot code"]:
         """Return logits of the codes."""
-        scores = self.levels(states, seen)
+        scores = self.levels(states, seen, source)
         return scores @ self.grid.to(scores)
 
     def cross_entropy(
