@@ -18,11 +18,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from data_builders.studio.motions import Motions, mirror_words
-from unipose.adaptation.motion_text import FPS, SEGMENT_FRAMES
-from unipose.adaptation.text_features import plain_label
 from unipose.body.facing import yaw_of
 from unipose.body.skeletons import POSED_JOINTS, SMPL
 from unipose.errors import ConfigError, FileError
+from unipose.language.text_features import plain_label
+from unipose.retrieval.motion_text import FPS, SEGMENT_FRAMES
 
 INDEX = "cmu-index.csv"
 """Descriptions of all trials of the CMU database, of which a folder may hold a few."""

@@ -21,11 +21,11 @@ from data_builders.studio.labels import HIDDEN, OUTSIDE, SEEN
 from data_builders.studio.motions import Take
 from eval.pictures import as_seen
 from unipose.adaptation.film_keypoints import BODY_AND_FEET
-from unipose.adaptation.text_features import plain_label
 from unipose.body.body import Body
 from unipose.body.keypoints import Keypoints
 from unipose.body.people import Box
 from unipose.errors import ConfigError
+from unipose.language.text_features import plain_label
 from unipose.vision.crops import Crops
 
 PARTS = ("whole", "cut off", "covered")

@@ -212,7 +212,7 @@ class Bench:
             (person,) = shown.people
             assert person.pose is not None
             try:
-                said = assistant.contacts(person.pose, people=1)
+                said = assistant.contacts(person.pose, people=1, measured=False)
             except AnswerParseError:
                 said = []
             pairs = words_of(said, self.vocabulary, people=1)

@@ -151,7 +151,7 @@ def score_actions(
 
 def _pose(example: Example) -> Pose:
     known = [shown.rotations for shown in example.shown if shown.rotations is not None]
-    return Pose.from_rotations(torch.stack(known))
+    return Pose.from_rotations(torch.stack(known), fps=FPS)
 
 
 def _pairs(pairs: Sequence[Pair], people: int) -> set[Pair]:

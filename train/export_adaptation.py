@@ -8,16 +8,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from unipose.adaptation.default_models import DENOISER, MOTION_TEXT
+from unipose.adaptation.default_models import DENOISER
 from unipose.adaptation.denoiser import MotionDenoiser
 from unipose.adaptation.dictionary import MotionDictionary
-from unipose.adaptation.motion_text import MotionTextModel
+from unipose.retrieval.motion_text import EMBEDDED_SPACE, MotionTextModel
 
 
 def main(space: Path, denoiser: Path) -> None:
     """Load both and write them to unipose/weights."""
-    MotionTextModel.from_pretrained(space).half().save_pretrained(MOTION_TEXT)
-    MotionDictionary.load(space).save(MOTION_TEXT)
+    MotionTextModel.from_pretrained(space).half().save_pretrained(EMBEDDED_SPACE)
+    MotionDictionary.load(space).save(EMBEDDED_SPACE)
     MotionDenoiser.from_pretrained(denoiser).half().save_pretrained(DENOISER)
 
 

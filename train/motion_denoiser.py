@@ -24,8 +24,8 @@ from train.run_folder import RunFolder
 from train.settings import RunSettings
 from train.step_loop import StepLoop
 from unipose.adaptation.denoiser import JOINTS, DenoiserConfig, MotionDenoiser, draw_shown
-from unipose.adaptation.motion_text import FPS
 from unipose.body.skeletons import SMPL
+from unipose.retrieval.motion_text import FPS
 from unipose.vision.mesh_recovery_protocol import LEVEL
 
 

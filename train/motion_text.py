@@ -33,12 +33,12 @@ from train.run_folder import RunFolder
 from train.settings import RunSettings
 from train.step_loop import StepLoop
 from unipose.adaptation.dictionary import MotionDictionary, nearest
-from unipose.adaptation.motion_text import (
+from unipose.language.text_features import BaseModelText, plain_label
+from unipose.retrieval.motion_text import (
     MotionTextConfig,
     MotionTextModel,
     StatisticsEncoder,
 )
-from unipose.adaptation.text_features import BaseModelText, plain_label
 
 MINI = MotionTextConfig(encoder="statistics", latent=96, depth=2, feed_forward=192, text_hidden=128)
 """0.3 M weights: what half an hour of recordings can teach."""

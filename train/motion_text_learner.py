@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from data_builders.labelled_motions import MotionPieces
 from tokenizer.rotations import rotations_to_6d
-from unipose.adaptation.motion_text import MotionTextConfig, MotionTextModel, position_code
 from unipose.body.skeletons import POSED_JOINTS, SMPL
+from unipose.retrieval.motion_text import MotionTextConfig, MotionTextModel, position_code
 
 Normal = tuple[Float[Tensor, "row feature"], Float[Tensor, "row feature"]]
 """Mean and log variance."""

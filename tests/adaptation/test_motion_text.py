@@ -10,15 +10,15 @@ import torch
 
 from unipose.adaptation.dictionary import MotionDictionary
 from unipose.adaptation.motion_clip import MotionClip
-from unipose.adaptation.motion_text import (
+from unipose.errors import ConfigError, FileError, MissingFileError, PoseQueryError, WeightsError
+from unipose.language.text_features import plain_label
+from unipose.retrieval.motion_text import (
     MotionSpace,
     MotionTextConfig,
     MotionTextModel,
     motion_statistics,
     position_code,
 )
-from unipose.adaptation.text_features import plain_label
-from unipose.errors import ConfigError, FileError, MissingFileError, PoseQueryError, WeightsError
 
 STATISTICS = MotionTextConfig(
     encoder="statistics", latent=16, heads=2, feed_forward=16, text_hidden=16, text_width=8

@@ -125,8 +125,8 @@ def test_what_was_answered_before_an_endpoint_broke_is_refined(tmp_path):
 
 def test_our_own_model_answers_in_the_prompts_words(tmp_path):
     class Own:
-        def contacts(self, shown, *, people, seed=None):
-            assert shown.shape[2] == 3
+        def contacts(self, shown, *, people, measured, seed=None):
+            assert (shown.shape[2], measured) == (3, False)
             return [("left hand", "right hand"), ("left shoulder", "upper back")]
 
     write_photo(tmp_path / "a.png")

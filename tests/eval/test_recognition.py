@@ -26,6 +26,7 @@ from eval.recognition import (
     score_contacts,
     score_studio,
 )
+from tests.fakes.motion_labels import bent_elbow_labeller
 from tests.fakes.studio import made_up_motions, make_studio
 from tests.fakes.tiny_eyes import seeing_assistant, some_pixels
 from unipose.body.body import load_body
@@ -243,6 +244,7 @@ def test_a_language_model_that_sees_is_asked_about_the_pose_or_the_picture_itsel
     as_poses: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assistant = seeing_assistant()
+    assistant.motion_labeller = bent_elbow_labeller()
     assert isinstance(assistant, RecognitionModel)
     picture = assistant.model.look(some_pixels(), None)
     person = PicturedPerson(picture=picture, rotations=torch.eye(3).repeat(22, 1, 1))

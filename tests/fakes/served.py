@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from tests.fakes.motion_labels import bent_elbow_labeller
 from tests.fakes.tiny_chat_model import tiny_chat_model
 from tests.fakes.tiny_eyes import seeing_assistant
 from unipose.app.server.answer_streams import LocalModels
@@ -29,7 +30,9 @@ POSE: dict[str, Any] = {"format": "smpl-axis-angle", "body_pose": [0.1] * 69}
 
 @cache
 def shared_assistant() -> UniPose:
-    return seeing_assistant()
+    assistant = seeing_assistant()
+    assistant.motion_labeller = bent_elbow_labeller()
+    return assistant
 
 
 @cache

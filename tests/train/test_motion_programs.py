@@ -21,7 +21,7 @@ from train.motion_text_learner import (
 )
 from unipose.adaptation.denoiser import DenoiserConfig, MotionDenoiser
 from unipose.adaptation.dictionary import MotionDictionary
-from unipose.adaptation.motion_text import MotionTextModel
+from unipose.retrieval.motion_text import MotionTextModel
 
 TEXT, DENOISER = motion_text.PRESETS["debug"], motion_denoiser.PRESETS["debug"]
 

@@ -9,9 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.fakes.motion_labels import LEFT_ELBOW, BentElbowTexts, bent_elbow_labeller
 from tests.fakes.tiny_eyes import GUESSING_EYES, seeing_assistant, some_pixels
 from tests.fakes.tiny_model import tiny_assistant
 from unipose.assistant import UniPose
+from unipose.assistant.assistant import MOST_PICTURES
 from unipose.body.body import load_body
 from unipose.body.pose import Pose
 from unipose.errors import (
@@ -24,6 +26,7 @@ from unipose.errors import (
 from unipose.language.answers import write_contacts
 from unipose.language.decoding import Answer, Decoding
 from unipose.language.pictures import Picture
+from unipose.posecodes.named_poses import NamedPoses
 from unipose.vision.crops import Crops
 
 PIXELS = some_pixels().numpy()
@@ -152,12 +155,27 @@ def test_where_the_eyes_cannot_tell_shape_and_place_neither_is_told(
         guessing.estimate_person(PIXELS, box=box, focal_px=-1.0)
 
 
-def test_contacts_are_read_from_a_table(seeing: UniPose, monkeypatch: pytest.MonkeyPatch):
+def test_what_touches_is_measured(seeing: UniPose, monkeypatch: pytest.MonkeyPatch):
+    tree = NamedPoses.load().centre("tree pose on the left leg")
+    found = seeing.contacts(tree)
+    assert ("left hand", "right hand") in found
+    assert ("left thigh", "right foot") in found
+    monkeypatch.setattr(seeing, "estimate", lambda image, *, box: tree)
+    assert set(found) < set(seeing.contacts(PIXELS, box=[0, 0, 20, 30]))  # a longer reach
+    with pytest.raises(PoseQueryError, match="measured=False"):
+        seeing.contacts(tree, seed=1)
+    with pytest.raises(PoseQueryError, match="expected one pose"):
+        seeing.contacts(some_pose(2))
+
+
+def test_contacts_that_the_model_says_are_read_from_a_table(
+    seeing: UniPose, monkeypatch: pytest.MonkeyPatch
+):
     pairs = [("left hand", "left thigh")]
     ear = Ear(monkeypatch, seeing, write_contacts(pairs))
-    assert seeing.contacts(some_pose()) == pairs
+    assert seeing.contacts(some_pose(), measured=False) == pairs
     assert ear.heard == "Which body parts of the pose # touch?"
-    assert seeing.contacts(PIXELS, box=[0, 0, 20, 30]) == pairs
+    assert seeing.contacts(PIXELS, box=[0, 0, 20, 30], measured=False, seed=1) == pairs
     assert ear.heard == "Which body parts of the person in # touch?"
     with pytest.raises(AnswerParseError, match="first person"):
         seeing.contacts(PIXELS, people=2)
@@ -165,23 +183,44 @@ def test_contacts_are_read_from_a_table(seeing: UniPose, monkeypatch: pytest.Mon
         seeing.contacts(some_pose(), people=2)
 
 
-def test_a_label_is_one_of_the_actions(seeing: UniPose, monkeypatch: pytest.MonkeyPatch):
-    ear = Ear(monkeypatch, seeing, "Walk.")
-    assert seeing.label(some_pose(9), ["jump", "walk"]) == "walk"
-    assert ear.heard == (
-        'Which of these actions do you see in the poses # # #: "jump"; "walk"?'
-    )  # fmt: skip
-    assert seeing.label([PIXELS] * 5, ["jump", "walk"]) == "walk"
-    assert ear.heard.count("#") == 2
-    with pytest.raises(AnswerParseError, match="expected one of 'sit', 'run'"):
-        seeing.label([PIXELS], ["sit", "run"])
+def test_an_action_is_the_one_nearest_to_the_motion(monkeypatch: pytest.MonkeyPatch):
+    seeing = seeing_assistant()
+    seeing.motion_labeller = bent_elbow_labeller()
+    space = seeing.motion_labeller.space
+    assert isinstance(space, BentElbowTexts)
+    turns = torch.zeros(3, 22, 3)
+    turns[:, LEFT_ELBOW, 1] = -2.0
+    bent, names = Pose.from_axis_angle(turns), ["stand", "BendElbow"]
+    assert seeing.label(bent, names) == "BendElbow"
+    assert seeing.label(Pose.from_axis_angle(0 * turns, fps=120.0), names) == "stand"
+    assert seeing.label(bent[0], names) == "BendElbow"
+    assert space.frames == [31, 1, 1]  # half a second from pose to pose unless told
+    seen: list[object] = []
+    monkeypatch.setattr(seeing, "estimate", lambda image: seen.append(image) or bent[0])
+    assert seeing.label([PIXELS] * 20, names) == "BendElbow"
+    assert len(seen) == MOST_PICTURES
+    assert seeing.label(PIXELS, names) == "BendElbow"
     for wrong in (["walk"], ["walk", "Walk"], ["walk", "walk."], ["walk", "."], []):
         with pytest.raises(PoseQueryError, match="two different actions"):
             seeing.label([PIXELS], wrong)
-    assert seeing.label(PIXELS, ["jump", "walk"]) == "walk"
-    assert ear.heard.count("#") == 1
     with pytest.raises(PoseQueryError, match="got none"):
-        seeing.label([], ["jump", "walk"])
+        seeing.label([], names)
+
+
+def test_a_label_that_the_model_says_is_one_of_the_actions(
+    seeing: UniPose, monkeypatch: pytest.MonkeyPatch
+):
+    ear = Ear(monkeypatch, seeing, "Walk.")
+    assert seeing.label(some_pose(9), ["jump", "walk"], measured=False) == "walk"
+    assert ear.heard == (
+        'Which of these actions do you see in the poses # # #: "jump"; "walk"?'
+    )  # fmt: skip
+    assert seeing.label([PIXELS] * 5, ["jump", "walk"], measured=False) == "walk"
+    assert ear.heard.count("#") == 2
+    with pytest.raises(AnswerParseError, match="expected one of 'sit', 'run'"):
+        seeing.label([PIXELS], ["sit", "run"], measured=False)
+    assert seeing.label(PIXELS, ["jump", "walk"], measured=False) == "walk"
+    assert ear.heard.count("#") == 1
 
 
 def test_a_model_without_eyes_says_so_for_every_question(tmp_path: Path):

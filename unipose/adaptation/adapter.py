@@ -23,12 +23,12 @@ from unipose.adaptation.alignment import Alignment, SegmentTargets
 from unipose.adaptation.denoiser import MotionDenoiser, adapt_denoiser, windows_of
 from unipose.adaptation.dictionary import MotionDictionary
 from unipose.adaptation.film_keypoints import BODY_AND_FEET, CROP_PX, KeypointLabels
-from unipose.adaptation.motion_text import MotionSpace
 from unipose.adaptation.networks import FilmNetwork, adaptable
 from unipose.adaptation.segments import FilmSegment
 from unipose.body.body import Body
 from unipose.body.keypoints import Keypoints
 from unipose.errors import ConfigError
+from unipose.retrieval.motion_text import MotionSpace
 from unipose.vision.body_landmarks import LandmarkedBody
 from unipose.vision.crops import Crops, project
 from unipose.vision.mesh_recovery_protocol import MeshRecovery, RecoveredMeshes

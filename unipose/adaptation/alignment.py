@@ -14,10 +14,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from unipose.adaptation.dictionary import MotionDictionary
-from unipose.adaptation.motion_text import FPS, MotionSpace
 from unipose.adaptation.segments import FilmSegment
-from unipose.body.facing import without_yaw
 from unipose.body.skeletons import POSED_JOINTS
+from unipose.retrieval.motion_text import FPS, MotionSpace, facing_motion
 from unipose.vision.mesh_recovery_protocol import LEVEL
 
 
@@ -91,10 +90,9 @@ class Alignment:
         """
         facing = []
         for one, ticks in zip(self.segments, self.ticks):
-            motion = rotations[one.start : one.end][ticks][:, :POSED_JOINTS]
+            motion = rotations[one.start : one.end][ticks]
             root = LEVEL.to(motion) @ motion[:, 0]
-            front = without_yaw(root[:1])[0] @ root[0].mT
-            facing.append(torch.cat([(front @ root)[:, None], motion[:, 1:]], dim=1))
+            facing.append(facing_motion(torch.cat([root[:, None], motion[:, 1:]], dim=1)))
         return self.space.encode_motion(*_padded(facing))
 
     @torch.no_grad()

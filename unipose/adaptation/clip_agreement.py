@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from unipose.adaptation.text_features import CLIP_TEXT
 from unipose.errors import WeightsError
 from unipose.files.checkpoints import load_strictly, read_checkpoint
+from unipose.language.text_features import CLIP_TEXT
 from unipose.vision.pixels import CLIP_MEAN, CLIP_STD, normalised, resized_and_cut
 
 LEAST_COSINE = 0.3

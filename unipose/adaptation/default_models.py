@@ -10,9 +10,9 @@ from torch import nn
 
 from unipose.adaptation.denoiser import MotionDenoiser
 from unipose.adaptation.dictionary import MotionDictionary
-from unipose.adaptation.motion_text import MotionTextModel
 from unipose.errors import ConfigError
 from unipose.files.checkpoints import load_strictly, part_of, read_checkpoint
+from unipose.retrieval.motion_text import EMBEDDED_SPACE, MotionTextModel
 from unipose.vision.mesh_recovery import (
     HMR2,
     MeshHeadConfig,
@@ -24,14 +24,12 @@ from unipose.vision.resnet_recovery import ResNetRecovery
 from unipose.vision.token_recovery import TokenRecoveryNetwork
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-MOTION_TEXT, DENOISER, EYES = (
-    WEIGHTS / name for name in ("motion_text", "motion_denoiser", "mini")
-)
+DENOISER, EYES = WEIGHTS / "motion_denoiser", WEIGHTS / "mini"
 
 
 def load_space(folder: Path | None = None) -> tuple[MotionTextModel, MotionDictionary]:
     """Return the motion-text model of a folder (None: the embedded one) and its dictionary."""
-    folder = folder or MOTION_TEXT
+    folder = folder or EMBEDDED_SPACE
     return MotionTextModel.from_pretrained(folder), MotionDictionary.load(folder)
 
 

@@ -1,7 +1,7 @@
 """MotionCLIP's motion encoder in its published layout, as a space to align films in.
 
 The user brings the checkpoint (Tevet et al., ECCV 2022), of which `encoder.*` is loaded strictly;
-its texts are those of CLIP ViT-B/32 (`unipose.adaptation.text_features.ClipText`).
+its texts are those of CLIP ViT-B/32 (`unipose.language.text_features.ClipText`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unipose.adaptation.motion_text import position_code
 from unipose.files.checkpoints import load_strictly, part_of, read_checkpoint
+from unipose.retrieval.motion_text import position_code
 
 WIDTH, ROWS = 512, 25
 """Features, and rows of a pose: 22 joints, two fingers, the translation."""

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from unipose.adaptation.motion_text import FPS, SEGMENT_FRAMES
 from unipose.errors import ConfigError, FileError
 from unipose.files.atomic import written_whole
 from unipose.files.json_table import read_json_value
+from unipose.retrieval.motion_text import FPS, SEGMENT_FRAMES
 
 LARGEST_BYTES = 1 << 24
 SEGMENT_S = SEGMENT_FRAMES / FPS

@@ -14,14 +14,14 @@ from unipose.adaptation.default_models import load_denoiser, load_network, load_
 from unipose.adaptation.dictionary import MotionDictionary
 from unipose.adaptation.labelling import ActionNamer, AskingNamer, OwnNamer
 from unipose.adaptation.motion_clip import MotionClip
-from unipose.adaptation.motion_text import MotionSpace
-from unipose.adaptation.text_features import ClipText
 from unipose.app.adapted_film import Progress
 from unipose.app.film_adaptation import DETECTED, FilmAdaptation, Source, read_truth
 from unipose.body.body import load_body
 from unipose.errors import ConfigError
+from unipose.language.text_features import ClipText
 from unipose.priors.endpoint import Endpoint, EndpointConfig
 from unipose.priors.sampled_models import CachedSampledModel
+from unipose.retrieval.motion_text import MotionSpace
 
 ANSWER_TOKENS = 300
 SMALL_NETWORK = AdapterConfig(passes=3, rate=1e-4, denoiser_rate=1e-4, alignment_weight=0.3)

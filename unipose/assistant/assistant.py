@@ -12,7 +12,8 @@ from torch import Tensor
 
 from unipose.assistant.loading import load_models, model_folder, usable_device
 from unipose.assistant.model_answers import edited_like
-from unipose.assistant.picture_reading import Box, Eyes, Photo, PictureReading
+from unipose.assistant.motion_labeller import MotionLabeller
+from unipose.assistant.picture_reading import Box, Eyes, Photo, PictureReading, side_by_side
 from unipose.assistant.pose_answer import PoseAnswer, answer_about
 from unipose.assistant.request_texts import as_sentence, checked_request
 from unipose.body.pose import Pose
@@ -33,9 +34,15 @@ from unipose.language.templates import (
     motion_in,
     question_about,
 )
+from unipose.posecodes.shown_pose import show_pose
+from unipose.posecodes.touching import touching_regions
 
 MOMENTS = 3
-"""Poses of a motion that are shown when its label is asked for, as in training."""
+"""Poses of a motion that the language model is shown when it labels one, as in training."""
+MOST_PICTURES = 8
+"""Pictures of a motion that are looked at, evenly spread over it."""
+PICTURE_REACH_M = 0.04
+"""Skin of an estimated pose that is nearer touches: the best F1 on validation."""
 LONGEST_TABLE = 600
 """Text tokens of a table of contacts."""
 
@@ -129,16 +136,25 @@ class UniPose(PictureReading):
         *,
         people: int = 1,
         box: Box | None = None,
+        measured: bool = True,
         seed: int | None = None,
         temperature: float = 0.7,
     ) -> list[Pair]:
         """Return which body parts touch: a person's own, or with `people` = 2 those of two people.
 
-        The names are `unipose.body.regions.REGIONS`; of two people the one further left comes
-        first. The model says nothing but such a table, the likeliest one, or with a seed one drawn
-        at `temperature`; AnswerParseError if it comes to no end. Raises BlindModelError and
-        PoseQueryError as `estimate`.
+        The names are `unipose.body.regions.REGIONS`. What one person touches is measured on the
+        body's mesh, the nearest pair first: within REACH_M in a pose, within PICTURE_REACH_M in the
+        pose that `estimate` sees in a picture. Raises as `estimate`.
+
+        Without `measured`, and of two people always (how far one is behind the other does not show
+        in a picture), the language model says it, a guess hardly better than chance: the likeliest
+        table, or with a seed one drawn at `temperature`; of two people the one further left comes
+        first. Raises AnswerParseError if the table comes to no end, BlindModelError without eyes.
         """
+        if measured and people == 1:
+            if seed is not None:
+                raise PoseQueryError("what is measured has no seed; measured=False draws an answer")
+            return self._measured_contacts(shown, box)
         self._must_have_learned(Task.CONTACTS)
         if isinstance(shown, Pose):
             part = self._codes_of_one(shown)
@@ -155,30 +171,67 @@ class UniPose(PictureReading):
         said = self._texts([question], decoding, generator)[0]
         return read_contacts(said, people=people)
 
-    def label(self, shown: Pose | Photo | Sequence[Photo], actions: Sequence[str]) -> str:
+    def _measured_contacts(self, shown: Pose | Photo, box: Box | None) -> list[Pair]:
+        if isinstance(shown, Pose):
+            found = touching_regions(show_pose(shown))
+        else:
+            found = touching_regions(show_pose(self.estimate(shown, box=box)), PICTURE_REACH_M)
+        return sorted(found, key=lambda pair: found[pair])
+
+    def label(
+        self,
+        shown: Pose | Photo | Sequence[Photo],
+        actions: Sequence[str],
+        *,
+        measured: bool = True,
+    ) -> str:
         """Return which of the actions a motion is, shown as poses or as pictures in order.
 
-        Of a long motion a few moments are looked at, evenly spread over it. The model says nothing
-        but one of the actions. Raises BlindModelError and PoseQueryError as `estimate`,
-        AnswerParseError for a name too long to be said (200 tokens).
+        It is the one whose name is nearest to the motion in the motion-text space that comes along;
+        of pictures, to the poses that `estimate` sees in at most MOST_PICTURES of them. That space
+        learned from half an hour of recordings: see docs/limits.md for how often it is right.
+        Raises as `estimate`, and MissingFileError if the base that reads the names is not installed
+        (`make setup`).
+
+        Without `measured` the language model says one of them, shown a few moments; unipose-mini
+        does so by chance. Raises AnswerParseError for a name too long to be said (200 tokens).
         """
-        self._must_have_learned(Task.MOTION_LABEL)
         names = [checked_request(action) for action in actions]
         if len({plain(name) for name in names} - {""}) < max(2, len(names)):
             raise PoseQueryError(f"expected at least two different actions, got {names}")
-        parts: list[Tensor] | list[Picture]
+        motion: Pose | list[Photo]
         if isinstance(shown, Pose):
-            moments = evenly(range(len(shown)), MOMENTS)
-            parts = list(self.codes(shown[torch.tensor(moments)]))
+            motion = shown
+        elif isinstance(shown, str | Path | np.ndarray | Picture):
+            motion = [shown]
+        else:
+            motion = list(shown)
+        if not len(motion):
+            raise PoseQueryError("expected at least one pose or picture of a motion, got none")
+        if not measured:
+            return self._said_label(motion, names)
+        if not isinstance(motion, Pose):
+            motion = side_by_side([self.estimate(one) for one in evenly(motion, MOST_PICTURES)])
+        return self.motion_labeller.nearest(motion, names)
+
+    def _said_label(self, motion: Pose | list[Photo], names: list[str]) -> str:
+        self._must_have_learned(Task.MOTION_LABEL)
+        parts: list[Tensor] | list[Picture]
+        if isinstance(motion, Pose):
+            moments = evenly(range(len(motion)), MOMENTS)
+            parts = list(self.codes(motion[torch.tensor(moments)]))
         elif not self.model.pictures:
             raise BlindModelError()
         else:
-            alone = isinstance(shown, str | Path | np.ndarray | Picture)
-            pictures = [shown] if alone else evenly(shown, self.model.pictures)
-            parts = [self._picture(one, None) for one in pictures]
+            parts = [self._picture(one, None) for one in evenly(motion, self.model.pictures)]
         question = ask(FIXED[Task.MOTION_LABEL], seen=motion_in(parts), actions=list_of(names))
         decoding = Decoding(grammar=OneOf(names, self.vocabulary))
         return read_label(self._texts([question], decoding)[0], names)
+
+    @cached_property
+    def motion_labeller(self) -> MotionLabeller:
+        """Who names actions, loaded when the first is asked for; raises as its `load`."""
+        return MotionLabeller.load()
 
     def generate(
         self, text: str, *, seed: int | None = None, samples: int = 1, temperature: float = 0.7

@@ -119,7 +119,7 @@ class PictureReading(ModelAnswers):
             people = self._people(pictures, questions, None)
         else:
             people = [self.estimate_person(image, box=box) for box in boxes]
-        return _side_by_side([person.pose for person in people if person.pose is not None])
+        return side_by_side([person.pose for person in people if person.pose is not None])
 
     def _picture(self, image: Photo, box: Box | None, *, whole: bool = False) -> Picture:
         """Return a picture as a part of a question: what is in the box, or all of it if `whole`."""
@@ -237,7 +237,7 @@ def _area(box: Box | None) -> float:
     return 0.0 if box is None else (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _side_by_side(poses: list[Pose]) -> Pose:
+def side_by_side(poses: list[Pose]) -> Pose:
     """Return poses of which the same is known as one batch."""
     betas = [pose.betas for pose in poses if pose.betas is not None]
     places = [pose.translation for pose in poses if pose.translation is not None]

@@ -1,7 +1,8 @@
 """Our own model as one who is asked about contacts, beside endpoints.
 
 It knows the fine regions with their sides and is held to a grammar; what it says is written down in
-the words of the prompt, without sides, as every other answer is.
+the words of the prompt, without sides, as every other answer is. What is measured on an estimate
+would tell its refiner nothing new, so the language model itself is asked.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from unipose.priors.sampled_models import InProcessModel, ModelQuestion
 class ContactModel(Protocol):
     """What `unipose.assistant.UniPose` offers."""
 
-    def contacts(self, shown: Pose | Pixels, *, people: int, seed: int | None = None) -> list[Pair]:
+    def contacts(
+        self, shown: Pose | Pixels, *, people: int, measured: bool, seed: int | None = None
+    ) -> list[Pair]:
         """Return the touching regions in a picture, or of a pose."""
         ...
 
@@ -45,7 +48,7 @@ def own_model(
         (pixels,) = question.pictures
         tables = []
         for number in numbers:
-            said = model.contacts(pixels, people=people, seed=number or None)
+            said = model.contacts(pixels, people=people, measured=False, seed=number or None)
             tables.append(write_table(words_of(said, vocabulary, people=people), people=people))
         return tables
 

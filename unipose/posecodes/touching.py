@@ -85,11 +85,11 @@ def skin_of(body: Body) -> Skin:
     )
 
 
-def touching_regions(pose: ShownPose) -> dict[tuple[str, str], float]:
-    """Return the pairs of REGIONS that touch, and their distance in metres."""
+def touching_regions(pose: ShownPose, reach_m: float = REACH_M) -> dict[tuple[str, str], float]:
+    """Return the pairs of REGIONS whose skin is nearer than `reach_m`, and their distance (m)."""
     skin, mesh = skin_of(pose.body), pose.mesh
     tree = KDTree(mesh)
-    first, second = tree.query_pairs(REACH_M, output_type="ndarray").T
+    first, second = tree.query_pairs(reach_m, output_type="ndarray").T
     first, second, gap = _touching(pose, skin, first, second)
     found: dict[tuple[str, str], float] = {}
     low = np.minimum(skin.regions[first], skin.regions[second])

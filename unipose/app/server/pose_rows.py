@@ -195,8 +195,13 @@ class BatchedAssistant:
         return found
 
     def contacts(self, image: Pixels, *, people: int, seed: int | None = None) -> list[Pair]:
-        """Return which parts touch in a picture. Raises as `UniPose.contacts`."""
-        found = self._call(lambda assistant: assistant.contacts(image, people=people, seed=seed))
+        """Return which parts touch in a picture, as the model says, for a refiner of poses.
+
+        Raises as `UniPose.contacts`.
+        """
+        found = self._call(
+            lambda assistant: assistant.contacts(image, people=people, measured=False, seed=seed)
+        )
         assert isinstance(found, list)
         return found
 

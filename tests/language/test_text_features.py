@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tests.fakes.base_models import write_base
-from unipose.adaptation.text_features import BaseModelText, ClipText
 from unipose.errors import WeightsError
+from unipose.language.text_features import BaseModelText, ClipText
 
 
 @pytest.mark.slow

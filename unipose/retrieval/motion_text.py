@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tokenizer.rotations import rotations_to_6d
+from unipose.body.facing import without_yaw
 from unipose.body.skeletons import POSED_JOINTS
 from unipose.errors import ConfigError
 from unipose.files.saved_network import load_weights, read_config, save_network
@@ -25,6 +26,8 @@ from unipose.files.saved_network import load_weights, read_config, save_network
 SEGMENT_FRAMES = 60
 """Frames of a segment, at 30 per second: those of MotionCLIP and of the published adaptation."""
 FPS = 30.0
+EMBEDDED_SPACE = Path(__file__).parents[1] / "weights" / "motion_text"
+"""The motion-text model that comes along."""
 
 
 @runtime_checkable
@@ -234,6 +237,13 @@ class MotionTextModel(nn.Module):
         """
         config = read_config(folder, MotionTextConfig, holds="motion-text model")
         return load_weights(cls(config), folder).requires_grad_(requires_grad=False)
+
+
+def facing_motion(motion: Float[Tensor, "frame _ 3 3"]) -> Float[Tensor, "frame 22 3 3"]:
+    """Return a motion (world y up) turned to face +z when it begins, as recorded ones were."""
+    root = motion[:, 0]
+    front = without_yaw(root[:1])[0] @ root[0].mT
+    return torch.cat([(front @ root)[:, None], motion[:, 1:POSED_JOINTS]], dim=1)
 
 
 def position_code(length: int, like: Float[Tensor, "*any width"]) -> Float[Tensor, "length width"]:
