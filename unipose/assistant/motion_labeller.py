@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from unipose.body.pose import Pose
 from unipose.language.text_features import BaseModelText, TextEncoder, plain_label
@@ -26,6 +28,7 @@ class MotionLabeller:
 
     def __init__(self, space: MotionTextModel, texts: TextEncoder) -> None:
         self.space, self.texts = space, texts
+        self._names: dict[str, Float[Tensor, " feature"]] = {}
 
     @classmethod
     def load(cls) -> MotionLabeller:
@@ -41,7 +44,11 @@ class MotionLabeller:
     def nearest(self, motion: Pose, actions: Sequence[str]) -> str:
         """Return which of the actions a motion of one or more poses is nearest to."""
         seen = self.space.encode_motion(facing_motion(_at_clock(motion).rotations)[None])
-        names = self.space.encode_text(self.texts([plain_label(action) for action in actions]))
+        new = [action for action in actions if action not in self._names]
+        if new:
+            features = self.texts([plain_label(action) for action in new])
+            self._names |= zip(new, self.space.encode_text(features))
+        names = torch.stack([self._names[action] for action in actions])
         return actions[int((names @ seen[0]).argmax())]
 
 
