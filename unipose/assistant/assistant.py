@@ -189,7 +189,7 @@ class UniPose(PictureReading):
 
         It is the one whose name is nearest to the motion in the motion-text space that comes along;
         of pictures, to the poses that `estimate` sees in at most MOST_PICTURES of them. That space
-        learned from half an hour of recordings: see docs/limits.md for how often it is right.
+        learned from 25 minutes of recordings; docs/limits.md says how often it is right.
         Raises as `estimate`, and MissingFileError if the base that reads the names is not installed
         (`make setup`).
 

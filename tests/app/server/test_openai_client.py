@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import openai
 import pytest
+import torch
 
-from tests.fakes.served import POSE, on_loopback, tiny_app
+from tests.fakes.served import POSE, on_loopback, shared_assistant, tiny_app
 from unipose.app.server.settings import ServerSettings
+from unipose.body.pose import Pose
 from unipose.contact.contact_tables import read_table
 from unipose.contact.prompts import VOCABULARIES, contact_question
 from unipose.priors.action_names import action_question, read_action
@@ -130,7 +132,11 @@ def test_a_client_that_asks_for_contacts_is_answered_by_our_own_model(
         read_table(text, VOCABULARIES[people], people=people)
 
 
-def test_a_client_that_asks_for_actions_is_answered_by_our_own_model(url: str):
+def test_a_client_that_asks_for_actions_is_answered_by_the_motion_text_space(
+    url: str, monkeypatch: pytest.MonkeyPatch
+):
+    still = Pose.from_axis_angle(torch.zeros(1, 22, 3))
+    monkeypatch.setattr(shared_assistant(), "estimate", lambda image: still)
     labels = ["walk", "sit down", "wave"]
     pictures = [np.full((32, 32, 3), 90 * number, np.uint8) for number in range(2)]
     question = action_question("a film", pictures, labels)
