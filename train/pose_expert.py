@@ -121,8 +121,11 @@ class RequestStates:
     ) -> tuple[
         Float[Tensor, "row place width"], Bool[Tensor, "row place"], Int[Tensor, "row slot"]
     ]:
-        """Return what an expert is given: the states of some requests, filled up to the longest,
-        which of them are there, and the codes of what is to be changed."""
+        """Return what an expert is given of some requests.
+
+        Their states, filled up to the longest, which of them are there, and the codes of what is to
+        be changed.
+        """
         lengths = self.lengths[chosen]
         starts = self.ends[chosen] - lengths
         places = torch.arange(int(lengths.max()))

@@ -213,9 +213,7 @@ def answer_batch(
             row = Row(source=sources[i])
             if i in going:
                 if model.expert is not None and token == vocabulary.first_code:
-                    codes = _written_by_expert(
-                        model, state, i, sources[i], decoding, draws.of(i)
-                    )
+                    codes = _written_by_expert(model, state, i, sources[i], decoding, draws.of(i))
                     answers[i].add_pose(codes)
                     add_read_pose(row, codes, vocabulary, span=int(state.spans[i].max()) + 1)
                 else:

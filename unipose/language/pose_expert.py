@@ -75,7 +75,7 @@ class ExpertBlock(nn.Module):
 
 
 class PoseExpert(nn.Module):
-    """From the states of a row, and the codes of a pose that it read, to logits of all codes of one.
+    """From the states of a row, and the codes of the pose it read, to logits of all codes of one.
 
     Codes of finite scalar quantisation are scored by their levels: 2,048 codes are a grid of 8 x 8
     x 8 x 4, and 28 scores a stage are learned sooner than 2,048.
