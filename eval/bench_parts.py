@@ -187,6 +187,9 @@ POSES = (
                 readme="smol"),
             _of("generated_without_llm", "the same, the language model's states erased", "%",
                 chance="chance_generated", readme="smol"),
+            _of("edited", "of the changes that are asked for, happened", "%", readme="smol"),
+            _of("edited_without_llm", "the same, the language model's states erased", "%",
+                chance="chance_edited", readme="smol"),
         ),
     ),
     BenchPart(
