@@ -59,9 +59,9 @@ class PoseExpertTraining(RunSettings):
     codec: Path | None = None
     """A pose tokenizer in place of the model's."""
     lessons: LessonsConfig = field(
-        default_factory=lambda: LessonsConfig(requests=24, edits=10, named=0.4)
+        default_factory=lambda: LessonsConfig(requests=16, edits=12, named=0.45)
     )
-    packs: int = 1200
+    packs: int = 2200
     """Packs of requests, of which every second changes a pose."""
     data: Path = Path("../shared/mocap")
     """Folder with a manifest.csv; "" trains on made-up poses."""
@@ -77,7 +77,7 @@ class PoseExpertTraining(RunSettings):
 
 PRESETS = {
     "smol": PoseExpertTraining(
-        alone=0.4, out=Path("runs/pose_expert"), steps=3000, batch=144, peak_rate=1e-3, warmup=50,
+        alone=0.3, out=Path("runs/pose_expert"), steps=3000, batch=144, peak_rate=1e-3, warmup=50,
         save_every=500,
     ),
     "debug": PoseExpertTraining(
