@@ -215,7 +215,7 @@ def test_a_wrong_command_line_is_refused_with_status_2(unipose, words):
 
 def test_version_is_that_of_the_package(unipose):
     for asked in ("version", "--version"):
-        assert unipose(asked) == (0, "unipose 0.1.0\n", "")
+        assert unipose(asked) == (0, "unipose 0.2.0\n", "")
 
 
 def test_the_first_screen_says_what_to_type_and_how_to_leave():
