@@ -120,6 +120,7 @@ def test_torchvision_open_clip_and_accelerate_can_be_imported_here():
     assert done.stdout.startswith("<function main"), done.stderr
 
 
+@pytest.mark.slow
 def test_beside_a_cuda_torch_the_shim_declares_nothing():
     program = (
         "import torch; torch.version.cuda = '13.0'\n"

@@ -99,6 +99,7 @@ def test_a_folder_goes_on_after_a_broken_photo_and_says_so(unipose, networks, st
     assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["b.png", "c.png"]
 
 
+@pytest.mark.slow
 def test_photos_of_one_name_have_a_picture_each(unipose, networks, stepping, tmp_path):
     (tmp_path / "photos").mkdir()
     Image.fromarray(stepping).save(tmp_path / "photos" / "a.png")

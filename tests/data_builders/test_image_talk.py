@@ -107,6 +107,7 @@ def only(task: Task) -> dict:
     return {"shares": ((task, 1.0),)}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_samples_and_another_step_gives_others(studio, built):
     one, again = (talk(studio, built).draw(12, seed=3, step=4) for _ in range(2))
     assert same(one, again)

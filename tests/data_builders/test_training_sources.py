@@ -188,6 +188,7 @@ def test_moments_are_of_sources_that_move_and_of_one_recording():
         _ = PosePool.mix([film, PosePool(film.rotations, fps=10.0)], [1.0, 1.0]).fps
 
 
+@pytest.mark.slow
 def test_the_same_seed_and_step_give_the_same_samples_however_they_are_read(asked):
     texts = (f"{asked['amass']}&share=2", f"{asked['posescript']}&share=1", asked["posefix"])
     one, again = (talk(read(*texts)).draw(16, seed=3, step=5) for _ in range(2))

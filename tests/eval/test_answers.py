@@ -206,6 +206,7 @@ def test_questions_are_of_their_kind_and_answered_by_measuring(kind: str, poses:
         assert one.finding == answer_call(one.call, [one.pose] if kind != "not_shown" else [])
 
 
+@pytest.mark.slow
 def test_half_of_the_answers_are_yes(poses: list[ShownPose]):
     drawn = draw_questions("yes_no", 60, poses, split="train", random=Random(2))
     assert 24 <= sum(one.finding.value is True for one in drawn) <= 36
@@ -259,6 +260,7 @@ def test_right_calls_score_everything(poses: list[ShownPose]):
     assert [row[0] for row in rows_of(result)] == list(KINDS)
 
 
+@pytest.mark.slow
 def test_one_who_never_calls_scores_nothing(poses: list[ShownPose]):
     asked = ask_all(SilentSpeaker(), poses, count=4, seed=0)
     result = figures(asked)

@@ -64,6 +64,7 @@ def test_published_rows_stand_apart_and_are_labelled(capsys: pytest.CaptureFixtu
     assert "31.30" in theirs
 
 
+@pytest.mark.slow
 def test_the_program_reports_every_figure_with_chance_and_gallery(
     mocap_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -145,6 +145,7 @@ def adapters_for(network: torch.nn.Module, folder: Path, *, rank: int = 4) -> Pa
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
 def test_merging_by_hand_is_merging_by_peft(tmp_path: Path):
     from peft import PeftModel

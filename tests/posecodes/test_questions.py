@@ -127,6 +127,7 @@ def test_a_mirrored_pose_has_mirrored_answers():
         assert other.margin == (found.margin and pytest.approx(found.margin, abs=0.05)), call
 
 
+@pytest.mark.slow
 def test_turning_the_body_about_the_vertical_changes_nothing_but_facing():
     poses = random_poses(7, seed=5)
     shown, turned = [show_pose(pose) for pose in poses], [show_pose(turn(p, 70.0)) for p in poses]

@@ -43,6 +43,7 @@ def test_the_paper_preset_has_the_published_size():
     assert codec.quantiser.codebooks.shape == (1, 2048, 256)
 
 
+@pytest.mark.slow
 def test_the_paper_preset_codes_a_pose_into_80_codes_and_back():
     torch.manual_seed(0)
     codec = PoseTokenizer(PAPER).train()

@@ -87,6 +87,7 @@ def test_the_global_random_numbers_are_left_alone():
     assert torch.equal(torch.rand(3), known)
 
 
+@pytest.mark.slow
 def test_no_more_workers_are_started_than_there_are_cores(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
     makers = set(prefetch(lambda place: os.getpid(), range(8), workers=3))

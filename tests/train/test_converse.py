@@ -65,6 +65,7 @@ class OneCall:
         return self.call
 
 
+@pytest.mark.slow
 def test_the_share_of_right_calls_is_that_of_turns_that_mean_the_call(tmp_path: Path):
     _, writer = writers(replace(PRESETS["debug"], out=tmp_path))
     random = Random(3)

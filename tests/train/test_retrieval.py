@@ -80,6 +80,7 @@ def test_the_test_split_is_refused_on_the_command_line(capsys: pytest.CaptureFix
         read_config(PRESETS, ["--preset", "mini", "--choose-on", "test"])
 
 
+@pytest.mark.slow
 def test_only_recordings_to_learn_and_to_choose_on_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -219,6 +219,7 @@ def test_the_frozen_base_is_written_once_beside_what_learns(tmp_path: Path):
         assert torch.equal(loaded[name], value), name
 
 
+@pytest.mark.slow
 def test_a_model_goes_on_over_its_base_in_the_number_type_of_the_base(tmp_path: Path):
     align.main(over_a_base(tmp_path, dtype="bfloat16", steps=2, out=tmp_path / "run"))
     loaded = UniPose.load(tmp_path / "run" / "model", base_as_stored=True).model

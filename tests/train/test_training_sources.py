@@ -110,6 +110,7 @@ def test_a_source_that_is_not_there_or_empty_stops_before_a_model_is_loaded(
         program.main(empty)
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_draws_the_same_batches(asked):
     assistant = tiny_assistant()
     mixed = [f"{asked['amass']}&share=2", asked["posescript"], asked["posefix"]]

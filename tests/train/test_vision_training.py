@@ -146,6 +146,7 @@ def test_a_small_model_learns_whole_where_a_large_one_has_adapters(tmp_path: Pat
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_pixels_teach_what_features_teach(tmp_path: Path):
     logs = []
     for kept in (100, 0):

@@ -35,6 +35,7 @@ def test_the_same_seed_writes_the_same_conversation(writer: ScriptWriter):
     assert first != [script.messages() for script in scripts(writer, 5, seed=4)]
 
 
+@pytest.mark.slow
 def test_calls_are_followed_by_their_results_and_turns_end_in_words(writer: ScriptWriter):
     for script in scripts(writer, 40):
         roles = [message.role for message in script.messages()]
@@ -76,6 +77,7 @@ def test_a_files_name_is_typed_as_it_is():
         )
 
 
+@pytest.mark.slow
 def test_a_text_is_said_as_it_is_called(writer: ScriptWriter):
     shares = dict.fromkeys(("edit", "generate", "replace", "save", "open"), 1.0)
     requests = ScriptWriter(writer.poses, shares=shares)

@@ -26,6 +26,7 @@ CALLS = [s for s in sections() if s.kind == "call" and s.file != "poses"]
 SPLITS = ("train", "val", "test")
 
 
+@pytest.mark.slow
 def test_every_header_fills_to_a_call_that_can_be_read():
     random = Random(0)
     for section in CALLS:

@@ -26,6 +26,7 @@ def slurm(tmp_path, monkeypatch) -> FakeSlurm:
     return fake
 
 
+@pytest.mark.slow
 def test_jobs_build_the_same_bytes_as_this_machine(slurm, tmp_path, capfd):
     out, here = tmp_path / "out", tmp_path / "here"
     stages = two_stages(out, 3)
@@ -67,6 +68,7 @@ def test_a_job_runs_this_python_in_this_folder_with_one_thread(slurm, tmp_path, 
     assert f"export PATH={Path(sys.executable).parent}:$PATH" in slurm.jobs()[0].script
 
 
+@pytest.mark.slow
 def test_the_same_command_submits_what_failed(slurm, tmp_path):
     out, log = tmp_path / "out", tmp_path / "log"
     run_stages(two_stages(out, 3, broken=(1,)), log, CPU)

@@ -97,6 +97,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path, workers):
     assert sorted(traces(tmp_path / "out", "done")) == [0, 1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_a_second_run_in_the_same_folder_waits_for_the_first(tmp_path):
     first = start(tmp_path, "--place.workers", "1", "--pause-s", "0.25")
     wait_for(lambda: traces(tmp_path / "out", "begun"))

@@ -22,6 +22,7 @@ RICH = CaptionOptions(extras=ALL, eligible="statistics", idle="mined", pronouns=
 COUNT = 60
 
 
+@pytest.mark.slow
 def test_every_caption_of_every_option_is_read_back_and_true(tumbling):
     for three in write_three_captions(tumbling, seed=1, indices=range(COUNT), options=RICH):
         for text, codes in three:

@@ -30,6 +30,7 @@ def walking(seconds: list[float]) -> list[tuple[FilmFrame, ImagePeople]]:
     return frames
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fps", [25.0, 30000 / 1001, 3.0])
 @pytest.mark.parametrize("stamps", ["exact", "milliseconds", "varying"])
 def test_frames_that_follow_each_other_are_no_gap(fps, stamps):
