@@ -289,7 +289,9 @@ class PoseLessons:
                 rows.append(self._request(parts))
                 joints = self._joints(poses[i : i + 1])
                 facts = torch.from_numpy(true_claims(joints, joints))[0]
-                rows[-1].true_at = [(len(rows[-1].ids) - 1, facts)]
+                end, names = len(rows[-1].ids) - 1, torch.arange(len(self.named.names))
+                rows[-1].true_at = [(end, facts)]
+                rows[-1].named_at = [(end, names == self.named.names.index(name))]
                 continue
             text, told = caption, list(said)
             if chance.random() < self.config.few_words:

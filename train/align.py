@@ -68,6 +68,7 @@ from unipose.language.rendering import Practice, Row
 from unipose.language.templates import PHRASINGS, Task, Wording
 from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
 from unipose.posecodes.claims import claims
+from unipose.posecodes.named_poses import NamedPoses
 
 SMOL = "smol"
 """Stands for the base that `make setup` brings."""
@@ -335,7 +336,9 @@ def build_model(
     model.codec.load_state_dict(codec.state_dict(), strict=True)
     model.joints_at_rest.copy_(joints_at_rest)
     if config.claim_weight and not config.concepts:
-        model.teacher = ClaimTeacher(len(claims()), width=llm.hidden_size)
+        model.teacher = ClaimTeacher(
+            len(claims()), width=llm.hidden_size, names=len(NamedPoses.load().names)
+        )
     if base is not None:
         remember_quantisation(model)
         model.check_text_logits(torch.tensor(vocabulary.encode(CHECKED_TEXT)))

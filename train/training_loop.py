@@ -59,6 +59,8 @@ class TrainingLoopConfig(RunSettings):
     """Weight of the true-or-false claims learned beside; 0 leaves them out."""
     shown_weight: float = 0.5
     """Weight of reading the told claims off the poses that are written."""
+    named_weight: float = 0.1
+    """Weight of reading off a request which named pose it is for."""
     save_every: int = 200
     log_every: int = 20
     checked: int = 32
@@ -121,11 +123,12 @@ def shares_of(groups: Sequence[Sequence[Batch]]) -> list[dict[str, torch.Tensor]
                 int((b.writing if b.telling is None else b.telling).sum())
                 if b.told_at is None else len(b.told_at.rows) for b in batches
             ],
+            "named": [0 if b.named_at is None else len(b.named_at.rows) for b in batches],
         }
         for batches in groups
     ]  # fmt: skip
     kinds = {"text": "text", "codes": "poses", "geometry": "poses", "facts": "facts",
-             "told": "told", "shown": "poses"}  # fmt: skip
+             "told": "told", "shown": "poses", "named": "named"}  # fmt: skip
     totals = {kind: max(1, sum(sum(count[kind]) for count in counts)) for kind in kinds.values()}
     return [
         {name: torch.tensor(count[kind]) / totals[kind] for name, kind in kinds.items()}
@@ -170,6 +173,7 @@ def train_step(
         "facts": config.claim_weight,
         "told": config.claim_weight * TOLD,
         "shown": config.shown_weight,
+        "named": config.named_weight,
     }
     if not isinstance(model, ConceptPoseModel) and model.expert is None:
         words = words_of([batches]) if words is None else words

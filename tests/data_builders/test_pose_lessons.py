@@ -88,6 +88,11 @@ def test_everyday_words_name_a_pose_whose_facts_are_learned():
     row, poses = everyday.requests(*drawn())
     assert not row.told_at
     assert len(row.true_at) == 3
+    assert [place for place, _ in row.named_at] == [place for place, _ in row.true_at]
+    for (_, named), pose in zip(row.named_at, poses, strict=True):
+        (number,) = named.nonzero().flatten().tolist()
+        own = everyday.named.poses_and_mirrors(everyday.named.names[number])
+        assert float((own - pose).flatten(1).norm(dim=-1).amin()) < 1e-2
     library = torch.cat([everyday.named.poses_and_mirrors(name) for name in everyday.named.names])
     apart = (library[None] - poses[:, None]).flatten(2).norm(dim=-1).amin(dim=1)
     assert float(apart.max()) < 1e-2

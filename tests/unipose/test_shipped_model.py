@@ -1,6 +1,6 @@
 """The shipped models answer: ten questions, a follow-up and four tasks, each checked by measuring.
 
-Nothing is faked. The questions are asked side by side, as the server asks them: a few seconds.
+Nothing is faked. The questions are asked through the worker that the server asks through.
 """
 
 from __future__ import annotations

@@ -66,6 +66,7 @@ def _row_losses(model: ConceptPoseModel, batch: Batch) -> Losses:
             known.told, batch.told, writing if batch.telling is None else batch.telling, nothing
         ),
         shown=shown,
+        named=nothing,
     )
 
 
@@ -88,6 +89,7 @@ def _practice_losses(model: ConceptPoseModel, pairs: Practice) -> Losses:
         facts=_claim_loss(facts, pairs.facts, torch.ones_like(pairs.edits), nothing),
         told=nothing,
         shown=shown,
+        named=nothing,
     )
 
 

@@ -29,6 +29,8 @@ class Losses:
     """Cross entropy of what a question claims of the pose to be written, or its pictures show."""
     shown: Float[Tensor, ""]
     """Cross entropy of the same, as a model with a table of claims reads it off what it writes."""
+    named: Float[Tensor, ""]
+    """Cross entropy of which named pose a request is for."""
 
 
 def batch_losses(model: PoseLanguageModel, batch: Batch) -> Losses:
@@ -53,12 +55,12 @@ def batch_losses(model: PoseLanguageModel, batch: Batch) -> Losses:
             logits[:, first : first + model.codes].unflatten(0, (-1, model.length)),
             (targets - first).view(-1, model.length),
         )
-    facts = told = nothing
+    facts = told = named = nothing
     if model.teacher is not None:
-        facts, told = model.teacher.losses(hidden, batch)
+        facts, told, named = model.teacher.losses(hidden, batch)
     return Losses(
         text=text_loss(model, hidden, batch, whole=True), codes=codes, geometry=geometry,
-        facts=facts, told=told, shown=nothing,
+        facts=facts, told=told, shown=nothing, named=named,
     )  # fmt: skip
 
 

@@ -82,6 +82,8 @@ class Row:
     """In training, what is true of the pose that ends at a place (booleans, one a claim)."""
     told_at: list[tuple[int, Tensor]] = field(default_factory=list)
     """In training, what the request that ends at a place claims."""
+    named_at: list[tuple[int, Tensor]] = field(default_factory=list)
+    """In training, which named pose the request that ends at a place is for (one true of all)."""
 
     def add(
         self,
@@ -236,6 +238,7 @@ class Batch:
     """Both None unless a row is packed."""
     true_at: ClaimsAtPlaces | None = None
     told_at: ClaimsAtPlaces | None = None
+    named_at: ClaimsAtPlaces | None = None
     pictures: Pictures | None = None
     """None if no row has any."""
     read: Int[Tensor, "pose slot"] | None = None
@@ -327,6 +330,7 @@ def collate(rows: Sequence[Row], *, pad: int, left: bool = False) -> Batch:
         positions=filled("positions", 0) if packed else None,
         true_at=_at_places([row.true_at for row in rows]),
         told_at=_at_places([row.told_at for row in rows]),
+        named_at=_at_places([row.named_at for row in rows]),
         pictures=Pictures.stacked([picture for row in rows for picture in row.pictures]),
         read=torch.stack(read) if (read := [codes for row in rows for codes in row.read]) else None,
     )

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from unipose.language.rendering import NOTHING, READ_POSE, Row
 
 PLACES = ("ids", "kinds", "spans", "targets", "answering")
+MARKS = ("true_at", "told_at", "named_at")
 
 
 def pack(rows: Sequence[Row], *, learn_shared: bool = True) -> Row:
@@ -34,8 +35,9 @@ def pack(rows: Sequence[Row], *, learn_shared: bool = True) -> Row:
     poses = len({span for span, kind in zip(packed.spans, packed.kinds, strict=True)
                  if kind == READ_POSE})  # fmt: skip
     packed.read = list(rows[0].read[:poses])
-    packed.true_at = [(place, claims) for place, claims in rows[0].true_at if place < shared]
-    packed.told_at = [(place, claims) for place, claims in rows[0].told_at if place < shared]
+    for name in MARKS:
+        marks = getattr(rows[0], name)
+        setattr(packed, name, [(place, claims) for place, claims in marks if place < shared])
     for branch, row in enumerate(rows, start=1):
         moved = len(packed.ids) - shared
         for name in PLACES:
@@ -43,8 +45,9 @@ def pack(rows: Sequence[Row], *, learn_shared: bool = True) -> Row:
         packed.read += row.read[poses:]
         packed.positions += range(shared, len(row.ids))
         packed.branches += [branch] * (len(row.ids) - shared)
-        for marks, own in ((packed.true_at, row.true_at), (packed.told_at, row.told_at)):
-            marks += [(place + moved, claims) for place, claims in own if place >= shared]
+        for name in MARKS:
+            own = [(place, claims) for place, claims in getattr(row, name) if place >= shared]
+            getattr(packed, name).extend((place + moved, claims) for place, claims in own)
     return packed
 
 
