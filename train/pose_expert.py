@@ -8,9 +8,10 @@ a second, where a step through the language model would pay for all of it each t
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from random import Random
 
@@ -36,11 +37,14 @@ from unipose.assistant import UniPose
 from unipose.body.body import load_body
 from unipose.errors import ConfigError, FileError
 from unipose.language.attention import seen_places
+from unipose.language.concept_losses import shown_loss
+from unipose.language.concepts import ConceptPoseModel
 from unipose.language.model import PoseLanguageModel
 from unipose.language.over_base import WEIGHTS, is_over_base
 from unipose.language.pose_expert import PoseExpert, PoseExpertConfig
 from unipose.language.rendering import Row, collate
 from unipose.language.vocabulary import Vocabulary
+from unipose.posecodes.claims import claims
 
 SHARD = 600
 """Packs whose states are one file."""
@@ -70,6 +74,8 @@ class PoseExpertTraining(RunSettings):
     with is learned from these without the language model, of any number of poses."""
     code_weight: float = 0.3
     geometry_weight: float = 20.0
+    shown_weight: float = 1.0
+    """Weight of reading what a request claims off the pose that is written, by unipose-mini."""
     weight_decay: float = 0.01
     clip: float = 1.0
     log_every: int = 20
@@ -99,6 +105,8 @@ class RequestStates:
     rotations: Float[Tensor, "request 22 3 3"]
     sources: Int[Tensor, "request slot"]
     """Codes of the poses that are to be changed; -1 where none is."""
+    told: Bool[Tensor, "request claim"]
+    """What each request claims; none where rules cannot read it."""
 
     @classmethod
     def joined(cls, parts: Sequence[RequestStates]) -> RequestStates:
@@ -109,6 +117,7 @@ class RequestStates:
             ends=torch.cat([part.ends + int(n) for part, n in zip(parts, before, strict=False)]),
             rotations=torch.cat([part.rotations for part in parts]),
             sources=torch.cat([part.sources for part in parts]),
+            told=torch.cat([part.told for part in parts]),
         )
 
     @property
@@ -148,11 +157,15 @@ def states_of_requests(
         hidden[attended & ((branches == 0) | (branches == i + 1))] for i in range(len(rotations))
     ]
     none = torch.full((1, model.length), -1)
+    told = torch.zeros(len(parts), len(claims()), dtype=torch.bool)
+    if batch.told_at is not None:
+        told[branches[batch.told_at.places] - 1] = batch.told_at.claims
     return RequestStates(
         states=torch.cat(parts),
         ends=torch.tensor([len(part) for part in parts]).cumsum(0),
         rotations=rotations,
         sources=(none if batch.sources is None else batch.sources).repeat(len(parts), 1),
+        told=told,
     )
 
 
@@ -227,7 +240,7 @@ def main(config: PoseExpertTraining) -> None:
     model.requires_grad_(requires_grad=False)
     asked = (config.lessons, config.packs, config.seed, str(config.data))
     expert, model.expert = model.expert, None  # the mark is of what stays
-    mark = f"{frozen_mark(model)} {asked}"
+    mark = f"{frozen_mark(model)} {asked} {[each.name for each in fields(RequestStates)]}"
     if expert is None:
         model.add_expert(config.expert)
         expert = model.expert
@@ -241,6 +254,8 @@ def main(config: PoseExpertTraining) -> None:
         [model.codec.encode(rotations_to_6d(some)) for some in known.rotations.split(4096)]
     )
     lengths = known.lengths
+    judge = UniPose.load("mini", eyes="own").model
+    assert isinstance(judge, ConceptPoseModel)
     expert.requires_grad_(requires_grad=True)
     optimizer = torch.optim.AdamW(
         expert.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
@@ -265,8 +280,16 @@ def main(config: PoseExpertTraining) -> None:
         mixed = rotations_from_6d(model.codec.decoder(expert.mixed_latents(scores, books)))
         truth = model.codec.rotations(wanted).detach()
         apart = (model.joints(mixed) - model.joints(truth)).square().sum(-1).mean()
-        parts = {"codes": expert.cross_entropy(scores, wanted), "geometry": apart}
+        sources = known.sources[chosen]
+        shown = shown_loss(
+            judge, mixed[: len(chosen)], known.told[chosen],
+            before=model.codec.rotations(sources.clamp(min=0)), changing=sources[:, 0] >= 0,
+        )  # fmt: skip
+        parts = {
+            "codes": expert.cross_entropy(scores, wanted), "geometry": apart, "shown": shown
+        }  # fmt: skip
         loss = config.code_weight * parts["codes"] + config.geometry_weight * apart
+        loss = loss + config.shown_weight * shown
         loss.backward()
         parts = {name: part.detach() for name, part in parts.items()}
         norm = torch.nn.utils.clip_grad_norm_(expert.parameters(), config.clip)
@@ -289,6 +312,7 @@ def save_whole(config: PoseExpertTraining, expert: PoseExpert, codec: PoseTokeni
         return
     assistant = open_start(config)
     assistant.model.add_expert(config.expert)
+    assistant.model.config.mix_codes = True
     assert assistant.model.expert is not None
     assistant.model.expert.load_state_dict(expert.state_dict())
     assistant.model.codec.load_state_dict(codec.state_dict())
@@ -297,8 +321,11 @@ def save_whole(config: PoseExpertTraining, expert: PoseExpert, codec: PoseTokeni
 
 
 def save_over_base(start: Path, expert: PoseExpert, out: Path) -> None:
-    """Write a shipped model again, with another expert."""
+    """Write a shipped model again, with another expert, whose mean pose is what it learned."""
     shutil.copytree(start, out, dirs_exist_ok=True)
+    described = json.loads((out / "config.json").read_text(encoding="utf-8"))
+    text = json.dumps(described | {"mix_codes": True}, indent=2, sort_keys=True) + "\n"
+    (out / "config.json").write_text(text, encoding="utf-8")
     weights = load_file(out / WEIGHTS)
     for name, weight in expert.state_dict().items():
         weights[f"expert.{name}"] = weight.bfloat16().contiguous()

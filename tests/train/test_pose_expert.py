@@ -6,14 +6,18 @@ import json
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from data_builders.pose_lessons import PoseLessons
+from data_builders.pose_pool import PosePool
 from tests.fakes.tiny_chat_model import tiny_chat_model
 from tests.fakes.tiny_model import EXPERT, TINY_CODEC
 from tokenizer.codec import PoseTokenizer
+from tokenizer.rotations import rotations_to_6d
 from train import align, pose_expert
 from train.export_weights import export_over_base
 from train.pose_expert import RequestStates
@@ -29,6 +33,7 @@ def test_a_batch_of_states_is_filled_up_to_the_longest():
     known = RequestStates(
         states=torch.arange(5.0)[:, None], ends=torch.tensor([2, 5]),
         rotations=torch.eye(3).repeat(2, 22, 1, 1), sources=torch.tensor([[-1, -1], [4, 5]]),
+        told=torch.tensor([[True], [False]]),
     )  # fmt: skip
     joined = RequestStates.joined([known, known])
     states, seen, sources = joined.batch(torch.tensor([2, 1]))
@@ -36,6 +41,27 @@ def test_a_batch_of_states_is_filled_up_to_the_longest():
     assert states[..., 0].tolist() == [[0.0, 1.0, 0.0], [2.0, 3.0, 4.0]]
     assert seen.tolist() == [[True, True, False], [True, True, True]]
     assert joined.ends.tolist() == [2, 5, 7, 10]
+    assert joined.told.flatten().tolist() == [True, False, True, False]
+
+
+def test_each_request_keeps_what_it_claims(tmp_path: Path):
+    config = replace(pose_expert.PRESETS["debug"], out=tmp_path)
+    config = replace(config, lessons=replace(config.lessons, requests=4, named=0.5))
+    assistant = pose_expert.open_start(config)
+    lessons = PoseLessons(
+        PosePool.random(8, seed=0),
+        joints_at_rest=assistant.model.joints_at_rest,
+        encode=lambda rotations: assistant.model.codec.encode(rotations_to_6d(rotations)),
+        vocabulary=assistant.vocabulary,
+        config=config.lessons,
+    )
+    row, rotations = lessons.requests(torch.Generator().manual_seed(0), Random(1))
+    known = pose_expert.states_of_requests(assistant.model, assistant.vocabulary, row, rotations)
+    ends = [i for i, target in enumerate(row.targets) if target == assistant.vocabulary.pose_start]
+    claimed = dict(row.told_at)
+    assert 0 < len(claimed) < len(ends) == len(known.told), "some are named, which claims nothing"
+    for end, told in zip(ends, known.told, strict=True):
+        assert torch.equal(told, claimed.get(end, torch.zeros_like(told)))
 
 
 def test_an_expert_goes_on_where_it_was_stopped_and_keeps_its_states(tmp_path: Path):

@@ -19,7 +19,8 @@ class ClaimTeacher(nn.Module):
     """Reads claims off hidden states in training, and is then thrown away.
 
     At the end of a pose that is read, what is true of it; of a request, what any of its words
-    claims, and which of the named poses it is for. It makes the language model understand sooner, and no answer ever passes through it.
+    claims, and which of the named poses it is for. It makes the language model understand sooner,
+    and no answer ever passes through it.
     """
 
     def __init__(self, claims: int, *, width: int, names: int = 0) -> None:

@@ -109,29 +109,36 @@ def _pose_losses(
         with torch.no_grad():
             true_joints = model.joints(model.codec.rotations(truth))
         squared = (model.joints(mixed) - true_joints).square().sum(-1)
-    shown = squared.sum() * 0 if told is None else _shown_loss(model, mixed, source, told)
+    shown = squared.sum() * 0
+    if told is not None:
+        before = None if source is None else model.codec.rotations(source.clamp(min=0))
+        changing = None if source is None else source[:, 0] >= 0
+        shown = shown_loss(model, mixed, told, before=before, changing=changing)
     return codes, squared.mean(), shown
 
 
-def _shown_loss(
+def shown_loss(
     model: ConceptPoseModel,
     rotations: Float[Tensor, "pose 22 3 3"],
-    source: Int[Tensor, "pose slot"] | None,
     told: Bool[Tensor, "pose claim"],
+    *,
+    before: Float[Tensor, "pose 22 3 3"] | None = None,
+    changing: Bool[Tensor, " pose"] | None = None,
 ) -> Float[Tensor, ""]:
     """Return how unlikely the told claims are, read off the written poses.
 
-    The reader judges and does not learn from this; else it would learn to flatter.
+    `before` are the poses that those which are `changing` began as. The reader judges and does not
+    learn from this; else it would learn to flatter.
     """
     if model.reader is None or model.last_look is None:
         return rotations.sum() * 0
     with float32_on(rotations.device):
         now = model.measure(rotations)
         since = torch.zeros_like(now)
-        if source is not None:
+        if before is not None and changing is not None:
             with torch.no_grad():
-                then = model.measure(model.codec.rotations(source.clamp(min=0)))
-            since = (now - then) * (source[:, :1] >= 0)
+                then = model.measure(before)
+            since = (now - then) * changing[:, None]
     newest = _judge(model.reader, torch.cat([now, since], dim=1))
     logits = _judge(model.read_facts, newest.flatten(1))
     return functional.softplus(-logits)[told].sum() / told.sum().clamp(min=1)
