@@ -429,7 +429,7 @@ SYSTEMS = (
             _of("contradictions", "contradictions", "", out_of="statements"),
             _of("captions_per_cpu_s", "captions", "per CPU-second"),
             _of("modifiers_per_cpu_s", "instructions", "per CPU-second"),
-            _of("pictures_per_cpu_s", "studio pictures", "per CPU-second"),
+            _of("studio_images_per_s", "studio pictures", "per CPU-second"),
         ),
     ),
     BenchPart(
