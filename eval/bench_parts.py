@@ -176,7 +176,7 @@ POSES = (
     ),
     BenchPart(
         name="smol_grounding", title="unipose-smol: what comes through the language model",
-        program="eval.grounding", options=(*ON_TEST, *SMOL, *HALF),
+        program="eval.grounding", options=(*ON_TEST, *SMOL, *HALF, "--questions", "2"),
         figures=(
             _of("described", "of what it states, true", "%", readme="smol"),
             _of("described_fits_own_pose", "given another pose's codes: of its own pose", "%",

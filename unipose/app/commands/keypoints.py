@@ -85,7 +85,7 @@ def keypoints(
         typer.Option(
             "--picture",
             metavar="OUT.png",
-            help="What was found, drawn on the photo (of a folder: a folder).",
+            help="What was found, drawn on the photo (of a folder: a folder; of a film: OUT.mp4).",
         ),
     ] = None,
     as_json: AsJson = False,
