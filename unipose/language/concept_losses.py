@@ -108,10 +108,10 @@ def _pose_losses(
         mixed = model.codec.mixed_rotations(meant.float().softmax(dim=-1))
         with torch.no_grad():
             true_joints = model.joints(model.codec.rotations(truth))
+            before = None if source is None else model.codec.rotations(source.clamp(min=0))
         squared = (model.joints(mixed) - true_joints).square().sum(-1)
     shown = squared.sum() * 0
     if told is not None:
-        before = None if source is None else model.codec.rotations(source.clamp(min=0))
         changing = None if source is None else source[:, 0] >= 0
         shown = shown_loss(model, mixed, told, before=before, changing=changing)
     return codes, squared.mean(), shown
