@@ -246,6 +246,7 @@ PRESETS["smol_writing"] = replace(
     lessons=WRITING,
     projector=Path("runs/align_smol/projector.safetensors"),
     claim_weight=1.0,
+    named_weight=0.2,
     out=Path("runs/align_smol_writing"),
     steps=500,
     pieces=5,

@@ -11,6 +11,7 @@ from train.converse import ConverseStep
 from unipose.language.attention import seen_places
 from unipose.language.base_forward import own_masks
 from unipose.language.chat_rendering import Message
+from unipose.language.claim_teacher import ClaimTeacher
 from unipose.language.rendering import NOTHING, READ_POSE, Batch, Row, collate, render_sample
 from unipose.language.row_packing import pack
 
@@ -121,3 +122,23 @@ def test_two_poses_in_places_of_filler_are_not_taken_for_one():
     packed = pack([rows[0], rows[2]])
     assert [codes.tolist() for codes in packed.read] == [one.tolist(), other.tolist()]
     assert packed.branches.index(1) == rows[0].kinds.index(READ_POSE)
+
+
+def test_which_pose_is_named_is_read_off_the_end_of_each_packed_request():
+    rows = [row_of("spuab", 2), row_of("spuc", 1), row_of("spudef", 3)]
+    for number, row in enumerate(rows):
+        row.named_at = [(len(row.ids) - 1, torch.arange(3) == number)]
+    batch = packed_batch(rows)
+    assert batch.named_at is not None
+    assert batch.named_at.places.tolist() == [4, 5, 8]
+    assert [chr(batch.ids[0, place]) for place in batch.named_at.places] == ["b", "c", "f"]
+    teacher = ClaimTeacher(1, width=3, names=3)
+    assert teacher.names is not None
+    hidden = torch.zeros(1, 9, 3)
+    hidden[0, batch.named_at.places] = torch.eye(3)
+    right = []
+    for weight in (torch.eye(3), -torch.eye(3)):
+        with torch.no_grad():
+            teacher.names.weight.copy_(3 * weight)
+        right.append(teacher.losses(hidden, batch)[2])
+    assert right[0] < 0.5 < right[1]
