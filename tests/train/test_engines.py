@@ -289,7 +289,7 @@ def test_adapters_learn_beside_a_quantised_base_and_come_back_equal(bits: int, t
     batches = training_loop.by_length(
         talk.draw(config.batch, seed=0, step=0), 1, pad=vocabulary.pad
     )
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
     losses = []
     for _ in range(4):
         loss, _ = training_loop.train_step(model.train(), batches, None, config)

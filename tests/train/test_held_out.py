@@ -29,8 +29,8 @@ def poses() -> PosePool:
 class CutShort(UniPose):
     """An untrained model babbles until it is cut: here, soon."""
 
-    def _answers(self, questions, decoding, *rest):
-        return super()._answers(questions, replace(decoding, max_tokens=8), *rest)
+    def _answers(self, questions, decoding, *rest, **model):
+        return super()._answers(questions, replace(decoding, max_tokens=8), *rest, **model)
 
 
 class Knowing(UniPose):

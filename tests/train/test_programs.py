@@ -122,7 +122,7 @@ def save_some(self, *state):
 
 
 run_folder.RunFolder.save = save_some
-runpy.run_module(program, run_name="__main__")
+runpy.run_module(program, run_name="__main__", alter_sys=True)
 """
 """Runs a program that is killed before, while or after it writes one of its checkpoints."""
 
@@ -164,7 +164,7 @@ def remember(self, *parts, **how):
 
 
 Accelerator.prepare = remember
-runpy.run_module(program, run_name="__main__")
+runpy.run_module(program, run_name="__main__", alter_sys=True)
 weights = trained[0].state_dict()
 digest = hashlib.sha256()
 for name in sorted(weights):
