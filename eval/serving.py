@@ -130,16 +130,15 @@ def _server(options: ServingOptions) -> Iterator[tuple[str, subprocess.Popen[str
     command = [sys.executable, "-m", "unipose.app.cli", "serve", "--port", "0"]
     command += ["--rows", str(options.rows), "--time-limit", str(options.time_limit)]
     command += ["--eyes", "own"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line.startswith("serving on "):
-            raise EndpointError("the server did not start; its own message stands above")
-        yield line.split()[2], process
-    finally:
-        process.terminate()
-        process.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line.startswith("serving on "):
+                raise EndpointError("the server did not start; its own message stands above")
+            yield line.split()[2], process
+        finally:
+            process.terminate()
 
 
 async def _load(
