@@ -47,6 +47,7 @@ def test_a_run_goes_on_from_the_adapters_of_another(tmp_path: Path):
         run_to(tmp_path / "third", steps=2, start=tmp_path / "first" / "model", rank=2)
 
 
+@pytest.mark.slow
 def test_what_is_written_can_be_merged_into_the_base(tmp_path: Path):
     written = run_to(tmp_path / "run", steps=2)
     assert any(bool((weight != 0).any()) for name, weight in written.items() if "lora_B" in name)
