@@ -44,13 +44,16 @@ _CLOCKS = {"wall": perf_counter, "cpu": process_time}
 def time_in_turns(
     looks: dict[str, Look], boxes: Sequence[Box], *, repeats: int, clock: Clock
 ) -> dict[str, float]:
-    """Return the 25th percentile of each one's milliseconds; one call each warms up."""
+    """Return the 25th percentile of each one's milliseconds, every second call of a turn timed.
+
+    The call before it warms up: threads of onnxruntime spin on for a while, and took half of the
+    processor from whoever came next.
+    """
     now = _CLOCKS[clock]
-    for look in looks.values():
-        look(boxes)
     times: dict[str, list[float]] = {name: [] for name in looks}
     for _ in range(repeats):
         for name, look in looks.items():
+            look(boxes)
             start = now()
             look(boxes)
             times[name].append(1000 * (now() - start))

@@ -105,7 +105,7 @@ def test_the_lowest_quarter_of_the_times_counts():
     times = time_in_turns(
         {name: look(name) for name in looked}, [(0.0, 0.0, 1.0, 1.0)], repeats=3, clock="wall"
     )
-    assert looked == {"a": 4, "b": 4}
+    assert looked == {"a": 6, "b": 6}  # each timed call has one before it that nobody counts
     assert all(seconds > 0 for seconds in times.values())
     assert evaluation_seconds(images=2) > 0
 
