@@ -116,8 +116,9 @@ def measure_generated(
     generate = partial(assistant.generate_batch, decoding=A_POSE)
     prompts = partial(measure_prompts, generate, poses, body, seed=seed)
     found = _with_chance("generated", prompts())
-    for name, way in ways_to_write(assistant.writer).items():
-        with way(assistant.writer):
+    writer = assistant.maker.writer
+    for name, way in ways_to_write(writer).items():
+        with way(writer):
             found |= _with_chance(f"generated{name}", prompts())
     return found
 
@@ -131,8 +132,9 @@ def measure_edited(assistant: UniPose, pairs: EditPairs, body: Body) -> dict[str
         return score_changes(pairs.texts, before, front_joints(body, answers), made)
 
     found = _with_chance("edited", edits())
-    for name, way in ways_to_write(assistant.writer).items():
-        with way(assistant.writer):
+    writer = assistant.maker.writer
+    for name, way in ways_to_write(writer).items():
+        with way(writer):
             found |= _with_chance(f"edited{name}", edits())
     return found
 

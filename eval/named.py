@@ -92,7 +92,8 @@ def main(options: NamedOptions) -> None:
     pairs = zip(wanted.tolist(), found.tolist(), strict=True)
     same = [b >= 0 and families[a] == families[b] for a, b in pairs]
     centres = torch.cat([named.centre(name).rotations for name in names])
-    encoded = assistant.pose(assistant.codes(Pose.from_rotations(centres)))
+    maker = assistant.maker
+    encoded = maker.pose(maker.codes(Pose.from_rotations(centres)))
     again = nearest(encoded.rotations[:, :POSED_JOINTS])
     result: dict[str, object] = {
         "named_top1": 100 * float((found == wanted).float().mean()),

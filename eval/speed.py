@@ -110,14 +110,15 @@ def time_pose(assistant: UniPose, *, repeats: int) -> dict[str, int | float]:
     question = ask(PHRASINGS[Task.GENERATE][0], text=PROMPT)
     passes = {}
 
-    model, expert = assistant.writer, assistant.writer.expert
+    maker = assistant.maker
+    model, expert = maker.writer, maker.writer.expert
 
     def decode(way: str, slots: int | None) -> float:
         model.expert = expert if slots is None else None
         start = time.perf_counter()
         answers, passes[way] = answer(
             model,
-            assistant.vocabulary,
+            maker.vocabulary,
             [question],
             Decoding(slots_per_pass=slots, guess=slots is None),
         )

@@ -362,8 +362,8 @@ class PosePipeline:
         return method(*inputs, **options)
 
 
-def pipeline(task: str, model: UniPose | str | Path = MINI, **options: Any) -> PosePipeline:
-    """Return a pipeline for one of `TASKS`; `options` are those of `UniPose.load`.
+def pipeline(task: str, model: UniPose | str | Path | None = None, **options: Any) -> PosePipeline:
+    """Return a pipeline for one of `TASKS`; `model` and `options` are those of `UniPose.load`.
 
     pipeline("text-to-pose")("someone squats", seed=7) is a Pose. Raises PoseQueryError for another
     task, and what `UniPose.load` does.

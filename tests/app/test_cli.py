@@ -78,7 +78,9 @@ def test_describe_takes_the_second_of_a_recording_that_was_asked_for(unipose, re
     _, out, err = unipose("describe", recording, "--at", "1", "--json")
     answer = json.loads(out)
     text = f"turned by {AT_ONE_SECOND:.2f}"
-    assert answer == {"file": recording, "at": 1.0, "frame": None, "text": text}
+    assert answer == {
+        "model": "fake", "file": recording, "at": 1.0, "frame": None, "text": text,
+    }  # fmt: skip
     assert err == ""
 
 

@@ -34,6 +34,10 @@ class Knowing:
     def pose(self, codes: torch.Tensor) -> Pose:
         return self.given
 
+    @property
+    def maker(self) -> Knowing:
+        return self
+
 
 def test_what_is_right_is_counted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -16,8 +16,14 @@ from unipose.errors import PoseQueryError
 class FakeAssistant:
     """Answers like `unipose.UniPose`; `asked` holds each text exactly as it came."""
 
+    name = "fake"
+
     def __init__(self) -> None:
         self.asked: list[str] = []
+
+    @property
+    def maker(self) -> FakeAssistant:
+        return self
 
     @classmethod
     def load(cls, folder: Path | None = None, **_: str) -> FakeAssistant:

@@ -197,6 +197,16 @@ def test_a_generated_pose_does_what_was_said(model: UniPose, body: Body):
     assert not truth(knees, where(standing, body)).any()
 
 
+def test_poses_are_made_by_unipose_smol_which_knows_whole_postures(model: UniPose, body: Body):
+    assert (model.name, model.maker.name) == ("unipose-mini", "unipose-smol")
+    for text, relation in (
+        ("someone kneels", "kneeling"), ("sit down on a chair", "sitting"), ("squatting", "squatting"),
+    ):  # fmt: skip
+        assert truth([state("body", relation)], where(model.generate(text), body)).all(), text
+    lying = where(model.generate("lying on the back"), body)[0]
+    assert np.ptp(lying[:, 1]) < 0.6 < np.ptp(lying[:, [0, 2]], axis=0).max()
+
+
 def test_an_edit_moves_the_arm_and_leaves_the_legs(model: UniPose, body: Body):
     before = example_pose("stand")
     after = model.edit(before, "raise the left arm above the head")

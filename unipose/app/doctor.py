@@ -144,8 +144,12 @@ def _model() -> str:
     from unipose.app.examples import example_pose
     from unipose.app.sources import load_assistant
 
-    said = load_assistant(None).describe(example_pose("squat"))
-    return f'embedded; it says of a squat: "{said}"'
+    assistant = load_assistant(None)
+    said = assistant.describe(example_pose("squat"))
+    return (
+        f'{assistant.name} says of a squat: "{said}"; '
+        f"{assistant.maker.name} makes and changes poses"
+    )
 
 
 def _base() -> str:

@@ -10,18 +10,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unipose.assistant.loading import load_models, model_folder, usable_device
+from unipose.assistant.loading import (
+    SMOL,
+    load_models,
+    load_writer,
+    model_folder,
+    name_of_model,
+    usable_device,
+)
 from unipose.assistant.model_answers import edited_like
 from unipose.assistant.motion_labeller import MotionLabeller
 from unipose.assistant.picture_reading import Box, Eyes, Photo, PictureReading, side_by_side
 from unipose.assistant.pose_answer import PoseAnswer, answer_about
 from unipose.assistant.request_texts import as_sentence, checked_request
 from unipose.body.pose import Pose
-from unipose.errors import BlindModelError, PoseQueryError
+from unipose.errors import BlindModelError, MissingFileError, PoseQueryError
+from unipose.files.notes import add_note
 from unipose.language.answers import Pair, plain, read_contacts, read_label
 from unipose.language.call_loop import Speaker
 from unipose.language.decoding import Decoding
 from unipose.language.grammar import OneOf, contact_table
+from unipose.language.model import PoseLanguageModel
 from unipose.language.pictures import Picture
 from unipose.language.rendering import Part
 from unipose.language.templates import (
@@ -34,6 +43,7 @@ from unipose.language.templates import (
     motion_in,
     question_about,
 )
+from unipose.language.vocabulary import Vocabulary
 from unipose.posecodes.shown_pose import show_pose
 from unipose.posecodes.touching import touching_regions
 
@@ -55,6 +65,9 @@ class UniPose(PictureReading):
     that is read off a picture has those that the eyes' mesh recovery head saw, if there is one.
     """
 
+    load_maker: Callable[[], tuple[PoseLanguageModel, Vocabulary]] | None = None
+    """Loads who makes and changes poses in this model's place."""
+
     @classmethod
     def load(
         cls,
@@ -67,7 +80,8 @@ class UniPose(PictureReading):
     ) -> UniPose:
         """Load a model that `save_pretrained` wrote, or one that comes along: "mini", "smol".
 
-        Without a folder that is unipose-mini.
+        Without a folder unipose-mini sees, describes and compares, and unipose-smol makes and
+        changes poses (see `maker`).
 
         `eyes` are those that poses are read off pictures with: "photo" are networks that know
         photographs (`make setup` brings them), "own" the model's, which know what they were trained
@@ -82,10 +96,12 @@ class UniPose(PictureReading):
         Raises MissingFileError if there is no model, WeightsError if its files do not fit,
         ConfigError for a device that is not there or a `dtype` that is none of the three.
         """
-        place = usable_device(device)
+        place, by_default = usable_device(device), folder is None
         folder = model_folder(folder)
         model, vocabulary, writer = load_models(folder, dtype=dtype, base_as_stored=base_as_stored)
-        assistant = cls(model, vocabulary, eyes=eyes, writer=writer)
+        assistant = cls(model, vocabulary, eyes=eyes, writer=writer, name=name_of_model(folder))
+        if by_default:
+            assistant.load_maker = lambda: load_writer(SMOL, dtype)
         # a base in 4 or 8 bits lies where it was read to
         return assistant if place == model.device else assistant.to(place)
 
@@ -93,7 +109,29 @@ class UniPose(PictureReading):
         """Move the model; questions and answers stay on the CPU."""
         for model in {self.model, self.writer}:
             model.to(device)  # type: ignore[arg-type]
+        if "maker" in self.__dict__ and self.maker is not self:
+            self.maker.to(device)
         return self
+
+    @cached_property
+    def maker(self) -> UniPose:
+        """Who makes and changes poses: this model, or unipose-smol beside the embedded default.
+
+        unipose-smol knows whole postures by their names, unipose-mini does not; it is loaded when
+        first needed. Where its base is not installed (`make setup` brings it) it is this model.
+        """
+        if self.load_maker is None:
+            return self
+        try:
+            model, vocabulary = self.load_maker()
+        except MissingFileError:
+            add_note(
+                None,
+                f"{self.name} makes poses here, which knows fewer of them than "
+                f"{name_of_model(SMOL)}; `make setup` brings what that one needs",
+            )
+            return self
+        return UniPose(model, vocabulary, name=name_of_model(SMOL)).to(self.model.device)
 
     def describe(
         self,
@@ -252,11 +290,12 @@ class UniPose(PictureReading):
         decoding = Decoding(temperature=temperature if drawn else 0.0)
         generator = torch.Generator().manual_seed(seed or 0) if drawn else None
         question = self._generate_question(text)
-        return self._poses([question] * samples, decoding, generator)
+        return self.maker._poses([question] * samples, decoding, generator)
 
     def edit(self, pose: Pose, text: str) -> Pose:
         """Return one pose changed as `text` says; shape and place are those of `pose`."""
-        edited = self._poses([self._edit_question(pose, text)], Decoding(), None)
+        maker = self.maker
+        edited = maker._poses([maker._edit_question(pose, text)], Decoding(), None)
         return edited_like(edited, pose)
 
     def describe_batch(self, shown: Pose | Sequence[Photo]) -> list[str]:
@@ -273,14 +312,15 @@ class UniPose(PictureReading):
     def generate_batch(self, texts: Sequence[str], *, decoding: Decoding | None = None) -> Pose:
         """Return the likeliest pose of each text, or what `decoding` asks for."""
         questions = [self._generate_question(text) for text in texts]
-        return self._poses(questions, decoding or Decoding(), None)
+        return self.maker._poses(questions, decoding or Decoding(), None)
 
     def edit_batch(
         self, poses: Pose, texts: Sequence[str], *, decoding: Decoding | None = None
     ) -> Pose:
         """Return each pose of a batch changed as the text beside it says."""
-        pairs = [self._edit_question(poses[i], text) for i, text in enumerate(texts)]
-        return edited_like(self._poses(pairs, decoding or Decoding(), None), poses)
+        maker = self.maker
+        pairs = [maker._edit_question(poses[i], text) for i, text in enumerate(texts)]
+        return edited_like(maker._poses(pairs, decoding or Decoding(), None), poses)
 
     def answer_from_codes(self, question: str, pose: Pose) -> str:
         """Return what the model itself says to a question about one pose, read as codes.

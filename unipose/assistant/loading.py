@@ -20,7 +20,8 @@ from unipose.language.vocabulary import Vocabulary
 WEIGHTS = Path(__file__).parents[1] / "weights"
 MINI = WEIGHTS / "mini"
 """The embedded default model."""
-EMBEDDED = {"mini": MINI, "smol": WEIGHTS / "smol"}
+SMOL = WEIGHTS / "smol"
+EMBEDDED = {"mini": MINI, "smol": SMOL}
 """The models that come along, by what they are called."""
 
 MODELS: dict[type, type[PoseLanguageModel]] = {
@@ -38,6 +39,11 @@ def model_folder(name: str | Path | None) -> Path:
     return Path(name) if Path(name).exists() else EMBEDDED.get(str(name), Path(name))
 
 
+def name_of_model(folder: Path) -> str:
+    """Return what a model is called: unipose-mini, unipose-smol, or its folder."""
+    return next((f"unipose-{name}" for name, own in EMBEDDED.items() if own == folder), str(folder))
+
+
 def load_models(
     folder: Path, *, dtype: torch.dtype | str | None, base_as_stored: bool
 ) -> tuple[PoseLanguageModel, Vocabulary, PoseLanguageModel | None]:
@@ -52,9 +58,7 @@ def load_models(
             folder, "there is no model here.", "Expected config.json and model.safetensors."
         )
     if is_over_base(folder):
-        writer, adapters = None, folder / WRITING
-        if adapters.is_dir():
-            writer = load_over_base(folder, adapters=adapters, dtype=number)[0]
+        writer = load_writer(folder, number)[0] if (folder / WRITING).is_dir() else None
         return *load_over_base(folder, dtype=number), writer
     try:
         options: dict[str, Any] = {}
@@ -78,6 +82,17 @@ def load_models(
         ) from error
     refuse_misfits(folder, report)
     return model, read_vocabulary(folder, model), None
+
+
+def load_writer(
+    folder: Path, dtype: torch.dtype | str | None
+) -> tuple[PoseLanguageModel, Vocabulary]:
+    """Return the model of a folder that writes poses over a base, and its vocabulary.
+
+    Raises as `UniPose.load`.
+    """
+    number = torch.bfloat16 if dtype is None else number_type(dtype)
+    return load_over_base(folder, adapters=folder / WRITING, dtype=number)
 
 
 def refuse_misfits(name: str | Path, report: Mapping[str, Any]) -> None:

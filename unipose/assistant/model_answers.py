@@ -25,7 +25,8 @@ ROWS = 32
 class ModelAnswers:
     """A pose language model and its vocabulary, ready to be asked.
 
-    `writer` is who writes poses, where other adapters do that than those that read them.
+    `writer` is who writes poses, where other adapters do that than those that read them; `name` is
+    what the model is called.
     """
 
     def __init__(
@@ -34,7 +35,9 @@ class ModelAnswers:
         vocabulary: Vocabulary,
         *,
         writer: PoseLanguageModel | None = None,
+        name: str = "",
     ) -> None:
+        self.name = name
         self.model = model.eval()
         self.writer = self.model if writer is None else writer.eval()
         self.vocabulary = vocabulary

@@ -53,8 +53,9 @@ class PictureReading(ModelAnswers):
         *,
         eyes: Eyes = "own",
         writer: PoseLanguageModel | None = None,
+        name: str = "",
     ) -> None:
-        super().__init__(model, vocabulary, writer=writer)
+        super().__init__(model, vocabulary, writer=writer, name=name)
         self.eyes: Eyes = eyes
 
     def estimate(self, image: Photo, *, box: Box | None = None, who: str | None = None) -> Pose:

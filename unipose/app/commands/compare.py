@@ -58,5 +58,12 @@ def compare(
         draw_changes(before, after, picture, shape)
         drawn = {"picture": str(picture)}
     print_answer(
-        text, as_json, files=[str(first), str(second)], at=reading.at, at_b=at_b, text=text, **drawn
+        text,
+        as_json,
+        model=assistant.name,
+        files=[str(first), str(second)],
+        at=reading.at,
+        at_b=at_b,
+        text=text,
+        **drawn,
     )

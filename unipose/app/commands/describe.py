@@ -21,5 +21,14 @@ def describe(
     from unipose.assistant.request_texts import checked_answer
 
     shown = read_shown(file, reading, own_body(body))
-    text = checked_answer(models.load_assistant().describe(shown))
-    print_answer(text, as_json, file=str(file), at=reading.at, frame=reading.frame, text=text)
+    assistant = models.load_assistant()
+    text = checked_answer(assistant.describe(shown))
+    print_answer(
+        text,
+        as_json,
+        model=assistant.name,
+        file=str(file),
+        at=reading.at,
+        frame=reading.frame,
+        text=text,
+    )

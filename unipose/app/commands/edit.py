@@ -56,12 +56,14 @@ def edit(
     pose = read_one(file, reading, shape)
     from unipose.app.pose_changes import hardly_moved
 
-    edited = models.load_assistant().edit(pose, text)
+    assistant = models.load_assistant()
+    edited = assistant.edit(pose, text)
     files = write(edited, out, shape)
     moved = not hardly_moved(pose, edited)
     print_answer(
         "\n".join(files),
         as_json,
+        model=assistant.maker.name,
         file=str(file),
         at=reading.at,
         text=text,

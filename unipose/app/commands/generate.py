@@ -37,7 +37,13 @@ def generate(
     likeliest = poses if seed is None and samples == 1 else assistant.generate(text)
     understood = not not_understood(text, likeliest, assistant.generate)
     print_answer(
-        "\n".join(files), as_json, text=text, seed=seed, files=files, understood=understood
+        "\n".join(files),
+        as_json,
+        model=assistant.maker.name,
+        text=text,
+        seed=seed,
+        files=files,
+        understood=understood,
     )
     if not understood:
         typer.echo(f"note: {NOT_UNDERSTOOD}", err=True)

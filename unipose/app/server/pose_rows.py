@@ -107,9 +107,10 @@ class PoseEngine:
 
     @torch.inference_mode()
     def _answer(self, rows: list[QueuedPoseRow]) -> None:
-        assistant, first = self.assistant, rows[0]
-        shown = [pose for row in rows for pose in row.poses]
-        codes = self._codes(shown)
+        first = rows[0]
+        # a pose is guessed at, a text is said: who does which may be two models
+        assistant = self.assistant.maker if first.decoding.guess else self.assistant
+        codes = _codes_of(rows, assistant)
         questions: list[list[Part]] = []
         for row in rows:
             mine = [codes.pop(0) for _ in row.poses]
@@ -135,12 +136,11 @@ class PoseEngine:
             row.tell(said)
             row.end()
 
-    def _codes(self, shown: list[Pose]) -> list[Tensor]:
-        """Return the codes of each pose."""
-        if not shown:
-            return []
-        together = Pose(rotations=torch.cat([pose.rotations.float() for pose in shown]))
-        return list(self.assistant.codes(together))
+
+def _codes_of(rows: list[QueuedPoseRow], assistant: UniPose) -> list[Tensor]:
+    """Return the codes of each pose of the rows."""
+    shown = [pose.rotations.float() for row in rows for pose in row.poses]
+    return list(assistant.codes(Pose(rotations=torch.cat(shown)))) if shown else []
 
 
 def _question(row: QueuedPoseRow, codes: list[Tensor]) -> list[Part]:
@@ -225,8 +225,9 @@ class BatchedAssistant:
 
     def _pose(self, row: QueuedPoseRow) -> Pose:
         row.decoding = replace(row.decoding, guess=True)
-        codes = one_pose(self._listen(row, None), self.assistant.vocabulary)
-        return self.assistant.pose(codes[None])
+        maker = self.assistant.maker
+        codes = one_pose(self._listen(row, None), maker.vocabulary)
+        return maker.pose(codes[None])
 
     def _listen(self, row: QueuedPoseRow, on_text: TextCallback | None) -> Answer:
         said: object = None
