@@ -93,9 +93,27 @@ def test_the_expert_writes_the_same_pose_alone_and_beside_others(
             answers, passes = answer(
                 expert.model, expert.vocabulary, [[t] for t in texts], decoding
             )
-        assert passes == (1 if guess else 2)
+        assert passes == 1
+        assert [len(said.poses) for said in answers] == [1] * len(texts)  # which ends the answer
         found.append(answers[0].poses[0])
     assert found[0].tolist() == found[1].tolist()
+
+
+def test_the_expert_draws_poses_in_one_pass_each_by_its_own_chance(expert: UniPose):
+    decoding = Decoding(guess=True, checked=False, temperature=0.7)
+    questions = [["Kneel."], ["Kneel."], ["Raise both arms."]]
+
+    def drawn(*seeds: int) -> list[list[int]]:
+        chances = [torch.Generator().manual_seed(seed) for seed in seeds]
+        answers, passes = answer(
+            expert.model, expert.vocabulary, questions[: len(seeds)], decoding, generator=chances
+        )
+        assert passes == 1
+        return [said.poses[0].tolist() for said in answers]
+
+    first, second, _ = drawn(0, 1, 2)
+    assert first != second
+    assert drawn(0) == [first]
 
 
 def test_the_expert_sees_no_filled_places(expert: UniPose):

@@ -19,7 +19,6 @@ from unipose.language.rendering import (
     Batch,
     Part,
     Row,
-    add_read_pose,
     collate,
     render_question,
 )
@@ -164,8 +163,9 @@ def answer(
     called with each new piece of text of row 0, `keep_on` after each step for each row that is not
     complete.
     """
-    if decoding.guess and decoding.slots_per_pass is None and decoding.temperature <= 0:
-        guessed = _guess_poses(model, vocabulary, questions, decoding)
+    drawn = decoding.temperature > 0 and model.expert is None  # an expert draws in one pass, too
+    if decoding.guess and decoding.slots_per_pass is None and not drawn:
+        guessed = _guess_poses(model, vocabulary, questions, decoding, _Draws(generator))
         if guessed is not None:
             return guessed, 1
     rows = [render_question(parts, vocabulary) for parts in questions]
@@ -215,7 +215,7 @@ def answer_batch(
                 if model.expert is not None and token == vocabulary.first_code:
                     codes = _written_by_expert(model, state, i, sources[i], decoding, draws.of(i))
                     answers[i].add_pose(codes)
-                    add_read_pose(row, codes, vocabulary, span=int(state.spans[i].max()) + 1)
+                    answers[i].complete = True  # what might follow is never taught
                 else:
                     _follow(row, token, answers[i], state.spans[i], vocabulary)
             block.append(row)
@@ -260,6 +260,7 @@ def _guess_poses(
     vocabulary: Vocabulary,
     questions: Sequence[Sequence[Part]],
     decoding: Decoding,
+    draws: _Draws,
 ) -> list[Answer] | None:
     """Return one pose for each question, all in one pass; None if any answer is not just a pose."""
     rows = [render_question(parts, vocabulary) for parts in questions]
@@ -277,8 +278,11 @@ def _guess_poses(
         if decoding.checked and not bool((opens == vocabulary.first_code).all()):
             return None
         logits = model.expert(hidden, model.expert_places(batch), batch.sources)
-        codes = _choose_codes(model, logits, decoding, None)
-        return [Answer(poses=[code.cpu()], words_before=[0], complete=True) for code in codes]
+        written = [
+            _choose_codes(model, one, decoding, draws.of(i))[0].cpu()
+            for i, one in enumerate(logits.split(1))
+        ]
+        return [Answer(poses=[code], words_before=[0], complete=True) for code in written]
     end = hidden.shape[1] - len(tail) - 1  # the place that closes the pose
     opens = model.text_logits(hidden[:, end - vocabulary.length - 2]).argmax(dim=-1)
     behind = model.text_logits(hidden[:, end:].flatten(0, 1)).argmax(dim=-1)
