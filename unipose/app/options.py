@@ -139,7 +139,7 @@ class RecordingEditOptions:
     """How a recording is changed that is written on its own skeleton."""
 
     blend: Blend = 0
-    least: LeastTurn = 10.0
+    least: LeastTurn = 15.0
     picture: ComparisonPicture = None
 
 
