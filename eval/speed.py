@@ -113,6 +113,9 @@ def time_pose(assistant: UniPose, *, repeats: int) -> dict[str, int | float]:
     maker = assistant.maker
     model, expert = maker.writer, maker.writer.expert
 
+    # who learned up to where a pose begins never ends without its expert: one pose is all then
+    most = Decoding().max_tokens if expert is None else 1
+
     def decode(way: str, slots: int | None) -> float:
         model.expert = expert if slots is None else None
         start = time.perf_counter()
@@ -120,7 +123,7 @@ def time_pose(assistant: UniPose, *, repeats: int) -> dict[str, int | float]:
             model,
             maker.vocabulary,
             [question],
-            Decoding(slots_per_pass=slots, guess=slots is None),
+            Decoding(slots_per_pass=slots, guess=slots is None, max_tokens=most),
         )
         seconds = time.perf_counter() - start
         model.expert = expert
