@@ -36,7 +36,7 @@ from transformers import (
 from transformers.modeling_outputs import CausalLMOutput
 
 from tokenizer.codec import PoseTokenizer
-from unipose.assistant import MINI, UniPose
+from unipose.assistant import UniPose
 from unipose.assistant.loading import MODELS, read_vocabulary, refuse_misfits
 from unipose.body.pose import Pose
 from unipose.errors import ConfigError, MissingFileError, PoseQueryError, WeightsError

@@ -200,7 +200,8 @@ def test_a_generated_pose_does_what_was_said(model: UniPose, body: Body):
 def test_poses_are_made_by_unipose_smol_which_knows_whole_postures(model: UniPose, body: Body):
     assert (model.name, model.maker.name) == ("unipose-mini", "unipose-smol")
     for text, relation in (
-        ("someone kneels", "kneeling"), ("sit down on a chair", "sitting"), ("squatting", "squatting"),
+        ("someone kneels", "kneeling"), ("sit down on a chair", "sitting"),
+        ("squatting", "squatting"),
     ):  # fmt: skip
         assert truth([state("body", relation)], where(model.generate(text), body)).all(), text
     lying = where(model.generate("lying on the back"), body)[0]
