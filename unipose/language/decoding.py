@@ -106,6 +106,18 @@ class _Draws:
         rows = zip(logits.split(1), self._each, strict=True)
         return torch.cat([_choose(row, decoding, generator) for row, generator in rows])
 
+    def codes(
+        self,
+        model: PoseLanguageModel,
+        logits: Float[Tensor, "row slot code"],
+        decoding: Decoding,
+    ) -> Int[Tensor, "row slot"]:
+        """Return the codes of the pose of each row."""
+        if self._each is None or decoding.temperature <= 0:
+            return _choose_codes(model, logits, decoding, self._all)
+        rows = zip(logits.split(1), self._each, strict=True)
+        return torch.cat([_choose_codes(model, row, decoding, one) for row, one in rows])
+
 
 @dataclass(kw_only=True)
 class _State:
@@ -278,11 +290,8 @@ def _guess_poses(
         if decoding.checked and not bool((opens == vocabulary.first_code).all()):
             return None
         logits = model.expert(hidden, model.expert_places(batch), batch.sources)
-        written = [
-            _choose_codes(model, one, decoding, draws.of(i))[0].cpu()
-            for i, one in enumerate(logits.split(1))
-        ]
-        return [Answer(poses=[code], words_before=[0], complete=True) for code in written]
+        codes = draws.codes(model, logits, decoding)
+        return [Answer(poses=[some], words_before=[0], complete=True) for some in codes.cpu()]
     end = hidden.shape[1] - len(tail) - 1  # the place that closes the pose
     opens = model.text_logits(hidden[:, end - vocabulary.length - 2]).argmax(dim=-1)
     behind = model.text_logits(hidden[:, end:].flatten(0, 1)).argmax(dim=-1)
