@@ -60,10 +60,13 @@ class _MadeItems(Dataset[Made | UniPoseError], Generic[Made]):
 
 
 def _unwrapped(made: Iterator[Made | UniPoseError]) -> Iterator[Made]:
-    for some in made:
-        if isinstance(some, UniPoseError):
-            raise some
-        yield some
+    try:
+        for some in made:
+            if isinstance(some, UniPoseError):
+                raise some
+            yield some
+    finally:
+        del made  # stops the workers now: an error's traceback would keep it
 
 
 def _as_it_is(made: Made) -> Made:

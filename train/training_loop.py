@@ -46,7 +46,8 @@ class TrainingLoopConfig(RunSettings):
     accumulate: int = 1
     """Batches of a step, one after the other: as one that large, in the memory of one."""
     pieces: int = 2
-    """A step's rows are sorted by length and run in this many pieces: less is filled up."""
+    """A step's rows are sorted by length and run in this many pieces, one after the other: less is
+    filled up, and the memory is that of the longest rows alone."""
     peak_rate: float = 1.5e-3
     betas: tuple[float, float] = (0.9, 0.98)
     """Of AdamW."""
@@ -104,41 +105,36 @@ def by_length(rows: list[Row], pieces: int, *, pad: int) -> list[Batch]:
     return [collate(rows[i : i + size], pad=pad) for i in range(0, len(rows), size)]
 
 
-def shares_of(groups: Sequence[Sequence[Batch]]) -> list[dict[str, torch.Tensor]]:
+def shares_of(batches: Sequence[Batch]) -> list[dict[str, torch.Tensor]]:
     """Return the share of each batch in all that a step supervises, for each part of the loss.
 
-    A step's batches come in groups, each with a forward and a backward pass of its own. With text
-    losses of 6 and 2 words in one group and 4 in another, the shares in "text" are [1/2, 1/6] and
-    [1/3]: the sum of the shared means is the mean over all words.
+    With text losses of 6, 2 and 4 words the shares in "text" are 1/2, 1/6 and 1/3: the sum of the
+    shared means is the mean over all words.
     """
     counts = [
         {
-            "text": [int((b.targets != NOTHING).sum() - (b.kinds == WRITTEN_POSE).sum())
-                     for b in batches],
-            "poses": [int(b.writing.sum()) for b in batches],
-            "facts": [
-                int(b.reading.sum()) if b.true_at is None else len(b.true_at.rows) for b in batches
-            ],
-            "told": [
+            "text": int((b.targets != NOTHING).sum() - (b.kinds == WRITTEN_POSE).sum()),
+            "poses": int(b.writing.sum()),
+            "facts": int(b.reading.sum()) if b.true_at is None else len(b.true_at.rows),
+            "told": (
                 int((b.writing if b.telling is None else b.telling).sum())
-                if b.told_at is None else len(b.told_at.rows) for b in batches
-            ],
-            "named": [0 if b.named_at is None else len(b.named_at.rows) for b in batches],
+                if b.told_at is None else len(b.told_at.rows)
+            ),
+            "named": 0 if b.named_at is None else len(b.named_at.rows),
         }
-        for batches in groups
+        for b in batches
     ]  # fmt: skip
     kinds = {"text": "text", "codes": "poses", "geometry": "poses", "facts": "facts",
              "told": "told", "shown": "poses", "named": "named"}  # fmt: skip
-    totals = {kind: max(1, sum(sum(count[kind]) for count in counts)) for kind in kinds.values()}
+    totals = {kind: max(1, sum(count[kind] for count in counts)) for kind in kinds.values()}
     return [
-        {name: torch.tensor(count[kind]) / totals[kind] for name, kind in kinds.items()}
+        {name: torch.tensor(count[kind] / totals[kind]) for name, kind in kinds.items()}
         for count in counts
     ]
 
 
-def words_of(groups: Sequence[Sequence[Batch]]) -> float:
+def words_of(batches: Sequence[Batch]) -> float:
     """Return the share of text in all tokens that a step supervises; the others are codes."""
-    batches = [batch for group in groups for batch in group]
     learned = sum(int((batch.targets != NOTHING).sum()) for batch in batches)
     return 1 - sum(int((batch.kinds == WRITTEN_POSE).sum()) for batch in batches) / max(1, learned)
 
@@ -149,23 +145,23 @@ def train_step(
     practice: Practice | None,
     config: TrainingLoopConfig,
     *,
-    shares: dict[str, torch.Tensor] | None = None,
+    shares: list[dict[str, torch.Tensor]] | None = None,
     words: float | None = None,
     practised: float = 1.0,
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Return the loss of one step and its parts: means over all that the batches supervise.
 
-    Of a step in several groups it is one group's part of them: with its `shares` (see `shares_of`)
-    and the share of its practice in all of it. UniPose has one mean over all tokens, of text and of
-    codes: so do models whose slots run through the language model alone, by the share of `words`
-    in the step (see `words_of`).
+    Of a step in several passes it is one pass's part of them: with the `shares` of its batches (see
+    `shares_of`) and that of its practice in all of it. UniPose has one mean over all tokens, of
+    text and of codes: so do models whose slots run through the language model alone, by the share
+    of `words` in the step (see `words_of`).
     """
-    shares = shares_of([batches])[0] if shares is None else shares
-    parts: dict[str, torch.Tensor] = {name: torch.zeros(()) for name in shares}
-    for i, batch in enumerate(batches):
+    shares = shares_of(batches) if shares is None else shares
+    parts: dict[str, torch.Tensor] = dict.fromkeys(shares[0], torch.zeros(()))
+    for batch, share in zip(batches, shares, strict=True):
         losses = losses_of(model, batch)
-        for name, some in shares.items():
-            parts[name] = parts[name] + some[i] * getattr(losses, name)
+        for name, some in share.items():
+            parts[name] = parts[name] + some * getattr(losses, name)
     weights = {
         "text": config.text_weight,
         "codes": config.code_weight,
@@ -176,7 +172,7 @@ def train_step(
         "named": config.named_weight,
     }
     if not isinstance(model, ConceptPoseModel) and model.expert is None:
-        words = words_of([batches]) if words is None else words
+        words = words_of(batches) if words is None else words
         weights["text"] *= words
         weights["codes"] *= 1 - words
     if practice is not None:
@@ -189,7 +185,7 @@ def train_step(
 
 
 class PoseLanguageStep(nn.Module):
-    """One step as one forward pass: what is spread over processes is the whole step."""
+    """The loss as one forward pass: it is what is spread over processes."""
 
     def __init__(self, model: PoseLanguageModel, config: TrainingLoopConfig) -> None:
         super().__init__()
@@ -199,7 +195,7 @@ class PoseLanguageStep(nn.Module):
         self,
         batches: list[Batch],
         practice: Practice | None,
-        shares: dict[str, torch.Tensor] | None = None,
+        shares: list[dict[str, torch.Tensor]] | None = None,
         words: float | None = None,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the loss and its parts; see `train_step`."""
@@ -219,25 +215,31 @@ def run_backward(
     drawn: Sequence[tuple[int, Drawn]],
     config: TrainingLoopConfig,
 ) -> list[tuple[int, torch.Tensor, dict[str, torch.Tensor]]]:
-    """Add up the gradient of one step; return place, loss and its parts of each group of batches.
+    """Add up the gradient of one step; return place, loss and its parts of each pass.
 
-    `drawn` are the groups with the places they were drawn at. Processes exchange gradients once,
-    with the last of them.
+    `drawn` are the batches with the places they were drawn at. Each batch has a backward pass of
+    its own, so that the memory is that of the largest; under an engine that spreads gradients or
+    weights, all of a place have one, for in each pass it wants the same weights from all processes.
+    Otherwise processes exchange gradients once, with the last pass.
     """
-    groups = [batches for _, (batches, _) in drawn]
-    shares, words = shares_of(groups), words_of(groups)
+    spread = accelerator.distributed_type in (DistributedType.DEEPSPEED, DistributedType.FSDP)
+    everything = [batch for _, (batches, _) in drawn for batch in batches]
+    shares, words = iter(shares_of(everything)), words_of(everything)
     done = []
-    for i, (place, (batches, practice)) in enumerate(drawn):
-        last = i + 1 == len(drawn)
-        accelerator.gradient_state._set_sync_gradients(last)  # DeepSpeed steps where it is set
-        here = [batch.to(accelerator.device) for batch in batches]
-        pairs = None if practice is None else practice.to(accelerator.device)
+    for place, (batches, practice) in drawn:
         torch.manual_seed(config.seed + place)  # dropout, the same after a resume
-        with nullcontext() if last else accelerator.no_sync(trained):
-            loss, parts = trained(here, pairs, shares[i], words)
-            accelerator.backward(loss)
-        done.append((place, loss.detach(), parts))
-        del loss  # and its graph, before the next one is built
+        passes = [batches] if spread else [[batch] for batch in batches]
+        for i, together in enumerate(passes, 1):
+            ends = i == len(passes)
+            last = ends and place == drawn[-1][0]
+            accelerator.gradient_state._set_sync_gradients(last)  # DeepSpeed steps where it is set
+            here = [batch.to(accelerator.device) for batch in together]
+            pairs = practice.to(accelerator.device) if ends and practice is not None else None
+            with nullcontext() if last else accelerator.no_sync(trained):
+                loss, parts = trained(here, pairs, [next(shares) for _ in here], words)
+                accelerator.backward(loss)
+            done.append((place, loss.detach(), parts))
+            del loss  # and its graph, before the next one is built
     return done
 
 
@@ -307,12 +309,12 @@ def run_loop(
     spread = accelerator.distributed_type == DistributedType.FSDP
     for step, _ in loop.steps():
         places = config.places(step, accelerator.process_index, accelerator.num_processes)
-        groups = run_backward(accelerator, loop.trained, [(p, next(drawn)) for p in places], config)
-        loop.update(groups, step)
+        passes = run_backward(accelerator, loop.trained, [(p, next(drawn)) for p in places], config)
+        loop.update(passes, step)
         if loop.logs(step):
             loop.log(step, {
-                part: round(sum(parts[part].item() for _, _, parts in groups), 5)
-                for part in groups[0][2]
+                part: round(sum(parts[part].item() for _, _, parts in passes if part in parts), 5)
+                for part in passes[-1][2]  # the last pass practises, if any does
             })  # fmt: skip
         if held_out is not None and not spread and config.asks(step):
             run.log(step=step + 1, **held_out.ask(UniPose(model, vocabulary)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from multiprocessing import active_children
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,12 +63,14 @@ def test_what_fails_ahead_fails_in_its_place_as_itself(workers: int, error: Exce
             raise error
         return place
 
+    before = set(active_children())
     made = prefetch(make, range(5), workers=workers)
     assert [next(made), next(made)] == [0, 1]
     with pytest.raises(type(error)) as caught:
         next(made)
     assert str(caught.value) == str(error)
     assert vars(caught.value) == vars(error)
+    assert set(active_children()) <= before  # also while the error is in somebody's hands
 
 
 def test_an_accident_is_told_with_where_it_was():
