@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from multiprocessing import active_children
 from collections.abc import Callable
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
