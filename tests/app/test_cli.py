@@ -107,6 +107,14 @@ def test_generate_says_where_the_words_were_not_understood(unipose):
     assert (json.loads(out)["understood"], err) == (True, "")
 
 
+def test_generate_names_the_words_that_were_never_taught(unipose):
+    text = "someone waves and wields a sword"
+    _, out, err = unipose("generate", text, "-o", "a.npz", "--json")
+    said = json.loads(out)
+    assert (said["understood"], said["untaught"]) == (True, ["wields", "sword"])
+    assert err.startswith('note: The pose model was never taught "wields" and "sword": ')
+
+
 def test_generate_writes_the_same_pose_for_the_same_seed(unipose):
     unipose("generate", "someone waves", "-o", "a.npz", "--seed", "3")
     unipose("generate", "someone waves", "-o", "b.npz", "--seed", "3")

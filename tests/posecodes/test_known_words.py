@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from unipose.posecodes.known_words import has_known_word
+from unipose.posecodes.known_words import has_known_word, unknown_words
 from unipose.posecodes.named_poses import NamedPoses
 
 
@@ -24,3 +24,17 @@ def test_every_wording_of_a_named_pose_is_known():
     named = NamedPoses.load()
     texts = [t for n in named.names for s in ("train", "test") for t in named.wordings(n, s)]
     assert [text for text in texts if not has_known_word(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("The stock market fell on the left", ["stock", "fell"]),
+        ("Quarterly revenue, quarterly!", ["quarterly", "revenue"]),
+        ("somebody dives", []),  # "dive" is known, in this form or another
+        ("someone reached upward while running", []),
+        ("raise it by 30 degrees", []),
+    ],
+)
+def test_a_word_is_unknown_where_no_form_of_it_is_known(text: str, unknown: list[str]):
+    assert unknown_words(text) == unknown

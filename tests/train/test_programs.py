@@ -35,7 +35,7 @@ PROGRAMS = pytest.mark.parametrize(
     [
         pytest.param(pose_codes, "codec", id="pose_codes"),
         pytest.param(align, "model", id="align", marks=pytest.mark.slow),
-        pytest.param(visual, "model", id="visual"),
+        pytest.param(visual, "model", id="visual", marks=pytest.mark.slow),
         pytest.param(instruct, "model", id="instruct", marks=pytest.mark.slow),
     ],
 )

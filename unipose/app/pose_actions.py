@@ -13,9 +13,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from unipose.app.examples import EXAMPLES, example_pose
-from unipose.app.pose_changes import about_vertical, as_state, hardly_moved, not_understood
+from unipose.app.pose_changes import about_vertical, as_state, hardly_moved, reading_note
 from unipose.app.pose_input import Progress, draw_reading, open_photo, read_frame, read_motion
-from unipose.app.wording import CAPABILITIES, HARDLY_MOVED, NOT_UNDERSTOOD, problem_in_words
+from unipose.app.wording import CAPABILITIES, HARDLY_MOVED, problem_in_words
 from unipose.assistant.request_texts import checked_answer
 from unipose.body.body import Body
 from unipose.body.facing import yaw_of
@@ -253,10 +253,8 @@ class PoseActions:
         return result
 
     def _noted(self, result: CallResult, text: str, made: Pose) -> CallResult:
-        """Return the result of a pose that was made, with a note where nothing was understood."""
-        if not_understood(text, made, self.assistant.generate):
-            return replace(result, user_text=NOT_UNDERSTOOD)
-        return result
+        """Return the result of a pose that was made, with a note on words that may be left out."""
+        return replace(result, user_text=reading_note(text, made, self.assistant.generate))
 
     def _replaced(self, number: int, text: str, done: Done) -> CallResult:
         """Make the whole posture anew; shape, place and the way the body faces stay."""

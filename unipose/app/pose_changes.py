@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unipose.app.wording import NOT_UNDERSTOOD, not_taught
 from unipose.body.body import load_body
 from unipose.body.pose import Pose
-from unipose.posecodes.known_words import has_known_word
+from unipose.posecodes.known_words import has_known_word, unknown_words
 from unipose.posecodes.shown_pose import show_pose
 from unipose.posecodes.statement_reader import read_statements
 
@@ -45,14 +46,19 @@ def hardly_moved(before: Pose, after: Pose) -> bool:
     return bool(turned.max() < math.radians(20.0))
 
 
-def not_understood(text: str, made: Pose, generate: Callable[[str], Pose]) -> bool:
-    """Return whether nothing of a text seems to have gone into the likeliest pose made of it.
+def reading_note(text: str, made: Pose, generate: Callable[[str], Pose]) -> str:
+    """Return what is to be said of the words that the likeliest pose was made of; "" if nothing.
 
-    So it is where the pose is hardly another than that of no words, unless that one is what the
-    text states, and where no word of the text is known at all.
+    Nothing of a text seems to have gone into a pose that is hardly another than that of no words,
+    unless that one is what the text states, nor if no word of the text is known at all.
     """
-    if not has_known_word(text):
-        return True
+    if not has_known_word(text) or _is_of_no_words(text, made, generate):
+        return NOT_UNDERSTOOD
+    unknown = unknown_words(text)
+    return not_taught(unknown) if unknown else ""
+
+
+def _is_of_no_words(text: str, made: Pose, generate: Callable[[str], Pose]) -> bool:
     if not hardly_moved(generate(UNTOLD), made):
         return False
     stated = read_statements(text)

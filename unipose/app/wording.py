@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unipose.errors import UniPoseError
+from unipose.posecodes.finding import joined
 
 WELCOME = """\
 unipose: talk about a body pose. Try, one after the other:
@@ -36,7 +37,15 @@ NOT_UNDERSTOOD = (
     "Nothing of this seems to have been understood, so the pose may be anything: say where limbs "
     'are, such as "standing with the left arm raised", or take a named pose (unipose poses).'
 )
-"""See `pose_changes.not_understood`."""
+"""See `pose_changes.reading_note`."""
+
+
+def not_taught(unknown: Sequence[str]) -> str:
+    """Return what is said of words that the pose model never learned: the first few of them."""
+    named = joined([f'"{word}"' for word in unknown[:MOST_NAMED]])
+    return f"The pose model was never taught {named}: the pose may leave that out."
+
+
 OWN_CONTACTS_GUESSED = (
     "contacts of our own model are guesses (F1 12 % on pairs of people, 11 % by chance): correct "
     "{file} and give it to --contacts"
@@ -48,7 +57,7 @@ OWN_ACTIONS_GUESSED = (
 )
 """Measured by `train.motion_text`; see docs/adaptation.md."""
 MOST_NAMED = 5
-"""Tracks of one note."""
+"""Tracks or words of one note."""
 
 
 def short_tracks(frames: Sequence[tuple[int, int]], fewest: str, remedy: str) -> str:

@@ -50,7 +50,7 @@ def test_calls_are_followed_by_their_results_and_turns_end_in_words(writer: Scri
 
 def test_a_first_question_is_answered_by_measuring_its_pose(writer: ScriptWriter):
     checked = 0
-    for script in scripts(writer, 60, seed=7):
+    for script in scripts(writer, 30, seed=7):
         exchange = script.exchanges[0]
         if len(exchange.calls) != 1 or exchange.finding is None or len(script.poses) != 1:
             continue
@@ -59,7 +59,7 @@ def test_a_first_question_is_answered_by_measuring_its_pose(writer: ScriptWriter
             poses = script.poses if call.verb not in ("unknown",) else []
             assert answer_call(call, poses).sentence == exchange.words
             checked += 1
-    assert checked > 10
+    assert checked > 5
 
 
 def test_a_row_of_calls_alone_ends_with_the_call(writer: ScriptWriter):

@@ -29,13 +29,14 @@ def generate(
 
     check_written(out)
     shape = own_body(body)
-    from unipose.app.pose_changes import not_understood
+    from unipose.app.pose_changes import reading_note
+    from unipose.posecodes.known_words import unknown_words
 
     assistant = models.load_assistant()
     poses = assistant.generate(text, seed=seed, samples=samples)
     files = write(poses, out, shape)
     likeliest = poses if seed is None and samples == 1 else assistant.generate(text)
-    understood = not not_understood(text, likeliest, assistant.generate)
+    note = reading_note(text, likeliest, assistant.generate)
     print_answer(
         "\n".join(files),
         as_json,
@@ -43,7 +44,8 @@ def generate(
         text=text,
         seed=seed,
         files=files,
-        understood=understood,
+        understood=note != NOT_UNDERSTOOD,
+        untaught=unknown_words(text),
     )
-    if not understood:
-        typer.echo(f"note: {NOT_UNDERSTOOD}", err=True)
+    if note:
+        typer.echo(f"note: {note}", err=True)
