@@ -7,7 +7,7 @@ import pytest
 from tests.app.test_conversation import talk
 from tests.fakes.assistant import FakeAssistant, SilentAssistant
 from unipose.app.examples import example_pose
-from unipose.app.pose_changes import UNTOLD
+from unipose.app.pose_changes import UNTOLD, as_state
 from unipose.app.wording import NOT_UNDERSTOOD
 
 
@@ -50,3 +50,18 @@ def test_a_pose_that_words_went_into_is_not_said_to_be_misunderstood(
 
     monkeypatch.setattr(fake, "generate", generate)
     assert talk(fake, f"> generate: {text}", "Done.").reply(text).text == "Done."
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ("sit down", "A person is sitting down"),
+        ("lie on the back", "A person is lying on the back"),
+        ("Balance on one leg", "A person is balancing on one leg"),
+        ("be seated", "A person is seated"),
+        ("tie a shoe", "A person is tying a shoe"),
+        ("kneel", "A person is kneeling"),
+    ],
+)
+def test_what_somebody_is_told_becomes_what_they_are_doing(told: str, state: str):
+    assert as_state(told) == state

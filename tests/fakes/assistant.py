@@ -44,6 +44,9 @@ class FakeAssistant:
         turns[:, 2, 0] = torch.arange(samples) * 0.1 + (seed or 0) * 0.01
         return Pose.from_axis_angle(turns)
 
+    def likeliest(self, text: str) -> Pose:
+        return self.generate(text)
+
     def edit(self, pose: Pose, text: str) -> Pose:
         self._hear(text)
         turns = pose.axis_angle.clone()

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from tests.fakes.tiny_model import tiny_plain_assistant
-from unipose.app.server.pose_rows import PoseEngine, QueuedPoseRow
+from unipose.app.server.pose_rows import BatchedAssistant, PoseEngine, QueuedPoseRow
 from unipose.app.server.row_worker import RowWorker
 from unipose.assistant import UniPose
 from unipose.assistant.request_texts import as_sentence
 from unipose.body.pose import Pose
-from unipose.errors import FileNote, MissingFileError
+from unipose.errors import FileNote, MissingFileError, PoseQueryError
 from unipose.language.decoding import Answer, Decoding
 from unipose.language.templates import Task
 
@@ -69,6 +69,25 @@ def test_the_server_asks_who_makes_poses():
         assert isinstance(answer, Answer)
         made = maker.pose(answer.poses[0][None]).rotations
         assert torch.equal(made[:, :22], wanted[:, :22])
+
+
+def test_a_task_that_was_not_taught_is_refused_by_the_server_as_well():
+    asked = tiny_plain_assistant(expert=True)
+    asked.model.config.tasks = [Task.DESCRIBE]
+    worker = RowWorker(PoseEngine(asked))
+    served = BatchedAssistant(assistant=asked, worker=worker)
+    try:
+        for refused in (
+            lambda: served.compare(some_pose(), some_pose()),
+            lambda: served.generate(TEXT),
+            lambda: served.edit(some_pose(), TEXT),
+            lambda: asked.compare(some_pose(), some_pose()),
+            lambda: asked.generate(TEXT),
+        ):
+            with pytest.raises(PoseQueryError, match="has learned describe, and not to"):
+                refused()
+    finally:
+        worker.close()
 
 
 def test_without_the_base_the_model_makes_poses_itself_and_says_so():

@@ -21,6 +21,7 @@ from unipose.app.conversation_files import SpokenTurn, load_conversation, save_c
 from unipose.app.examples import EXAMPLES
 from unipose.app.pose_actions import Assistant, Done, HeldPose, PoseActions
 from unipose.app.pose_input import Progress
+from unipose.app.spoken_text import SpokenText
 from unipose.app.wording import CAPABILITIES
 from unipose.body.body import Body
 from unipose.errors import PoseQueryError
@@ -37,6 +38,7 @@ from unipose.language.chat_rendering import Message
 from unipose.posecodes.calls import Call
 from unipose.posecodes.held_poses import state_line
 from unipose.posecodes.sureness import UNSURE
+from unipose.posecodes.unheeded import remarks
 
 LONGEST_LINE = 2000
 """Characters of one line; more is refused, not cut."""
@@ -177,7 +179,7 @@ class Conversation:
         spoken = self._begun(line)
         self.turns.append(spoken)
         turn, done = Turn(), Done()
-        said = _Said(on_text)
+        said = SpokenText(on_text)
 
         def run(call: Call) -> CallResult:
             said.part()
@@ -198,6 +200,8 @@ class Conversation:
         spoken.messages += turn.messages
         if done.unsure:
             said(f" {UNSURE}")
+        if left_out := remarks(line, [made.call for made in turn.calls]):
+            said(f" {left_out}")
         return Reply(
             text=said.text.strip(),
             poses=tuple(done.poses),
@@ -294,7 +298,9 @@ class Conversation:
     def _follow(self, rest: str, progress: Progress | None) -> Reply:
         if not rest:
             raise PoseQueryError("which film? /follow FILM, for example /follow walk.mp4")
-        name, _ = self._split_number(rest)
+        name, at = self._split_number(rest)
+        if at is not None:
+            raise PoseQueryError(f"a film is read as a whole, got the number {at:g}: /follow FILM")
         number = self.actions.follow(name, progress or (lambda items, count, what: items))
         self._opened = True
         return Reply(text=f"Read pose {number}: {self.poses[number - 1].origin}.", poses=(number,))
@@ -317,7 +323,8 @@ class Conversation:
     def _keep(self, rest: str) -> Reply:
         if not rest:
             raise PoseQueryError("where to? /keep FILE, for example /keep talk.json")
-        file = save_conversation(self.turns, self.actions.held, self.actions.place(rest))
+        name, _ = self._split_number(rest)
+        file = save_conversation(self.turns, self.actions.held, self.actions.place(name))
         return Reply(text=f"the conversation is in {file}", files=(file,))
 
     def _resume(self, rest: str) -> Reply:
@@ -354,32 +361,6 @@ class Conversation:
                 f"expected the number of a pose, got {rest[:40]!r}; /poses lists them"
             )
         return int(rest)
-
-
-class _Said:
-    """Collects what is said; passes it on; puts parts on lines of their own."""
-
-    def __init__(self, on_text: TextCallback | None) -> None:
-        self._on_text = on_text
-        self.text = ""
-        self.part_has_text = False
-        self._break = False
-
-    def __call__(self, piece: str) -> None:
-        if not piece:
-            return
-        if self._break and self.text:
-            piece = "\n" + piece.lstrip()
-        self._break = False
-        self.part_has_text |= bool(piece.strip())
-        self.text += piece
-        if self._on_text is not None:
-            self._on_text(piece)
-
-    def part(self) -> None:
-        """Begin a new part: what comes next stands on a line of its own."""
-        self.part_has_text = False
-        self._break = True
 
 
 def _readable(line: str) -> str:

@@ -31,6 +31,7 @@ from unipose.posecodes.held_poses import HeldPoses
 from unipose.posecodes.named_poses import NamedPoses
 from unipose.posecodes.questions import Film, Finding, ShownPose, answer_call, show_film, show_pose
 from unipose.posecodes.sureness import hangs_on_eyes
+from unipose.posecodes.unheeded import judged
 
 FACING = {"front": 0.0, "left": 90.0, "back": 180.0, "right": -90.0}
 """Direction -> turn about the vertical, degrees to the person's own left."""
@@ -48,6 +49,10 @@ class Assistant(Protocol):
 
     def generate(self, text: str, *, seed: int | None = None, samples: int = 1) -> Pose:
         """Return poses that fit the words."""
+        ...
+
+    def likeliest(self, text: str) -> Pose:
+        """Return the likeliest pose of the words, also where others are drawn."""
         ...
 
     def edit(self, pose: Pose, text: str) -> Pose:
@@ -152,7 +157,7 @@ class PoseActions:
             if not self._files and call.verb in ("save", "draw"):
                 raise PoseQueryError("no files are written here; the pose itself is in the answer")
             if call.verb in QUESTIONS:
-                return self._answer(call, done)
+                return self._answer(call, typed, done)
             return self._do(call, typed, done, on_text)
         except (UniPoseError, OSError) as error:
             return CallResult(model_text="error", user_text=problem_in_words(error), failed=True)
@@ -170,13 +175,13 @@ class PoseActions:
             self._shown[number] = show_pose(self.held[number].pose, self.body)
         return self._shown[number]
 
-    def _answer(self, call: Call, done: Done) -> CallResult:
+    def _answer(self, call: Call, typed: str, done: Done) -> CallResult:
         numbers = self.held.numbers_of(call.verb, call.poses)
         poses = [self.shown(number) for number in numbers]
         if len(numbers) == 2:
             done.compared = (numbers[0], numbers[1])
         film = self._film() if call.verb == "when" else None
-        found = answer_call(call, poses, last=self.last_finding, film=film)
+        found = judged(typed, call, answer_call(call, poses, last=self.last_finding, film=film))
         if call.verb not in ("why", "unknown"):
             self.last_finding = found
         done.unsure |= any(self.held[n].from_photo for n in numbers) and hangs_on_eyes(found)
@@ -198,8 +203,9 @@ class PoseActions:
             shown = self.list() if call.verb == "list" else CAPABILITIES
             return CallResult(model_text="shown", user_text=shown)
         if call.verb == "generate":
-            made = self.assistant.generate(call.text)
-            return self._noted(self._made(made, f'"{call.text}"', done), call.text, made)
+            result = self._made(self.assistant.generate(call.text), f'"{call.text}"', done)
+            note = reading_note(call.text, call.text, self.assistant.likeliest)
+            return replace(result, user_text=note)
         if call.verb == "open":
             self._typed_by_user(call.text, typed)
             number = self.open(call.text)
@@ -252,20 +258,17 @@ class PoseActions:
             return CallResult(model_text=told, user_text=HARDLY_MOVED)
         return result
 
-    def _noted(self, result: CallResult, text: str, made: Pose) -> CallResult:
-        """Return the result of a pose that was made, with a note on words that may be left out."""
-        return replace(result, user_text=reading_note(text, made, self.assistant.generate))
-
     def _replaced(self, number: int, text: str, done: Done) -> CallResult:
         """Make the whole posture anew; shape, place and the way the body faces stay."""
         before = self.held[number].pose
-        made = self.assistant.generate(as_state(text))
+        asked = as_state(text)
+        made = self.assistant.generate(asked)
         rotations = made.rotations.clone()
         turn = about_vertical(float(yaw_of(before.rotations[:, 0])[0]))
         rotations[:, 0] = turn @ rotations[:, 0]
         pose = replace(before, rotations=rotations, fps=None)
         result = self._made(pose, f'pose {number} as "{text}"', done, before=number)
-        return self._noted(result, text, made)
+        return replace(result, user_text=reading_note(text, asked, self.assistant.likeliest))
 
     def _turned(self, call: Call, number: int, done: Done) -> CallResult:
         before = self.held[number].pose
@@ -330,9 +333,8 @@ class PoseActions:
                 rate = recording.fps
                 length = f", {(len(recording) - 1) / rate:.1f} s" if rate else ""
                 origin += f" (the first of {len(recording):,} poses{length}; /pose FILE SECONDS picks one)"  # fmt: skip  # noqa: E501
-        return self.held.hold(
-            HeldPose(pose=pose, origin=origin, recording=whole, at_s=seconds or 0.0)
-        )
+        held = HeldPose(pose=pose, origin=origin, recording=whole, at_s=seconds or 0.0)
+        return self.held.hold(held)
 
     def open_named(self, name: str) -> int:
         """Hold one of the named poses; return its number."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from unipose.app.wording import NOT_UNDERSTOOD, not_taught
 from unipose.body.body import load_body
 from unipose.body.pose import Pose
-from unipose.posecodes.known_words import has_known_word, unknown_words
+from unipose.posecodes.known_words import has_known_word, untaught_words
 from unipose.posecodes.shown_pose import show_pose
 from unipose.posecodes.statement_reader import read_statements
 
@@ -29,8 +29,11 @@ def as_state(text: str) -> str:
     "sit down" -> "A person is sitting down", "lie on the back" -> "A person is lying on the back".
     """
     verb, _, rest = text.strip().partition(" ")
-    if verb.lower() == "lie":
-        doing = "lying"
+    verb = verb.lower()
+    if verb == "be":
+        return f"A person is {rest}"
+    if verb.endswith("ie"):
+        doing = f"{verb[:-2]}ying"
     elif re.fullmatch(r"[a-z]*[^aeiou]e", verb):
         doing = f"{verb[:-1]}ing"
     elif re.fullmatch(r"[^aeiou]*u?[aeiou][^aeiouwxy]", verb):
@@ -46,20 +49,20 @@ def hardly_moved(before: Pose, after: Pose) -> bool:
     return bool(turned.max() < math.radians(20.0))
 
 
-def reading_note(text: str, made: Pose, generate: Callable[[str], Pose]) -> str:
-    """Return what is to be said of the words that the likeliest pose was made of; "" if nothing.
+def reading_note(text: str, asked: str, likeliest: Callable[[str], Pose]) -> str:
+    """Return what is to be said of a text whose pose was made of the words `asked`; "" if nothing.
 
-    Nothing of a text seems to have gone into a pose that is hardly another than that of no words,
-    unless that one is what the text states, nor if no word of the text is known at all.
+    Nothing of it seems to have been understood if no word of it is known, or if the likeliest pose
+    of `asked` is hardly another than that of no words, unless that one is what the text states.
     """
-    if not has_known_word(text) or _is_of_no_words(text, made, generate):
+    if not has_known_word(text) or _is_of_no_words(text, likeliest(asked), likeliest(UNTOLD)):
         return NOT_UNDERSTOOD
-    unknown = unknown_words(text)
-    return not_taught(unknown) if unknown else ""
+    untaught = untaught_words(text)
+    return not_taught(untaught) if untaught else ""
 
 
-def _is_of_no_words(text: str, made: Pose, generate: Callable[[str], Pose]) -> bool:
-    if not hardly_moved(generate(UNTOLD), made):
+def _is_of_no_words(text: str, made: Pose, untold: Pose) -> bool:
+    if not hardly_moved(untold, made):
         return False
     stated = read_statements(text)
     measured = show_pose(made, load_body()).measured

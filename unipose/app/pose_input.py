@@ -14,7 +14,6 @@ from PIL import Image
 
 from unipose.app.options import ReadOptions
 from unipose.body.body import Body, load_body
-from unipose.body.keypoints import LEAST_SCORE
 from unipose.body.people import PersonInImage
 from unipose.body.pose import Pose
 from unipose.errors import FileError, PoseQueryError
@@ -35,8 +34,6 @@ opens (.glb, .bvh, .obj) a place tens of metres before a camera is out of sight.
 
 KEEP_MOTION = (".npz", ".json", ".npy", ".bvh", ".glb", ".gif", ".mp4")
 """Endings of files that hold a motion."""
-WHOLE_ENOUGH = 10
-"""Of 17 keypoints; of somebody of whom fewer are seen much is made up."""
 
 
 def read_poses(file: Path, reading: ReadOptions, body: Body | None) -> Pose:
@@ -126,20 +123,6 @@ def read_motion(film: Path, progress: Progress | None = None) -> Pose:
     return replace(longest.poses, translation=None)  # before a camera there is no floor
 
 
-def part_seen(person: PersonInImage) -> str | None:
-    """Return what there is to say of somebody who is hardly seen; None of others."""
-    from unipose.vision.keypoint_detector import LEAST_SEEN  # slow to import
-
-    if person.keypoints is None:
-        return None
-    seen = int((person.keypoints.scores >= LEAST_SCORE).sum())
-    if seen >= WHOLE_ENOUGH:
-        return None
-    if seen < LEAST_SEEN:
-        return "hardly anybody is seen there; the pose is made up"
-    return f"{seen} of {len(person.keypoints.keypoint_set)} keypoints are seen; the rest is made up"
-
-
 def _refuse_frame(film: Path, reading: ReadOptions) -> None:
     if reading.frame is not None:
         raise PoseQueryError(f"{film} is a film; --at SECONDS names a moment of it, not --frame")
@@ -189,7 +172,7 @@ def draw_changes(before: Pose, after: Pose, out: Path, body: Body | None) -> Non
     body = load_body() if body is None else body
     drawn = draw_comparison(on_body(before, body), on_body(after, body), body)
     with written_whole(out) as temporary:
-        Image.fromarray(drawn).save(temporary, format="PNG")
+        Image.fromarray(drawn).save(temporary)
 
 
 def write(poses: Pose, out: Path, body: Body | None) -> list[str]:

@@ -40,9 +40,9 @@ NOT_UNDERSTOOD = (
 """See `pose_changes.reading_note`."""
 
 
-def not_taught(unknown: Sequence[str]) -> str:
+def not_taught(untaught: Sequence[str]) -> str:
     """Return what is said of words that the pose model never learned: the first few of them."""
-    named = joined([f'"{word}"' for word in unknown[:MOST_NAMED]])
+    named = joined([f'"{word}"' for word in untaught[:MOST_NAMED]])
     return f"The pose model was never taught {named}: the pose may leave that out."
 
 

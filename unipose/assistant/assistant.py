@@ -193,7 +193,7 @@ class UniPose(PictureReading):
             if seed is not None:
                 raise PoseQueryError("what is measured has no seed; measured=False draws an answer")
             return self._measured_contacts(shown, box)
-        self._must_have_learned(Task.CONTACTS)
+        self.must_have_learned(Task.CONTACTS)
         if isinstance(shown, Pose):
             part = self._codes_of_one(shown)
         else:
@@ -253,7 +253,7 @@ class UniPose(PictureReading):
         return self.motion_labeller.nearest(motion, names)
 
     def _said_label(self, motion: Pose | list[Photo], names: list[str]) -> str:
-        self._must_have_learned(Task.MOTION_LABEL)
+        self.must_have_learned(Task.MOTION_LABEL)
         parts: list[Tensor] | list[Picture]
         if isinstance(motion, Pose):
             moments = evenly(range(len(motion)), MOMENTS)
@@ -289,8 +289,12 @@ class UniPose(PictureReading):
         drawn = seed is not None or samples > 1
         decoding = Decoding(temperature=temperature if drawn else 0.0)
         generator = torch.Generator().manual_seed(seed or 0) if drawn else None
-        question = self._generate_question(text)
+        question = self.maker._generate_question(text)
         return self.maker._poses([question] * samples, decoding, generator)
+
+    def likeliest(self, text: str) -> Pose:
+        """Return the likeliest pose that `text` describes; raises as `generate`."""
+        return self.generate(text)
 
     def edit(self, pose: Pose, text: str) -> Pose:
         """Return one pose changed as `text` says; shape and place are those of `pose`."""
@@ -311,8 +315,9 @@ class UniPose(PictureReading):
 
     def generate_batch(self, texts: Sequence[str], *, decoding: Decoding | None = None) -> Pose:
         """Return the likeliest pose of each text, or what `decoding` asks for."""
-        questions = [self._generate_question(text) for text in texts]
-        return self.maker._poses(questions, decoding or Decoding(), None)
+        maker = self.maker
+        questions = [maker._generate_question(text) for text in texts]
+        return maker._poses(questions, decoding or Decoding(), None)
 
     def edit_batch(
         self, poses: Pose, texts: Sequence[str], *, decoding: Decoding | None = None
@@ -378,16 +383,18 @@ class UniPose(PictureReading):
         return answer_about(question, poses, self, self.speaker, photos=photos, on_text=on_text)
 
     def _describe_question(self, pose: Pose) -> list[Part]:
+        self.must_have_learned(Task.DESCRIBE)
         return ask(FIXED[Task.DESCRIBE], pose=self._codes_of_one(pose))
 
     def _compare_question(self, a: Pose, b: Pose) -> list[Part]:
-        self._must_have_learned(Task.COMPARE)
+        self.must_have_learned(Task.COMPARE)
         first, second = self._codes_of_one(a), self._codes_of_one(b)
         return ask(FIXED[Task.COMPARE], first=first, second=second)
 
     def _generate_question(self, text: str) -> list[Part]:
+        self.must_have_learned(Task.GENERATE)
         return ask(FIXED[Task.GENERATE], text=as_sentence(text))
 
     def _edit_question(self, pose: Pose, text: str) -> list[Part]:
-        self._must_have_learned(Task.EDIT)
+        self.must_have_learned(Task.EDIT)
         return ask(FIXED[Task.EDIT], pose=self._codes_of_one(pose), text=as_sentence(text))

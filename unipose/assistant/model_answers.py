@@ -58,7 +58,8 @@ class ModelAnswers:
         question = [p if isinstance(p, str) else self._codes_of_one(p) for p in parts]
         return self._answers([question], decoding or Decoding(), None)[0]
 
-    def _must_have_learned(self, task: Task) -> None:
+    def must_have_learned(self, task: Task) -> None:
+        """Raise PoseQueryError for a task that the model was never taught."""
         known = self.model.config.tasks
         if known and task not in known:
             raise PoseQueryError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from jaxtyping import UInt8
 from unipose.assistant.model_answers import ModelAnswers
 from unipose.assistant.request_texts import checked_request
 from unipose.body.body import Body, load_body
+from unipose.body.keypoints import LEAST_SCORE
 from unipose.body.people import PersonInImage
 from unipose.body.pose import Pose
 from unipose.errors import BlindModelError, MissingFileError, PoseQueryError, WeightsError
@@ -26,6 +28,7 @@ from unipose.language.pictures import Picture
 from unipose.language.rendering import Part
 from unipose.language.templates import FIXED, Task, ask
 from unipose.language.vocabulary import Vocabulary
+from unipose.vision.keypoint_detector import LEAST_SEEN
 from unipose.vision.landmark_estimator import LandmarkEstimator
 
 Eyes = Literal["auto", "photo", "own"]
@@ -33,6 +36,8 @@ OWN_EYES_AGREE = 0.7
 """Object keypoint similarity from which the model's own eyes are believed (`eyes` "auto"): from
 there on two sets of keypoints count as one person's. On renders of the studio they are believed for
 three people in four, and are the better ones (validation)."""
+WHOLE_ENOUGH = 10
+"""Of 17 keypoints; of somebody of whom fewer are seen much is made up."""
 DETECTOR = "unipose"
 """Who estimated a person, for those who compare several estimators."""
 
@@ -75,15 +80,16 @@ class PictureReading(ModelAnswers):
         """Return a person in a picture as whoever looks at it sees them: box, pose and camera.
 
         The world's axes are x to the right of the picture, y up, z towards the viewer: somebody who
-        faces the camera faces the front. `who` says in words who is meant ("the person on the
-        left"); then the whole picture is looked at.
+        faces the camera faces the front. `who` says in words who of several is meant: on the left
+        or right, in the middle, the nearest or farthest. The model's own eyes look at the whole
+        picture then, for any words.
 
         Eyes with a mesh recovery head also say the shape (`pose.betas`) and the place
         (`pose.translation`, metres) before the camera, which stands at the origin and looks along
         -z; `camera` projects the posed body onto the picture. How far away somebody is shows only
         with the camera's focal length: without `focal_px` (pixels) HMR's long lens is assumed, tens
         of metres away (`RecoveredMeshes.in_picture`). Other eyes leave these three None, and so do
-        all where somebody is meant in words, whom the head was not told about.
+        the model's own where somebody is meant in words, whom the head was not told about.
 
         Raises BlindModelError if the model has no eyes, FileError for a file that is no picture,
         PoseQueryError for a bad box, a box and words, or a focal length where no place is told;
@@ -91,7 +97,7 @@ class PictureReading(ModelAnswers):
         """
         if who is not None and box is not None:
             raise PoseQueryError("say who is meant with a box or with words, not with both")
-        if who is None and (person := self._read_off(image, box, focal_px)) is not None:
+        if (person := self._read_off(image, box, focal_px, who)) is not None:
             return person
         picture = self._picture(image, box, whole=who is not None)
         if who is None:
@@ -134,7 +140,11 @@ class PictureReading(ModelAnswers):
         return self.model.look(shown, None if box is None else _edges(box))
 
     def _read_off(
-        self, image: Photo, box: Box | None, focal_px: float | int | None = None
+        self,
+        image: Photo,
+        box: Box | None,
+        focal_px: float | int | None = None,
+        who: str | None = None,
     ) -> PersonInImage | None:
         """Return a person in a picture; None without eyes for photographs.
 
@@ -153,7 +163,18 @@ class PictureReading(ModelAnswers):
                 "nobody was found in the picture; `unipose estimate --box` (in Python box=) says "
                 "where somebody is"
             )
-        person = max(people, key=lambda one: one.confidence * _area(one.box))
+        if who is not None:
+            person = person_meant(people, checked_request(who), width=pixels.shape[1])
+        else:
+            person = max(people, key=lambda one: one.confidence * _area(one.box))
+            if len(people) > 1:
+                add_note(
+                    None,
+                    f"{len(people)} people are seen; this is who takes up most of the picture, "
+                    "--box or --who (in Python box=, who=) names another",
+                )
+        if (partly := part_seen(person)) is not None:
+            add_note(None, partly)
         own = self._agreeing(pixels, person) if self.eyes == "auto" else None
         if own is None:
             return person
@@ -227,6 +248,42 @@ def _pixels(image: str | Path | np.ndarray, box: Box | None) -> UInt8[np.ndarray
                 f"pixels, got {edges}"
             )
     return pixels
+
+
+def part_seen(person: PersonInImage) -> str | None:
+    """Return what there is to say of somebody who is hardly seen; None of others."""
+    if person.keypoints is None:
+        return None
+    seen = int((person.keypoints.scores >= LEAST_SCORE).sum())
+    if seen >= WHOLE_ENOUGH:
+        return None
+    if seen < LEAST_SEEN:
+        return "hardly anybody is seen there; the pose is made up"
+    return f"{seen} of {len(person.keypoints.keypoint_set)} keypoints are seen; the rest is made up"
+
+
+def person_meant(people: Sequence[PersonInImage], who: str, *, width: int) -> PersonInImage:
+    """Return who of the people in a picture of `width` pixels is meant by words of their place."""
+
+    def across(one: PersonInImage) -> float:
+        return 0.0 if one.box is None else (one.box[0] + one.box[2]) / 2
+
+    orders: dict[str, Callable[[PersonInImage], float]] = {
+        r"left\w*": across,
+        r"right\w*": lambda one: -across(one),
+        r"middle|cent(?:er|re)": lambda one: abs(across(one) - width / 2),
+        r"nearest|closest|biggest|largest|foreground": lambda one: -_area(one.box),
+        r"farthest|furthest|smallest|background": lambda one: _area(one.box),
+    }
+    said = [order for words, order in orders.items() if re.search(rf"\b(?:{words})\b", who.lower())]
+    if len(people) == 1:
+        return people[0]
+    if len(said) != 1:
+        raise PoseQueryError(
+            f"{len(people)} people are seen, and {who!r} does not tell which: say one of left, "
+            "right, middle, nearest and farthest, or --box (in Python box=)"
+        )
+    return min(people, key=said[0])
 
 
 def _edges(box: Box) -> tuple[float, float, float, float]:

@@ -15,6 +15,7 @@ from unipose.posecodes.finding import Finding
 from unipose.posecodes.held_poses import HeldPoses, state_line
 from unipose.posecodes.questions import answer_call, show_film, show_pose
 from unipose.posecodes.sureness import UNSURE, hangs_on_eyes
+from unipose.posecodes.unheeded import judged, remarks
 
 ANSWERED = (*QUESTIONS, "describe", "compare")
 """Verbs of calls that answer a question; the others change something."""
@@ -29,7 +30,8 @@ class PoseAnswer:
     """What was measured last; None where nothing had to be."""
     calls: tuple[CallMade, ...] = ()
     sure: bool = True
-    """False if a pose was read off a picture and the answer hangs on less than this is off by."""
+    """False if a pose was read off a picture and the answer hangs on less than this is off by, or
+    if something that the question names was not looked at."""
 
 
 @runtime_checkable
@@ -73,6 +75,7 @@ def answer_about(
             return CallResult(model_text="shown", user_text=checked_answer(text))
         film = show_film(held[1]) if call.verb == "when" and len(held[1]) > 1 else None
         found = answer_call(call, [show_pose(pose) for pose in asked], film=film)
+        found = judged(question, call, found)
         unsure |= bool(photos & {*numbers}) and hangs_on_eyes(found)
         return CallResult(model_text=found.fact, finding=found)
 
@@ -85,9 +88,11 @@ def answer_about(
     shown_texts = [made.result.user_text for made in turn.calls if made.result.user_text]
     text = "\n".join([*shown_texts, turn.words]).strip()
     findings = [made.result.finding for made in turn.calls if made.result.finding]
+    left_out = remarks(question, [made.call for made in turn.calls])
+    added = [UNSURE] * unsure + [left_out] * bool(left_out)
     return PoseAnswer(
-        text=f"{text} {UNSURE}" if unsure else text,
+        text=" ".join([text, *added]),
         finding=findings[-1] if findings else None,
         calls=tuple(turn.calls),
-        sure=not unsure,
+        sure=not unsure and not left_out,
     )

@@ -20,8 +20,12 @@ def known_words() -> frozenset[str]:
 
 
 @cache
-def _known_stems() -> frozenset[str]:
-    return frozenset(_stem(word) for word in known_words())
+def _taught() -> frozenset[str]:
+    """Return the words that models learned of poses, and what is left of them without endings."""
+    named = NamedPoses.load().poses_by_name.values()
+    said = {word for pose in named for text in (pose.name, *pose.train) for word in words(text)}
+    taught = statement_lexicon().words | change_lexicon().words | said
+    return taught | {_stem(word) for word in taught}
 
 
 def has_known_word(text: str) -> bool:
@@ -29,10 +33,10 @@ def has_known_word(text: str) -> bool:
     return not known_words().isdisjoint(words(text))
 
 
-def unknown_words(text: str) -> list[str]:
-    """Return the words of a text that are not known in any form, in their order."""
+def untaught_words(text: str) -> list[str]:
+    """Return the words of a text that no model learned in any form, in their order."""
     said = dict.fromkeys(word for word in words(text) if word.isalpha())
-    return [w for w in said if w not in known_words() and _stem(w) not in _known_stems()]
+    return [word for word in said if _taught().isdisjoint((word, _stem(word)))]
 
 
 def _stem(word: str) -> str:

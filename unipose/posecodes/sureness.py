@@ -18,5 +18,5 @@ def hangs_on_eyes(found: Finding) -> bool:
     if found.kind == "not_shown":
         return False
     if found.margin is None:
-        return found.kind in ("how_much", "where")
+        return True
     return found.margin < (EYES_CM if found.margin_unit == "cm" else EYES_DEGREES)

@@ -48,8 +48,7 @@ def edit(
             file=file, out=out, text=text, reading=reading, options=recording, body=shape
         ).run(models.load_assistant)
         print_answer("\n".join(done.lines()), as_json, file=str(file), text=text, **done.fields())
-        if not done.turned:
-            typer.echo(f"note: {HARDLY_MOVED}", err=True)
+        _say_notes(text, moved=bool(done.turned))
         return
     if recording != RecordingEditOptions():
         raise PoseQueryError("--blend, --least and --picture need a .bvh that is written as .bvh")
@@ -70,5 +69,11 @@ def edit(
         files=files,
         moved=moved,
     )
-    if not moved:
-        typer.echo(f"note: {HARDLY_MOVED}", err=True)
+    _say_notes(text, moved=moved)
+
+
+def _say_notes(text: str, *, moved: bool) -> None:
+    from unipose.posecodes.unheeded import request_remarks
+
+    for said in [HARDLY_MOVED] * (not moved) + request_remarks(text, changes=True):
+        typer.echo(f"note: {said}", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -61,7 +60,6 @@ def estimate(
         draw_reading,
         open_photo,
         own_body,
-        part_seen,
         write,
     )
     from unipose.files import check_written
@@ -77,8 +75,6 @@ def estimate(
         asked["eyes"] = "own" if person.keypoints is None else "photo"
         assert person.pose is not None
         pose = person.pose
-        if (partly := part_seen(person)) is not None:
-            print(f"note: {partly}", file=sys.stderr)
         if picture is not None:
             draw_reading(pixels, person, picture)
     else:

@@ -30,13 +30,13 @@ def generate(
     check_written(out)
     shape = own_body(body)
     from unipose.app.pose_changes import reading_note
-    from unipose.posecodes.known_words import unknown_words
+    from unipose.posecodes.known_words import untaught_words
+    from unipose.posecodes.unheeded import request_remarks
 
     assistant = models.load_assistant()
     poses = assistant.generate(text, seed=seed, samples=samples)
     files = write(poses, out, shape)
-    likeliest = poses if seed is None and samples == 1 else assistant.generate(text)
-    note = reading_note(text, likeliest, assistant.generate)
+    note = reading_note(text, text, assistant.likeliest)
     print_answer(
         "\n".join(files),
         as_json,
@@ -45,7 +45,7 @@ def generate(
         seed=seed,
         files=files,
         understood=note != NOT_UNDERSTOOD,
-        untaught=unknown_words(text),
+        untaught=untaught_words(text),
     )
-    if note:
-        typer.echo(f"note: {note}", err=True)
+    for said in [note] * bool(note) + request_remarks(text, changes=False):
+        typer.echo(f"note: {said}", err=True)

@@ -184,6 +184,10 @@ class BatchedAssistant:
             raise PoseQueryError("a request makes one pose; its own seed is the only one")
         return self._pose(self._row(Task.GENERATE, text=as_sentence(text)))
 
+    def likeliest(self, text: str) -> Pose:
+        """Return the likeliest pose of a text, whatever the temperature."""
+        return replace(self, temperature=0.0).generate(text)
+
     def edit(self, pose: Pose, text: str) -> Pose:
         """Return one pose changed as a text says. Raises as `UniPose.edit`."""
         return edited_like(self._pose(self._row(Task.EDIT, pose, text=as_sentence(text))), pose)
@@ -210,6 +214,8 @@ class BatchedAssistant:
         return str(self._call(lambda assistant: assistant.label(images, actions)))
 
     def _row(self, task: PoseTask, *poses: Pose, text: str = "") -> QueuedPoseRow:
+        makes = task in (Task.GENERATE, Task.EDIT)
+        (self.assistant.maker if makes else self.assistant).must_have_learned(task)
         return QueuedPoseRow(
             task=task, poses=poses, text=text, generator=self.generator,
             most_tokens=self.most_tokens,
