@@ -7,7 +7,6 @@ random state a run needs, and a resumed run equals an unbroken one.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 
 from train.threads import available_cores
 from unipose.errors import ConfigError, FileError
+from unipose.files.weights_mark import tensors_mark
 
 KEEP = 2
 NO_MATTER = {"workers": 0, "threads": 0}
@@ -192,13 +192,9 @@ def changing(model: nn.Module) -> set[str]:
 
 def frozen_mark(model: nn.Module) -> str:
     """Return a short mark of all that a run does not change, by a few numbers of each tensor."""
-    changed, mark = changing(model), hashlib.sha256()
-    for name, weight in sorted(model.named_parameters(remove_duplicate=False)):
-        if name not in changed:
-            some = weight.detach().flatten()[:: max(1, weight.numel() // MARKED)][:MARKED]
-            mark.update(f"{name} {tuple(weight.shape)}".encode())
-            mark.update(some.to(torch.float64).cpu().numpy().tobytes())
-    return mark.hexdigest()
+    changed = changing(model)
+    weights = model.named_parameters(remove_duplicate=False)
+    return tensors_mark([one for one in weights if one[0] not in changed], numbers=MARKED)
 
 
 def _machine(accelerator: Accelerator | None) -> dict[str, object]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from train.run_folder import RunFolder, changing
+from train.run_folder import RunFolder, changing, frozen_mark
 from train.settings import RunSettings
 from unipose.errors import ConfigError, FileError
 
@@ -51,6 +51,17 @@ def test_only_what_learns_is_kept(run: RunFolder):
         model[1].weight.zero_()
     assert run.resume(model, optimizer_of(model)) == 5
     assert torch.equal(model[1].weight, weights["1.weight"])
+
+
+@pytest.mark.parametrize("number", [torch.float32, torch.bfloat16])
+def test_the_mark_of_checkpoints_that_were_written_before_is_still_the_same(number: torch.dtype):
+    model = nn.Sequential(nn.Linear(3, 20), nn.Linear(20, 2))
+    with torch.no_grad():
+        for i, weight in enumerate(model.parameters()):
+            weight.copy_(torch.arange(weight.numel()).reshape(weight.shape) / 8 + i)
+    model[0].requires_grad_(requires_grad=False)
+    known = "49f5df7e91a68becdd9760e2d2e66f2c0b52e1b0bccb898ec9836bd0ba64d7c8"
+    assert frozen_mark(model.to(number)) == known
 
 
 def test_buffers_beside_what_learns_are_kept():
