@@ -187,7 +187,7 @@ class Bench:
 
     def own(self, assistant: ContactModel, count: int) -> list[ContactVotes]:
         """Return what our own model says of the first pictures: its likeliest table."""
-        model = own_model(assistant, self.vocabulary, people=self.people, identity={})
+        model = own_model(assistant, self.vocabulary, people=self.people)
         return self.asked(model, count, samples=1)
 
     def asked(self, model: SampledModel, count: int, *, samples: int) -> list[ContactVotes]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.fakes.chat_server import Reply, chat_server
@@ -14,6 +15,7 @@ from tests.fakes.touching_people import SIZE_PX, two_people
 from unipose.app.contact_refining import Asking, PhotoRefining
 from unipose.body.body import load_body
 from unipose.contact.optimiser import CONTACT_CONFIGS, FALLBACK_CONFIGS
+from unipose.contact.pose_prior import MaxMixture
 from unipose.contact.refining import ContactRefiner
 from unipose.errors import ConfigError, EndpointError, FileError
 from unipose.files import open_pose, save_pose
@@ -34,12 +36,25 @@ class TwoPeople:
         return two_people(BODY).people if pixels.mean() > 100 else ()
 
 
-def refining(out, **options):
+class OwnModel:
+    """Says that two parts touch; what it says is part of its weights."""
+
+    name = "own"
+
+    def __init__(self, *pairs, mark=""):
+        self.pairs, self.mark = list(pairs), mark
+
+    def contacts(self, shown, *, people, measured, seed=None):
+        assert (shown.shape[2], measured) == (3, False)
+        return self.pairs
+
+
+def refining(out, prior=None, **options):
     def short(configs):
         return {n: replace(config, steps=2, flat=0.0) for n, config in configs.items()}
 
     refiner = ContactRefiner(
-        body=BODY, configs=short(CONTACT_CONFIGS), fallbacks=short(FALLBACK_CONFIGS)
+        body=BODY, prior=prior, configs=short(CONTACT_CONFIGS), fallbacks=short(FALLBACK_CONFIGS)
     )
     return PhotoRefining(refiner=refiner, people=2, out=out, estimator=TwoPeople, **options)
 
@@ -124,17 +139,45 @@ def test_what_was_answered_before_an_endpoint_broke_is_refined(tmp_path):
 
 
 def test_our_own_model_answers_in_the_prompts_words(tmp_path):
-    class Own:
-        def contacts(self, shown, *, people, measured, seed=None):
-            assert (shown.shape[2], measured) == (3, False)
-            return [("left hand", "right hand"), ("left shoulder", "upper back")]
+    def load_own():
+        return OwnModel(("left hand", "right hand"), ("left shoulder", "upper back"))
 
     write_photo(tmp_path / "a.png")
     asking = Asking(who="mini", samples=2, cache=tmp_path / "cache")
-    result = refining(tmp_path / "out", asking=asking, load_own=Own).photos(tmp_path / "a.png")
+    work = refining(tmp_path / "out", asking=asking, load_own=load_own)
+    result = work.photos(tmp_path / "a.png")
     assert result.refined[0].votes.votes == {
         ("back", "shoulder (back)/shoulder (front)"): 2, ("hand", "hand"): 2,
     }  # fmt: skip
+
+
+def test_answers_and_results_of_another_model_are_not_taken(tmp_path):
+    photo, out = tmp_path / "a.png", tmp_path / "out"
+    write_photo(photo)
+    hands = OwnModel(("left hand", "right hand"), mark="1")
+    heads = OwnModel(("head", "head"), mark="2")
+
+    def refined(own):
+        asking = Asking(who="mini", samples=2, cache=tmp_path / "cache")
+        return refining(out, asking=asking, load_own=lambda: own).photos(photo)
+
+    assert refined(hands).refined[0].votes.votes == {("hand", "hand"): 2}
+    again = refined(heads)
+    assert again.kept == 0
+    assert again.refined[0].votes.votes == {("head", "head"): 2}
+    assert refined(heads).kept == 1
+
+
+def test_results_of_another_prior_are_made_again(tmp_path):
+    write_photo(tmp_path / "a.png")
+    contacts = tmp_path / "contacts.json"
+    contacts.write_text(json.dumps({"a.png": {"people": 2, "samples": [[["hand", "hand"]]]}}))
+
+    def refined(prior):
+        return refining(tmp_path / "out", prior, contacts=contacts).photos(tmp_path / "a.png")
+
+    other = MaxMixture(torch.ones(1), torch.zeros(1, 63), torch.eye(63)[None])
+    assert [refined(prior).kept for prior in (None, None, other, other)] == [0, 1, 0, 1]
 
 
 def test_pose_files_are_refined_without_a_picture(tmp_path):

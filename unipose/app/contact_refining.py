@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -21,7 +22,7 @@ from unipose.body.people import Box, ImagePeople, PersonInImage
 from unipose.body.pose import Pose
 from unipose.contact.contact_picture import draw_refined
 from unipose.contact.contact_votes import ContactVotes, load_contacts, read_votes, save_contacts
-from unipose.contact.own_model import own_model
+from unipose.contact.own_model import identity_of, own_model
 from unipose.contact.prompts import VOCABULARIES, contact_question
 from unipose.contact.refining import ContactRefiner, RefinedScene
 from unipose.errors import ConfigError, EndpointError, FileError, PoseQueryError, UniPoseError
@@ -31,6 +32,7 @@ from unipose.files.cache import cache_folder
 from unipose.files.glb import write_glb
 from unipose.files.keypoint_writing import write_people
 from unipose.files.photo import Pixels, open_photo
+from unipose.files.weights_mark import network_mark
 from unipose.priors.endpoint import Endpoint, EndpointConfig
 from unipose.priors.sampled_models import (
     CachedSampledModel,
@@ -79,10 +81,7 @@ class Asking:
         """
         folder = self.cache or cache_folder() / "contacts"
         if self.who == OWN:
-            own = own_model(
-                load_own(), VOCABULARIES[people], people=people,
-                identity={"model": "unipose-mini", "people": people},
-            )  # fmt: skip
+            own = own_model(load_own(), VOCABULARIES[people], people=people)
             return CachedSampledModel(own, folder)
         name, at, url = self.who.partition("@")
         if not at or not name:
@@ -202,7 +201,7 @@ class PhotoRefining:
                     self._fail(f"{self.contacts} says nothing of {name}")
         elif self.asking is not None and scenes:
             questions = [self._question(scene) for scene in scenes]
-            model = self.asking.model(self.people, self.load_own or _no_model)
+            model = self.asking.model(self.people, lambda: self._own)
             answers = sample_all(model, questions, count=self.asking.samples)
             waiting = set(votes)
             try:
@@ -269,6 +268,21 @@ class PhotoRefining:
             temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
         self.result.written += [str(file) for file in (*files, picture)]
 
+    @cached_property
+    def _own(self) -> Any:
+        return (self.load_own or _no_model)()
+
+    @cached_property
+    def _marks(self) -> dict[str, Any]:
+        """Marks of what a result hangs on and that its name does not tell."""
+        assert self.refiner.prior is not None  # the refiner's __post_init__
+        marks: dict[str, Any] = {
+            "body": network_mark(self.refiner.body), "prior": network_mark(self.refiner.prior),
+        }  # fmt: skip
+        if self.asking is not None and self.asking.who == OWN:
+            marks["own_model"] = identity_of(self._own)
+        return marks
+
     def _settings(self) -> dict[str, Any]:
         asked = None if self.asking is None else [self.asking.who, self.asking.samples]
         given = None
@@ -277,7 +291,7 @@ class PhotoRefining:
         return {
             "people": self.people, "ask": asked, "contacts": given, "focal_px": self.focal_px,
             "threshold": self.refiner.threshold, "most_empty": self.refiner.most_empty,
-            "ground": self.refiner.ground, "body": self.refiner.body.id,
+            "ground": self.refiner.ground, "body": self.refiner.body.id, "marks": self._marks,
         }  # fmt: skip
 
     def _report(self, name: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Int
@@ -12,6 +13,7 @@ from torch import Tensor
 from tokenizer.rotations import rotations_from_6d
 from unipose.body.pose import Pose
 from unipose.errors import PoseParseError, PoseQueryError
+from unipose.files.weights_mark import network_mark
 from unipose.language.decoding import Answer, Decoding, answer
 from unipose.language.model import PoseLanguageModel
 from unipose.language.rendering import Part
@@ -43,6 +45,11 @@ class ModelAnswers:
         self.vocabulary = vocabulary
         self.passes = 0
         """Forward passes of the last answer."""
+
+    @cached_property
+    def mark(self) -> str:
+        """A mark of the weights of `model`: one that was trained on, or cast, has another."""
+        return network_mark(self.model)
 
     def codes(self, pose: Pose) -> Int[Tensor, "batch code"]:
         """Return the codes that stand for poses."""

@@ -23,6 +23,16 @@ from unipose.priors.sampled_models import InProcessModel, ModelQuestion
 class ContactModel(Protocol):
     """What `unipose.assistant.UniPose` offers."""
 
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        ...
+
+    @property
+    def mark(self) -> str:
+        """A mark of its weights (`unipose.files.weights_mark`)."""
+        ...
+
     def contacts(
         self, shown: Pose | Pixels, *, people: int, measured: bool, seed: int | None = None
     ) -> list[Pair]:
@@ -36,13 +46,17 @@ def words_of(regions: Sequence[Pair], vocabulary: RegionSet, *, people: int) -> 
     return careful_pairs(contacts, vocabulary, people=people)
 
 
-def own_model(
-    model: ContactModel, vocabulary: RegionSet, *, people: int, identity: Identity
-) -> InProcessModel:
+def identity_of(model: ContactModel) -> Identity:
+    """Return by what a model's answers are known again: its name and its weights."""
+    return {"model": model.name, "weights": model.mark}
+
+
+def own_model(model: ContactModel, vocabulary: RegionSet, *, people: int) -> InProcessModel:
     """Return the model as one who answers `contact_question`s with tables.
 
     The first sample is its likeliest answer, further ones are drawn by their number.
     """
+    identity: Identity = {**identity_of(model), "people": people}
 
     def answer(question: ModelQuestion, numbers: Sequence[int]) -> list[str]:
         (pixels,) = question.pictures
