@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.fakes.films_to_adapt import BODY, bent_dictionary, make_adapter, make_film
 from tests.fakes.keypoint_detector import FakeKeypointDetector
-from unipose.adaptation.adapter import AdapterConfig
+from unipose.adaptation.adapter import Adapter, AdapterConfig
 from unipose.adaptation.labelling import AskingNamer, OwnNamer
 from unipose.adaptation.segments import read_segments
 from unipose.app import film_adaptation
@@ -27,8 +30,12 @@ from unipose.files import open_pose
 from unipose.files.film import open_film
 from unipose.files.keypoint_writing import write_people
 from unipose.priors.sampled_models import InProcessModel
+from unipose.retrieval.motion_text import MotionTextConfig, MotionTextModel
 
 FRAMES = 12
+SMALL_SPACE = MotionTextConfig(
+    latent=8, depth=1, heads=2, feed_forward=8, text_width=8, text_hidden=8
+)
 
 
 def plain(items, count, description):
@@ -127,6 +134,69 @@ def test_one_who_fails_does_not_touch_the_others(
     assert "person 1 is left out" in capsys.readouterr().err
     with pytest.raises(PoseQueryError, match="nobody could be adapted"):
         adaptation(out, labels=labels, namer=None).run(film, [one])
+
+
+def other_weights(network: torch.nn.Module) -> None:
+    with torch.no_grad():
+        next(network.parameters()).add_(0.01)
+
+
+def other_points(adapter: Adapter) -> None:
+    assert adapter.dictionary is not None
+    adapter.dictionary = replace(adapter.dictionary, points=torch.eye(2).flip(0))
+
+
+def other_space(adapter: Adapter) -> None:
+    adapter.space = MotionTextModel(SMALL_SPACE)
+
+
+def test_the_same_adaptation_has_the_same_mark(tmp_path: Path):
+    one, other = (adaptation(tmp_path)._mark(make_film()) for _ in range(2))
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda adapter: other_weights(adapter.network),
+        lambda adapter: other_weights(adapter.denoiser),
+        other_space, other_points,
+        lambda adapter: setattr(adapter, "config", AdapterConfig(epochs=3)),
+    ],
+)  # fmt: skip
+def test_an_adaptation_that_starts_elsewhere_has_another_mark(
+    tmp_path: Path, change: Callable[[Adapter], None]
+):
+    changed = adaptation(tmp_path)
+    change(changed.adapter)
+    assert changed._mark(make_film()) != adaptation(tmp_path)._mark(make_film())
+
+
+def test_an_adaptation_by_other_weights_of_the_space_has_another_mark(tmp_path: Path):
+    one, other = adaptation(tmp_path), adaptation(tmp_path)
+    for each in (one, other):
+        torch.manual_seed(0)
+        other_space(each.adapter)
+    assert isinstance(other.adapter.space, torch.nn.Module)
+    other_weights(other.adapter.space)
+    assert one._mark(make_film()) != other._mark(make_film())
+
+
+def test_an_adaptation_to_another_body_has_another_mark(tmp_path: Path):
+    taller = deepcopy(BODY)
+    taller.template.mul_(1.1)
+    film = make_film()
+    assert adaptation(tmp_path, body=taller)._mark(film) != adaptation(tmp_path)._mark(film)
+
+
+def test_an_adaptation_to_other_keypoints_or_another_speed_has_another_mark(tmp_path: Path):
+    film, same = make_film(), adaptation(tmp_path)
+    missing = replace(film.keypoints, present=film.keypoints.present.logical_not())
+    aside = replace(film.crops, centre=film.crops.centre + 1)
+    films = (
+        film, replace(film, keypoints=missing), replace(film, fps=25.0), replace(film, crops=aside)
+    )  # fmt: skip
+    assert len({same._mark(one) for one in films}) == 4
 
 
 def test_without_a_file_our_own_networks_look(frames: Path, monkeypatch: pytest.MonkeyPatch):

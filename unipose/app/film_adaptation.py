@@ -13,13 +13,14 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from unipose.adaptation.adapter import MODES, Adapted, Adapter, PersonFilm
 from unipose.adaptation.labelling import ActionNamer
@@ -45,6 +46,7 @@ from unipose.files.atomic import written_whole
 from unipose.files.film import FOLDER_FPS, FilmReader
 from unipose.files.keypoint_files import read_keypoint_file
 from unipose.files.notes import add_note
+from unipose.files.weights_mark import network_mark, tensors_mark
 from unipose.metrics import acceleration_error, mpjpe, mpvpe, pa_mpjpe, root_aligned
 from unipose.vision.crops import Crops
 from unipose.vision.film_people import bodies_in_frames
@@ -271,12 +273,27 @@ class FilmAdaptation:
 
     def _mark(self, person: PersonFilm) -> str:
         """Return a hash of all that an adaptation hangs on: other labels are another one."""
-        found = hashlib.blake2b(digest_size=6)
-        for part in (self.mode, self.adapter.config, person.segments):
+        found, seen, crops = hashlib.blake2b(digest_size=6), person.keypoints, person.crops
+        settings = (self.mode, self.adapter.config, person.segments, person.fps)
+        for part in (*settings, seen.keypoint_set.name, self._start_mark):
             found.update(repr(part).encode())
-        for values in (person.pixels, person.keypoints.points, person.keypoints.scores):
+        tensors = (person.pixels, seen.points, seen.scores, seen.present, crops.centre, crops.side)
+        for values in tensors:
             found.update(values.contiguous().numpy().tobytes())
         return found.hexdigest()
+
+    @cached_property
+    def _start_mark(self) -> str:
+        """What everybody's adaptation starts from: networks, actions and the body, as one text."""
+        adapter = self.adapter
+        known = {} if adapter.dictionary is None else vars(adapter.dictionary)
+        marks = [self.body.id, repr((adapter.network.mean, adapter.network.std))]
+        for part in (adapter.network, adapter.denoiser, adapter.space, self.body):
+            weights = network_mark(part) if isinstance(part, nn.Module) else ""
+            marks.append(f"{type(part).__name__} {weights}")
+        marks.append(tensors_mark([one for one in known.items() if isinstance(one[1], Tensor)]))
+        marks.append(repr([one for one in known.items() if not isinstance(one[1], Tensor)]))
+        return " ".join(marks)
 
     def _saved(
         self, one: FollowedPerson, adapted: Adapted, where: Crops, film: FilmReader, fps: float
