@@ -29,6 +29,8 @@ INTRO = (
     "average says. In the commands MOCAP, PHOTOS and LIFTING are folders of "
     "recordings with a `manifest.csv`, of photographs with marked people, and of trained lifters."
 )
+LARGEST_SHARE = 1.5
+"""What grows or is added may pass 1 a little; anything beyond this was printed in percent."""
 DEEPER = "# "
 """Before the title of a part: its heading stands below that of its group."""
 BLOCK = re.compile(
@@ -91,7 +93,11 @@ def shown(value: int | float, unit: str) -> str:
 
 
 def figures_of(part: BenchPart, printed: Mapping[str, Any]) -> tuple[PrintedFigure, ...]:
-    """Return a part's lines. Raises ConfigError for a figure that was not printed."""
+    """Return a part's lines.
+
+    Raises ConfigError for a figure that was not printed, and for a share that was printed in
+    percent.
+    """
     return tuple(_line(part, figure, printed) for figure in part.figures)
 
 
@@ -102,15 +108,24 @@ def _line(part: BenchPart, figure: BenchFigure, printed: Mapping[str, Any]) -> P
             raise ConfigError(f"{part.program} printed no {key!r}")
         return found
 
+    def text(key: str, value: int | float) -> str:
+        if figure.unit == "share" and abs(value) > LARGEST_SHARE:
+            raise ConfigError(
+                f"{part.program} printed {value:g} as {key!r}: expected a share from 0 to 1; "
+                "a figure in percent has the unit '%' (eval/bench_parts.py)"
+            )
+        return shown(value, figure.unit)
+
     def beside(key: str | None, prefix: str) -> str:
         folder, _, name = figure.key.rpartition(".")
-        found = looked_up(printed, key or (f"{folder}.{prefix}{name}" if folder else prefix + name))
-        return "" if found is None else shown(found, figure.unit)
+        key = key or (f"{folder}.{prefix}{name}" if folder else prefix + name)
+        found = looked_up(printed, key)
+        return "" if found is None else text(key, found)
 
     chance = beside(figure.chance, "chance_")
     whole = f" of {shown(value(figure.out_of), '')}" if figure.out_of else ""
     return PrintedFigure(
-        key=figure.key, what=figure.what, figure=shown(value(figure.key), figure.unit) + whole,
+        key=figure.key, what=figure.what, figure=text(figure.key, value(figure.key)) + whole,
         chance=f"{chance} ({figure.by})" if chance and figure.by != "chance" else chance,
         ceiling=beside(figure.ceiling, "ceiling_"), readme=figure.readme,
     )  # fmt: skip

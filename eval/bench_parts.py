@@ -396,7 +396,7 @@ SYSTEMS = (
             _of("own_model.joint_pa_mpjpe_mm", "the same, contacts by our model: joint PA-MPJPE",
                 "mm", chance="heuristic.joint_pa_mpjpe_mm", by="nearest vertices",
                 readme="systems"),
-            _of("oracle.average_pcc", "contacts known: contacts that come true (PCC)",
+            _of("oracle.average_pcc", "contacts known: contacts that come true (PCC)", "%",
                 chance="initial.average_pcc", by="as estimated"),
         ),
     ),

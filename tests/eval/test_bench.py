@@ -91,6 +91,15 @@ def test_chance_and_ceiling_stand_beside_a_figure_where_the_program_printed_them
         figures_of(part, {"a": {"f": 0.5}})
 
 
+@pytest.mark.parametrize(("value", "chance"), [(90.2, 0.5), (0.9, 67.5), (-1.6, 0.0)])
+def test_a_share_that_was_printed_in_percent_is_refused(value: float, chance: float):
+    part = replace(PARTS[0], figures=(BenchFigure(key="pcc", what="PCC", unit="share"),))
+    with pytest.raises(ConfigError, match=r"a share from 0 to 1; a figure in percent .*'%'"):
+        figures_of(part, {"pcc": value, "chance_pcc": chance})
+    (line,) = figures_of(part, {"pcc": 1.04, "chance_pcc": -0.1})
+    assert (line.figure, line.chance) == ("104 %", "-10 %")
+
+
 def test_a_run_writes_page_figures_and_the_tables_of_the_readme(options, monkeypatch, capsys):
     fakes(monkeypatch, part_of("named"))
     options.readme.write_text("x\n<!-- figures: poses -->\nold\n<!-- end of figures -->\ny\n")
