@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from eval.contact import charts_of, measure, rows_of
+from eval.bench_parts import PARTS, BenchFigure
+from eval.contact import answerers, charts_of, measure, rows_of
 from eval.contact_bench import wrong_answers
 from eval.contact_options import ContactOptions, Keep
 from eval.contact_speed import loop_loss
@@ -75,3 +78,38 @@ def test_the_whole_benchmark_runs(mocap_folder, tmp_path):
     assert {"random.average_pcc", "anywhere.average_pcc"} <= result.keys()
     assert [chart.name for chart in charts_of(result)] == ["contact_samples", "contact_wrong"]
     assert measure(options) == result  # everything was kept
+
+
+COMPARED = [
+    figure for part in PARTS if part.program == "eval.contact" for figure in part.figures
+    if figure.chance is not None
+]  # fmt: skip
+"""What the page of benchmarks shows of the scenes of two people and of one, beside another."""
+
+
+@pytest.mark.parametrize("figure", COMPARED, ids=lambda figure: figure.key)
+def test_the_page_compares_the_same_figure_of_the_same_scenes(figure: BenchFigure):
+    assert figure.chance is not None
+    alone = "one_person."  # of whose few scenes everybody is asked
+    (method, _, key), (other, _, beside) = (
+        one.removeprefix(alone).partition(".") for one in (figure.key, figure.chance)
+    )
+    assert (key, figure.chance.startswith(alone)) == (beside, figure.key.startswith(alone))
+    everybody = answerers(ContactOptions(data=Path("mocap")), lambda _: [])[2]
+    asked_in_some = {"initial": False} | {who.name: who.some for who in everybody}
+    if not figure.key.startswith(alone) and key != "some_scenes_mm":
+        assert asked_in_some[method] == asked_in_some[other]
+
+
+def test_our_model_stands_beside_who_knows_no_place_and_one_person_beside_nobody_asked():
+    beside = {figure.key: figure.chance for figure in COMPARED}
+    for who in ("own_model", "oracle"):
+        assert beside[f"{who}.some_scenes_mm"] == "anywhere.some_scenes_mm"
+        alone = beside[f"one_person.{who}.joint_pa_mpjpe_mm"]
+        assert alone == "one_person.heuristic.joint_pa_mpjpe_mm"
+
+
+def test_the_numbers_of_scenes_on_the_page_are_those_of_the_benchmark():
+    options = ContactOptions(data=Path("mocap"))
+    assert (options.scenes, options.some_scenes) == (216, 72)
+    assert options.one_person <= options.some_scenes
