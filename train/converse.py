@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import torch
+from accelerate import DistributedType
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -255,6 +255,7 @@ def main(config: ConverseConfig) -> None:
     loop = StepLoop(
         accelerator, run, model, optimizer, config, name="converse",
         module=ConverseStep(model), clip=config.clip, log_every=config.log_every,
+        saves_gathered=True,
     )  # fmt: skip
     for step, _ in loop.steps():
         model.train()
@@ -262,7 +263,7 @@ def main(config: ConverseConfig) -> None:
         said = sum(int((rows.targets != NOTHING).sum()) for rows in packs)
         total = torch.zeros((), device=accelerator.device)
         for i, rows in enumerate(packs):
-            with accelerator.no_sync(loop.trained) if i + 1 < len(packs) else nullcontext():
+            with loop.piece(last=i + 1 == len(packs)):
                 # the frozen base is in bfloat16, what learns in float32
                 with torch.autocast(accelerator.device.type, torch.bfloat16):
                     loss = loop.trained(rows) / said
@@ -275,9 +276,9 @@ def main(config: ConverseConfig) -> None:
         if config.saves(step):
             weights = save_run(accelerator, run, step + 1, model, loop.optimizer)
             if loop.is_main:
-                own = model.state_dict() if weights is None else weights
-                save_adapters(own, described, config.out / "model")
-                if config.checked:
+                save_adapters(weights, described, config.out / "model")
+                # under FSDP no process has all weights
+                if config.checked and accelerator.distributed_type != DistributedType.FSDP:
                     model.eval()
                     talker = ConversationModel(model, template)
                     glance = checked_calls(talker, val_writer, count=config.checked, seed=1)

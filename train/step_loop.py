@@ -16,6 +16,7 @@ What is drawn and what is lost stay in the program, in sight.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -24,17 +25,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm import trange
 
+from train.engines import SPREADING, resume_moments
 from train.program import check_engine, generator_of
 from train.run_folder import RunFolder
 from train.settings import RunSettings, check_finite, set_rate
+from unipose.errors import ConfigError
 
 
 class StepLoop:
     """The steps of a run that are still to do; making it loads the newest checkpoint.
 
     `learner` is what a checkpoint holds, `module` what a step calls, if that is something around
-    the learner. `clip` is the largest norm of the gradients (None or 0: any). Raises ConfigError if
-    the engine that was launched does not train the module, FileError for a damaged checkpoint.
+    the learner. `clip` is the largest norm of the gradients (None or 0: any). `saves_gathered` says
+    that the program saves with `train.engines.save_run`, without which an engine that spreads
+    weights or optimiser states is refused. Raises ConfigError for that, and if the engine that was
+    launched does not train the module; FileError for a damaged checkpoint.
     """
 
     def __init__(
@@ -49,14 +54,23 @@ class StepLoop:
         module: nn.Module | None = None,
         clip: float | None = None,
         log_every: int = 50,
+        saves_gathered: bool = False,
     ) -> None:
         self.accelerator, self.run, self.learner, self.config = accelerator, run, learner, config
         self.name, self.clip, self.log_every = name, clip, log_every
         self.is_main: bool = accelerator.is_main_process
+        self.spread: bool = accelerator.distributed_type in SPREADING
+        if self.spread and not saves_gathered:
+            raise ConfigError(
+                f"{name} cannot be saved under {accelerator.distributed_type.value}, which spreads "
+                "what a checkpoint holds; launch train/configs/ddp.yaml, one_gpu.yaml, or cpu2.yaml"
+            )
         self.done = run.resume(learner, optimizer)
         self.trained: Any
         self.trained, self.optimizer = accelerator.prepare(module or learner, optimizer)
         check_engine(accelerator, self.trained)
+        if self.done:
+            resume_moments(accelerator, learner, self.optimizer, run.checkpoints()[-1])
         self.progress = trange(
             self.done, config.steps, initial=self.done, total=config.steps, desc=name,
             disable=not self.is_main,
@@ -78,6 +92,16 @@ class StepLoop:
         if self.logs(step):
             values = {name: part.item() for name, part in parts.items()}
             self.log(step, {"loss": loss.item()} | values)
+
+    @contextmanager
+    def piece(self, *, last: bool) -> Iterator[None]:
+        """Run one piece of a step inside of this, forward and backward: gradients add up.
+
+        Processes exchange them once, with the last piece; `update` then takes the step.
+        """
+        self.accelerator.gradient_state._set_sync_gradients(last)  # DeepSpeed steps where it is set
+        with nullcontext() if last else self.accelerator.no_sync(self.trained):
+            yield
 
     def update(self, drawn: Sequence[tuple[int, Tensor, Mapping[str, Tensor]]], step: int) -> None:
         """Take a step along gradients that were added up; `drawn` is as for `check_finite`."""

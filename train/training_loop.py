@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from accelerate import Accelerator, DistributedType
 from torch import nn
 
 from train.batch_prefetch import prefetch
-from train.engines import resume_moments, save_run
+from train.engines import save_run
 from train.held_out import HeldOut
 from train.program import start_accelerator
 from train.run_folder import RunFolder
@@ -210,10 +209,7 @@ Drawn = tuple[list[Batch], Practice | None]
 
 
 def run_backward(
-    accelerator: Accelerator,
-    trained: nn.Module,
-    drawn: Sequence[tuple[int, Drawn]],
-    config: TrainingLoopConfig,
+    loop: StepLoop, drawn: Sequence[tuple[int, Drawn]], config: TrainingLoopConfig
 ) -> list[tuple[int, torch.Tensor, dict[str, torch.Tensor]]]:
     """Add up the gradient of one step; return place, loss and its parts of each pass.
 
@@ -222,22 +218,20 @@ def run_backward(
     weights, all of a place have one, for in each pass it wants the same weights from all processes.
     Otherwise processes exchange gradients once, with the last pass.
     """
-    spread = accelerator.distributed_type in (DistributedType.DEEPSPEED, DistributedType.FSDP)
+    device = loop.accelerator.device
     everything = [batch for _, (batches, _) in drawn for batch in batches]
     shares, words = iter(shares_of(everything)), words_of(everything)
     done = []
     for place, (batches, practice) in drawn:
         torch.manual_seed(config.seed + place)  # dropout, the same after a resume
-        passes = [batches] if spread else [[batch] for batch in batches]
+        passes = [batches] if loop.spread else [[batch] for batch in batches]
         for i, together in enumerate(passes, 1):
             ends = i == len(passes)
-            last = ends and place == drawn[-1][0]
-            accelerator.gradient_state._set_sync_gradients(last)  # DeepSpeed steps where it is set
-            here = [batch.to(accelerator.device) for batch in together]
-            pairs = practice.to(accelerator.device) if ends and practice is not None else None
-            with nullcontext() if last else accelerator.no_sync(trained):
-                loss, parts = trained(here, pairs, [next(shares) for _ in here], words)
-                accelerator.backward(loss)
+            here = [batch.to(device) for batch in together]
+            pairs = practice.to(device) if ends and practice is not None else None
+            with loop.piece(last=ends and place == drawn[-1][0]):
+                loss, parts = loop.trained(here, pairs, [next(shares) for _ in here], words)
+                loop.accelerator.backward(loss)
             done.append((place, loss.detach(), parts))
             del loss  # and its graph, before the next one is built
     return done
@@ -298,25 +292,24 @@ def run_loop(
     loop = StepLoop(
         accelerator, run, model, optimizer, config, name=name,
         module=PoseLanguageStep(model, config), clip=config.clip, log_every=config.log_every,
+        saves_gathered=True,
     )  # fmt: skip
     if dtype_of(model.codec) != torch.float32:
         # DeepSpeed casts all to bfloat16, which rounds; rotations need float32
         model.codec = codec.to(accelerator.device)
         model.joints_at_rest = joints_at_rest.to(accelerator.device)
-    if loop.done:
-        resume_moments(accelerator, model, loop.optimizer, run.checkpoints()[-1])
 
-    spread = accelerator.distributed_type == DistributedType.FSDP
+    sharded = accelerator.distributed_type == DistributedType.FSDP
     for step, _ in loop.steps():
         places = config.places(step, accelerator.process_index, accelerator.num_processes)
-        passes = run_backward(accelerator, loop.trained, [(p, next(drawn)) for p in places], config)
+        passes = run_backward(loop, [(p, next(drawn)) for p in places], config)
         loop.update(passes, step)
         if loop.logs(step):
             loop.log(step, {
                 part: round(sum(parts[part].item() for _, _, parts in passes if part in parts), 5)
                 for part in passes[-1][2]  # the last pass practises, if any does
             })  # fmt: skip
-        if held_out is not None and not spread and config.asks(step):
+        if held_out is not None and not sharded and config.asks(step):
             run.log(step=step + 1, **held_out.ask(UniPose(model, vocabulary)))
             set_modes(model)
         if config.saves(step):

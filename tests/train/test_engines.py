@@ -37,12 +37,14 @@ Weights = dict[str, torch.Tensor]
 CONFIGS = Path(program.__file__).parent / "configs"
 
 
-def launch(config: Path | str, *arguments: str, **changed: object) -> subprocess.CompletedProcess:
-    """Run `train.align --preset debug` under a config of accelerate, some of it changed."""
+def launch(
+    config: Path | str, *arguments: str, program: str = "align", **changed: object
+) -> subprocess.CompletedProcess:
+    """Run a program's `--preset debug` under a config of accelerate, some of it changed."""
     values = yaml.safe_load((CONFIGS / config).read_text()) | changed
     file = Path(arguments[arguments.index("--out") + 1]).with_suffix(".yaml")
     file.write_text(yaml.safe_dump(values))
-    command = ["accelerate.commands.launch", "--config_file", str(file), "-m", "train.align"]
+    command = ["accelerate.commands.launch", "--config_file", str(file), "-m", f"train.{program}"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"  # ninja
     return subprocess.run(
@@ -172,6 +174,34 @@ def test_zero_2_adds_up_gradients_as_two_plain_processes_do(tmp_path: Path):
     assert moments
     for name in moments:
         assert (spread[name] - plain[name]).norm() <= 1e-3 * plain[name].norm() + 1e-9, name
+
+
+@pytest.mark.slow
+def test_a_conversation_is_learned_under_zero_2_as_by_two_plain_processes(tmp_path: Path):
+    for name, file in (("plain", "cpu2.yaml"), ("spread", "zero2.yaml")):
+        arguments = [*TWO_STEPS, "--workers", "0", "--out", str(tmp_path / name)]
+        done = launch(file, *arguments, program="converse", mixed_precision="no")
+        assert done.returncode == 0, done.stderr[-3000:]
+    whole = final_weights(tmp_path / "spread")
+    (tmp_path / "spread" / "step-00000002.safetensors").unlink()
+    done = launch("zero2.yaml", *arguments, program="converse", mixed_precision="no")
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name, value in final_weights(tmp_path / "spread").items():
+        torch.testing.assert_close(value, whole[name], rtol=0, atol=1e-6, msg=name)
+    plain = final_weights(tmp_path / "plain")
+    assert {int(value) for name, value in whole.items() if name.endswith(".step")} == {2}
+    moments = [name for name in plain if name.endswith("exp_avg")]
+    assert moments
+    for name in moments:  # of the second step, whose weights are nearly the same
+        assert (whole[name] - plain[name]).norm() <= 2e-2 * plain[name].norm() + 1e-9, name
+
+
+@pytest.mark.slow
+def test_a_program_that_saves_whole_weights_refuses_zero_2_at_once(tmp_path: Path):
+    arguments = [*TWO_STEPS, "--out", str(tmp_path / "spread")]
+    done = launch("zero2.yaml", *arguments, program="motion_denoiser", mixed_precision="no")
+    assert done.returncode != 0
+    assert "error: motion denoiser cannot be saved under DEEPSPEED" in done.stderr
 
 
 @pytest.mark.slow

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedType
 from torch import nn
 
 from train.run_folder import RunFolder
 from train.settings import NonFiniteLossError, RunSettings
 from train.step_loop import StepLoop
+from unipose.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,3 +79,33 @@ def test_a_loss_that_is_not_finite_changes_no_weight(tmp_path: Path):
     with pytest.raises(NonFiniteLossError, match="step 3 is not finite"):
         learn_a_line(tmp_path / "run", broken=3)
     assert [line["step"] for line in lines_of(tmp_path / "run") if "slope" in line] == [2]
+
+
+@pytest.mark.parametrize("engine", [DistributedType.DEEPSPEED, DistributedType.FSDP])
+def test_an_engine_that_spreads_is_refused_where_nothing_gathers(
+    engine: DistributedType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Accelerator, "distributed_type", engine)
+    with pytest.raises(ConfigError, match=f"a line cannot be saved under {engine.value}.*ddp.yaml"):
+        learn_a_line(tmp_path / "run")
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def test_a_step_in_pieces_is_the_step_in_one_and_syncs_with_the_last(tmp_path: Path):
+    config, accelerator = LineSettings(out=tmp_path), Accelerator(cpu=True)
+    layer = nn.Linear(1, 1)
+    optimizer = torch.optim.AdamW(layer.parameters(), lr=0.0)
+    run = RunFolder(tmp_path, config)
+    loop = StepLoop(accelerator, run, layer, optimizer, config, name="a line")
+    x = torch.arange(4.0)[:, None]
+    (loop.trained(x) - 2 * x).square().sum().backward()
+    assert layer.weight.grad is not None
+    whole = layer.weight.grad.clone()
+    loop.optimizer.zero_grad()
+    synced = []
+    for i, some in enumerate(x.split(2)):
+        with loop.piece(last=i == 1):
+            synced.append(accelerator.sync_gradients)
+            accelerator.backward((loop.trained(some) - 2 * some).square().sum())
+    assert synced == [False, True]
+    torch.testing.assert_close(layer.weight.grad, whole)
