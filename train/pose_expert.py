@@ -226,10 +226,18 @@ def merge_lora_layers(model: PoseLanguageModel) -> None:
 
 
 def main(config: PoseExpertTraining) -> None:
-    """Compute the states, train, log, save; resumes from what is there already."""
+    """Compute the states, train, log, save; resumes from what is there already.
+
+    Raises ConfigError if several processes were launched: each would train an expert of its own.
+    """
     accelerator = start_accelerator(
         clip=config.clip, trackers=config.trackers, folder=config.out, threads=config.threads
     )
+    if accelerator.num_processes > 1:
+        raise ConfigError(
+            f"{accelerator.num_processes} processes were launched, but an expert is taught by one: "
+            "python -m train.pose_expert, or accelerate launch --num_processes 1"
+        )
     torch.manual_seed(config.seed)
     assistant = open_start(config)
     model, vocabulary = assistant.writer, assistant.vocabulary

@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -80,6 +81,16 @@ def test_an_expert_goes_on_where_it_was_stopped_and_keeps_its_states(tmp_path: P
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert UniPose.load(tmp_path / "broken/model", eyes="own").model.expert is not None
+
+
+def test_several_processes_are_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    two = SimpleNamespace(num_processes=2)
+    monkeypatch.setattr(pose_expert, "start_accelerator", lambda **_: two)
+    with pytest.raises(ConfigError, match="2 processes were launched, but an expert is taught by"):
+        pose_expert.main(replace(pose_expert.PRESETS["debug"], out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture
