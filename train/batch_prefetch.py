@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from train.threads import available_cores
+from unipose.available_cores import available_cores
 from unipose.errors import ConfigError, UniPoseError
 
 Made = TypeVar("Made")

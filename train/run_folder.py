@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from train.threads import available_cores
+from unipose.available_cores import available_cores
 from unipose.errors import ConfigError, FileError
 from unipose.files.weights_mark import tensors_mark
 

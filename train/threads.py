@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import torch
 
+from unipose.available_cores import available_cores
 from unipose.errors import ConfigError
 
 WORKER_SHARE = 0.25
@@ -51,10 +52,3 @@ def set_threads(*, asked: int = 0, workers: int = 0) -> str:
         f"{processes} process(es) of {threads} thread(s) on {cores} core(s), "
         f"{workers} batch worker(s) each"
     )
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

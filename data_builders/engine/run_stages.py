@@ -17,13 +17,13 @@ What a step must keep to:
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from data_builders.engine.folder import keep, sole_use
 from data_builders.engine.stages import BuildStage, Place
 from data_builders.engine.task import StageTasks
+from unipose.available_cores import available_cores
 from unipose.errors import ConfigError, FileError
 
 
@@ -58,7 +58,7 @@ def run_stages(stages: Sequence[BuildStage], folder: Path, place: Place) -> None
         else:
             from data_builders.engine.local import run_here
 
-            run_here(stages, folder, workers=place.workers or _cores(), lock=lock)
+            run_here(stages, folder, workers=place.workers or available_cores(), lock=lock)
 
 
 def stages_done(stages: Sequence[BuildStage], folder: Path) -> bool:
@@ -81,10 +81,3 @@ def _keep_number_of_tasks(stage: BuildStage, folder: Path) -> None:
             f"stage {stage.name} was begun with {tasks} tasks in {folder}, now it has "
             f"{stage.tasks}: what is done would not fit. Keep to {tasks}, or choose another folder."
         )
-
-
-def _cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

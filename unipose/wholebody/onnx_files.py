@@ -8,7 +8,6 @@ are an extra: `pip install unipose[onnx]`.
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from unipose.available_cores import available_cores
 from unipose.errors import ConfigError, MissingFileError, WeightsError
 from unipose.files.atomic import written_whole
 from unipose.wholebody.config import SPLIT, TOLD_BY_NUMBER, WholeBodyConfig
@@ -132,7 +132,7 @@ def open_session(path: Path, *, threads: int = 0) -> Any:
     if not path.is_file():
         raise MissingFileError(path, "there is no such ONNX file.")
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = threads or available_cores()
     options.inter_op_num_threads = 1
     try:
         return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
