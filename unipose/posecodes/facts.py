@@ -13,7 +13,7 @@ from unipose.posecodes.catalogue import SIDES
 from unipose.posecodes.measure import Measured
 from unipose.posecodes.position_phrases import POSITION_WORDS
 from unipose.posecodes.positions import GROUPS, Extra
-from unipose.posecodes.statements import HAND_WORDS, OPPOSITE, Statement, mirrored_part, state
+from unipose.posecodes.statements import HAND_WORDS, OPPOSITE, Statement, state
 
 ARM_AND_LEG = {"elbow": "arm", "knee": "leg"}
 """Joints whose angle is also spoken of as the limb's: a straight arm is a straight elbow."""
@@ -320,8 +320,3 @@ def merged() -> tuple[Fact, ...]:
     found += _limb_facts()
     found += [f for said, w in _atoms().items() if (f := _both_sides(said, w)) is not None]
     return tuple(sorted(found, key=lambda fact: -len(fact.members)))
-
-
-def mirrored_key(key: str) -> str:
-    """Return a subject key with its sides exchanged."""
-    return mirrored_part(key)

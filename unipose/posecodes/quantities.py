@@ -27,7 +27,6 @@ class Quantity:
     """ "degrees", "cm" or "percent"."""
     tolerance: float
     """Two values nearer than that are spoken of as equal."""
-    meaning: str
     measure: Measure
     """(pose, *parts) -> the value, in the unit."""
 
@@ -155,50 +154,43 @@ _SHOULDERS = ("left_shoulder", "right_shoulder")
 _UP = np.array([0.0, 1.0, 0.0])
 
 
-def _quantity(of: str, unit: str, measure: Measure, meaning: str) -> Quantity:
+def _quantity(of: str, unit: str, measure: Measure) -> Quantity:
     tolerance = {"degrees": 5.0, "cm": 3.0, "percent": 15.0}[unit]
-    return Quantity(of=of, unit=unit, tolerance=tolerance, meaning=meaning, measure=measure)
+    return Quantity(of=of, unit=unit, tolerance=tolerance, measure=measure)
 
 
 QUANTITIES: dict[str, Quantity] = {
-    "angle": _quantity("hinge", "degrees", _angle, "inner angle at the joint; straight is 180"),
-    "bend": _quantity("hinge", "degrees", _bend, "how far it is bent; a shoulder: lifted"),
-    "height": _quantity(
-        "part", "cm", lambda pose, part: 100 * float(pose.parts[part][1]), "over the lowest joint"
-    ),
-    "forward": _quantity(
-        "part", "cm", lambda pose, part: 100 * float(pose.parts[part][2]), "in front of the pelvis"
-    ),
-    "out": _quantity("part", "cm", _out, "sideways from the pelvis, to the part's own side"),
-    "leftward": _quantity(
-        "part", "cm", lambda pose, part: 100 * float(pose.parts[part][0]), "left of the pelvis"
-    ),
-    "viewer": _quantity("part", "cm", _viewer, "towards the viewer (+z), from the pelvis"),
-    "distance": _quantity("two parts", "cm", _distance, "from the first to the second"),
-    "above": _quantity("two parts", "cm", _along(1), "how far the first is higher"),
-    "front": _quantity("two parts", "cm", _along(2), "how far the first is in front"),
-    "side": _quantity("two parts", "cm", _along(0), "how far the first is to the left"),
-    "tilt": _quantity("segment", "degrees", _tilt, "against the vertical, 0 to 90 (head: 180)"),
-    "slope": _quantity("both parts", "degrees", _slope, "against level; positive: left is higher"),
-    "lean": _quantity(
-        "body", "degrees", lambda pose: _between(_trunk(pose), _UP), "trunk against the vertical"
-    ),
-    "lean forward": _quantity("body", "degrees", _posecode("lean_x", "pelvis", *_SHOULDERS), ""),
-    "lean left": _quantity("body", "degrees", _posecode("lean_z", "pelvis", *_SHOULDERS), ""),
-    "twist": _quantity(
-        "body", "degrees", _posecode("twist", *_SHOULDERS), "of the shoulders, to the right"
-    ),
-    "nod": _quantity("body", "degrees", _head(0), "of the head against the trunk, forward"),
-    "turn": _quantity("body", "degrees", _head(1), "of the head against the pelvis, to the left"),
-    "tip": _quantity("body", "degrees", _head(2), "of the head, to the right shoulder"),
-    "look up": _quantity("body", "degrees", _look_up, "of the face over the horizontal"),
-    "facing": _quantity(
-        "body", "degrees", lambda pose: pose.facing, "turn to the own left, 0 faces the viewer"
-    ),
-    "asymmetry": _quantity("body", "cm", _asymmetry, "largest difference from the mirror image"),
-    "weight": _quantity(
-        "body", "percent", left_share, "of the weight over the left foot (NaN: on neither)"
-    ),
+    "angle": _quantity("hinge", "degrees", _angle),  # inner angle at the joint; straight is 180
+    "bend": _quantity("hinge", "degrees", _bend),  # how far it is bent; a shoulder: lifted
+    # over the lowest joint
+    "height": _quantity("part", "cm", lambda pose, part: 100 * float(pose.parts[part][1])),
+    # in front of the pelvis
+    "forward": _quantity("part", "cm", lambda pose, part: 100 * float(pose.parts[part][2])),
+    "out": _quantity("part", "cm", _out),  # sideways from the pelvis, to the part's own side
+    # left of the pelvis
+    "leftward": _quantity("part", "cm", lambda pose, part: 100 * float(pose.parts[part][0])),
+    "viewer": _quantity("part", "cm", _viewer),  # towards the viewer (+z), from the pelvis
+    "distance": _quantity("two parts", "cm", _distance),  # from the first to the second
+    "above": _quantity("two parts", "cm", _along(1)),  # how far the first is higher
+    "front": _quantity("two parts", "cm", _along(2)),  # how far the first is in front
+    "side": _quantity("two parts", "cm", _along(0)),  # how far the first is to the left
+    "tilt": _quantity("segment", "degrees", _tilt),  # against the vertical, 0 to 90 (head: 180)
+    "slope": _quantity("both parts", "degrees", _slope),  # against level; positive: left is higher
+    # trunk against the vertical
+    "lean": _quantity("body", "degrees", lambda pose: _between(_trunk(pose), _UP)),
+    "lean forward": _quantity("body", "degrees", _posecode("lean_x", "pelvis", *_SHOULDERS)),
+    "lean left": _quantity("body", "degrees", _posecode("lean_z", "pelvis", *_SHOULDERS)),
+    # of the shoulders, to the right
+    "twist": _quantity("body", "degrees", _posecode("twist", *_SHOULDERS)),
+    "nod": _quantity("body", "degrees", _head(0)),  # of the head against the trunk, forward
+    "turn": _quantity("body", "degrees", _head(1)),  # of the head against the pelvis, to the left
+    "tip": _quantity("body", "degrees", _head(2)),  # of the head, to the right shoulder
+    "look up": _quantity("body", "degrees", _look_up),  # of the face over the horizontal
+    # turn to the own left, 0 faces the viewer
+    "facing": _quantity("body", "degrees", lambda pose: pose.facing),
+    "asymmetry": _quantity("body", "cm", _asymmetry),  # largest difference from the mirror image
+    # of the weight over the left foot (NaN: on neither)
+    "weight": _quantity("body", "percent", left_share),
 }
 
 

@@ -62,6 +62,7 @@ class MotionTextConfig:
     """Which hidden states of the language model (`BaseModelText`)."""
     text_hidden: int = 256
     text_source: Literal["base", "clip"] = "base"
+    """Read by nothing; saved configurations have it."""
 
     def __post_init__(self) -> None:
         if self.latent % self.heads or self.latent % 2:
