@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,8 +21,7 @@ from data_builders.labelled_pictures import LabelledPictures
 from data_builders.picture_pool import Example, StudioPictures
 from data_builders.posecodes.captions import write_captions_with_codes
 from data_builders.posecodes.modifiers import write_modifiers_with_codes
-from unipose.body.facing import face_front
-from unipose.body.kinematics import forward_kinematics
+from unipose.body.facing import front_facing_joints
 from unipose.errors import ConfigError
 from unipose.language.answers import plain, write_contacts
 from unipose.language.pictures import Picture
@@ -88,7 +88,8 @@ class ImageTalk:
         vocabulary: Vocabulary,
         config: ImageTalkConfig,
     ) -> None:
-        self.joints_at_rest, self.encode, self.decode = joints_at_rest, encode, decode
+        self.encode, self.decode = encode, decode
+        self._joints = partial(front_facing_joints, joints_at_rest=joints_at_rest)
         self.vocabulary, self.config = vocabulary, config
         self.sources = {task: [s for s in sources if task in s.tasks] for task, _ in config.shares}
         missing = [task for task, some in self.sources.items() if not some]
@@ -213,10 +214,6 @@ class ImageTalk:
         pair = MeasuredPair(seen[:1], seen[1:])
         held = [[bool(pair.holds(change)[0]) for change in m.changes] for m in changes]
         return changes[_best(held)].text
-
-    def _joints(self, rotations: Float[Tensor, "pose 22 3 3"]) -> Float[np.ndarray, "pose 22 3"]:
-        """Return the joints of poses, each facing the front."""
-        return forward_kinematics(face_front(rotations), self.joints_at_rest).numpy()
 
 
 def _best(held: Sequence[Sequence[bool]]) -> int:

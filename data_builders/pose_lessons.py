@@ -17,6 +17,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -30,7 +31,6 @@ from data_builders.pose_pool import PoolConfig, PosePool
 from data_builders.pose_talk import (
     NAMED_STATES,
     Encode,
-    Joints,
     Rotations,
     as_typed,
     replace_limbs,
@@ -39,8 +39,7 @@ from data_builders.pose_talk import (
 from data_builders.posecodes.brief import write_brief_modifiers_with_codes
 from data_builders.posecodes.captions import write_captions, write_captions_with_codes
 from data_builders.posecodes.modifiers import write_modifiers, write_modifiers_with_codes
-from unipose.body.facing import face_front
-from unipose.body.kinematics import forward_kinematics
+from unipose.body.facing import face_front, front_facing_joints
 from unipose.body.pose import Pose
 from unipose.language.chat_rendering import ChatTemplate
 from unipose.language.rendering import Part, Row, render_question, render_sample
@@ -122,7 +121,8 @@ class PoseLessons:
     ) -> None:
         """`talks` writes conversations, of which none is forgotten then."""
         self.pool, self.config, self.vocabulary = pool, config, vocabulary
-        self.joints_at_rest, self.encode, self.talks = joints_at_rest, encode, talks
+        self.encode, self.talks = encode, talks
+        self._joints = partial(front_facing_joints, joints_at_rest=joints_at_rest)
         self.named = NamedPoses.load()
         self.asker = ScriptWriter([], shares={**QUESTIONS_ABOUT_ONE, "help": 0.01})
 
@@ -358,9 +358,6 @@ class PoseLessons:
     def _phrasing(self, task: Task, chance: random.Random) -> str:
         fixed = chance.random() < self.config.fixed
         return choose_phrasing(task, chance, Wording.FIXED if fixed else Wording.TALK)
-
-    def _joints(self, rotations: Rotations) -> Joints:
-        return forward_kinematics(face_front(rotations), self.joints_at_rest).numpy()
 
 
 YES, NO = "Yes", "No"

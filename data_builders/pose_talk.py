@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,8 +23,7 @@ from data_builders.pose_pool import LIMBS, PoolConfig, PosePool
 from data_builders.posecodes.brief import rarity, write_brief_modifiers_with_codes
 from data_builders.posecodes.captions import write_captions_with_codes
 from data_builders.posecodes.modifiers import Modifier, write_modifiers_with_codes
-from unipose.body.facing import face_front, without_yaw
-from unipose.body.kinematics import forward_kinematics
+from unipose.body.facing import face_front, front_facing_joints, without_yaw
 from unipose.body.skeletons import SMPL
 from unipose.errors import ConfigError
 from unipose.language.rendering import Practice, Row, render_sample
@@ -92,7 +92,8 @@ class PoseTalk:
             config = replace(config, shares=shares_of_tasks(config.shares, annotated.tasks))
         self.annotated = annotated
         self.pool, self.config, self.vocabulary = pool, config, vocabulary
-        self.joints_at_rest, self.encode = joints_at_rest, encode
+        self.encode = encode
+        self._joints = partial(front_facing_joints, joints_at_rest=joints_at_rest)
 
     def draw(self, count: int, *, seed: int, step: int) -> list[Row]:
         """Return `count` samples of mixed tasks."""
@@ -267,9 +268,6 @@ class PoseTalk:
         if self.annotated is not None and (unread or not bool(told.any())):
             return None  # what is not understood would be learned as not said
         return told
-
-    def _joints(self, rotations: Rotations) -> Joints:
-        return forward_kinematics(face_front(rotations), self.joints_at_rest).numpy()
 
 
 def shares_of_tasks(

@@ -47,8 +47,7 @@ from train.run_folder import RunFolder
 from train.stages import choose_what_learns, learn_in_float32
 from train.training_loop import TrainingLoopConfig, run_loop, start
 from unipose.body.body import load_body
-from unipose.body.facing import face_front
-from unipose.body.kinematics import forward_kinematics
+from unipose.body.facing import front_facing_joints
 from unipose.errors import ConfigError, WeightsError
 from unipose.language.base_checkpoint import (
     add_rows,
@@ -269,9 +268,7 @@ def training_texts(
     generator = generator_of(seed=seed, step=-1)
     first = pool.draw(count, generator, talk.pool)
     second = replace_limbs(first, pool, generator, talk.pool)
-    joints, others = (
-        forward_kinematics(face_front(poses), joints_at_rest).numpy() for poses in (first, second)
-    )
+    joints, others = (front_facing_joints(poses, joints_at_rest) for poses in (first, second))
     texts = write_captions(joints, seed=seed, indices=range(count))
     texts += write_modifiers(joints, others, seed=seed, indices=range(count))
     texts += [text.lower() for text in texts]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from train.crop_shards import People
@@ -117,13 +118,21 @@ def _other_side(region: str) -> str:
 _MIRRORED_PARTS = torch.tensor([0, *(1 + REGIONS.index(_other_side(name)) for name in REGIONS)])
 
 
-def _mirrored(batch: CropBatch, chosen: Tensor) -> CropBatch:
+def chosen_rows(
+    chosen: Bool[Tensor, " row"], one: Shaped[Tensor, "row *"], other: Shaped[Tensor, "row *"]
+) -> Shaped[Tensor, "row *"]:
+    """Return those rows of `one` that are chosen, and the others of `other`.
+
+    Chosen (True, False), of rows (1, 2) and (3, 4): (1, 4).
+    """
+    return torch.where(chosen.view(-1, *[1] * (other.ndim - 1)), one, other)
+
+
+def _mirrored(batch: CropBatch, chosen: Bool[Tensor, " person"]) -> CropBatch:
     """Return the batch with the chosen crops mirrored: left is right in pixels and labels."""
     order = list(SMPL.mirror)
     flip = torch.tensor([-1.0, 1.0, 1.0])
-
-    def either(mirrored: Tensor, plain: Tensor) -> Tensor:
-        return torch.where(chosen.view(-1, *[1] * (plain.ndim - 1)), mirrored, plain)
+    either = partial(chosen_rows, chosen)
 
     return _with(
         batch,

@@ -23,7 +23,7 @@ from data_builders.posecodes.modifiers import write_modifiers
 from data_builders.posecodes.scores import score_changes, score_statements
 from data_builders.training_sources import TrainingPoses, TrainingSource
 from unipose.assistant import UniPose
-from unipose.body.facing import face_front
+from unipose.body.facing import face_front, front_facing_joints
 from unipose.body.kinematics import forward_kinematics
 from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS
@@ -67,8 +67,7 @@ class HeldOut:
 
     def joints(self, rotations: Float[Tensor, "pose _ 3 3"]) -> Float[np.ndarray, "pose 22 3"]:
         """Return joints (metres, pelvis in one place) of poses turned to the front."""
-        turned = face_front(rotations[:, :POSED_JOINTS].float())
-        return forward_kinematics(turned, self.joints_at_rest).numpy()
+        return front_facing_joints(rotations[:, :POSED_JOINTS].float(), self.joints_at_rest)
 
     def ask(self, assistant: UniPose) -> dict[str, float | str]:
         """Return shares of what is said that are true (0 to 1), the error of estimates (mm), texts.

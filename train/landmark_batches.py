@@ -8,6 +8,7 @@ errors, scores and what is covered or cut off, so that errors fit the pose they 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from math import log, pi
 
 import roma
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from data_builders.pose_pool import PoolConfig, PosePool
 from data_builders.studio.labels import OUTSIDE
+from train.crop_batches import chosen_rows
 from train.landmark_shards import LandmarkPairs
 from unipose.body.pose import Pose
 from unipose.body.skeletons import POSED_JOINTS, SMPL
@@ -106,9 +108,7 @@ def _mirrored(batch: LandmarkBatch, chosen: Bool[Tensor, " person"]) -> Landmark
     flip = torch.tensor([-1.0, 1.0, 1.0])
     joints = list(SMPL.mirror)
     order = [*joints, *(len(joints) + i for i in LANDMARK_MIRROR)]
-
-    def either(mirrored: Tensor, plain: Tensor) -> Tensor:
-        return torch.where(chosen.view(-1, *[1] * (plain.ndim - 1)), mirrored, plain)
+    either = partial(chosen_rows, chosen)
 
     other = batch.seen.mirrored()
     seen = {name: either(value, vars(batch.seen)[name]) for name, value in vars(other).items()}

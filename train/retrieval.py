@@ -11,9 +11,9 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -27,8 +27,7 @@ from train.run_folder import RunFolder
 from train.settings import RunSettings
 from train.step_loop import StepLoop
 from unipose.body.body import load_body
-from unipose.body.facing import face_front
-from unipose.body.kinematics import forward_kinematics
+from unipose.body.facing import front_facing_joints
 from unipose.body.pose import Pose
 from unipose.errors import ConfigError
 from unipose.metrics import r_precision, recall
@@ -150,7 +149,8 @@ class ExampleWriter:
     """Draws examples of one kind and writes their texts."""
 
     def __init__(self, joints_at_rest: Float[Tensor, "24 3"], config: RetrievalTraining) -> None:
-        self.joints_at_rest, self.config = joints_at_rest, config
+        self.config = config
+        self._joints = partial(front_facing_joints, joints_at_rest=joints_at_rest)
 
     def draw(self, pool: PosePool, count: int, generator: torch.Generator) -> Examples:
         """Return new examples; pairs without a change are left out, so there may be fewer."""
@@ -206,9 +206,6 @@ class ExampleWriter:
             return text
         sentences = text.split(". ")
         return ". ".join(sentences[: chance.randint(1, len(sentences))])
-
-    def _joints(self, poses: Float[Tensor, "pose 22 3 3"]) -> Float[np.ndarray, "pose 22 3"]:
-        return forward_kinematics(face_front(poses), self.joints_at_rest).numpy()
 
 
 class RetrievalStep(nn.Module):

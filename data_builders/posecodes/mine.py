@@ -28,8 +28,7 @@ from data_builders.posecodes.statistics import (
     write_statistics,
 )
 from unipose.body.body import load_body
-from unipose.body.facing import face_front
-from unipose.body.kinematics import forward_kinematics
+from unipose.body.facing import front_facing_joints
 from unipose.errors import ConfigError
 from unipose.posecodes.facts import atoms, extra_atoms
 from unipose.posecodes.head import head_angles
@@ -161,7 +160,7 @@ def true_of_poses(
     rotations: Float[Tensor, "pose 22 3 3"],
 ) -> tuple[list[Statement], Bool[np.ndarray, "pose atom"]]:
     """Return all statements of the writers, options included, and which are true of which pose."""
-    joints = forward_kinematics(face_front(rotations), load_body().rest_joints).numpy()
+    joints = front_facing_joints(rotations, load_body().rest_joints)
     measured = Measured(joints, head=head_angles(rotations.numpy()))
     facts = atoms() + extra_atoms(frozenset({"lying", "lean", "head"}))
     said = [fact.members[0] for fact in facts]

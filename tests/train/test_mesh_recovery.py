@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
+from tests.train.test_programs import same
 from train import mesh_recovery
 from train.crop_batches import CropBatch, draw_batch
 from train.crop_shards import CropShards, People, ShardConfig, render_shards
@@ -231,10 +231,6 @@ def test_the_place_of_a_joint_is_where_it_is_in_the_crop():
     assert float(near[:, 2].sum()) == 0
 
 
-def final_weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(sorted(folder.glob("step-*.safetensors"))[-1])
-
-
 def test_a_resumed_run_equals_an_unbroken_one_and_ends_with_a_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -255,9 +251,7 @@ def test_a_resumed_run_equals_an_unbroken_one_and_ends_with_a_model(
         mesh_recovery.main(broken)
     monkeypatch.setattr(RunFolder, "save", real)
     mesh_recovery.main(broken)
-    one, other = final_weights(tmp_path / "unbroken"), final_weights(tmp_path / "broken")
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[n], other[n]) for n in one)
+    assert same(tmp_path / "unbroken", tmp_path / "broken")
 
     network = MeshRecoveryNetwork.from_pretrained(tmp_path / "broken" / "model")
     assert network.config == DEBUG.network

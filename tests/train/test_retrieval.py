@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from data_builders.pose_pool import PosePool
+from tests.train.test_programs import same
 from train import retrieval
 from train.program import generator_of, read_config
 from train.retrieval import (
@@ -36,10 +36,6 @@ class PowerCutError(Exception):
     """What stops a run in these tests."""
 
 
-def final_weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(sorted(folder.glob("step-*.safetensors"))[-1])
-
-
 @KINDS
 @pytest.mark.slow
 def test_a_resumed_run_equals_an_unbroken_one(
@@ -60,9 +56,7 @@ def test_a_resumed_run_equals_an_unbroken_one(
         with pytest.raises(PowerCutError):
             retrieval.main(broken)
     retrieval.main(broken)
-    one, other = (final_weights(tmp_path / name / kind) for name in ("unbroken", "broken"))
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert same(tmp_path / "unbroken" / kind, tmp_path / "broken" / kind)
     best = [tmp_path / name / kind / "best" for name in ("unbroken", "broken")]
     for name in ("retrieval.json", "retrieval.safetensors", "words.json"):
         assert (best[0] / name).read_bytes() == (best[1] / name).read_bytes()

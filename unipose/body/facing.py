@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from unipose.body.kinematics import forward_kinematics
 
 
 def yaw_of(root: Float[Tensor, "batch 3 3"]) -> Float[Tensor, " batch"]:
@@ -27,3 +30,13 @@ def without_yaw(root: Float[Tensor, "batch 3 3"]) -> Float[Tensor, "batch 3 3"]:
 def face_front(rotations: Float[Tensor, "batch joint 3 3"]) -> Float[Tensor, "batch joint 3 3"]:
     """Return the poses (local rotations, root first) turned to face +z, as texts speak of them."""
     return torch.cat([without_yaw(rotations[:, 0])[:, None], rotations[:, 1:]], dim=1)
+
+
+def front_facing_joints(
+    rotations: Float[Tensor, "batch joint 3 3"], joints_at_rest: Float[Tensor, "24 3"]
+) -> Float[np.ndarray, "batch joint 3"]:
+    """Return joint places (metres, from the pelvis) of poses that each face the front.
+
+    They are what posecodes are measured on.
+    """
+    return forward_kinematics(face_front(rotations), joints_at_rest).numpy()

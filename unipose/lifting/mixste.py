@@ -5,6 +5,7 @@ Weights have the names of the published checkpoints.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 import torch
@@ -84,7 +85,9 @@ class _MixSteBlock(nn.Module):
         self.norm1 = nn.LayerNorm(config.width, eps=EPS)
         self.attn = _MixSteAttention(config.width, config.heads)
         self.norm2 = nn.LayerNorm(config.width, eps=EPS)
-        self.mlp = _Mlp(config.width, config.width * config.ratio)
+        inner = config.width * config.ratio
+        first, last = nn.Linear(config.width, inner), nn.Linear(inner, config.width)
+        self.mlp = nn.Sequential(OrderedDict(fc1=first, gelu=nn.GELU(), fc2=last))
         self.drop = drop
 
     def forward(self, x: Float[Tensor, "row token width"]) -> Float[Tensor, "row token width"]:
@@ -114,15 +117,3 @@ class _MixSteAttention(nn.Module):
         )  # fmt: skip
         mixed = F.scaled_dot_product_attention(q, k, v)
         return self.proj(rearrange(mixed, "row head token part -> row token (head part)"))
-
-
-class _Mlp(nn.Module):
-    """Two layers with GELU between them."""
-
-    def __init__(self, width: int, inner: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, inner)
-        self.fc2 = nn.Linear(inner, width)
-
-    def forward(self, x: Float[Tensor, "row token width"]) -> Float[Tensor, "row token width"]:
-        return self.fc2(F.gelu(self.fc1(x)))

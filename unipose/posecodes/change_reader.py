@@ -10,7 +10,7 @@ from unipose.posecodes import phrases
 from unipose.posecodes.catalogue import SIDES
 from unipose.posecodes.changes import Change
 from unipose.posecodes.facts import ARM_AND_LEG
-from unipose.posecodes.lexicon import Lexicon, Token, part_entries, word_entries
+from unipose.posecodes.lexicon import Lexicon, Token, part_entries, token_text, word_entries
 from unipose.posecodes.lexicon import words as split_words
 from unipose.posecodes.meanings import Named
 from unipose.posecodes.position_phrases import TURN_WORDS, TURN_WORDS_ALSO
@@ -141,7 +141,7 @@ class _ChangeParser:
         tokens = _with_verbs(tokens)
         starts = [i for i, token in enumerate(tokens) if _is_verb(tokens, i, token)]
         if not starts:
-            self.unread.append(_words(tokens))
+            self.unread.append(token_text(tokens))
             return
         before = [token for token in tokens[: starts[0]] if not token.get("link")]
         if not all(token.get("person") or token.get("fill") for token in before):
@@ -157,7 +157,7 @@ class _ChangeParser:
         if said:
             self.found.update(dict.fromkeys(said))
         else:
-            self.unread.append(_words(row))
+            self.unread.append(token_text(row))
 
     def _instruction(self, row: list[Token]) -> list[Change] | None:
         verb = row[0].get("verb") or ""
@@ -242,7 +242,7 @@ def _with_verbs(tokens: list[Token]) -> list[Token]:
 
 def _reached(row: list[Token]) -> list[Change] | None:
     """Return the state that an instruction leads to: "put your left hand on your hip"."""
-    said = _words(row[1:] if row[0].get("verb") else row)
+    said = token_text(row[1:] if row[0].get("verb") else row)
     if row[0].get("verb") == "down":  # "lower your arms to your sides"
         said = said.replace(" to side", " at side")
     reading = read(said)
@@ -280,10 +280,6 @@ def _mention(row: list[Token], at: int) -> tuple[Named, int] | None:
     if side is None and row[at].get("person") and row[at].text not in ("them", "one"):
         return Named("none", "torso"), at + 1
     return None
-
-
-def _words(tokens: list[Token]) -> str:
-    return " ".join(token.text for token in tokens)
 
 
 _TRUNK = ("torso", "waist", "pelvis")

@@ -45,6 +45,11 @@ class Token:
         return next((name for own, name in self.meanings if own == kind), None)
 
 
+def token_text(tokens: Iterable[Token]) -> str:
+    """Return tokens as one text again, without the words that say nothing."""
+    return " ".join(token.text for token in tokens)
+
+
 def words(text: str) -> list[str]:
     """Return the words and stops of a text, lower case, without those that say nothing."""
     text = text.lower().replace("’", "'").replace("-", " ").replace("°", " degrees ")

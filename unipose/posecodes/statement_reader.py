@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from unipose.posecodes.catalogue import SIDES
-from unipose.posecodes.lexicon import Token, statement_lexicon
+from unipose.posecodes.lexicon import Token, statement_lexicon, token_text
 from unipose.posecodes.meanings import Named, places_of, states_of
 from unipose.posecodes.statements import Statement
 
@@ -84,7 +84,7 @@ class _StatementParser:
                 self._skip_clause(start)
                 start = self.at
         if self.waiting and self.subjects != [_BODY]:
-            self.unread.append(_words(tokens[start:]))
+            self.unread.append(token_text(tokens[start:]))
 
     def _says_backward(self) -> bool:
         """Read "the right foot back", where "back" is a direction and not a part."""
@@ -102,7 +102,7 @@ class _StatementParser:
         """Leave the clause that begins at `start` unread, with what was found in it."""
         while self.at < len(self.tokens) and not self.tokens[self.at].get("link"):
             self.at += 1
-        self.unread.append(_words(self.tokens[start : self.at]))
+        self.unread.append(token_text(self.tokens[start : self.at]))
         for said in self.clause:
             del self.found[said]
         self.clause.clear()
@@ -239,7 +239,3 @@ def _and_other_side(tokens: list[Token], at: int) -> bool:
     return bool(
         len(row) == 3 and row[0].text == "and" and row[1].text in SIDES and row[2].get("parts")
     )
-
-
-def _words(tokens: list[Token]) -> str:
-    return " ".join(token.text for token in tokens)

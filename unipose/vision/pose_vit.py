@@ -8,6 +8,7 @@ numbers, and may look through a few convolutions first.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -172,7 +173,9 @@ class _Block(nn.Module):
         self.norm1 = nn.LayerNorm(config.width, eps=1e-6)
         self.attn = _Attention(config.width, config.heads)
         self.norm2 = nn.LayerNorm(config.width, eps=1e-6)
-        self.mlp = _Perceptron(config.width, config.feed_forward)
+        first = nn.Linear(config.width, config.feed_forward)
+        last = nn.Linear(config.feed_forward, config.width)
+        self.mlp = nn.Sequential(OrderedDict(fc1=first, gelu=nn.GELU(), fc2=last))
         self.skipped = skipped
 
     def forward(
@@ -205,18 +208,6 @@ class _Attention(nn.Module):
         # torch's fused attention learns six times slower than this on a CPU in bfloat16
         scores = (q * q.shape[-1] ** -0.5) @ k.mT
         return self.proj((scores.softmax(dim=-1) @ v).transpose(1, 2).flatten(2))
-
-
-class _Perceptron(nn.Module):
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
-
-    def forward(
-        self, x: Float[Tensor, "image patch channel"]
-    ) -> Float[Tensor, "image patch channel"]:
-        return self.fc2(F.gelu(self.fc1(x)))
 
 
 class _Smaller(nn.Sequential):
