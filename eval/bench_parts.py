@@ -67,6 +67,8 @@ SMOL = ("--model", "smol")
 NO_PLACE = "told that they touch, not where"
 NEAREST = "nearest vertices, ten times the weight"
 NO_CONTACTS = "keypoints and pose prior alone"
+FEWER = ("--poses", "250", "--pairs", "250")
+"""About half of what is asked usually: all benchmarks together stay under an hour."""
 HALF = ("--poses", "100", "--pairs", "100")
 """Half of what is asked usually: thirty layers take their time."""
 KEEP_MEMORY = {
@@ -121,7 +123,7 @@ POSES = (
     ),
     BenchPart(
         name="truth", title="Is it true: describing, making, changing", program="eval.truth",
-        options=ON_TEST,
+        options=(*ON_TEST, *FEWER),
         figures=(
             _of("described_true", "of what `describe` states, true", readme="poses"),
             _of("generated_true", "of what a prompt states, true of what `generate` makes",
@@ -156,7 +158,8 @@ POSES = (
         ),
     ),
     BenchPart(
-        name="generation", title="Poses from words", program="eval.generation", options=ON_TEST,
+        name="generation", title="Poses from words", program="eval.generation",
+        options=(*ON_TEST, *FEWER),
         figures=(
             _of("generated.text_to_pose_at_5", "made poses, text to pose, recall at 5",
                 chance="generated.chance_at_5"),

@@ -255,8 +255,13 @@ def measure_prompts(
 def ceiling_of_prompts(assistant: BatchAssistant, poses: Pose, body: Body, *, seed: int) -> Score:
     """Return how much of what captions of `poses` state is true of them after the tokenizer."""
     prompts, everything = write_prompts(poses, body, seed=seed), np.ones(len(poses), dtype=bool)
-    coded = assistant.pose(assistant.codes(poses))
-    return score_statements(prompts, front_joints(body, coded), everything)
+    return score_statements(prompts, front_joints(body, _coded(assistant, poses)), everything)
+
+
+def _coded(assistant: BatchAssistant, poses: Pose) -> Pose:
+    """Return poses after the tokenizer of whoever makes poses."""
+    maker = getattr(assistant, "maker", assistant)
+    return maker.pose(maker.codes(poses))
 
 
 def ask_for_edits(
@@ -273,7 +278,7 @@ def ask_for_edits(
 def measure_edits(assistant: BatchAssistant, pairs: EditPairs, body: Body) -> Edits:
     """Return how much happened of what was asked for, and how far the other joints moved."""
     answers, made = ask_for_edits(assistant.edit_batch, pairs)
-    coded = assistant.pose(assistant.codes(pairs.target))
+    coded = _coded(assistant, pairs.target)
     before, after, reached = (front_joints(body, p) for p in (pairs.source, answers, coded))
     turned = [body.joints(p.rotations).numpy() for p in (pairs.source, answers, pairs.target)]
     everything = np.ones_like(made)

@@ -306,6 +306,8 @@ class UniPose(PictureReading):
         """Return a description of each pose of a batch, or of the person in each picture."""
         if isinstance(shown, Pose):
             return self._texts([self._describe_question(shown[i]) for i in range(len(shown))])
+        if self.photo_eyes is not None:
+            return [self.describe(image) for image in shown]
         pictures = [self._picture(image, None) for image in shown]
         return self._texts([ask(FIXED[Task.IMAGE_TO_TEXT], image=image) for image in pictures])
 
@@ -338,13 +340,8 @@ class UniPose(PictureReading):
 
     def answer_from_codes_batch(self, questions: Sequence[str], poses: Pose) -> list[str]:
         """Return what the model says to each question about the pose beside it."""
-        codes = self.codes(poses)
-        return self._texts(
-            [
-                question_about(pose, checked_request(question))
-                for pose, question in zip(codes, questions, strict=True)
-            ]
-        )
+        asked = zip(self.codes(poses), questions, strict=True)
+        return self._texts([question_about(pose, checked_request(text)) for pose, text in asked])
 
     @cached_property
     def speaker(self) -> Speaker:

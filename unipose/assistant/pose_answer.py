@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from unipose.assistant.request_texts import checked_answer
 from unipose.body.pose import Pose
+from unipose.files.notes import add_note
 from unipose.language.call_loop import SYSTEM, CallMade, CallResult, Speaker, Turn, take_turn
 from unipose.language.chat_rendering import Message
 from unipose.posecodes.calls import QUESTIONS, Call
@@ -88,6 +89,13 @@ def answer_about(
     shown_texts = [made.result.user_text for made in turn.calls if made.result.user_text]
     text = "\n".join([*shown_texts, turn.words]).strip()
     findings = [made.result.finding for made in turn.calls if made.result.finding]
+    frames = max(len(pose) for pose in poses)
+    if frames > 1 and not any(made.call.verb == "when" for made in turn.calls):
+        add_note(
+            None,
+            f"the recording holds {frames:,} poses; this is about the first, --at SECONDS or "
+            "--frame N (in Python pose.at(seconds)) picks another",
+        )
     left_out = remarks(question, [made.call for made in turn.calls])
     added = [UNSURE] * unsure + [left_out] * bool(left_out)
     return PoseAnswer(
