@@ -71,7 +71,7 @@ class ConverseConfig(RunSettings):
     weight_decay: float = 0.01
     clip: float = 1.0
     checked: int = 60
-    """Turns in held-out wordings (val) whose calls are checked at each save; 0: none."""
+    """Turns in held-out wordings (val) whose calls are checked at each save; 0, or FSDP: none."""
     log_every: int = 10
     workers: int = 1
     """Processes that write conversations ahead of their step."""
