@@ -28,7 +28,7 @@ from train.training_loop import by_length, train_step
 from unipose.body.body import load_body
 from unipose.language.config import PoseLanguageConfig
 from unipose.language.model import PoseLanguageModel
-from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch
+from unipose.language.rendering import IGNORE_INDEX, WRITTEN_POSE, Batch
 from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
 
 CODEC = replace(PAPER, width=64, latent=32, codes=256)
@@ -121,7 +121,7 @@ def check(case: Case) -> Checked:
     load = Load(
         batch=case.batch,
         tokens=batch.ids.shape[1],
-        answer=int(((batch.targets != NOTHING) & ~written).sum()) // case.batch,
+        answer=int(((batch.targets != IGNORE_INDEX) & ~written).sum()) // case.batch,
         poses=float(batch.writing.sum()) / case.batch,
         checkpointing=case.checkpointing,
         number=4,

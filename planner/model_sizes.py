@@ -224,7 +224,7 @@ def _part(name: str, weight: torch.Tensor) -> str:
     part = part_of(name)
     if part == WHOLE:
         return "base" if weight.ndim == 2 else "norms"
-    return "poses" if part in ("hearing", "writing") else part
+    return "poses" if part in ("question_claims", "writing") else part
 
 
 def _weights(module: nn.Module) -> int:

@@ -41,7 +41,7 @@ from unipose.language.base_model import base_folder
 from unipose.language.call_loop import Speaker
 from unipose.language.chat_rendering import ChatTemplate
 from unipose.language.conversation_model import ADAPTER_CONFIG, ADAPTERS, ConversationModel
-from unipose.language.rendering import NOTHING, Batch, collate
+from unipose.language.rendering import IGNORE_INDEX, Batch, collate
 from unipose.language.row_packing import pack
 from unipose.language.vocabulary import train_text_tokenizer
 
@@ -137,7 +137,7 @@ class ConverseStep(nn.Module):
             input_ids=rows.ids, position_ids=positions,
             attention_mask=own_masks(self.model, seen, positions, self.dtype),
         ).last_hidden_state  # fmt: skip
-        said = rows.targets != NOTHING
+        said = rows.targets != IGNORE_INDEX
         logits = self.model.lm_head(hidden[said])
         return functional.cross_entropy(logits.float(), rows.targets[said], reduction="sum")
 
@@ -260,7 +260,7 @@ def main(config: ConverseConfig) -> None:
     for step, _ in loop.steps():
         model.train()
         packs = [rows.to(accelerator.device) for rows in next(drawn)]
-        said = sum(int((rows.targets != NOTHING).sum()) for rows in packs)
+        said = sum(int((rows.targets != IGNORE_INDEX).sum()) for rows in packs)
         total = torch.zeros((), device=accelerator.device)
         for i, rows in enumerate(packs):
             with loop.piece(last=i + 1 == len(packs)):

@@ -23,10 +23,12 @@ class Stage(StrEnum):
 
 
 TRAINABLE: dict[Stage, frozenset[str]] = {
-    Stage.ALIGN: frozenset({"lora", "embeddings", "poses", "teacher", "hearing", "writing"}),
+    Stage.ALIGN: frozenset(
+        {"lora", "embeddings", "poses", "teacher", "question_claims", "writing"}
+    ),
     Stage.VISUAL: frozenset({"projector"}),
     Stage.INSTRUCT: frozenset(
-        {"lora", "embeddings", "poses", "teacher", "hearing", "writing", "projector"}
+        {"lora", "embeddings", "poses", "teacher", "question_claims", "writing", "projector"}
     ),
 }
 """Names of parts (see `part_of`). The rest is frozen: `requires_grad` is False, and `eval()`."""
@@ -38,8 +40,9 @@ WHOLE = "language"
 def part_of(parameter: str) -> str:
     """Return the part of the model that a parameter belongs to, by its name.
 
-    "codec" and "encoders" never learn here; "hearing" is what hears claims in words and doubts
-    those of a guess, "writing" makes a pose of them, "poses" is all else that knows codes.
+    "codec" and "encoders" never learn here; "question_claims" reads claims off a question's words
+    and weighs those of a guess, "writing" makes a pose of them, "poses" is all else that knows
+    codes.
     "teacher" reads claims off hidden states: it learns also where poses stay as they are, or the
     language model would have to bend its states to a readout that was drawn at random.
 
@@ -61,7 +64,7 @@ def part_of(parameter: str) -> str:
 
 
 _OURS = {
-    "hearing": {"hear", "doubt"},
+    "question_claims": {"hear", "doubt"},
     "writing": {"writer"},
     "expert": {"expert"},
     "teacher": {"teacher"},

@@ -25,7 +25,7 @@ from unipose.language.concept_losses import losses_of
 from unipose.language.concepts import ConceptPoseModel
 from unipose.language.model import PoseLanguageModel
 from unipose.language.precision import dtype_of
-from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch, Practice, Row, collate
+from unipose.language.rendering import IGNORE_INDEX, WRITTEN_POSE, Batch, Practice, Row, collate
 from unipose.language.vocabulary import Vocabulary
 
 TOLD = 10.0
@@ -112,7 +112,7 @@ def shares_of(batches: Sequence[Batch]) -> list[dict[str, torch.Tensor]]:
     """
     counts = [
         {
-            "text": int((b.targets != NOTHING).sum() - (b.kinds == WRITTEN_POSE).sum()),
+            "text": int((b.targets != IGNORE_INDEX).sum() - (b.kinds == WRITTEN_POSE).sum()),
             "poses": int(b.writing.sum()),
             "facts": int(b.reading.sum()) if b.true_at is None else len(b.true_at.rows),
             "told": (
@@ -134,7 +134,7 @@ def shares_of(batches: Sequence[Batch]) -> list[dict[str, torch.Tensor]]:
 
 def words_of(batches: Sequence[Batch]) -> float:
     """Return the share of text in all tokens that a step supervises; the others are codes."""
-    learned = sum(int((batch.targets != NOTHING).sum()) for batch in batches)
+    learned = sum(int((batch.targets != IGNORE_INDEX).sum()) for batch in batches)
     return 1 - sum(int((batch.kinds == WRITTEN_POSE).sum()) for batch in batches) / max(1, learned)
 
 

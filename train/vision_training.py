@@ -223,7 +223,7 @@ def cached_encoder(model: PoseLanguageModel) -> Look:
 
     def look(pixels: UInt8[Tensor, "height width 3"], box: Sequence[float] | None) -> Picture:
         picture = model.look(pixels, box)
-        picture = picture if picture.seen else model.see(picture)
+        picture = picture if picture.seen else model.encode_image(picture)
         return replace(picture, meshes=None)  # no question asks for them, and many are kept
 
     return look

@@ -12,7 +12,7 @@ from data_builders.pose_pool import PosePool
 from tests.fakes.tiny_model import tiny_plain_assistant
 from tokenizer.rotations import rotations_to_6d
 from unipose.body.body import load_body
-from unipose.language.rendering import NOTHING, READ_POSE, collate
+from unipose.language.rendering import IGNORE_INDEX, READ_POSE, collate
 from unipose.posecodes.facts import atoms
 from unipose.posecodes.statements import Statement
 
@@ -70,7 +70,7 @@ def test_a_pose_with_questions_is_read_once():
 
 def test_each_request_ends_where_its_pose_begins():
     row, poses = LESSONS.requests(*drawn())
-    ends = [i for i, target in enumerate(row.targets) if target != NOTHING]
+    ends = [i for i, target in enumerate(row.targets) if target != IGNORE_INDEX]
     assert len(poses) == len(ends) == 3
     assert {row.targets[end] for end in ends} == {V.pose_start}
     assert [place for place, _ in row.told_at] == ends
@@ -132,7 +132,7 @@ def test_a_pose_is_read_once_for_all_its_captions():
                 [
                     t
                     for t, b in zip(row.targets, row.branches, strict=True)
-                    if b == i and t != NOTHING
+                    if b == i and t != IGNORE_INDEX
                 ]
             )
             for i in (1, 2, 3)

@@ -12,7 +12,7 @@ from train.converse import CHATML
 from unipose.errors import ConfigError, PoseQueryError
 from unipose.language.chat_rendering import ChatTemplate, Message
 from unipose.language.pictures import Picture
-from unipose.language.rendering import NOTHING, READ_POSE, WRITTEN_POSE
+from unipose.language.rendering import IGNORE_INDEX, READ_POSE, WRITTEN_POSE
 from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
 
 ALL = {"chatml": CHATML, "strict": STRICT, "gemma": GEMMA, "llama": LLAMA}
@@ -33,7 +33,7 @@ def template() -> ChatTemplate:
 
 def learned(template: ChatTemplate, messages: list[Message]) -> str:
     row = template.render(messages)
-    return template.text.decode([target for target in row.targets if target != NOTHING])
+    return template.text.decode([target for target in row.targets if target != IGNORE_INDEX])
 
 
 def test_what_is_learned_is_what_the_assistant_says_and_where_it_ends(template: ChatTemplate):
@@ -44,8 +44,8 @@ def test_what_is_learned_is_what_the_assistant_says_and_where_it_ends(template: 
 
 def test_a_target_is_the_next_id_of_the_row(template: ChatTemplate):
     row = template.render(TALK)
-    for target, following in zip(row.targets, [*row.ids[1:], NOTHING], strict=True):
-        assert target in (NOTHING, following)
+    for target, following in zip(row.targets, [*row.ids[1:], IGNORE_INDEX], strict=True):
+        assert target in (IGNORE_INDEX, following)
 
 
 def test_the_row_reads_as_the_template_writes_it(template: ChatTemplate):
@@ -113,8 +113,8 @@ def test_the_row_is_the_one_of_the_docstring(template: ChatTemplate):
     assert row.ids[0] == start
     assert row.ids[first : first + len(call) + 1] == [*call, template.end]
     assert row.targets[first - 1 : first + len(call)] == [*call, template.end]
-    assert set(row.targets[: first - 1]) == {NOTHING}
-    assert set(row.targets[first + len(call) :]) == {NOTHING}
+    assert set(row.targets[: first - 1]) == {IGNORE_INDEX}
+    assert set(row.targets[first + len(call) :]) == {IGNORE_INDEX}
 
 
 @ANY_TEMPLATE

@@ -9,7 +9,7 @@ from tests.fakes.tiny_model import tiny_vocabulary
 from unipose.errors import PoseQueryError
 from unipose.language.attention import mixed_attention
 from unipose.language.rendering import (
-    NOTHING,
+    IGNORE_INDEX,
     READ_POSE,
     TEXT,
     WRITTEN_POSE,
@@ -30,7 +30,7 @@ def test_a_pose_to_describe_is_read_and_only_the_answer_is_learned():
     assert row.ids[: len(question)] == question
     assert row.kinds[len(question) : len(question) + V.length] == [READ_POSE] * V.length
     assert row.ids[len(question) : len(question) + V.length] == (CODES + V.first_code).tolist()
-    learned = [t for t in row.targets if t != NOTHING]
+    learned = [t for t in row.targets if t != IGNORE_INDEX]
     assert learned == [*answer, V.answer_end]
     assert row.ids[-len(answer) - 2 :] == [V.turn[-1], *answer, V.answer_end]
 
@@ -42,7 +42,7 @@ def test_slots_hold_queries_and_answer_with_their_own_code():
     assert [row.targets[i] for i in slots] == (CODES + V.first_code).tolist()
     before, after = slots[0] - 1, slots[-1] + 1
     assert row.ids[before] == V.pose_start
-    assert row.targets[before] == NOTHING
+    assert row.targets[before] == IGNORE_INDEX
     assert (row.ids[before - 1], row.targets[before - 1]) == (V.turn[-1], V.pose_start)
     assert (row.ids[after], row.targets[after]) == (V.pose_end, V.answer_end)
 

@@ -12,7 +12,7 @@ from unipose.language.attention import seen_places
 from unipose.language.base_forward import own_masks
 from unipose.language.chat_rendering import Message
 from unipose.language.claim_teacher import ClaimTeacher
-from unipose.language.rendering import NOTHING, READ_POSE, Batch, Row, collate, render_sample
+from unipose.language.rendering import IGNORE_INDEX, READ_POSE, Batch, Row, collate, render_sample
 from unipose.language.row_packing import pack
 
 
@@ -45,7 +45,7 @@ def test_three_rows_are_packed_as_the_docstring_shows():
 
 def test_what_is_learned_is_never_shared():
     packed = packed_batch([row_of("abc", 3), row_of("abc", 3)])
-    assert int((packed.targets != NOTHING).sum()) == 4
+    assert int((packed.targets != IGNORE_INDEX).sum()) == 4
 
 
 def test_shared_turns_can_be_read_without_being_learned():
@@ -53,8 +53,8 @@ def test_shared_turns_can_be_read_without_being_learned():
     packed = packed_batch(rows, learn_shared=False)
     assert "".join(map(chr, packed.ids[0])) == "abcdefgxyz"
     assert packed.branches[0].tolist() == [0] * 4 + [1] * 3 + [2] * 3
-    assert packed.targets[0, :4].tolist() == [NOTHING] * 4
-    learned = [chr(target) for target in packed.targets[0, 4:].tolist() if target != NOTHING]
+    assert packed.targets[0, :4].tolist() == [IGNORE_INDEX] * 4
+    learned = [chr(target) for target in packed.targets[0, 4:].tolist() if target != IGNORE_INDEX]
     assert learned == ["f", "g", "y", "z"]
 
 

@@ -154,7 +154,7 @@ def test_another_picture_gives_another_answer_and_gradients_reach_the_projector_
 def test_what_the_eyes_saw_once_can_stand_for_the_pixels(assistant: UniPose):
     model, v = assistant.model, assistant.vocabulary
     look = picture(assistant)
-    seen = model.eyes.see(Pictures.stacked([look])).apart()[0]
+    seen = model.eyes.encode_images(Pictures.stacked([look])).apart()[0]
     assert seen.seen
     one, other = (
         losses_of(model, collate([render_sample(["What? ", some], "Knees", v)], pad=v.pad))
@@ -174,16 +174,16 @@ def test_what_guessing_eyes_see_is_read_as_a_pose_behind_the_patches(tmp_path: P
     assert row.kinds[end : end + v.length + 3] == [TEXT, TEXT, *[READ_POSE] * v.length, TEXT]
     assert row.source == look.guess.tolist()
     assert all(target < 0 for target in row.targets[: row.ids.index(v.turn[-1])])
-    # it is told apart from a pose that was given: what it claims is doubted
+    # it is told apart from a pose that was given: its claims go through the guess gate
     rows = [row, render_sample(["Describe ", look.guess, "."], "Knees bent", v)]
     batch = collate(rows, pad=v.pad)
     known = model.read_question(batch)
     hidden = known.embeddings
-    before = model.listen(hidden, batch, known)
+    before = model.question_claim_logits(hidden, batch, known)
     torch.testing.assert_close(before[0], known.facts[0])
     with torch.no_grad():
         model.doubt.trust.fill_(0.25)
-    after = model.listen(hidden, batch, known)
+    after = model.question_claim_logits(hidden, batch, known)
     torch.testing.assert_close(after[0], known.facts[0] * 0.25)
     assert torch.equal(after[1], before[1])
     guessing.model.save_pretrained(tmp_path)
@@ -269,7 +269,7 @@ def test_eyes_add_nothing_to_a_model_that_is_not_asked_to_see():
     assert torch.equal(one.text, other.text)
 
 
-def test_what_pictures_show_is_heard_and_believed():
+def test_claims_are_learned_from_the_rows_that_bring_them():
     seeing = seeing_assistant()
     model, v = seeing.model, seeing.vocabulary
     assert model.last_look is not None, "the tiny model learns claims"
@@ -286,15 +286,15 @@ def test_what_pictures_show_is_heard_and_believed():
     )
 
 
-def test_words_are_told_the_truth_and_pictures_never_are(monkeypatch: pytest.MonkeyPatch):
+def test_words_get_true_claims_in_training_and_pictures_never_do(monkeypatch: pytest.MonkeyPatch):
     seeing = seeing_assistant()
     model, v = seeing.model.train(), seeing.vocabulary
-    monkeypatch.setattr("unipose.language.concepts.TRUTH", 1.0)
-    believed: list[torch.Tensor] = []
+    monkeypatch.setattr("unipose.language.concepts.TEACHER_FORCING_RATE", 1.0)
+    claims_of_parts: list[torch.Tensor] = []
     real = model.plan
 
     def plan(claims: torch.Tensor, start: torch.Tensor | None) -> torch.Tensor:
-        believed.append(claims)
+        claims_of_parts.append(claims)
         return real(claims, start)
 
     monkeypatch.setattr(model, "plan", plan)
@@ -303,12 +303,12 @@ def test_words_are_told_the_truth_and_pictures_never_are(monkeypatch: pytest.Mon
         row = render_sample(parts, codes(seeing), v)
         row.told = truth
         losses_of(model, collate([row], pad=v.pad))
-    words, pictures = believed
+    words, pictures = claims_of_parts
     assert torch.equal(words[0] == 1, truth)
     assert not bool((pictures == 1).any())
 
 
-def test_a_guess_that_is_believed_is_written_down_and_one_that_is_not_is_changed():
+def test_a_guess_that_the_gate_keeps_is_written_down_and_another_is_changed():
     seeing = seeing_assistant(GUESSING_EYES)
     model, v = seeing.model.eval(), seeing.vocabulary
     look = model.look(some_pixels())

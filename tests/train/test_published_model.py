@@ -25,7 +25,7 @@ from unipose.language.attention import seen_places
 from unipose.language.base_model import base_folder
 from unipose.language.decoding import Decoding, answer
 from unipose.language.model import PoseLanguageModel
-from unipose.language.rendering import NOTHING, render_sample
+from unipose.language.rendering import IGNORE_INDEX, render_sample
 from unipose.language.templates import FIXED, PHRASINGS, Task, ask
 from unipose.language.vocabulary import Vocabulary, train_text_tokenizer
 
@@ -73,7 +73,7 @@ def test_an_answer_is_a_pose_and_a_full_stop(plain: tuple[PoseLanguageModel, Voc
     learned = (codes + v.first_code).tolist()
     assert row.ids[-len(ids) :] == ids
     assert row.targets[-len(ids) :] == [
-        v.pose_start, NOTHING, *learned, *stop, v.answer_end, NOTHING
+        v.pose_start, IGNORE_INDEX, *learned, *stop, v.answer_end, IGNORE_INDEX
     ]  # fmt: skip
 
 

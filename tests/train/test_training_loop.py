@@ -19,7 +19,7 @@ from train.threads import choose_threads, set_threads
 from train.training_loop import PoseLanguageStep, shares_of
 from unipose.assistant import UniPose
 from unipose.errors import ConfigError
-from unipose.language.rendering import NOTHING, Batch
+from unipose.language.rendering import IGNORE_INDEX, Batch
 
 DEBUG = align.PRESETS["debug"]
 
@@ -36,7 +36,7 @@ def losses_of(folder: Path) -> list[dict[str, float]]:
 
 def batch_of(words: int) -> Batch:
     """Return a batch that supervises so many words and no pose."""
-    targets = torch.full((1, 8), NOTHING)
+    targets = torch.full((1, 8), IGNORE_INDEX)
     targets[0, :words] = 5
     return Batch(
         ids=torch.zeros_like(targets),

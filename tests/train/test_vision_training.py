@@ -70,8 +70,8 @@ def test_every_parameter_is_of_a_part_and_eyes_and_codec_never_learn():
     model.add_eyes(TINY_EYES)
     parts = {part_of(name) for name, _ in model.named_parameters()}
     assert parts == {
-        "codec", "encoders", "projector", "language", "lora", "embeddings", "poses", "hearing",
-        "writing",
+        "codec", "encoders", "projector", "language", "lora", "embeddings", "poses",
+        "question_claims", "writing",
     }  # fmt: skip
     assert not {"codec", "encoders", "language"} & set.union(*map(set, TRAINABLE.values()))
     with pytest.raises(ConfigError, match="is of no part"):
@@ -142,7 +142,7 @@ def test_a_small_model_learns_whole_where_a_large_one_has_adapters(tmp_path: Pat
     first = saved(seeing_assistant(), tmp_path / "visual")
     instruct.main(replace(DEBUG["instruct"], start=first, out=tmp_path / "out"))
     assert changed(first, tmp_path / "out" / "model") == {
-        "language", "embeddings", "poses", "hearing", "writing", "projector"
+        "language", "embeddings", "poses", "question_claims", "writing", "projector"
     }  # fmt: skip
 
 

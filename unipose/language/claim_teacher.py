@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from unipose.language.rendering import Batch, ClaimsAtPlaces
 
-UNHEARD = -8.0
+INITIAL_CLAIM_LOGIT = -8.0
 """Where the logit of a claim starts at each word: unlikely, also after fifty words."""
 NOT_THE_ONLY_ONE = 0.1
 """Label smoothing: many words for one named pose are not wrong for another."""
@@ -28,7 +28,7 @@ class ClaimTeacher(nn.Module):
         self.names = nn.Linear(width, names) if names else None
         self.facts, self.told = nn.Linear(width, claims), nn.Linear(width, claims)
         nn.init.constant_(self.facts.bias, -1.0)  # about as often as claims are true
-        nn.init.constant_(self.told.bias, UNHEARD)
+        nn.init.constant_(self.told.bias, INITIAL_CLAIM_LOGIT)
 
     def losses(
         self, hidden: Float[Tensor, "row place width"], batch: Batch
@@ -46,8 +46,8 @@ class ClaimTeacher(nn.Module):
                 own = batch.branches[rows]
                 asking = asking & (own == own.gather(1, ends[:, None]))
             each = self.told(hidden.to(self.told.weight.dtype))[rows].float()
-            heard = each.masked_fill(~asking[..., None], -torch.inf).logsumexp(dim=1)
-            told = _cross_entropy(heard, batch.told_at)
+            pooled = each.masked_fill(~asking[..., None], -torch.inf).logsumexp(dim=1)
+            told = _cross_entropy(pooled, batch.told_at)
         if batch.named_at is not None and self.names is not None:
             seen = hidden[batch.named_at.rows, batch.named_at.places]
             logits = self.names(seen.to(self.names.weight.dtype)).float()

@@ -40,11 +40,11 @@ def _row_losses(model: ConceptPoseModel, batch: Batch) -> Losses:
 
     Text is learned by cross entropy of the next token, slots by cross entropy of their own code
     (unshifted), and by the joints of the softmax mix of codes through the frozen decoder. Where the
-    batch brings claims, they are to be read off the geometry of the newest pose, to be heard in the
-    question, and to be seen in the pose that is written.
+    batch brings claims, they are to be read off the geometry of the newest pose, off the question,
+    and off the pose that is written.
     """
     seen, positions = seen_places(batch, read_both_ways=model.config.read_both_ways)
-    hidden, known = model.hidden_states(batch, seen, positions)
+    hidden, question = model.hidden_states(batch, seen, positions)
     nothing = hidden.sum() * 0
     codes = geometry = shown = nothing
     written, writing = batch.kinds == WRITTEN_POSE, batch.writing
@@ -55,15 +55,15 @@ def _row_losses(model: ConceptPoseModel, batch: Batch) -> Losses:
             None if batch.sources is None else batch.sources[writing],
             (batch.targets[written] - model.first_code).view(-1, model.length),
             None if batch.told is None else batch.told[writing],
-            (known.looking & batch.reading)[writing],
+            (question.looking & batch.reading)[writing],
         )
     return Losses(
         text=text_loss(model, hidden, batch),
         codes=codes,
         geometry=geometry,
-        facts=_claim_loss(known.facts, batch.facts, batch.reading, nothing),
+        facts=_claim_loss(question.facts, batch.facts, batch.reading, nothing),
         told=_claim_loss(
-            known.told, batch.told, writing if batch.telling is None else batch.telling, nothing
+            question.told, batch.told, writing if batch.telling is None else batch.telling, nothing
         ),
         shown=shown,
         named=nothing,
@@ -127,8 +127,8 @@ def shown_loss(
 ) -> Float[Tensor, ""]:
     """Return how unlikely the told claims are, read off the written poses.
 
-    `before` are the poses that those which are `changing` began as. The reader judges and does not
-    learn from this; else it would learn to flatter.
+    `before` are the poses that those which are `changing` began as. The reader's own weights get no
+    gradient from this loss: otherwise they could lower it without a better pose.
     """
     if model.reader is None or model.last_look is None:
         return rotations.sum() * 0

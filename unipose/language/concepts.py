@@ -21,7 +21,7 @@ from transformers.cache_utils import Cache
 
 from tokenizer.rotations import rotations_to_6d
 from unipose.errors import ConfigError
-from unipose.language.claim_teacher import UNHEARD
+from unipose.language.claim_teacher import INITIAL_CLAIM_LOGIT
 from unipose.language.config import ConceptConfig
 from unipose.language.eyes import EyesConfig
 from unipose.language.model import FLOAT32, PoseLanguageModel, copy_tables
@@ -31,17 +31,17 @@ from unipose.language.rendering import READ_POSE, WRITTEN_POSE, Batch
 
 CONTEXT_SCALE = 0.02
 """Brings what is known of a pose to the size of a word's embedding; without it, it drowns them."""
-TRUTH = 0.75
-"""How often, in training, words and slots are told the truth instead of what the model believes; of
-pictures, never."""
+TEACHER_FORCING_RATE = 0.75
+"""Share of rows, drawn at random, that get the true claims in training in place of predicted ones;
+claims of pictures are always predicted ones."""
 SURE = 4.0
-"""Power of what is believed when words look it up: the doubtful is left unsaid. Not in training,
-where it is learned how far to believe; chosen on the validation split."""
+"""Power of the claim probabilities when words look them up, outside of training: unlikely claims
+are left unsaid. Chosen on the validation split."""
 STAYS = 2.0
 """Where the logit of keeping a guessed code starts: a guess is better than nothing learned yet."""
-FAITH = 4.0
-"""Added to that logit outside of training. Of the pictures it learned from the model knows more
-than its eyes; of others it does not: on the validation split, the more is kept the better."""
+INFERENCE_KEEP_BIAS = 4.0
+"""Added to that logit outside of training. Of the pictures it was trained on the model knows more
+than the guess says, of others it does not: on the validation split, keeping more was better."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +53,8 @@ class QuestionClaims:
     """What the geometry of each row's newest read pose was read as; zeros in rows without."""
     facts: Float[Tensor, "row claim"] | None
     """Logits of what is true of that pose, and of the way to it from the one before."""
-    believed: Float[Tensor, "row claim"] | None
-    """How likely each of these is; in training, most rows are told the truth."""
+    claim_probabilities: Float[Tensor, "row claim"] | None
+    """How likely each of these is; in training, most rows get the true claims."""
     looking: Bool[Tensor, " row"]
     """Which rows hold a picture."""
     told: Float[Tensor, "row claim"] | None = None
@@ -135,13 +135,13 @@ class CodeDigits(nn.Module):
         return by_level @ self.grid.to(by_level)
 
 
-class Doubt(nn.Module):
-    """What is true of a guess becomes what is likely true of the person.
+class GuessGate(nn.Module):
+    """Decides how much of a guess is kept: of its claims, and of its codes.
 
-    A guess off a picture is wrong by a hand's breadth: what it claims by a hair's breadth is worth
-    little. Each claim learns how far to trust the guess, and what the model has seen may shift it.
-    A pose that is written keeps the guess's codes as far as each slot believes them, as pointer
-    networks copy words: the mean of what is likely is a worse guess.
+    A guess off a picture is wrong by some centimetres, so its claims with small margins are often
+    wrong. Each claim learns a scale for the guess's logit, and a shift from the hidden state. Each
+    slot of a written pose mixes the guess's code into its distribution with a learned weight, as
+    pointer networks copy words: the mean of all likely poses is a worse guess.
     """
 
     def __init__(self, claims: int, *, width: int) -> None:
@@ -166,8 +166,8 @@ class Doubt(nn.Module):
         guess: Int[Tensor, "pose slot"],
     ) -> Float[Tensor, "pose slot code"]:
         """Return logits of codes that are partly the guess's, from those without it."""
-        faith = 0.0 if self.training else FAITH
-        stay = (self.stay(hidden).float() + faith).sigmoid()
+        bias = 0.0 if self.training else INFERENCE_KEEP_BIAS
+        stay = (self.stay(hidden).float() + bias).sigmoid()
         kept = functional.one_hot(guess, logits.shape[-1])
         return ((1 - stay) * logits.float().softmax(dim=-1) + stay * kept + 1e-9).log()
 
@@ -177,6 +177,7 @@ class ConceptPoseModel(PoseLanguageModel):
 
     config_class = ConceptConfig
     config: ConceptConfig  # type: ignore[assignment]
+    # keys of the published weights: "hear" gives question claim logits, "doubt" is the guess gate
     learning = (
         *PoseLanguageModel.learning, "slots", "reader", "context", "code_digits", "read_facts",
         "hear", "first_look", "last_look", "writer", "doubt",
@@ -216,7 +217,7 @@ class ConceptPoseModel(PoseLanguageModel):
                 raise ConfigError("claims are read off the geometry; give it a width")
             self.read_facts = nn.Linear(groups * width, config.claims)
             self.hear = nn.Linear(width, config.claims)
-            nn.init.constant_(self.hear.bias, UNHEARD)
+            nn.init.constant_(self.hear.bias, INITIAL_CLAIM_LOGIT)
             self.first_look = ClaimMemory(config.claims, width=width)
             self.last_look = ClaimMemory(config.claims, width=width)
             self.writer = perceptron(
@@ -235,11 +236,11 @@ class ConceptPoseModel(PoseLanguageModel):
             copy_tables(self.code_digits, CodeDigits(digits, slots=1, width=1))
 
     def add_eyes(self, eyes: EyesConfig) -> None:
-        """Let the model see, and doubt what its eyes guess."""
+        """Add eyes, and a gate for the guesses of eyes that make them."""
         super().add_eyes(eyes)
         self.doubt = None
         if eyes.head is not None and self.config.claims:
-            self.doubt = Doubt(self.config.claims, width=self.llm.config.hidden_size)
+            self.doubt = GuessGate(self.config.claims, width=self.llm.config.hidden_size)
 
     def hidden_states(
         self,
@@ -252,7 +253,9 @@ class ConceptPoseModel(PoseLanguageModel):
         """Return the last hidden states of new places, and the claims of their question."""
         claims = self.read_question(batch, question)
         hidden = self.run(claims.embeddings, seen, positions, cache)
-        told = self.listen(hidden, batch, claims) if question is None else question.told
+        told = (
+            self.question_claim_logits(hidden, batch, claims) if question is None else question.told
+        )
         claims = replace(claims, told=told)
         return self.finish(hidden, batch, claims), claims
 
@@ -312,18 +315,24 @@ class ConceptPoseModel(PoseLanguageModel):
                 written[..., None], (embeddings[written] + added).to(embeddings)
             )
         facts = earlier.facts if earlier else None
-        believed = earlier.believed if earlier else None
+        probabilities = earlier.claim_probabilities if earlier else None
         if newest is not None:
             context = self.context(newest.flatten(1)) * CONTEXT_SCALE * batch.reading[:, None]
             context = context.to(embeddings)
             embeddings = embeddings + context[:, None] * batch.answering[..., None]
             if self.first_look is not None:
-                if facts is None or believed is None:
+                if facts is None or probabilities is None:
                     facts = self.read_facts(newest.flatten(1))
-                    believed = self._believed(facts, batch.facts) * batch.reading[:, None]
-                embeddings = self._look_up(self.first_look, embeddings, batch, believed)
+                    probabilities = (
+                        self._claim_probabilities(facts, batch.facts) * batch.reading[:, None]
+                    )
+                embeddings = self._look_up(self.first_look, embeddings, batch, probabilities)
         return QuestionClaims(
-            embeddings=embeddings, newest=newest, facts=facts, believed=believed, looking=looking
+            embeddings=embeddings,
+            newest=newest,
+            facts=facts,
+            claim_probabilities=probabilities,
+            looking=looking,
         )
 
     def _look_up(
@@ -331,43 +340,42 @@ class ConceptPoseModel(PoseLanguageModel):
         memory: ClaimMemory,
         hidden: Float[Tensor, "row place width"],
         batch: Batch,
-        believed: Float[Tensor, "row claim"],
+        probabilities: Float[Tensor, "row claim"],
     ) -> Float[Tensor, "row place width"]:
         """Return the hidden states with what the words of answers recall."""
         words = batch.answering
         if not bool(words.any()):
             return hidden
-        sure = believed if self.training else believed**SURE
+        sure = probabilities if self.training else probabilities**SURE
         recalled = memory(hidden[words], sure[words.nonzero()[:, 0]])
         return hidden.masked_scatter(words[..., None], (hidden[words] + recalled).to(hidden))
 
-    def listen(
-        self, hidden: Float[Tensor, "row place width"], batch: Batch, known: QuestionClaims
+    def question_claim_logits(
+        self, hidden: Float[Tensor, "row place width"], batch: Batch, question: QuestionClaims
     ) -> Float[Tensor, "row claim"] | None:
         """Return logits of what each question claims: each word and patch may claim something.
 
-        Of a picture with a guess at the pose it is what the guess claims, as far as the model does
-        not doubt it.
+        Of a picture with a guess at the pose these are the guess's claims, through the guess gate.
         """
         if self.last_look is None:
             return None
         asking = batch.asking
         said = hidden.new_full((*asking.shape, self.config.claims), -torch.inf)
         said = said.masked_scatter(asking[..., None], self.hear(hidden[asking]).to(said))
-        heard = said.logsumexp(dim=1)
-        if self.doubt is None or known.facts is None:
-            return heard
-        guessed = known.looking & batch.reading
+        pooled = said.logsumexp(dim=1)
+        if self.doubt is None or question.facts is None:
+            return pooled
+        guessed = question.looking & batch.reading
         places = torch.arange(asking.shape[1], device=asking.device)
         end = (asking * places).argmax(dim=1)
-        seen = self.doubt(known.facts.detach(), hidden[torch.arange(len(hidden)), end])
-        return torch.where(guessed[:, None], seen, heard)
+        seen = self.doubt(question.facts.detach(), hidden[torch.arange(len(hidden)), end])
+        return torch.where(guessed[:, None], seen, pooled)
 
     def finish(
         self,
         hidden: Float[Tensor, "row place width"],
         batch: Batch,
-        known: QuestionClaims,
+        question: QuestionClaims,
     ) -> Float[Tensor, "row place width"]:
         """Return the hidden states after a last look at claims.
 
@@ -375,22 +383,25 @@ class ConceptPoseModel(PoseLanguageModel):
         show; a written pose is planned from what the question claims of it and from the pose it
         starts from.
         """
-        told = known.told
+        told = question.told
         if self.last_look is None or told is None:
             return hidden
-        believed, writing, looking = known.believed, batch.writing, bool(known.looking.any())
+        probabilities, image_rows = question.claim_probabilities, question.looking
+        writing, looking = batch.writing, bool(image_rows.any())
         claims = None
         if looking or bool(writing.any()):
-            # nobody tells what a picture shows: what is said of it learns to live with doubt
-            hearing = ~known.looking if batch.telling is None else batch.telling & ~known.looking
-            claims = self._believed(told, batch.told, hearing)
+            # image rows always train on predicted claims
+            forceable = ~image_rows if batch.telling is None else batch.telling & ~image_rows
+            claims = self._claim_probabilities(told, batch.told, forceable)
         if looking and claims is not None:
-            seen = claims * known.looking[:, None]
-            believed = seen if believed is None else believed * ~known.looking[:, None] + seen
-        if believed is not None:
-            hidden = self._look_up(self.last_look, hidden, batch, believed)
+            seen = claims * image_rows[:, None]
+            if probabilities is not None:
+                seen = probabilities * ~image_rows[:, None] + seen
+            probabilities = seen
+        if probabilities is not None:
+            hidden = self._look_up(self.last_look, hidden, batch, probabilities)
         if claims is not None and bool(writing.any()):
-            newest = None if known.newest is None else known.newest[writing]
+            newest = None if question.newest is None else question.newest[writing]
             planned = self.plan(claims[writing], newest)
             written = batch.kinds == WRITTEN_POSE
             row = (writing.cumsum(0) - 1)[written.nonzero()[:, 0]]
@@ -400,23 +411,23 @@ class ConceptPoseModel(PoseLanguageModel):
             )
         return hidden
 
-    def _believed(
+    def _claim_probabilities(
         self,
         logits: Float[Tensor, "row claim"],
         truth: Bool[Tensor, "row claim"] | None,
-        known: Bool[Tensor, " row"] | None = None,
+        forceable: Bool[Tensor, " row"] | None = None,
     ) -> Float[Tensor, "row claim"]:
-        """Return how likely each claim is; in training, most rows are told the truth.
+        """Return how likely each claim is; in training, most rows get the true claims.
 
-        `known` are the rows whose truth is known (None: all).
+        `forceable` are the rows that may get them (None: all).
         """
         likely = logits.sigmoid()
         if truth is None or not self.training:
             return likely
-        told = torch.rand(len(likely), 1, device=likely.device) < TRUTH
-        if known is not None:
-            told = told & known[:, None]
-        return torch.where(told, truth.to(likely.dtype), likely)
+        forced = torch.rand(len(likely), 1, device=likely.device) < TEACHER_FORCING_RATE
+        if forceable is not None:
+            forced = forced & forceable[:, None]
+        return torch.where(forced, truth.to(likely.dtype), likely)
 
     def plan(
         self,
@@ -426,8 +437,8 @@ class ConceptPoseModel(PoseLanguageModel):
         """Return what claims, and the pose to start from, say about each slot."""
         if start is None:
             start = claims.new_zeros(len(claims), self.groups, self.llm.config.hidden_size)
-        known = torch.cat([claims, start.flatten(1)], dim=1)
-        return self.writer(known.to(dtype_of(self.writer)))[:, self.group_of_slot]
+        inputs = torch.cat([claims, start.flatten(1)], dim=1)
+        return self.writer(inputs.to(dtype_of(self.writer)))[:, self.group_of_slot]
 
     def _pose_embeddings(
         self,
@@ -477,7 +488,7 @@ class ConceptPoseModel(PoseLanguageModel):
         source: Int[Tensor, "pose slot"] | None,
         guessed: Bool[Tensor, " pose"],
     ) -> Float[Tensor, "pose slot code"]:
-        """Return logits of codes where `source` may be a guess that is kept as far as believed."""
+        """Return logits of codes where `source` may be a guess, of which the gate keeps some."""
         if self.doubt is None or source is None or not bool(guessed.any()):
             return logits
         kept = self.doubt.keep(logits, hidden, source.clamp(min=0))

@@ -136,7 +136,7 @@ class Eyes(nn.Module):
         )
 
     @torch.no_grad()
-    def see(self, pictures: Pictures) -> Pictures:
+    def encode_images(self, pictures: Pictures) -> Pictures:
         """Return what the encoders see; pictures that were seen before come back as they are."""
         if pictures.seen:
             return pictures
@@ -206,7 +206,7 @@ class Eyes(nn.Module):
 
     def forward(self, pictures: Pictures) -> Float[Tensor, "image patch width"]:
         """Return the pictures as embeddings for the language model, patch by patch."""
-        seen = self.see(pictures)
+        seen = self.encode_images(pictures)
         dtype = next(self.projector.parameters()).dtype
         clip = None if seen.clip is None else seen.clip.to(dtype)
         return self.projector(clip, seen.pose.to(dtype))

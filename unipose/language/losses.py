@@ -12,7 +12,7 @@ from torch.nn import functional
 from unipose.language.attention import seen_places
 from unipose.language.model import PoseLanguageModel
 from unipose.language.precision import float32_on
-from unipose.language.rendering import NOTHING, WRITTEN_POSE, Batch
+from unipose.language.rendering import IGNORE_INDEX, WRITTEN_POSE, Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ def text_loss(
 
     With `whole` over all of the vocabulary.
     """
-    words = (batch.targets != NOTHING) & (batch.kinds != WRITTEN_POSE)
+    words = (batch.targets != IGNORE_INDEX) & (batch.kinds != WRITTEN_POSE)
     targets = batch.targets[words]
     if not len(targets):
         return hidden.sum() * 0

@@ -180,16 +180,16 @@ class PoseLanguageModel(PreTrainedModel):
         if self.eyes is None:
             raise BlindModelError()
         prepared = self.eyes.prepare(pixels, box)
-        return prepared if self.eyes.head is None else self.see(prepared)
+        return prepared if self.eyes.head is None else self.encode_image(prepared)
 
     @torch.no_grad()
-    def see(self, prepared: Picture) -> Picture:
+    def encode_image(self, prepared: Picture) -> Picture:
         """Return what the eyes see in one picture, and guess if they do, in half precision."""
         alone = Pictures.stacked([prepared])
         assert self.eyes is not None
         assert alone is not None
         alone = alone.to(self.device)
-        seen = self.eyes.see(alone)
+        seen = self.eyes.encode_images(alone)
         guess = meshes = None
         if self.eyes.head is not None:
             meshes = self.eyes.guess(seen.pose, alone.pose.to(self.eyes.place))

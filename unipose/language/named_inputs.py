@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unipose.errors import ConfigError
 from unipose.language.pictures import Pictures
-from unipose.language.rendering import NOTHING, Batch
+from unipose.language.rendering import IGNORE_INDEX, Batch
 
 PLACES = {
     "input_ids": "ids", "attention_mask": "real", "token_type_ids": "kinds", "span_ids": "spans",
@@ -48,7 +48,7 @@ def batch_of(inputs: dict[str, Any]) -> Batch:
     places: dict[str, Any] = {own: inputs[name] for name, own in PLACES.items()}
     optional: dict[str, Any] = {own: inputs.get(name) for name, own in OPTIONAL.items()}
     if optional["targets"] is None:
-        optional["targets"] = torch.full_like(places["ids"], NOTHING)
+        optional["targets"] = torch.full_like(places["ids"], IGNORE_INDEX)
     pictures = None
     if SEEN in inputs or PIXELS in inputs:
         seen = SEEN in inputs

@@ -20,7 +20,7 @@ class Picture:
     """One picture as the model takes it; a part of a question, as texts and poses are.
 
     Frozen eyes see the same picture the same way every time: a trainer keeps what they saw
-    (`seen` pictures, of `Eyes.see`) and hands that over in place of the pixels.
+    (`seen` pictures, of `Eyes.encode_images`) and hands that over in place of the pixels.
     """
 
     clip: Float[Tensor, "..."] | None

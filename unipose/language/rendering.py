@@ -43,7 +43,8 @@ TEXT, READ_POSE, WRITTEN_POSE, PATCH = 0, 1, 2, 3
 """What a place in a row is: causal text, a code of a pose that is read, a slot to be written, a
 patch of a picture."""
 
-NOTHING = -100
+IGNORE_INDEX = -100
+"""Target of a place where nothing is learned (as of torch's cross entropy)."""
 
 Part = str | Tensor | Picture
 """A piece of a message: text, the codes of one pose, or a picture."""
@@ -58,7 +59,7 @@ class Row:
     spans: list[int] = field(default_factory=list)
     """Which pose or picture of the row (from 1) a place belongs to; 0 for text."""
     targets: list[int] = field(default_factory=list)
-    """Id to be predicted at this place (shifted for text, unshifted for slots), or NOTHING."""
+    """Id to be predicted at this place (shifted for text, unshifted for slots), or IGNORE_INDEX."""
     answering: list[bool] = field(default_factory=list)
     """Whether a place opens the answer or is a word of it."""
     source: list[int] = field(default_factory=list)
@@ -68,7 +69,7 @@ class Row:
     the one before (booleans), to be read off it."""
     told: Tensor | None = None
     """In training, which claims the question makes: its words of a pose to be written, its pictures
-    of whom they show. To be heard in it."""
+    of whom they show. Learned from the question's hidden states."""
     pictures: list[Picture] = field(default_factory=list)
     """In the order of their places."""
     read: list[Tensor] = field(default_factory=list)
@@ -91,7 +92,7 @@ class Row:
         *,
         kind: int = TEXT,
         span: int = 0,
-        target: int = NOTHING,
+        target: int = IGNORE_INDEX,
         answering: bool = False,
     ) -> None:
         """Append one place."""
@@ -319,7 +320,7 @@ def collate(rows: Sequence[Row], *, pad: int, left: bool = False) -> Batch:
         ids=filled("ids", pad),
         kinds=filled("kinds", TEXT),
         spans=filled("spans", 0),
-        targets=filled("targets", NOTHING),
+        targets=filled("targets", IGNORE_INDEX),
         answering=filled("answering", 0).bool(),
         real=place >= longest - lengths if left else place < lengths,
         sources=torch.tensor(sources) if length else None,

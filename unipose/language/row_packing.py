@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from unipose.language.rendering import NOTHING, READ_POSE, Row
+from unipose.language.rendering import IGNORE_INDEX, READ_POSE, Row
 
 PLACES = ("ids", "kinds", "spans", "targets", "answering")
 MARKS = ("true_at", "told_at", "named_at")
@@ -30,7 +30,7 @@ def pack(rows: Sequence[Row], *, learn_shared: bool = True) -> Row:
     packed = Row(source=rows[0].source, pictures=list(rows[0].pictures))
     for name in PLACES:
         getattr(packed, name).extend(getattr(rows[0], name)[:shared])
-    packed.targets[:] = [NOTHING] * shared
+    packed.targets[:] = [IGNORE_INDEX] * shared
     packed.positions, packed.branches = list(range(shared)), [0] * shared
     poses = len({span for span, kind in zip(packed.spans, packed.kinds, strict=True)
                  if kind == READ_POSE})  # fmt: skip
@@ -55,7 +55,7 @@ def shared_places(rows: Sequence[Row], *, learned: bool) -> int:
     """Return how many places all rows begin alike with; up to what is learned, unless `learned`."""
     count = 0
     for column in zip(*(_contents(row) for row in rows), strict=False):
-        teaches = any(row.targets[count] != NOTHING for row in rows)
+        teaches = any(row.targets[count] != IGNORE_INDEX for row in rows)
         if len(set(column)) > 1 or (teaches and not learned):
             break
         count += 1

@@ -179,9 +179,9 @@ class RetrievalModel(nn.Module):
         lengths: Int[Tensor, " pose"],
     ) -> tuple[Float[Tensor, "pose feature"], Float[Tensor, "pose feature"]]:
         """Return features of one pose (or the two of a pair) per row, and of its text."""
-        return self.see(rotations), self.read(ids, lengths)
+        return self.encode_pose(rotations), self.read(ids, lengths)
 
-    def see(
+    def encode_pose(
         self, rotations: Sequence[Float[Tensor, "pose joint 3 3"]]
     ) -> Float[Tensor, "pose feature"]:
         """Return features of poses, given as one batch, or of pairs, given as two."""
@@ -223,7 +223,9 @@ class RetrievalModel(nn.Module):
     def embed_poses(self, poses: Pose) -> Float[Tensor, "pose feature"]:
         """Return features of length 1 (CPU); ConfigError if this is a model of pairs."""
         self._must_be("pose")
-        return self._in_pieces(lambda rows: self.see([self._rotations(poses, rows)]), len(poses))
+        return self._in_pieces(
+            lambda rows: self.encode_pose([self._rotations(poses, rows)]), len(poses)
+        )
 
     def embed_pairs(self, first: Pose, second: Pose) -> Float[Tensor, "pair feature"]:
         """Return features of the ways from `first` to `second`, row by row.
@@ -235,7 +237,9 @@ class RetrievalModel(nn.Module):
         if len(first) != len(second):
             raise PoseQueryError(f"expected pairs, got {len(first)} and {len(second)} poses")
         return self._in_pieces(
-            lambda rows: self.see([self._rotations(some, rows) for some in (first, second)]),
+            lambda rows: self.encode_pose(
+                [self._rotations(some, rows) for some in (first, second)]
+            ),
             len(first),
         )
 

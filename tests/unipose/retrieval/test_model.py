@@ -54,7 +54,7 @@ def test_the_published_pose_tower_spreads_the_joints_to_40_tokens_of_512():
     model = RetrievalModel(config, words)
     seen = model.encoder(torch.zeros(2, 22, 6))
     assert seen.shape == (2, 512, 40)
-    assert model.see([poses(2).rotations]).shape == (2, 512)
+    assert model.encode_pose([poses(2).rotations]).shape == (2, 512)
     assert model.read(*model.spell(["left arm", "the knee is bent"])).shape == (2, 512)
     assert model.scale.item() == 10.0
     assert not model.text.words.weight.requires_grad
