@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
 
 import torch
 from jaxtyping import Int
@@ -46,7 +45,7 @@ class ModelAnswers:
         self.passes = 0
         """Forward passes of the last answer."""
 
-    @cached_property
+    @property
     def mark(self) -> str:
         """A mark of the weights of `model`: one that was trained on, or cast, has another."""
         return network_mark(self.model)
