@@ -268,7 +268,10 @@ class Conversation:
             "/exit": self._leave,
         }
         if word not in commands:
-            raise PoseQueryError(f"there is no command {word[:40]!r}; /help lists them")
+            raise PoseQueryError(
+                f"there is no command {word[:40]!r}; /help lists them, and what is none of them is "
+                'said without a slash, such as "undo"'
+            )
         return commands[word](rest)
 
     def _leave(self, rest: str) -> Reply:

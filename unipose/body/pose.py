@@ -18,7 +18,7 @@ OPEN_BODY = "open"
 MOST_SECONDS = 1e9
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Pose:
     """A batch of poses of SMPL's 24 joints.
 
@@ -66,6 +66,12 @@ class Pose:
 
     def __len__(self) -> int:
         return self.rotations.shape[0]
+
+    def __repr__(self) -> str:
+        known = [name for name in ("betas", "translation") if getattr(self, name) is not None]
+        rate = [] if self.fps is None else [f"{self.fps:g} fps"]
+        count = f"{len(self):,} pose{'s' * (len(self) != 1)}"
+        return f"Pose({', '.join([count, *rate, *known, f'body {self.body!r}'])})"
 
     def __getitem__(self, item: int | slice | Tensor) -> Pose:
         """Return some of the poses; always a batch again."""
