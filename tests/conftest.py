@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from pathlib import Path
 
@@ -29,12 +28,6 @@ def mocap_folder() -> Path:
     if not (folder / "manifest.csv").is_file():
         pytest.skip(f"no motion capture at {folder}; set UNIPOSE_MOCAP to run this test")
     return folder
-
-
-def pytest_collection_finish() -> None:
-    """Let the garbage collector leave alone what was imported: a tenth of the suite's time."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
