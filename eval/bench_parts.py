@@ -68,7 +68,7 @@ NO_PLACE = "told that they touch, not where"
 NEAREST = "nearest vertices, ten times the weight"
 NO_CONTACTS = "keypoints and pose prior alone"
 FEWER = ("--poses", "250", "--pairs", "250")
-"""About half of what is asked usually: all benchmarks together stay under an hour."""
+"""About half of what is asked usually: all benchmarks together took over an hour."""
 HALF = ("--poses", "100", "--pairs", "100")
 """Half of what is asked usually: thirty layers take their time."""
 KEEP_MEMORY = {
